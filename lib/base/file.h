@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gcg {
+
+/// The whole content of a file. Errors name the path and the system's reason.
+std::vector<std::byte> read_file(const std::filesystem::path& path);
+
+/// Writes `content` to a temporary file beside `path`, flushes it to disk and renames it, so that a
+/// reader or a crash sees the old file or the new one, whole. The folder must exist. A full disk, a
+/// missing permission: an Error; the old file and nothing else stays behind.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// The same for a writer that wants a path: `write` is given a temporary path in the same folder.
+void replace_file(const std::filesystem::path& path,
+                  const std::function<void(const std::filesystem::path&)>& write);
+
+/// Creates the folder and its parents, and checks that a file can be written there.
+void make_writable_folder(const std::filesystem::path& folder);
+
+/// An exclusive lock on a folder, held by this process until destruction (or its end, however it
+/// ends). Throws an Error that names the folder if another process holds it.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace gcg

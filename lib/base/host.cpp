@@ -1,0 +1,77 @@
+#include "base/host.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "build_facts.h"
+
+namespace gcg {
+
+namespace {
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) {
+      const auto colon = line.find(": ");
+      return colon == std::string::npos ? line : line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+std::string vector_extension() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") != 0) {
+    return "avx512";
+  }
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
+    return "avx2";
+  }
+  return "sse2";
+#else
+  return "other";
+#endif
+}
+
+std::int64_t usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    return CPU_COUNT(&set);
+  }
+  return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+}  // namespace
+
+BuildFacts build_facts() {
+  return {GCG_BUILD_VERSION, GCG_BUILD_COMMIT, GCG_BUILD_DIRTY, GCG_BUILD_COMPILER, GCG_BUILD_TYPE};
+}
+
+HostFacts host_facts() {
+  HostFacts facts;
+  utsname names{};
+  if (uname(&names) == 0) {
+    facts.name = names.nodename;
+    facts.system = std::string(names.sysname) + " " + names.release;
+  }
+  facts.processor = processor_name();
+  facts.instructions = vector_extension();
+  facts.cores = usable_cores();
+  facts.memory_bytes =
+      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  return facts;
+}
+
+std::int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace gcg

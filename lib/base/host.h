@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace gcg {
+
+/// Facts of the build, fixed when the program was compiled.
+struct BuildFacts {
+  std::string version;     ///< of the project, "0.1.0"
+  std::string commit;      ///< 40 hexadecimal digits, or "unknown" outside of a git checkout
+  bool dirty = false;      ///< the checkout had uncommitted changes
+  std::string compiler;    ///< "GNU 12.2.0"
+  std::string build_type;  ///< "Release", ...
+};
+
+/// Facts of the machine the process runs on.
+struct HostFacts {
+  std::string name;
+  std::string processor;      ///< model name as the kernel gives it
+  std::string instructions;   ///< widest vector extension: "avx512", "avx2", "sse2" or "other"
+  std::int64_t cores = 0;     ///< usable by this process
+  std::int64_t memory_bytes = 0;
+  std::string system;         ///< kernel name and release
+};
+
+BuildFacts build_facts();
+HostFacts host_facts();
+
+/// Largest resident memory of this process so far, bytes.
+std::int64_t peak_memory_bytes();
+
+}  // namespace gcg

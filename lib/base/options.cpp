@@ -1,0 +1,152 @@
+#include "base/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/error.h"
+
+namespace gcg {
+
+namespace {
+
+std::string range_text(const Range& range) {
+  return fmt::format("{}{}, {}{}", range.low_open ? "(" : "[", number_text(range.low),
+                     number_text(range.high), range.high_open ? ")" : "]");
+}
+
+template <typename T>
+T parse_number(const std::string& name, const std::string& text, const Range& range,
+               std::string_view kind) {
+  T value{};
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto number = static_cast<double>(value);
+  const bool parsed = code == std::errc() && end == text.data() + text.size();
+  // Written so that NaN is outside of every range.
+  const bool inside = (range.low_open ? number > range.low : number >= range.low) &&
+                      (range.high_open ? number < range.high : number <= range.high);
+  if (!parsed || !inside) {
+    throw UsageError("--" + name, fmt::format("'{}' is not {} in {}", text, kind, range_text(range)),
+                     "see --help for the meaning of the option");
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string number_text(double value) { return fmt::format("{}", value); }
+
+Option& Option::used_if(std::function<bool()> condition, std::string reason_if_not) {
+  unused = [condition = std::move(condition), reason = std::move(reason_if_not)] {
+    return condition() ? std::string() : reason;
+  };
+  return *this;
+}
+
+Option& Option::cosmetic() {
+  affects_result = false;
+  return *this;
+}
+
+void OptionList::group(std::string heading) { group_ = std::move(heading); }
+
+Option& OptionList::append(Option option) {
+  if (find(option.name) != nullptr) {
+    throw Error("--" + option.name, "the option is declared twice");
+  }
+  option.group = group_;
+  option.default_text = option.text();
+  option.unused = [] { return std::string(); };
+  options_.push_back(std::move(option));
+  return options_.back();
+}
+
+Option& OptionList::add(std::string name, double& value, Range range, std::string help) {
+  Option option;
+  option.name = name;
+  option.help = std::move(help);
+  option.set = [name, range, &value](const std::string& text) {
+    value = parse_number<double>(name, text, range, "a number");
+  };
+  option.text = [&value] { return number_text(value); };
+  return append(std::move(option));
+}
+
+Option& OptionList::add(std::string name, std::int64_t& value, Range range, std::string help) {
+  Option option;
+  option.name = name;
+  option.help = std::move(help);
+  option.set = [name, range, &value](const std::string& text) {
+    value = parse_number<std::int64_t>(name, text, range, "a whole number");
+  };
+  option.text = [&value] { return fmt::format("{}", value); };
+  return append(std::move(option));
+}
+
+Option& OptionList::add(std::string name, std::uint64_t& value, std::string help) {
+  Option option;
+  option.name = name;
+  option.help = std::move(help);
+  option.set = [name, &value](const std::string& text) {
+    value = parse_number<std::uint64_t>(name, text, Range{}, "a whole number");
+  };
+  option.text = [&value] { return fmt::format("{}", value); };
+  return append(std::move(option));
+}
+
+Option& OptionList::add(std::string name, bool& value, std::string help) {
+  Option option;
+  option.name = name;
+  option.help = std::move(help);
+  option.set = [name, &value](const std::string& text) {
+    if (text != "on" && text != "off") {
+      throw UsageError("--" + name, fmt::format("'{}' is neither 'on' nor 'off'", text));
+    }
+    value = text == "on";
+  };
+  option.text = [&value] { return std::string(value ? "on" : "off"); };
+  return append(std::move(option));
+}
+
+Option& OptionList::add(std::string name, std::string& value, std::string help) {
+  Option option;
+  option.name = std::move(name);
+  option.help = std::move(help);
+  option.set = [&value](const std::string& text) { value = text; };
+  option.text = [&value] { return value; };
+  return append(std::move(option));
+}
+
+Option& OptionList::add_choice(std::string name, std::string& value,
+                               std::vector<std::string> choices, std::string help) {
+  Option option;
+  option.name = name;
+  option.help = fmt::format("{}: {}", help, fmt::join(choices, ", "));
+  option.set = [name, choices = std::move(choices), &value](const std::string& text) {
+    if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      throw UsageError("--" + name,
+                       fmt::format("'{}' is none of: {}", text, fmt::join(choices, ", ")));
+    }
+    value = text;
+  };
+  option.text = [&value] { return value; };
+  return append(std::move(option));
+}
+
+const Option* OptionList::find(std::string_view name) const {
+  const auto found = std::find_if(options_.begin(), options_.end(),
+                                  [&](const Option& option) { return option.name == name; });
+  return found == options_.end() ? nullptr : &*found;
+}
+
+void OptionList::set(std::string_view name, const std::string& text) {
+  const Option* option = find(name);
+  if (option == nullptr) {
+    throw UsageError(fmt::format("--{}", name), "there is no such option", "see --help");
+  }
+  option->set(text);
+}
+
+}  // namespace gcg

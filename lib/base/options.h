@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gcg {
+
+/// The values an option of number type accepts. An open end excludes its bound.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_open = false;
+  bool high_open = false;
+};
+
+inline constexpr Range kPositive{0, std::numeric_limits<double>::infinity(), true, false};
+inline constexpr Range kNotNegative{0, std::numeric_limits<double>::infinity(), false, false};
+inline constexpr Range kFraction{0, 1, true, false};     ///< (0, 1]: a density
+inline constexpr Range kProbability{0, 1, false, false};  ///< [0, 1]
+
+/// One option: bound to a member of a plain struct, whose value at binding time is the default.
+struct Option {
+  std::string name;          ///< as on the command line, without "--"
+  std::string group;         ///< heading it stands under in --help
+  std::string help;          ///< what it does, with unit and range
+  std::string default_text;  ///< canonical text of the default
+  bool affects_result = true;  ///< part of a run's identity
+  std::function<void(const std::string&)> set;  ///< throws UsageError that names option and range
+  std::function<std::string()> text;            ///< canonical text of the present value
+  /// Empty if the present values of the other options make use of this one, else the reason why not.
+  std::function<std::string()> unused;
+
+  Option& used_if(std::function<bool()> condition, std::string reason_if_not);
+  Option& cosmetic();  ///< does not affect the result: kept out of a run's identity
+};
+
+/// The options of one run, in the order of --help. Whoever owns a struct of settings adds its members;
+/// the struct must outlive the list.
+class OptionList {
+ public:
+  /// Options added from here on stand under this heading.
+  void group(std::string heading);
+
+  Option& add(std::string name, double& value, Range range, std::string help);
+  Option& add(std::string name, std::int64_t& value, Range range, std::string help);
+  Option& add(std::string name, std::uint64_t& value, std::string help);
+  Option& add(std::string name, bool& value, std::string help);  ///< texts: on, off
+  Option& add(std::string name, std::string& value, std::string help);
+  /// One of a fixed list of words.
+  Option& add_choice(std::string name, std::string& value, std::vector<std::string> choices,
+                     std::string help);
+
+  [[nodiscard]] const std::vector<Option>& options() const { return options_; }
+  [[nodiscard]] const Option* find(std::string_view name) const;
+
+  /// Sets one option from text. Unknown names and impossible values: UsageError.
+  void set(std::string_view name, const std::string& text);
+
+ private:
+  Option& append(Option option);
+
+  std::string group_;
+  std::vector<Option> options_;
+};
+
+/// Shortest text that reads back as the same double ("0.1", "inf").
+std::string number_text(double value);
+
+}  // namespace gcg

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/options.h"
+#include "data/dataset.h"
+
+namespace gcg {
+
+/// A kind of data set with its own options (as members of the object): one per row of the table.
+class DataSource {
+ public:
+  virtual ~DataSource() = default;
+  /// Adds its options, bound to its members.
+  virtual void add_options(OptionList& list) = 0;
+  /// Reads or makes the images.
+  virtual DataSet load() const = 0;
+};
+
+struct DataSourceEntry {
+  std::string_view name;
+  std::string_view about;
+  std::string_view reference;
+  std::unique_ptr<DataSource> (*make)();
+};
+
+/// procedural, cifar10 (binary files), idx.
+std::span<const DataSourceEntry> data_source_table();
+std::unique_ptr<DataSource> make_data_source(std::string_view name);
+
+}  // namespace gcg

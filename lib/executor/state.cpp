@@ -1,0 +1,49 @@
+#include "executor/state.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/error.h"
+
+namespace gcg {
+
+TrainingState initial_state(const Network& network, const Mask& mask, std::uint64_t seed) {
+  check_sizes(network, mask);
+  TrainingState state{initial_parameters(network, seed), zero_slots(network), mask};
+  clear_absent(state);
+  return state;
+}
+
+void clear_absent(TrainingState& state) {
+  for (std::size_t l = 0; l < state.mask.layers.size(); ++l) {
+    const LayerMask& mask = state.mask.layers[l];
+    for (std::int64_t i = 0; i < mask.size(); ++i) {
+      if (!mask.test(i)) {
+        state.values.weights[l][static_cast<std::size_t>(i)] = 0.0F;
+        state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.0F;
+      }
+    }
+  }
+}
+
+void check_mask_invariant(const Network& network, const TrainingState& state) {
+  check_sizes(network, state.mask);
+  const auto check = [&](std::size_t l, const std::vector<float>& values, std::string_view what) {
+    for (std::int64_t i = 0; i < state.mask.layers[l].size(); ++i) {
+      std::uint32_t bits = 0;
+      std::memcpy(&bits, &values[static_cast<std::size_t>(i)], sizeof(bits));
+      if (bits != 0 && !state.mask.layers[l].test(i)) {
+        throw Error(fmt::format("{}: {}", network.name, network.layers[l].name),
+                    fmt::format("the {} of absent connection {} has the bits {:#010x}", what, i,
+                                bits));
+      }
+    }
+  };
+  for (std::size_t l = 0; l < state.mask.layers.size(); ++l) {
+    check(l, state.values.weights[l], "weight");
+    check(l, state.momentum.weights[l], "momentum");
+  }
+}
+
+}  // namespace gcg

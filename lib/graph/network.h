@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gcg {
+
+/// Extent of one sample of a tensor. A plain feature vector has height = width = 1.
+struct Shape {
+  std::int64_t channels = 0;
+  std::int64_t height = 1;
+  std::int64_t width = 1;
+
+  [[nodiscard]] std::int64_t positions() const { return height * width; }
+  [[nodiscard]] std::int64_t elements() const { return channels * height * width; }
+  bool operator==(const Shape&) const = default;
+};
+
+enum class Operation : std::uint8_t {
+  input,
+  convolution,
+  linear,
+  batch_norm,
+  relu,
+  add,
+  max_pool,
+  average_pool,
+  global_average_pool,
+  flatten,
+};
+
+/// "convolution", "batch_norm", ...
+std::string_view operation_name(Operation operation);
+
+/// Kernel of a convolution or a pooling; the same stride and padding in both directions. Padding of
+/// a convolution is zeros; positions of padding count in the divisor of an average pooling only if
+/// padding > 0 is given (as torch's count_include_pad = true).
+struct Window {
+  std::int64_t height = 1;
+  std::int64_t width = 1;
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;
+  bool operator==(const Window&) const = default;
+};
+
+/// One operation of a network. `inputs` are indexes of earlier nodes.
+struct Node {
+  std::string name;  ///< unique within the network, e.g. "stage2.block1.conv1"
+  Operation operation = Operation::input;
+  std::vector<std::int32_t> inputs;
+  Shape shape;               ///< of the output, one sample
+  Window window;             ///< convolution and pooling
+  bool bias = false;         ///< convolution and linear
+  std::int32_t layer = -1;   ///< convolution and linear: index into Network::layers
+  std::int32_t norm = -1;    ///< batch_norm: running number, index into Parameters::norms
+};
+
+/// A maskable layer: every convolution and linear node. Its weight is an array
+/// [outputs][inputs][kernel_height][kernel_width], row-major; one *connection* is one element.
+/// A linear layer has a kernel of 1x1.
+struct Layer {
+  std::string name;
+  std::int32_t node = -1;
+  std::int64_t outputs = 0;
+  std::int64_t inputs = 0;
+  std::int64_t kernel_height = 1;
+  std::int64_t kernel_width = 1;
+
+  [[nodiscard]] std::int64_t taps() const { return kernel_height * kernel_width; }
+  [[nodiscard]] std::int64_t fan_in() const { return inputs * taps(); }
+  [[nodiscard]] std::int64_t connections() const { return outputs * fan_in(); }
+};
+
+/// A network as data: nodes in topological order, the first the input, the last the logits
+/// (channels = classes, 1x1); no weights. Built with NetworkBuilder, which checks every shape.
+struct Network {
+  std::string name;
+  std::vector<Node> nodes;
+  std::vector<Layer> layers;
+  std::int32_t norm_count = 0;
+
+  [[nodiscard]] const Shape& input_shape() const { return nodes.front().shape; }
+  [[nodiscard]] std::int64_t classes() const { return nodes.back().shape.channels; }
+  [[nodiscard]] std::int64_t connections() const;
+  /// For every node the indexes of the nodes that read it.
+  [[nodiscard]] std::vector<std::vector<std::int32_t>> readers() const;
+};
+
+/// Appends nodes one by one; every call returns the index of the new node. Shapes that do not fit
+/// together are an Error that names the node.
+class NetworkBuilder {
+ public:
+  NetworkBuilder(std::string name, Shape input);
+
+  std::int32_t convolution(std::string name, std::int32_t from, std::int64_t outputs, Window window,
+                           bool bias = false);
+  std::int32_t linear(std::string name, std::int32_t from, std::int64_t outputs, bool bias = true);
+  std::int32_t batch_norm(std::string name, std::int32_t from);
+  std::int32_t relu(std::string name, std::int32_t from);
+  std::int32_t add(std::string name, std::int32_t left, std::int32_t right);
+  std::int32_t max_pool(std::string name, std::int32_t from, Window window);
+  std::int32_t average_pool(std::string name, std::int32_t from, Window window);
+  std::int32_t global_average_pool(std::string name, std::int32_t from);
+  /// [channels][height][width] becomes channels * height * width features, in that order.
+  std::int32_t flatten(std::string name, std::int32_t from);
+
+  /// The finished network: every node must be read but the last, which must have 1x1 positions.
+  Network finish();
+
+ private:
+  const Shape& shape_of(std::string_view name, std::int32_t node) const;
+  Shape window_shape(std::string_view name, std::int32_t from, std::int64_t channels,
+                     const Window& window) const;
+  std::int32_t append(Node node);
+  std::int32_t append_layer(Node node, std::int64_t inputs);
+
+  Network network_;
+};
+
+/// Multiply-adds of one forward pass of one sample, per layer, if `present[l]` of layer l's
+/// connections are present: present x output positions. Padding positions count as elsewhere
+/// in the literature (Evci et al. 2020, appendix). Multiply by 2 for FLOPs.
+std::vector<double> multiply_adds(const Network& network, std::span<const std::int64_t> present);
+
+/// FLOPs of one forward pass of one sample: 2 per multiply-add; normalisation, activation and loss
+/// ignored (Evci et al. 2020, appendix). A training step costs three times that: backward = 2 x forward.
+double forward_flops(const Network& network, std::span<const std::int64_t> present);
+
+/// Connections per layer: the `present` of a dense network.
+std::vector<std::int64_t> layer_sizes(const Network& network);
+
+}  // namespace gcg

@@ -1,0 +1,96 @@
+#include "graph/parameters.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace gcg {
+
+namespace {
+
+std::int64_t bias_size(const Network& network, const Layer& layer) {
+  return network.nodes[static_cast<std::size_t>(layer.node)].bias ? layer.outputs : 0;
+}
+
+}  // namespace
+
+Parameters initial_parameters(const Network& network, std::uint64_t seed) {
+  Parameters parameters = zero_slots(network);
+  const RandomStream streams(seed, "initial-weights");
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    RandomStream stream = streams.at(l);
+    const double deviation = std::sqrt(2.0 / static_cast<double>(network.layers[l].fan_in()));
+    for (float& weight : parameters.weights[l]) {
+      weight = static_cast<float>(deviation * stream.normal());
+    }
+  }
+  for (NormParameters& norm : parameters.norms) {
+    norm.scale.assign(norm.scale.size(), 1.0F);
+    norm.mean.assign(norm.scale.size(), 0.0F);
+    norm.variance.assign(norm.scale.size(), 1.0F);
+  }
+  return parameters;
+}
+
+Parameters zero_slots(const Network& network) {
+  Parameters parameters;
+  for (const Layer& layer : network.layers) {
+    parameters.weights.emplace_back(static_cast<std::size_t>(layer.connections()), 0.0F);
+    parameters.biases.emplace_back(static_cast<std::size_t>(bias_size(network, layer)), 0.0F);
+  }
+  for (const Node& node : network.nodes) {
+    if (node.operation == Operation::batch_norm) {
+      NormParameters norm;
+      norm.scale.assign(static_cast<std::size_t>(node.shape.channels), 0.0F);
+      norm.shift = norm.scale;
+      parameters.norms.push_back(norm);
+    }
+  }
+  return parameters;
+}
+
+std::int64_t parameter_count(const Network& network) {
+  std::int64_t count = network.connections();
+  for (const Layer& layer : network.layers) {
+    count += bias_size(network, layer);
+  }
+  for (const Node& node : network.nodes) {
+    if (node.operation == Operation::batch_norm) {
+      count += 2 * node.shape.channels;
+    }
+  }
+  return count;
+}
+
+void check_sizes(const Network& network, const Parameters& parameters) {
+  const auto check = [&](const std::string& name, std::size_t found, std::int64_t expected) {
+    if (static_cast<std::int64_t>(found) != expected) {
+      throw Error(fmt::format("{}: {}", network.name, name),
+                  fmt::format("{} values, expected {}", found, expected));
+    }
+  };
+  check("layers", parameters.weights.size(), std::ssize(network.layers));
+  check("layers with bias", parameters.biases.size(), std::ssize(network.layers));
+  check("normalisations", parameters.norms.size(), network.norm_count);
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Layer& layer = network.layers[l];
+    check(layer.name + " weight", parameters.weights[l].size(), layer.connections());
+    check(layer.name + " bias", parameters.biases[l].size(), bias_size(network, layer));
+  }
+  for (const Node& node : network.nodes) {
+    if (node.operation == Operation::batch_norm) {
+      const NormParameters& norm = parameters.norms[static_cast<std::size_t>(node.norm)];
+      check(node.name + " scale", norm.scale.size(), node.shape.channels);
+      check(node.name + " shift", norm.shift.size(), node.shape.channels);
+      if (!norm.mean.empty() || !norm.variance.empty()) {
+        check(node.name + " mean", norm.mean.size(), node.shape.channels);
+        check(node.name + " variance", norm.variance.size(), node.shape.channels);
+      }
+    }
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/network.h"
+#include "graph/parameters.h"
+#include "topology/mask.h"
+#include "topology/path_sums.h"
+
+namespace gcg {
+
+/// A score per connection of every layer, present or absent, in the layout of the layer's weight.
+/// Scores of different layers are comparable; their unit is free (a common positive factor has no
+/// meaning), so they are stored as natural logarithms: -inf is a score of 0.
+struct Scores {
+  std::vector<std::vector<double>> log_values;
+};
+
+/// The path score of PathGrow (arXiv 2509.25665): for every connection the sum over all input-output
+/// paths through it of the product of the |w| of the other connections on the path. power = 2 in the
+/// options gives path_l2: the trace's exact gain. A pure function without data. NaN or infinite
+/// weights are an Error that names the layer; a full layer is not an error.
+Scores path_scores(const Network& network, const Parameters& parameters, const Mask& mask,
+                   const PathOptions& options = {});
+
+/// log |g| of dense gradients, the gradient rule's score.
+Scores magnitude_scores(const Network& network, const std::vector<std::vector<float>>& values);
+
+/// The same score (0 = log 1) everywhere: the random rule.
+Scores uniform_scores(const Network& network);
+
+}  // namespace gcg

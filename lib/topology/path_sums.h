@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "graph/network.h"
+#include "graph/parameters.h"
+#include "topology/mask.h"
+
+namespace gcg {
+
+/// What a batch normalisation contributes to a path.
+enum class PathNorm : std::uint8_t {
+  folded,    ///< |gamma| / sqrt(running variance + eps); a unit without present incoming connections
+             ///< (of the layer before) takes the median of its node's other channels
+  identity,  ///< 1 (ablation)
+};
+
+struct PathOptions {
+  PathNorm norm = PathNorm::folded;
+  int power = 1;  ///< 1: |w|; 2: w^2 (factors of normalisation and average pooling squared too)
+};
+
+/// A non-negative array [channels][height][width] with a common scale: the true value is
+/// values[i] * exp(log_scale). Keeps deep networks free of overflow and underflow.
+struct ScaledArray {
+  std::vector<double> values;
+  double log_scale = 0;
+};
+
+/// Path weights of a network of non-negative weights without activations, per node and position.
+/// Branches add; average pooling averages, max pooling counts as average.
+struct PathSums {
+  /// complexity[n]: sum over all paths from the inputs (all ones) to the node's output.
+  std::vector<ScaledArray> complexity;
+  /// generality[n]: sum over all paths from the node's output to the sum of the network's outputs.
+  std::vector<ScaledArray> generality;
+  /// log of the sum over all input-output paths (the path norm); -inf if there is none.
+  double log_path_norm = 0;
+};
+
+/// One forward and one backward sweep over present connections; O(present x positions).
+/// Errors: NaN or infinite weights or normalisation factors (names the layer), sizes that do not fit.
+PathSums path_sums(const Network& network, const Parameters& parameters, const Mask& mask,
+                   const PathOptions& options = {});
+
+/// Per layer, for every connection, present or absent, [outputs][inputs][kh][kw]: the sum over all
+/// input-output paths through it of the product of the factors of the *other* connections on the
+/// path: sum over positions p of complexity(source, p + tap) x generality(target, p), real padding.
+/// Each layer has a common scale, as ScaledArray.
+std::vector<ScaledArray> connection_path_sums(const Network& network, const PathSums& sums);
+
+/// log of the trace of the path kernel at the present weights: the sum over present connections of
+/// the squared derivative of the path sum of w^2-paths (power 2 sums; see path_l2): -inf if empty.
+/// Formula: sum over connections of connection_path_sums with power = 2 at present positions
+/// (Patil & Dovrolis 2021; Gebhart et al. 2021).
+double log_path_kernel_trace(const Network& network, const Parameters& parameters, const Mask& mask,
+                             const PathOptions& options = {});
+
+}  // namespace gcg

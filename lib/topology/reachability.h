@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/network.h"
+#include "topology/mask.h"
+
+namespace gcg {
+
+/// What Boolean passes over the layer graph find (never a product that may underflow). A unit is one
+/// output channel of a maskable layer, before any addition. Passes run over positions with the real
+/// padding and stride: a tap that only ever reads padding carries no path.
+struct Reachability {
+  /// Per layer: connections on at least one input-output path of present connections.
+  std::vector<LayerMask> effective;
+  /// Per layer: output units that no input reaches.
+  std::vector<std::vector<bool>> unreached_units;
+  /// Per layer: output units from which no output can be reached.
+  std::vector<std::vector<bool>> unread_units;
+  /// Per layer: input channels none of whose present connections is on a path.
+  std::vector<std::vector<bool>> dead_inputs;
+
+  /// Units on no path: unreached or unread.
+  [[nodiscard]] std::int64_t disconnected_units() const;
+  /// effective connections / all connections.
+  [[nodiscard]] double effective_density() const;
+};
+
+Reachability reachability(const Network& network, const Mask& mask);
+
+/// Fewest live channels (reached and read) among the tensors that every input-output path crosses
+/// (the single-node cuts of the layer graph: every present path goes through one of these channels).
+std::int64_t fewest_live_channels(const Network& network, const Mask& mask);
+
+}  // namespace gcg
