@@ -32,7 +32,8 @@ namespace {
 /// A file descriptor that closes itself.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags) : value_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+  Descriptor(const fs::path& path, int flags)
+      : value_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
   ~Descriptor() {
     if (value_ >= 0) {
       ::close(value_);
@@ -97,7 +98,8 @@ void replace_file(const fs::path& path, const std::function<void(const fs::path&
     fs::remove(temporary, ignored);
     throw;
   }
-  flush_to_disk(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
+  flush_to_disk(path.has_parent_path() ? path.parent_path() : fs::path("."),
+                O_RDONLY | O_DIRECTORY);
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> content) {

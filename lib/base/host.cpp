@@ -63,8 +63,7 @@ HostFacts host_facts() {
   facts.processor = processor_name();
   facts.instructions = vector_extension();
   facts.cores = usable_cores();
-  facts.memory_bytes =
-      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  facts.memory_bytes = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   return facts;
 }
 

@@ -17,11 +17,11 @@ struct BuildFacts {
 /// Facts of the machine the process runs on.
 struct HostFacts {
   std::string name;
-  std::string processor;      ///< model name as the kernel gives it
-  std::string instructions;   ///< widest vector extension: "avx512", "avx2", "sse2" or "other"
-  std::int64_t cores = 0;     ///< usable by this process
+  std::string processor;     ///< model name as the kernel gives it
+  std::string instructions;  ///< widest vector extension: "avx512", "avx2", "sse2" or "other"
+  std::int64_t cores = 0;    ///< usable by this process
   std::int64_t memory_bytes = 0;
-  std::string system;         ///< kernel name and release
+  std::string system;  ///< kernel name and release
 };
 
 BuildFacts build_facts();

@@ -28,7 +28,8 @@ T parse_number(const std::string& name, const std::string& text, const Range& ra
   const bool inside = (range.low_open ? number > range.low : number >= range.low) &&
                       (range.high_open ? number < range.high : number <= range.high);
   if (!parsed || !inside) {
-    throw UsageError("--" + name, fmt::format("'{}' is not {} in {}", text, kind, range_text(range)),
+    throw UsageError("--" + name,
+                     fmt::format("'{}' is not {} in {}", text, kind, range_text(range)),
                      "see --help for the meaning of the option");
   }
   return value;
@@ -141,12 +142,20 @@ const Option* OptionList::find(std::string_view name) const {
   return found == options_.end() ? nullptr : &*found;
 }
 
-void OptionList::set(std::string_view name, const std::string& text) {
-  const Option* option = find(name);
-  if (option == nullptr) {
+Option& OptionList::at(std::string_view name) {
+  const auto found = std::find_if(options_.begin(), options_.end(),
+                                  [&](const Option& option) { return option.name == name; });
+  if (found == options_.end()) {
     throw UsageError(fmt::format("--{}", name), "there is no such option", "see --help");
   }
-  option->set(text);
+  return *found;
 }
+
+void OptionList::restrict(std::string_view name, std::function<bool()> condition,
+                          std::string reason_if_not) {
+  at(name).used_if(std::move(condition), std::move(reason_if_not));
+}
+
+void OptionList::set(std::string_view name, const std::string& text) { at(name).set(text); }
 
 }  // namespace gcg

@@ -19,27 +19,28 @@ struct Range {
 
 inline constexpr Range kPositive{0, std::numeric_limits<double>::infinity(), true, false};
 inline constexpr Range kNotNegative{0, std::numeric_limits<double>::infinity(), false, false};
-inline constexpr Range kFraction{0, 1, true, false};     ///< (0, 1]: a density
+inline constexpr Range kFraction{0, 1, true, false};      ///< (0, 1]: a density
 inline constexpr Range kProbability{0, 1, false, false};  ///< [0, 1]
 
 /// One option: bound to a member of a plain struct, whose value at binding time is the default.
 struct Option {
-  std::string name;          ///< as on the command line, without "--"
-  std::string group;         ///< heading it stands under in --help
-  std::string help;          ///< what it does, with unit and range
-  std::string default_text;  ///< canonical text of the default
-  bool affects_result = true;  ///< part of a run's identity
+  std::string name;                             ///< as on the command line, without "--"
+  std::string group;                            ///< heading it stands under in --help
+  std::string help;                             ///< what it does, with unit and range
+  std::string default_text;                     ///< canonical text of the default
+  bool affects_result = true;                   ///< part of a run's identity
   std::function<void(const std::string&)> set;  ///< throws UsageError that names option and range
   std::function<std::string()> text;            ///< canonical text of the present value
-  /// Empty if the present values of the other options make use of this one, else the reason why not.
+  /// Empty if the present values of the other options make use of this one, else the reason why
+  /// not.
   std::function<std::string()> unused;
 
   Option& used_if(std::function<bool()> condition, std::string reason_if_not);
   Option& cosmetic();  ///< does not affect the result: kept out of a run's identity
 };
 
-/// The options of one run, in the order of --help. Whoever owns a struct of settings adds its members;
-/// the struct must outlive the list.
+/// The options of one run, in the order of --help. Whoever owns a struct of settings adds its
+/// members; the struct must outlive the list.
 class OptionList {
  public:
   /// Options added from here on stand under this heading.
@@ -54,6 +55,9 @@ class OptionList {
   Option& add_choice(std::string name, std::string& value, std::vector<std::string> choices,
                      std::string help);
 
+  /// Makes an option that is already in the list depend on a condition, as Option::used_if.
+  void restrict(std::string_view name, std::function<bool()> condition, std::string reason_if_not);
+
   [[nodiscard]] const std::vector<Option>& options() const { return options_; }
   [[nodiscard]] const Option* find(std::string_view name) const;
 
@@ -62,6 +66,8 @@ class OptionList {
 
  private:
   Option& append(Option option);
+
+  Option& at(std::string_view name);
 
   std::string group_;
   std::vector<Option> options_;

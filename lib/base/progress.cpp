@@ -27,9 +27,7 @@ std::string duration_text(double seconds) {
 }
 
 ProgressLine::ProgressLine(std::FILE* output, double interval_seconds)
-    : output_(output),
-      interval_(interval_seconds),
-      terminal_(isatty(fileno(output)) != 0) {}
+    : output_(output), interval_(interval_seconds), terminal_(isatty(fileno(output)) != 0) {}
 
 ProgressLine::~ProgressLine() { end(); }
 

@@ -6,8 +6,8 @@
 
 namespace gcg {
 
-/// One line that tells how far a long job is: rewritten in place on a terminal, printed now and then
-/// (at most every `interval_seconds`) where the output is a file or a pipe.
+/// One line that tells how far a long job is: rewritten in place on a terminal, printed now and
+/// then (at most every `interval_seconds`) where the output is a file or a pipe.
 class ProgressLine {
  public:
   explicit ProgressLine(std::FILE* output = stderr, double interval_seconds = 15);

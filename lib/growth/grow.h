@@ -32,12 +32,6 @@ std::vector<std::int64_t> quotas_towards(const Network& network, const Mask& mas
 /// How a new weight starts.
 enum class NewWeight : std::uint8_t { zero, initial, small_random };
 
-/// What a growth stage did.
-struct GrowthReport {
-  std::int64_t grown = 0;     ///< connections added, the repaired ones included
-  std::int64_t repaired = 0;  ///< connections added because a unit lacked both sides
-};
-
 /// Adds the selected connections to the state: mask bit, weight by `start` (zero; the value of
 /// `initial`; normal noise of a tenth of the initial deviation), momentum zero. Weights that were
 /// present keep their bits.

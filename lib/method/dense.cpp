@@ -1,0 +1,34 @@
+#include "method/methods.h"
+
+namespace gcg {
+
+namespace {
+
+class Dense final : public Method {
+ public:
+  void add_options(OptionList& /*list*/) override {}
+  void check(const Recipe& /*recipe*/) const override {}
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
+    return recipe.epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    Phase phase;
+    phase.name = "dense";
+    phase.epochs = context.recipe.epochs;
+    phase.schedule = recipe_schedule(context.recipe);
+    return phase;
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+    context.record.stages.back().decision = "done";
+    return std::nullopt;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_dense() { return std::make_unique<Dense>(); }
+
+}  // namespace gcg

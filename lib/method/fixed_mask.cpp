@@ -1,0 +1,92 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "method/methods.h"
+#include "method/seed_options.h"
+#include "method/stage_training.h"
+#include "record/run_file.h"
+
+namespace gcg {
+
+namespace {
+
+/// The controls of growth: (a) a constant density trained in the same cycles as a growth path,
+/// (b) the mask of a recorded stage on fresh weights by the whole recipe, (c) a random mask
+/// likewise.
+class FixedMask final : public Method {
+ public:
+  void add_options(OptionList& list) override {
+    const auto seeded = [this] { return mask_file_.empty(); };
+    const auto cyclic = [this] { return cycles_ > 0; };
+    list.add("mask-file", mask_file_,
+             "run file to take the mask from; empty: a seed rule makes it");
+    list.add("mask-stage", mask_stage_, {-1, 1e6}, "stage of --mask-file; -1: the last")
+        .used_if([this] { return !mask_file_.empty(); }, "there is no --mask-file");
+    add_seed_options(list, seed_);
+    for (const char* name : {"seed-rule", "seed-density", "disconnected"}) {
+      list.restrict(name, seeded, "the mask comes from --mask-file");
+    }
+    list.add(
+        "cycles", cycles_, {0, 1e6},
+        "cycles of --stage-epochs each, as many as the growth path has stages; 0: the recipe once");
+    add_stage_training_options(list, training_);
+    for (const char* name : {"stage-epochs", "stage-warmup"}) {
+      list.restrict(name, cyclic, "without --cycles the recipe sets the epochs");
+    }
+  }
+
+  void check(const Recipe& /*recipe*/) const override {}
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
+    return cycles_ > 0 ? cycles_ * stage_epochs(training_, recipe) : recipe.epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    if (mask_file_.empty()) {
+      apply_seed(seed_, context);
+    } else {
+      Mask mask = read_stage_mask(mask_file_, mask_stage_);
+      try {
+        check_sizes(context.network, mask);
+      } catch (const Error& error) {
+        throw Error(mask_file_, error.what(), "the mask belongs to another network or width");
+      }
+      context.state.mask = std::move(mask);
+      clear_absent(context.state);
+    }
+    return cycles_ > 0 ? stage_phase(training_, context.recipe, 0) : whole_recipe(context.recipe);
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+    StageRow& row = context.record.stages.back();
+    if (finished.stage + 1 < cycles_) {
+      row.decision = "train on";
+      return stage_phase(training_, context.recipe, finished.stage + 1);
+    }
+    row.decision = "done";
+    return std::nullopt;
+  }
+
+ private:
+  static Phase whole_recipe(const Recipe& recipe) {
+    Phase phase;
+    phase.name = "fixed";
+    phase.epochs = recipe.epochs;
+    phase.schedule = recipe_schedule(recipe);
+    return phase;
+  }
+
+  std::string mask_file_;
+  std::int64_t mask_stage_ = -1;
+  SeedOptions seed_;
+  std::int64_t cycles_ = 0;
+  StageTraining training_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_fixed_mask() { return std::make_unique<FixedMask>(); }
+
+}  // namespace gcg

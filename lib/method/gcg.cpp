@@ -1,0 +1,165 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "extrapolate/curve.h"
+#include "growth/seed.h"
+#include "method/growth_rules.h"
+#include "method/methods.h"
+#include "method/seed_options.h"
+#include "method/stage_training.h"
+
+namespace gcg {
+
+namespace {
+
+/// Gradual Capacity Growth: seed; then stages of limited training, each followed by a fit of
+/// accuracy over density and, unless that says stop, by growth; then the final training.
+class Gcg final : public Method {
+ public:
+  void add_options(OptionList& list) override {
+    list.group("Seed (method gcg, fixed_mask)");
+    add_seed_options(list, seed_);
+    list.group("Stages and growth (method gcg)");
+    add_stage_training_options(list, training_);
+    list.add("growth-ratio", growth_ratio_, kPositive,
+             "connections added per stage over present connections");
+    add_growth_rule_options(list, rule_);
+    list.group("Extrapolation and stop (method gcg)");
+    list.add_choice("stop", stop_, {"extrapolation", "never"},
+                    "when to stop before --max-density: at d*, or not");
+    list.add("max-density", max_density_, kFraction,
+             "no stage is denser; the last is cut to it exactly");
+    list.add("max-stages", max_stages_, {0, 1e6}, "stop after this many stages; 0: no limit");
+    std::vector<std::string> extrapolators;
+    for (const ExtrapolatorEntry& entry : extrapolator_table()) {
+      extrapolators.emplace_back(entry.name);
+    }
+    list.add_choice("extrapolator", fit_.extrapolator, extrapolators,
+                    "curve of accuracy over density");
+    list.add("epsilon", fit_.epsilon, kPositive,
+             "accuracy given away against the fitted accuracy at density 1");
+    list.add("epsilon-relative", fit_.epsilon_relative,
+             "epsilon is a fraction of accuracy at density 1 minus chance");
+    list.add("min-stages", fit_.min_stages, {3, 1e6}, "stages before the first fit");
+    list.add("bootstrap", fit_.bootstrap, {0, 1e6}, "replicates for the interval of d*; 0: none");
+    list.add("confidence", fit_.confidence, {0, 1, true, true}, "level of the interval of d*");
+    list.group("Final training (method gcg)");
+    list.add_choice(
+        "final", final_, {"continue", "rewind", "none"},
+        "the recipe on the found network: weights kept, set back to their initial values, "
+        "or no final training");
+  }
+
+  void check(const Recipe& /*recipe*/) const override {
+    if (seed_.density > max_density_) {
+      throw UsageError("--max-density",
+                       fmt::format("{} is below --seed-density {}", max_density_, seed_.density));
+    }
+  }
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const override {
+    const std::int64_t limit = present_for_density(network, max_density_);
+    std::int64_t stages = 1;
+    for (std::int64_t present = present_for_density(network, seed_.density);
+         present < limit && (max_stages_ == 0 || stages < max_stages_); ++stages) {
+      present += growth(present, limit);
+    }
+    return stages * stage_epochs(training_, recipe) + (final_ == "none" ? 0 : recipe.epochs);
+  }
+
+  Phase begin(MethodContext& context) const override {
+    apply_seed(seed_, context);
+    return stage_phase(training_, context.recipe, 0);
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+    StageRow& row = context.record.stages.back();
+    if (finished.name == "final") {
+      row.decision = "done";
+      return std::nullopt;
+    }
+    const std::string reason = stop_after(context);
+    if (reason.empty()) {
+      row.decision = "grow";
+      return grow_stage(context, finished.stage + 1);
+    }
+    row.decision = reason;
+    if (final_ == "none") {
+      return std::nullopt;
+    }
+    if (final_ == "rewind") {
+      context.state = initial_state(context.network, context.state.mask, context.seed);
+    }
+    Phase phase;
+    phase.name = "final";
+    phase.stage = finished.stage + 1;
+    phase.epochs = context.recipe.epochs;
+    phase.schedule = recipe_schedule(context.recipe);
+    return phase;
+  }
+
+ private:
+  [[nodiscard]] std::int64_t growth(std::int64_t present, std::int64_t limit) const {
+    const auto wanted = std::llround(growth_ratio_ * static_cast<double>(present));
+    return std::min<std::int64_t>(std::max<std::int64_t>(1, wanted), limit - present);
+  }
+
+  /// Fits the trajectory so far into the last stage's row; the reason to stop, or nothing.
+  [[nodiscard]] std::string stop_after(MethodContext& context) const {
+    std::vector<StageRow>& stages = context.record.stages;
+    std::vector<CurvePoint> points;
+    std::vector<Extrapolation> fits;
+    for (const StageRow& stage : stages) {
+      points.push_back(
+          {stage.density, stage.validation_accuracy, context.record.identity.validation_images});
+    }
+    ExtrapolationOptions options = fit_;
+    options.chance = 1.0 / static_cast<double>(context.network.classes());
+    options.seed = context.seed;
+    stages.back().fit = extrapolate(points, options);
+    for (const StageRow& stage : stages) {
+      fits.push_back(stage.fit);
+    }
+    const std::int64_t limit = present_for_density(context.network, max_density_);
+    const StopReason reason = stop_reason(points, fits, max_density_);
+    if (context.state.mask.present() >= limit) {
+      return "stop: largest density";
+    }
+    if (stop_ == "extrapolation" && reason == StopReason::reached_d_star) {
+      return "stop: reached d*";
+    }
+    if (max_stages_ > 0 && std::ssize(stages) >= max_stages_) {
+      return "stop: last stage";
+    }
+    return {};
+  }
+
+  [[nodiscard]] Phase grow_stage(MethodContext& context, std::int64_t stage) const {
+    const std::int64_t limit = present_for_density(context.network, max_density_);
+    const GrowthReport report =
+        grow(context, rule_, growth(context.state.mask.present(), limit), stage);
+    Phase phase = stage_phase(training_, context.recipe, stage);
+    phase.grown = report.grown;
+    phase.repaired = report.repaired;
+    return phase;
+  }
+
+  SeedOptions seed_;
+  StageTraining training_;
+  double growth_ratio_ = 0.25;
+  GrowthRuleOptions rule_;
+  std::string stop_ = "extrapolation";
+  double max_density_ = 1;
+  std::int64_t max_stages_ = 0;
+  ExtrapolationOptions fit_;
+  std::string final_ = "continue";
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_gcg() { return std::make_unique<Gcg>(); }
+
+}  // namespace gcg

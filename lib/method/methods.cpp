@@ -1,0 +1,38 @@
+#include "method/methods.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <vector>
+
+#include "base/error.h"
+
+namespace gcg {
+
+namespace {
+
+constexpr std::array<MethodEntry, 3> kMethods{{
+    {"dense", "the recipe on all connections: what everything is measured by", "", make_dense},
+    {"gcg", "Gradual Capacity Growth: seed, train a little, grow, extrapolate, stop, train",
+     "Gradual Capacity Growth for Sparse Network Discovery, arXiv 2509.25665", make_gcg},
+    {"fixed_mask",
+     "a mask that never changes, from a seed rule or a run file, in cycles or by the recipe", "",
+     make_fixed_mask},
+}};
+
+}  // namespace
+
+std::span<const MethodEntry> method_table() { return kMethods; }
+
+std::unique_ptr<Method> make_method(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const MethodEntry& entry : kMethods) {
+    if (entry.name == name) {
+      return entry.make();
+    }
+    names.push_back(entry.name);
+  }
+  throw UsageError("--method", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+}
+
+}  // namespace gcg

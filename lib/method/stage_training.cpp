@@ -1,0 +1,31 @@
+#include "method/stage_training.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gcg {
+
+void add_stage_training_options(OptionList& list, StageTraining& training) {
+  list.add("stage-epochs", training.epochs, {0, 1e6},
+           "epochs of training per stage; 0: a tenth of --epochs, at least 2");
+  list.add("stage-warmup", training.warmup, {0, 1, false, true},
+           "share of a stage's updates with a linear rise to the peak learning rate");
+}
+
+std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe) {
+  if (training.epochs > 0) {
+    return training.epochs;
+  }
+  return std::max<std::int64_t>(2, std::llround(0.1 * static_cast<double>(recipe.epochs)));
+}
+
+Phase stage_phase(const StageTraining& training, const Recipe& recipe, std::int64_t stage) {
+  Phase phase;
+  phase.name = "stage";
+  phase.stage = stage;
+  phase.epochs = stage_epochs(training, recipe);
+  phase.schedule = {ScheduleShape::cosine, recipe.learning_rate, training.warmup};
+  return phase;
+}
+
+}  // namespace gcg

@@ -1,0 +1,30 @@
+#include "train/cost.h"
+
+namespace gcg {
+
+namespace {
+
+double sparse_forward(const Network& network, const Mask& mask) {
+  return forward_flops(network, mask.counts());
+}
+
+double dense_forward(const Network& network) {
+  return forward_flops(network, layer_sizes(network));
+}
+
+}  // namespace
+
+double training_flops(const Network& network, const Mask& mask, std::int64_t samples) {
+  return 3 * sparse_forward(network, mask) * static_cast<double>(samples);
+}
+
+double path_score_flops(const Network& network, const Mask& mask) {
+  return 2 * sparse_forward(network, mask) + dense_forward(network);
+}
+
+double dense_gradient_flops(const Network& network, const Mask& mask, std::int64_t samples) {
+  return (2 * sparse_forward(network, mask) + dense_forward(network)) *
+         static_cast<double>(samples);
+}
+
+}  // namespace gcg

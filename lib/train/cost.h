@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "graph/network.h"
+#include "topology/mask.h"
+
+namespace gcg {
+
+/// FLOPs by the convention of Evci et al. 2020 (appendix): a multiply-add is 2, backward is twice
+/// forward, normalisation and loss are ignored.
+
+/// One training step (forward and backward) of `samples` samples under a mask: 3 x forward.
+double training_flops(const Network& network, const Mask& mask, std::int64_t samples);
+
+/// One path score: a forward and a backward sweep over present connections (batch 1) and the
+/// products at every connection, present or absent.
+double path_score_flops(const Network& network, const Mask& mask);
+
+/// One gradient at every position: sparse forward, sparse input gradient, dense weight gradient.
+double dense_gradient_flops(const Network& network, const Mask& mask, std::int64_t samples);
+
+}  // namespace gcg

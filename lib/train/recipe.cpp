@@ -1,0 +1,36 @@
+#include "train/recipe.h"
+
+namespace gcg {
+
+void add_recipe_options(OptionList& list, Recipe& recipe) {
+  list.group("Recipe (the dense training every method is measured by)");
+  list.add("epochs", recipe.epochs, {1, 1e6}, "epochs of the recipe's schedule");
+  list.add("batch-size", recipe.batch_size, {2, 1e6},
+           "images per update; a last batch of fewer is used");
+  list.add("learning-rate", recipe.learning_rate, kPositive, "peak learning rate");
+  list.add_choice("schedule", recipe.schedule, {"step", "cosine"},
+                  "learning rate over the epochs, step: x0.1 at 1/2 and 3/4");
+  list.add("warmup", recipe.warmup, {0, 1, false, true},
+           "share of the epochs with a linear rise to the peak");
+  list.add("momentum", recipe.momentum, {0, 1, false, true}, "momentum of SGD");
+  list.add("nesterov", recipe.nesterov, "Nesterov's form of momentum")
+      .used_if([&recipe] { return recipe.momentum > 0; }, "there is no momentum");
+  list.add("weight-decay", recipe.weight_decay, kNotNegative,
+           "L2 penalty on present weights, biases and normalisation");
+  list.add("augment", recipe.augment, "random crops and mirror images, as the data set allows");
+  list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
+           "stratified share of the training images kept for validation; 0: 10 %, or 20 % below "
+           "10,000 images");
+}
+
+Schedule recipe_schedule(const Recipe& recipe) {
+  return {recipe.schedule == "cosine" ? ScheduleShape::cosine : ScheduleShape::step,
+          recipe.learning_rate, recipe.warmup};
+}
+
+SgdStep recipe_step(const Recipe& recipe, double learning_rate) {
+  return {learning_rate, recipe.momentum, recipe.nesterov && recipe.momentum > 0,
+          recipe.weight_decay};
+}
+
+}  // namespace gcg

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/options.h"
+#include "executor/executor.h"
+#include "train/schedule.h"
+
+namespace gcg {
+
+/// How a dense network of the study is trained; every method uses the same recipe. The defaults are
+/// the CIFAR recipe of the residual networks.
+struct Recipe {
+  std::int64_t epochs = 160;
+  std::int64_t batch_size = 128;
+  double learning_rate = 0.1;
+  std::string schedule = "step";
+  double warmup = 0;  ///< share of the epochs
+  double momentum = 0.9;
+  bool nesterov = true;
+  double weight_decay = 1e-4;
+  bool augment = true;             ///< the data set's own augmentation
+  double validation_fraction = 0;  ///< of the training images; 0: 10 %, or 20 % below 10,000 images
+};
+
+/// Adds the recipe's options, bound to its members.
+void add_recipe_options(OptionList& list, Recipe& recipe);
+
+/// The schedule of a whole training by the recipe.
+Schedule recipe_schedule(const Recipe& recipe);
+
+/// The update rule at a learning rate.
+SgdStep recipe_step(const Recipe& recipe, double learning_rate);
+
+}  // namespace gcg

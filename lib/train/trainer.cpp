@@ -1,0 +1,420 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/random.h"
+#include "data/batches.h"
+#include "data/split.h"
+#include "record/checkpoint.h"
+#include "record/run_file.h"
+#include "topology/statistics.h"
+#include "train/cost.h"
+#include "train/evaluate.h"
+
+namespace gcg {
+
+namespace {
+
+std::string phase_text(const Phase& phase) {
+  return nlohmann::json{
+      {"name", phase.name},          {"stage", phase.stage},
+      {"epochs", phase.epochs},      {"shape", static_cast<int>(phase.schedule.shape)},
+      {"peak", phase.schedule.peak}, {"warmup", phase.schedule.warmup},
+      {"grown", phase.grown},        {"repaired", phase.repaired}}
+      .dump();
+}
+
+Phase read_phase(const std::string& text) {
+  const nlohmann::json json = nlohmann::json::parse(text);
+  Phase phase;
+  phase.name = json.at("name");
+  phase.stage = json.at("stage");
+  phase.epochs = json.at("epochs");
+  phase.schedule.shape = static_cast<ScheduleShape>(json.at("shape").get<int>());
+  phase.schedule.peak = json.at("peak");
+  phase.schedule.warmup = json.at("warmup");
+  phase.grown = json.at("grown");
+  phase.repaired = json.at("repaired");
+  return phase;
+}
+
+/// Adds the seconds until destruction to a total.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total), start_(now_seconds()) {}
+  ~Stopwatch() { total_ += now_seconds() - start_; }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& total_;
+  double start_;
+};
+
+double all_seconds(const CostRecord& cost) {
+  return cost.train_seconds + cost.evaluate_seconds + cost.grow_seconds + cost.statistics_seconds +
+         cost.record_seconds;
+}
+
+double all_flops(const CostRecord& cost) {
+  return cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops;
+}
+
+std::vector<std::int64_t> all_positions(std::int64_t count) {
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(count));
+  std::iota(positions.begin(), positions.end(), std::int64_t{0});
+  return positions;
+}
+
+/// The state of one run on its way from phase to phase.
+class Training {
+ public:
+  explicit Training(TrainingRun run);
+  RunRecord finish();
+
+ private:
+  void start_fresh();
+  void resume(Checkpoint checkpoint);
+  void train_phase();
+  void train_epoch();
+  bool enter_next_phase();
+  void write_result();
+  void save();
+  void show_progress() const;
+  [[noreturn]] void fail_on_loss(double loss, std::int64_t batch);
+  MethodContext context();
+  std::vector<std::vector<float>> gradients_at_all_connections(std::uint64_t index);
+
+  TrainingRun run_;
+  RunRecord record_;
+  TrainingState state_;  ///< of the last save or decision; the executor is ahead of it in between
+  Phase phase_;
+  Position position_;
+  Split split_;
+  BatchMaker train_batches_;
+  BatchMaker test_batches_;
+  Augmentation augmentation_;
+  std::int64_t planned_epochs_;
+  double last_save_ = now_seconds();
+};
+
+Training::Training(TrainingRun run)
+    : run_(std::move(run)),
+      record_(run_.record),
+      split_(stratified_split(run_.data.train.labels, run_.data.classes,
+                              run_.recipe.validation_fraction > 0
+                                  ? run_.recipe.validation_fraction
+                                  : default_validation_fraction(run_.data.train.size()),
+                              run_.seed)),
+      train_batches_(run_.data.train, channel_statistics(run_.data.train), run_.seed),
+      test_batches_(run_.data.test, channel_statistics(run_.data.train), run_.seed),
+      augmentation_(run_.recipe.augment ? Augmentation{run_.data.crop_padding, run_.data.flip}
+                                        : Augmentation{}),
+      planned_epochs_(run_.method.planned_epochs(run_.recipe, run_.network)) {
+  record_.network = run_.network;
+  record_.identity.train_images = std::ssize(split_.train);
+  record_.identity.validation_images = std::ssize(split_.validation);
+  record_.identity.test_images = run_.data.test.size();
+  record_.identity.classes = run_.data.classes;
+  record_.identity.data_digest = run_.data.digest;
+  std::string note;
+  std::optional<Checkpoint> checkpoint = read_checkpoint(run_.folder, note);
+  if (!note.empty()) {
+    run_.say(note);
+  }
+  if (checkpoint) {
+    resume(std::move(*checkpoint));
+  } else {
+    start_fresh();
+  }
+}
+
+void Training::resume(Checkpoint checkpoint) {
+  const RunIdentity& old = checkpoint.record.identity;
+  const auto same = [&](std::string_view what, const std::string& was, const std::string& is) {
+    if (was != is) {
+      throw Error(
+          run_.folder.string(),
+          fmt::format("the checkpoint belongs to another run: its {} is {}, not {}", what, was, is),
+          "choose another output folder, or remove this one");
+    }
+  };
+  same("identity", old.hash, record_.identity.hash);
+  same("data digest", old.data_digest, record_.identity.data_digest);
+  const std::string& now = record_.host.processor;
+  const std::string& then = checkpoint.record.host.processor;
+  if (now != then) {
+    const std::string warning = fmt::format(
+        "resumed on another type of processor ({}, before: {}): results may differ in the last "
+        "bits",
+        now, then);
+    checkpoint.record.warnings.push_back(warning);
+    run_.say(warning);
+  }
+  // Facts of this session: the rest of the record goes on as it was.
+  checkpoint.record.network = record_.network;
+  checkpoint.record.build = record_.build;
+  checkpoint.record.host = record_.host;
+  checkpoint.record.identity.command = record_.identity.command;
+  record_ = std::move(checkpoint.record);
+  state_ = std::move(checkpoint.state);
+  position_ = checkpoint.position;
+  phase_ = read_phase(checkpoint.method_state);
+  run_.executor.write(state_);
+  run_.say(fmt::format("resumed {} at stage {}, epoch {} of {}", record_.identity.name,
+                       phase_.stage, position_.epoch_in_phase, phase_.epochs));
+}
+
+void Training::start_fresh() {
+  state_ = initial_state(run_.network, Mask(run_.network, true), run_.seed);
+  run_.executor.write(state_);
+  MethodContext lent = context();
+  {
+    const Stopwatch watch(record_.cost.grow_seconds);
+    phase_ = run_.method.begin(lent);
+  }
+  check_mask_invariant(run_.network, state_);
+  run_.executor.write(state_);
+}
+
+MethodContext Training::context() {
+  return {
+      run_.network, run_.recipe,
+      run_.seed,    record_,
+      state_,       [this](std::uint64_t index) { return gradients_at_all_connections(index); }};
+}
+
+std::vector<std::vector<float>> Training::gradients_at_all_connections(std::uint64_t index) {
+  RandomStream stream(run_.seed, "gradient-batch", index);
+  std::vector<std::int64_t> positions = split_.train;
+  stream.shuffle(std::span(positions));
+  positions.resize(std::min(positions.size(), static_cast<std::size_t>(run_.recipe.batch_size)));
+  record_.cost.dense_gradient_flops +=
+      dense_gradient_flops(run_.network, state_.mask, std::ssize(positions));
+  run_.executor.write(state_);
+  return run_.executor.dense_gradients(train_batches_.plain(positions));
+}
+
+void Training::save() {
+  const Stopwatch watch(record_.cost.record_seconds);
+  record_.cost.peak_memory_bytes = std::max(record_.cost.peak_memory_bytes, peak_memory_bytes());
+  // The checkpoint first: it is the truth, the run file only shows it.
+  write_checkpoint(run_.folder, {record_, state_, position_, phase_text(phase_)});
+  write_run_file(run_.folder / kRunFileName, record_);
+  last_save_ = now_seconds();
+}
+
+void Training::fail_on_loss(double loss, std::int64_t batch) {
+  record_.status = "failed";
+  record_.failure = fmt::format("the loss is {} at stage {}, epoch {} of {}, batch {}", loss,
+                                phase_.stage, position_.epoch_in_phase + 1, phase_.epochs, batch);
+  write_run_file(run_.folder / kRunFileName, record_);
+  throw Error(record_.identity.name, record_.failure,
+              "lower --learning-rate or raise --warmup; the record up to here is in " +
+                  (run_.folder / kRunFileName).string());
+}
+
+void Training::show_progress() const {
+  TrainingProgress progress;
+  progress.phase = phase_.name;
+  progress.stage = phase_.stage;
+  progress.epoch = position_.epoch_in_phase + 1;
+  progress.phase_epochs = phase_.epochs;
+  progress.loss =
+      position_.samples > 0 ? position_.loss_sum / static_cast<double>(position_.samples) : 0;
+  progress.density = state_.mask.density();
+  const double epochs = static_cast<double>(record_.trajectory.size()) +
+                        static_cast<double>(position_.samples) /
+                            static_cast<double>(std::max<std::size_t>(1, split_.train.size()));
+  progress.done =
+      std::min(1.0, epochs / static_cast<double>(std::max<std::int64_t>(1, planned_epochs_)));
+  run_.progress(progress);
+}
+
+void Training::train_epoch() {
+  const auto count = std::ssize(split_.train);
+  const std::int64_t batches = (count + run_.recipe.batch_size - 1) / run_.recipe.batch_size;
+  const auto epoch = static_cast<std::uint64_t>(record_.trajectory.size());
+  std::vector<std::int64_t> order = epoch_order(count, run_.seed, epoch);
+  for (std::int64_t& entry : order) {
+    entry = split_.train[static_cast<std::size_t>(entry)];
+  }
+  const std::int64_t phase_steps = phase_.epochs * batches;
+  double rate = 0;
+  while (position_.batch_in_epoch < batches) {
+    {
+      const Stopwatch watch(record_.cost.train_seconds);
+      const auto begin =
+          static_cast<std::size_t>(position_.batch_in_epoch * run_.recipe.batch_size);
+      const auto size =
+          std::min(static_cast<std::size_t>(run_.recipe.batch_size), order.size() - begin);
+      const Batch batch =
+          train_batches_.augmented(std::span(order).subspan(begin, size), augmentation_, epoch);
+      const BatchSums sums = run_.executor.forward_backward(batch);
+      if (!std::isfinite(sums.loss)) {
+        fail_on_loss(sums.loss, position_.batch_in_epoch);
+      }
+      rate =
+          learning_rate(phase_.schedule,
+                        position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
+      run_.executor.step(recipe_step(run_.recipe, rate));
+      position_.loss_sum += sums.loss;
+      position_.correct += sums.correct;
+      position_.samples += sums.samples;
+      ++position_.batch_in_epoch;
+      ++record_.cost.steps;
+      record_.cost.training_flops += training_flops(run_.network, state_.mask, sums.samples);
+    }
+    show_progress();
+    if (position_.batch_in_epoch < batches &&
+        now_seconds() - last_save_ >= run_.checkpoint_seconds) {
+      state_ = run_.executor.read();
+      save();
+    }
+  }
+  BatchSums validation;
+  {
+    const Stopwatch watch(record_.cost.evaluate_seconds);
+    validation = evaluate(run_.executor, train_batches_, split_.validation);
+  }
+  ++record_.cost.epochs;
+  record_.cost.density_epochs += state_.mask.density();
+  TrajectoryRow row;
+  row.step = record_.cost.steps;
+  row.epoch = record_.cost.epochs;
+  row.stage = phase_.stage;
+  row.phase = phase_.name;
+  row.density = state_.mask.density();
+  row.learning_rate =
+      learning_rate(phase_.schedule, (position_.epoch_in_phase + 1) * batches - 1, phase_steps);
+  row.train_loss = position_.loss_sum / static_cast<double>(position_.samples);
+  row.train_accuracy =
+      static_cast<double>(position_.correct) / static_cast<double>(position_.samples);
+  row.validation_loss = validation.loss / static_cast<double>(validation.samples);
+  row.validation_accuracy =
+      static_cast<double>(validation.correct) / static_cast<double>(validation.samples);
+  row.training_flops = all_flops(record_.cost);
+  row.seconds = all_seconds(record_.cost);
+  record_.trajectory.push_back(row);
+  position_.epoch_in_phase += 1;
+  position_.batch_in_epoch = 0;
+  position_.loss_sum = 0;
+  position_.correct = 0;
+  position_.samples = 0;
+  state_ = run_.executor.read();
+  save();
+}
+
+void Training::train_phase() {
+  while (position_.epoch_in_phase < phase_.epochs) {
+    train_epoch();
+  }
+}
+
+bool Training::enter_next_phase() {
+  const TrajectoryRow& last = record_.trajectory.back();
+  StageMask mask;
+  mask.stage = phase_.stage;
+  mask.mask = state_.mask;
+  {
+    const Stopwatch watch(record_.cost.statistics_seconds);
+    Mask ever = state_.mask;
+    for (const StageMask& earlier : record_.masks) {
+      unite(ever, earlier.mask);
+    }
+    const Mask* previous = record_.masks.empty() ? nullptr : &record_.masks.back().mask;
+    mask.statistics = mask_statistics(run_.network, state_.values, state_.mask, previous, ever,
+                                      {0.9, run_.seed, static_cast<std::uint64_t>(phase_.stage)});
+  }
+  StageRow row;
+  row.stage = phase_.stage;
+  row.phase = phase_.name;
+  row.present = state_.mask.present();
+  row.density = state_.mask.density();
+  row.epochs = phase_.epochs;
+  row.validation_loss = last.validation_loss;
+  row.validation_accuracy = last.validation_accuracy;
+  row.grown = phase_.grown;
+  row.repaired = phase_.repaired;
+  row.fit.outcome = Outcome::too_few_stages;
+  // What earlier stages did not account for, so that it comes out the same after a resume.
+  row.training_flops = all_flops(record_.cost);
+  row.seconds = all_seconds(record_.cost);
+  for (const StageRow& earlier : record_.stages) {
+    row.training_flops -= earlier.training_flops;
+    row.seconds -= earlier.seconds;
+  }
+  record_.stages.push_back(std::move(row));
+  record_.masks.push_back(std::move(mask));
+
+  std::optional<Phase> next;
+  {
+    const Stopwatch watch(record_.cost.grow_seconds);
+    MethodContext lent = context();
+    next = run_.method.next(lent, phase_);
+  }
+  const StageRow& done = record_.stages.back();
+  run_.say(fmt::format("stage {:>2}  density {:6.4f}  validation {:5.2f} %  {}", done.stage,
+                       done.density, 100 * done.validation_accuracy, done.decision));
+  if (!next) {
+    return false;
+  }
+  check_mask_invariant(run_.network, state_);
+  run_.executor.write(state_);
+  phase_ = *next;
+  position_ = Position{};
+  position_.phase = static_cast<std::int64_t>(record_.stages.size());
+  save();
+  return true;
+}
+
+void Training::write_result() {
+  RunResult result;
+  result.test_predictions.resize(run_.data.test.labels.size());
+  BatchSums test;
+  {
+    const Stopwatch watch(record_.cost.evaluate_seconds);
+    test = evaluate(run_.executor, test_batches_, all_positions(run_.data.test.size()),
+                    result.test_predictions);
+  }
+  const StageRow& last = record_.stages.back();
+  result.state = state_;
+  result.density = state_.mask.density();
+  result.validation_accuracy = last.validation_accuracy;
+  result.validation_loss = last.validation_loss;
+  result.test_accuracy = static_cast<double>(test.correct) / static_cast<double>(test.samples);
+  result.test_loss = test.loss / static_cast<double>(test.samples);
+  result.test_labels = run_.data.test.labels;
+  result.inference_flops = forward_flops(run_.network, state_.mask.counts());
+  record_.result = std::move(result);
+  record_.status = "finished";
+  save();
+}
+
+RunRecord Training::finish() {
+  if (record_.status == "finished") {
+    // Killed between the last checkpoint and the run file: show it again.
+    write_run_file(run_.folder / kRunFileName, record_);
+    return std::move(record_);
+  }
+  do {
+    train_phase();
+  } while (enter_next_phase());
+  write_result();
+  return std::move(record_);
+}
+
+}  // namespace
+
+RunRecord train(TrainingRun run) { return Training(std::move(run)).finish(); }
+
+}  // namespace gcg

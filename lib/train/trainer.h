@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "data/dataset.h"
+#include "executor/executor.h"
+#include "record/run_record.h"
+#include "train/method.h"
+#include "train/recipe.h"
+
+namespace gcg {
+
+/// What the progress line shows.
+struct TrainingProgress {
+  std::string phase;
+  std::int64_t stage = 0;
+  std::int64_t epoch = 0;  ///< 1-based, within the phase
+  std::int64_t phase_epochs = 0;
+  double loss = 0;  ///< mean so far in this epoch
+  double density = 0;
+  double done = 0;  ///< share of the planned epochs
+};
+
+/// One run: everything the trainer needs. References must outlive the call.
+struct TrainingRun {
+  const Network& network;
+  const DataSet& data;
+  const Recipe& recipe;
+  const Method& method;
+  Executor& executor;
+  std::uint64_t seed = 1;
+  std::filesystem::path folder;     ///< exists, belongs to this run alone
+  double checkpoint_seconds = 300;  ///< longest time between two checkpoints
+  /// Facts of identity, build and host; the trainer fills the rest.
+  RunRecord record;
+  std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};
+  std::function<void(const std::string&)> say = [](const std::string&) {};  ///< one line that stays
+};
+
+/// Name of the run file within a run's folder.
+inline constexpr const char* kRunFileName = "run.h5";
+
+/// Trains from the last checkpoint in the folder, or from the start, to the end; writes a
+/// checkpoint and the run file after every epoch. A finished run is returned as it is. Interrupted
+/// anywhere and called again it ends with the same bits (columns of time and memory excepted).
+///
+/// Errors: a loss that is not finite (the record with status "failed" is kept and says where); a
+/// checkpoint of another identity, seed or data digest; whatever data and files throw.
+RunRecord train(TrainingRun run);
+
+}  // namespace gcg
