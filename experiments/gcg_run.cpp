@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <exception>
+#include <span>
+
+#include "base/error.h"
+#include "base/host.h"
+#include "execute/execute.h"
+#include "study/command_line.h"
+#include "train/trainer.h"
+
+namespace {
+
+using gcg::RunRecord;
+
+void print_plan(const gcg::RunPlan& plan) {
+  fmt::print("run     {}\nfolder  {}\n\n", plan.identity.name, plan.folder().string());
+  for (const gcg::OptionValue& option : plan.identity.options) {
+    fmt::print("{:<22} {}{}\n", option.name, option.value, option.is_default ? "" : "   (set)");
+  }
+}
+
+void print_result(const gcg::RunPlan& plan, const RunRecord& record) {
+  fmt::print("density {:.4f}  validation {:.2f} %  test {:.2f} %  {} epochs\n{}\n",
+             record.result->density, 100 * record.result->validation_accuracy,
+             100 * record.result->test_accuracy, record.cost.epochs,
+             (plan.folder() / gcg::kRunFileName).string());
+}
+
+int run(const gcg::RunCommand& command) {
+  if (command.help) {
+    fmt::print("{}", gcg::run_help());
+    return 0;
+  }
+  if (command.list) {
+    fmt::print("{}", gcg::run_list());
+    return 0;
+  }
+  if (command.version) {
+    const gcg::BuildFacts build = gcg::build_facts();
+    fmt::print("gcg {} ({}{}), {}, {}\n", build.version, build.commit.substr(0, 12),
+               build.dirty ? ", changed" : "", build.compiler, build.build_type);
+    return 0;
+  }
+  const std::unique_ptr<gcg::RunPlan> plan = gcg::make_run_plan(command.given);
+  if (command.dry_run) {
+    print_plan(*plan);
+    return 0;
+  }
+  print_result(*plan, gcg::execute(*plan));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
+    return run(gcg::parse_run_command(arguments.subspan(1)));
+  } catch (const gcg::UsageError& error) {
+    fmt::print(stderr, "gcg_run: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "gcg_run: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,73 @@
+#include "execute/execute.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/host.h"
+#include "base/progress.h"
+#include "dense/torch_executor.h"
+#include "record/hdf5.h"
+#include "train/trainer.h"
+
+namespace gcg {
+
+namespace {
+
+Network network_for(const RunPlan& plan, const DataSet& data) {
+  NetworkRequest request;
+  request.input = data.train.shape;
+  request.classes = data.classes;
+  request.width = plan.settings.width;
+  return build_network(plan.settings.network, request);
+}
+
+RunRecord fresh_record(const RunPlan& plan) {
+  RunRecord record;
+  record.identity = plan.identity;
+  record.build = build_facts();
+  record.host = host_facts();
+  record.threads = plan.settings.threads;
+  const BlasFacts blas = blas_facts();
+  record.libraries = {{"LibTorch", torch_version()},
+                      {"BLAS", fmt::format("{} ({})", blas.version, blas.library)},
+                      {"HDF5", hdf5_version()}};
+  if (!blas.warning.empty()) {
+    record.warnings.push_back(blas.warning);
+  }
+  return record;
+}
+
+std::string progress_text(const TrainingProgress& progress) {
+  return fmt::format("{} {}  epoch {}/{}  density {:.4f}  loss {:.3f}", progress.phase,
+                     progress.stage, progress.epoch, progress.phase_epochs, progress.density,
+                     progress.loss);
+}
+
+}  // namespace
+
+RunRecord execute(RunPlan& plan) {
+  make_writable_folder(plan.folder());
+  const FolderLock lock(plan.folder());
+  const DataSet data = plan.data->load();
+  const Network network = network_for(plan, data);
+  const std::unique_ptr<Executor> executor = make_torch_executor(network, plan.settings.threads);
+  ProgressLine line;
+  TrainingRun run{network, data, plan.settings.recipe, *plan.method, *executor};
+  run.seed = plan.settings.seed;
+  run.folder = plan.folder();
+  run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.record = fresh_record(plan);
+  for (const std::string& warning : run.record.warnings) {
+    line.say("warning: " + warning);
+  }
+  run.progress = [&](const TrainingProgress& progress) {
+    line.show(progress_text(progress), progress.done);
+  };
+  run.say = [&](const std::string& text) { line.say(text); };
+  line.say(fmt::format("{}: {} connections, {} training images", plan.identity.name,
+                       network.connections(), data.train.size()));
+  return train(std::move(run));
+}
+
+}  // namespace gcg

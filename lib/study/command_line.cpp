@@ -1,0 +1,141 @@
+#include "study/command_line.h"
+
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "extrapolate/curve.h"
+#include "growth/seed.h"
+#include "method/growth_rules.h"
+#include "method/methods.h"
+
+namespace gcg {
+
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr unsigned kLineLength = 100;
+
+po::options_description describe_run_options() {
+  po::options_description all(kLineLength);
+  std::vector<po::options_description> groups;
+  std::string heading;
+  for (const OptionDescription& option : all_run_options()) {
+    if (groups.empty() || option.group != heading) {
+      heading = option.group;
+      groups.emplace_back(heading, kLineLength);
+    }
+    groups.back().add_options()(
+        option.name.c_str(),
+        po::value<std::string>()->default_value(option.default_text)->value_name("X"),
+        option.help.c_str());
+  }
+  for (const po::options_description& group : groups) {
+    all.add(group);
+  }
+  return all;
+}
+
+po::options_description describe_program_options() {
+  po::options_description program("Program", kLineLength);
+  program.add_options()("help", "print this and exit")(
+      "list", "print what is registered and exit")("version", "print version and build and exit")(
+      "dry-run", "resolve the options, print the run's name and settings, and exit")(
+      "config", po::value<std::string>()->value_name("FILE"),
+      "read options from a file of lines 'name = value'; the command line wins");
+  return program;
+}
+
+void store_config(const std::string& path, const po::options_description& options,
+                  po::variables_map& values) {
+  std::ifstream file(path);
+  if (!file) {
+    throw UsageError("--config", fmt::format("cannot read '{}'", path), "check the path");
+  }
+  try {
+    po::store(po::parse_config_file(file, options), values);
+  } catch (const po::error& error) {
+    throw UsageError(path, error.what(), "gcg_run --help lists the options");
+  }
+}
+
+template <typename Table>
+void list_table(std::string& text, std::string_view heading, const Table& table) {
+  text += fmt::format("{}\n", heading);
+  for (const auto& entry : table) {
+    text += fmt::format("  {:<12} {}\n", entry.name, entry.about);
+    if constexpr (requires { entry.reference; }) {
+      if (!entry.reference.empty()) {
+        text += fmt::format("  {:<12}   [{}]\n", "", entry.reference);
+      }
+    }
+  }
+  text += "\n";
+}
+
+}  // namespace
+
+RunCommand parse_run_command(std::span<const char* const> arguments) {
+  const po::options_description program = describe_program_options();
+  const po::options_description run = describe_run_options();
+  po::options_description all;
+  all.add(program).add(run);
+  po::variables_map values;
+  try {
+    const std::vector<std::string> texts(arguments.begin(), arguments.end());
+    // No guessing of abbreviated names: a new option could change what an old script means.
+    const auto style = static_cast<int>(po::command_line_style::unix_style) &
+                       ~static_cast<int>(po::command_line_style::allow_guessing);
+    po::store(po::command_line_parser(texts)
+                  .options(all)
+                  .positional(po::positional_options_description())
+                  .style(style)
+                  .run(),
+              values);
+  } catch (const po::error& error) {
+    throw UsageError("command line", error.what(), "gcg_run --help lists the options");
+  }
+  if (values.count("config") != 0) {
+    store_config(values["config"].as<std::string>(), run, values);
+  }
+  RunCommand command;
+  command.help = values.count("help") != 0;
+  command.list = values.count("list") != 0;
+  command.version = values.count("version") != 0;
+  command.dry_run = values.count("dry-run") != 0;
+  for (const auto& [name, value] : values) {
+    if (run.find_nothrow(name, false) != nullptr && !value.defaulted()) {
+      command.given[name] = value.as<std::string>();
+    }
+  }
+  return command;
+}
+
+std::string run_help() {
+  std::ostringstream text;
+  text << "gcg_run: one run of one method; writes OUT/NAME/run.h5 and goes on where it was stopped.\n\n"
+       << "  gcg_run --data procedural --epochs 20 --seed 1\n"
+       << "  gcg_run --method fixed_mask --seed-rule erk --seed-density 0.1 --data cifar10 "
+          "--data-dir FOLDER\n\n"
+       << "An option that the chosen method and data set do not use is an error.\n\n"
+       << describe_program_options() << "\n"
+       << describe_run_options();
+  return text.str();
+}
+
+std::string run_list() {
+  std::string text;
+  list_table(text, "Methods (--method)", method_table());
+  list_table(text, "Growth rules (--growth-rule)", growth_rule_table());
+  list_table(text, "Seed rules (--seed-rule)", seed_rule_table());
+  list_table(text, "Extrapolators (--extrapolator)", extrapolator_table());
+  list_table(text, "Networks (--network)", network_table());
+  list_table(text, "Data sets (--data)", data_source_table());
+  return text;
+}
+
+}  // namespace gcg

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "study/run_plan.h"
+
+namespace gcg {
+
+/// A command line of gcg_run, taken apart but not yet resolved.
+struct RunCommand {
+  GivenOptions given;
+  bool help = false;
+  bool list = false;
+  bool version = false;
+  bool dry_run = false;
+};
+
+/// Parses with Boost.Program_options: the command line first, then the file named by --config (lines "name =
+/// value"), whose values give way. Anything unknown, given twice, abbreviated or left over: UsageError.
+RunCommand parse_run_command(std::span<const char* const> arguments);
+
+/// The text of gcg_run --help: every option of every method and data set with its default.
+std::string run_help();
+
+/// The text of gcg_run --list: methods, growth rules, seed rules, networks, data sets, extrapolators.
+std::string run_list();
+
+}  // namespace gcg

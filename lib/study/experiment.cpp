@@ -1,0 +1,286 @@
+#include "study/experiment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/host.h"
+#include "base/progress.h"
+#include "record/run_file.h"
+#include "study/launcher.h"
+#include "train/trainer.h"
+
+namespace gcg {
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+struct Settings {
+  ExperimentRequest request;
+  std::int64_t jobs = 0;
+  std::string only, data, data_dir, out;
+  bool help = false, list = false, dry_run = false, status = false;
+};
+
+/// One run of the experiment with its plan and what is on disk of it.
+struct PlannedRun {
+  ExperimentRun run;
+  std::unique_ptr<RunPlan> plan;
+  std::string state;  ///< "finished", "started", "failed" or "-"
+};
+
+po::options_description describe(const Experiment& experiment, Settings& settings) {
+  po::options_description options(100);
+  options.add_options()("help", po::bool_switch(&settings.help), "print this and exit")(
+      "list", po::bool_switch(&settings.list), "print the curves and their runs, and exit")(
+      "dry-run", po::bool_switch(&settings.dry_run),
+      "print the exact gcg_run line of every run and its state, and exit")(
+      "status", po::bool_switch(&settings.status), "print the state of every run, and exit")(
+      "scale", po::value(&settings.request.scale)->default_value("smoke"),
+      "smoke (minutes), small (about an hour) or full")(
+      "seeds", po::value(&settings.request.seeds)->default_value(0),
+      "seeds per curve; 0: the scale's own number")(
+      "jobs", po::value(&settings.jobs)->default_value(0),
+      "runs side by side; 0: one per core. Changes no result")(
+      "only", po::value(&settings.only)->default_value(""), "only curves that contain this text")(
+      "data", po::value(&settings.data)->default_value(std::string(experiment.default_data)),
+      "data set of every run")("data-dir", po::value(&settings.data_dir)->default_value(""),
+                               "folder of the data set; empty: the environment's GCG_DATA")(
+      "out", po::value(&settings.out)->default_value("runs"), "folder of all runs");
+  return options;
+}
+
+Settings parse(int argc, const char* const* argv, const Experiment& experiment) {
+  Settings settings;
+  const po::options_description options = describe(experiment, settings);
+  try {
+    po::variables_map values;
+    const auto style = static_cast<int>(po::command_line_style::unix_style) &
+                       ~static_cast<int>(po::command_line_style::allow_guessing);
+    po::store(po::command_line_parser(argc, argv)
+                  .options(options)
+                  .positional(po::positional_options_description())
+                  .style(style)
+                  .run(),
+              values);
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw UsageError("command line", error.what(), "--help lists the options");
+  }
+  const std::set<std::string> scales{"smoke", "small", "full"};
+  if (scales.count(settings.request.scale) == 0) {
+    throw UsageError("--scale", fmt::format("'{}' is none of: smoke, small, full",
+                                            settings.request.scale));
+  }
+  if (settings.request.seeds < 0 || settings.jobs < 0) {
+    throw UsageError(settings.jobs < 0 ? "--jobs" : "--seeds", "is negative");
+  }
+  return settings;
+}
+
+std::string state_on_disk(const RunPlan& plan) {
+  const fs::path file = plan.folder() / kRunFileName;
+  if (!fs::exists(file)) {
+    return fs::exists(plan.folder() / "log.txt") ? "started" : "-";
+  }
+  try {
+    const std::string status = read_run_file(file).status;
+    return status == "running" ? "started" : status;
+  } catch (const Error&) {
+    return "damaged";
+  }
+}
+
+std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& settings) {
+  std::vector<PlannedRun> planned;
+  for (ExperimentRun& run : experiment.runs(settings.request)) {
+    if (run.curve.find(settings.only) == std::string::npos) {
+      continue;
+    }
+    GivenOptions given = run.options;
+    given["data"] = settings.data;
+    given["seed"] = fmt::format("{}", run.seed);
+    given["out"] = settings.out;
+    if (!settings.data_dir.empty()) {
+      given["data-dir"] = settings.data_dir;
+    }
+    run.options = given;
+    auto plan = make_run_plan(given);
+    std::string state = state_on_disk(*plan);
+    planned.push_back({std::move(run), std::move(plan), std::move(state)});
+  }
+  if (planned.empty()) {
+    throw UsageError("--only", fmt::format("no curve contains '{}'", settings.only),
+                     "--list shows the curves");
+  }
+  return planned;
+}
+
+std::int64_t curve_width(const std::vector<PlannedRun>& planned) {
+  std::size_t width = 5;
+  for (const PlannedRun& run : planned) {
+    width = std::max(width, run.run.curve.size());
+  }
+  return static_cast<std::int64_t>(width);
+}
+
+void print_states(const std::vector<PlannedRun>& planned) {
+  const std::int64_t width = curve_width(planned);
+  fmt::print("{:<{}}  seed  {:<8}  run\n", "curve", width, "state");
+  for (const PlannedRun& run : planned) {
+    fmt::print("{:<{}}  {:>4}  {:<8}  {}\n", run.run.curve, width, run.run.seed, run.state,
+               run.plan->identity.name);
+  }
+}
+
+void print_list(const Experiment& experiment, const std::vector<PlannedRun>& planned) {
+  fmt::print("{}: {}\n\n", experiment.name, experiment.about);
+  const std::int64_t width = curve_width(planned);
+  std::string last;
+  std::vector<std::pair<std::string, std::int64_t>> curves;
+  for (const PlannedRun& run : planned) {
+    if (curves.empty() || curves.back().first != run.run.curve) {
+      curves.emplace_back(run.run.curve, 0);
+    }
+    ++curves.back().second;
+  }
+  fmt::print("{:<{}}  runs\n", "curve", width);
+  for (const auto& [curve, count] : curves) {
+    fmt::print("{:<{}}  {:>4}\n", curve, width, count);
+  }
+}
+
+void print_commands(const std::vector<PlannedRun>& planned) {
+  for (const PlannedRun& run : planned) {
+    fmt::print("# {}, seed {}: {}\n{}\n", run.run.curve, run.run.seed, run.state,
+               run.plan->identity.command);
+  }
+}
+
+/// The list of runs the analysis starts from.
+void write_study_file(const Experiment& experiment, const Settings& settings,
+                      const std::vector<PlannedRun>& planned) {
+  nlohmann::json runs = nlohmann::json::array();
+  for (const PlannedRun& run : planned) {
+    runs.push_back({{"curve", run.run.curve},
+                    {"seed", run.run.seed},
+                    {"name", run.plan->identity.name},
+                    {"command", run.plan->identity.command}});
+  }
+  const nlohmann::json study{{"experiment", experiment.name},
+                             {"scale", settings.request.scale},
+                             {"data", settings.data},
+                             {"runs", runs}};
+  write_file_atomically(
+      fs::path(settings.out) / fmt::format("{}-{}.json", experiment.name, settings.request.scale),
+      study.dump(1) + "\n");
+}
+
+std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned, std::vector<std::size_t>& index) {
+  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run";
+  std::vector<Job> jobs;
+  std::set<std::string> taken;
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    const RunPlan& plan = *planned[i].plan;
+    if (planned[i].state == "finished" || !taken.insert(plan.identity.name).second) {
+      continue;
+    }
+    make_writable_folder(plan.folder());
+    Job job;
+    job.name = plan.identity.name;
+    job.log = plan.folder() / "log.txt";
+    job.command.push_back(program.string());
+    for (const auto& [name, value] : planned[i].run.options) {
+      job.command.push_back(fmt::format("--{}={}", name, value));
+    }
+    jobs.push_back(std::move(job));
+    index.push_back(i);
+  }
+  return jobs;
+}
+
+int run_all(const Experiment& experiment, const Settings& settings,
+            const std::vector<PlannedRun>& planned) {
+  make_writable_folder(settings.out);
+  write_study_file(experiment, settings, planned);
+  std::vector<std::size_t> index;
+  const std::vector<Job> jobs = make_jobs(planned, index);
+  const std::int64_t threads = planned.front().plan->settings.threads;
+  const std::int64_t parallel =
+      settings.jobs > 0 ? settings.jobs
+                        : std::max<std::int64_t>(1, host_facts().cores / threads);
+  fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
+             planned.size(), jobs.size(), parallel, settings.out);
+  std::fflush(stdout);
+  ProgressLine line;
+  std::vector<JobState> before(jobs.size(), JobState::waiting);
+  std::int64_t failed = 0;
+  run_jobs(jobs, parallel, threads, [&](const std::vector<JobState>& states) {
+    std::int64_t done = 0;
+    std::int64_t running = 0;
+    for (std::size_t j = 0; j < jobs.size(); ++j) {
+      const ExperimentRun& run = planned[index[j]].run;
+      if (states[j] != before[j] && states[j] == JobState::done) {
+        line.say(fmt::format("finished  {}, seed {}", run.curve, run.seed));
+      }
+      if (states[j] != before[j] && states[j] == JobState::failed) {
+        ++failed;
+        line.say(fmt::format("FAILED    {}, seed {}: see {}", run.curve, run.seed,
+                             jobs[j].log.string()));
+      }
+      done += states[j] == JobState::done || states[j] == JobState::failed ? 1 : 0;
+      running += states[j] == JobState::running ? 1 : 0;
+    }
+    before = states;
+    line.show(fmt::format("{}: {} of {} runs done, {} running, {} failed", experiment.name, done,
+                          jobs.size(), running, failed),
+              static_cast<double>(done) / static_cast<double>(jobs.size()));
+  });
+  line.end();
+  if (failed > 0) {
+    fmt::print(stderr, "{} of {} runs failed; the same command tries them again\n", failed,
+               jobs.size());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int experiment_main(int argc, const char* const* argv, const Experiment& experiment) {
+  try {
+    Settings settings = parse(argc, argv, experiment);
+    if (settings.help) {
+      fmt::print("{}: {}\n\n", experiment.name, experiment.about);
+      std::cout << describe(experiment, settings);
+      return 0;
+    }
+    const std::vector<PlannedRun> planned = plan_runs(experiment, settings);
+    if (settings.list) {
+      print_list(experiment, planned);
+    } else if (settings.dry_run) {
+      print_commands(planned);
+    } else if (settings.status) {
+      print_states(planned);
+    } else {
+      return run_all(experiment, settings, planned);
+    }
+    return 0;
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "{}: {}\n", experiment.name, error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", experiment.name, error.what());
+    return 1;
+  }
+}
+
+}  // namespace gcg

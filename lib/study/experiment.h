@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "study/run_plan.h"
+
+namespace gcg {
+
+/// One run an experiment needs, and the curve or cell it belongs to.
+struct ExperimentRun {
+  std::string curve;     ///< "path, sampled", "control: density 0.19", ...
+  GivenOptions options;  ///< without data-dir, out and seed
+  std::uint64_t seed = 1;
+};
+
+/// What is asked of an experiment.
+struct ExperimentRequest {
+  std::string scale;        ///< smoke, small or full
+  std::int64_t seeds = 0;   ///< 0: the scale's own number
+};
+
+/// One figure or table: names its runs and nothing else.
+struct Experiment {
+  std::string_view name;
+  std::string_view about;
+  std::vector<ExperimentRun> (*runs)(const ExperimentRequest&);
+  std::string_view default_data = "cifar10";
+};
+
+/// The main function of every experiment: --help, --list, --dry-run, --status, --scale, --seeds, --jobs,
+/// --only, --data, --data-dir, --out. Runs what is not finished yet, side by side; writes OUT/NAME-SCALE.json, which
+/// names every run with its curve and seed, for the analysis. Exit status 0: all finished; 1: some failed; 2: usage.
+int experiment_main(int argc, const char* const* argv, const Experiment& experiment);
+
+}  // namespace gcg

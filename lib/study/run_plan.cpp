@@ -1,0 +1,182 @@
+#include "study/run_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "method/methods.h"
+
+namespace gcg {
+
+namespace {
+
+template <typename Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto& entry : table) {
+    names.emplace_back(entry.name);
+  }
+  return names;
+}
+
+void add_settings(OptionList& list, RunSettings& settings) {
+  list.group("Run");
+  list.add_choice("method", settings.method, names_of(method_table()), "what is run");
+  list.add_choice("network", settings.network, names_of(network_table()), "network");
+  list.add("width", settings.width, {0, 4096},
+           "channels of the network's first stage; 0: the network's own default");
+  list.add_choice("data", settings.data, names_of(data_source_table()), "images");
+  list.add("seed", settings.seed, "number every random stream of the run is keyed by");
+  list.add("threads", settings.threads, {1, 1024},
+           "threads of one run; results depend on it, so it identifies the run");
+  list.add("out", settings.out, "folder in which every run has a folder of its own").cosmetic();
+  list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
+           "longest time between two checkpoints; there is one after every epoch anyway")
+      .cosmetic();
+}
+
+/// Who would have used an option that this run does not have.
+std::vector<std::string> owners_of(const std::string& name) {
+  for (const OptionDescription& option : all_run_options()) {
+    if (option.name == name) {
+      return option.owners;
+    }
+  }
+  return {};
+}
+
+void check_known(const OptionList& list, const GivenOptions& given, const RunSettings& settings) {
+  for (const auto& [name, value] : given) {
+    if (list.find(name) != nullptr) {
+      continue;
+    }
+    const std::vector<std::string> owners = owners_of(name);
+    if (owners.empty()) {
+      throw UsageError("--" + name, "there is no such option", "gcg_run --help lists them all");
+    }
+    throw UsageError("--" + name,
+                     fmt::format("is not used by method {} with data {}", settings.method, settings.data),
+                     fmt::format("leave it out; it belongs to {}", fmt::join(owners, ", ")));
+  }
+}
+
+void set_if_given(OptionList& list, const GivenOptions& given, const std::string& name) {
+  if (const auto found = given.find(name); found != given.end()) {
+    list.set(name, found->second);
+  }
+}
+
+std::string short_text(const RunSettings& settings, const std::string& hash) {
+  const std::string width = settings.width > 0 ? fmt::format("w{}", settings.width) : "";
+  return fmt::format("{}-{}{}-{}-s{}-{}", settings.method, settings.network, width, settings.data,
+                     settings.seed, hash.substr(0, 10));
+}
+
+/// The part of the identity that follows from the options alone.
+RunIdentity identify(const RunPlan& plan) {
+  RunIdentity identity;
+  identity.defaults_version = kDefaultsVersion;
+  identity.seed = plan.settings.seed;
+  identity.method = plan.settings.method;
+  identity.network = plan.settings.network;
+  identity.data = plan.settings.data;
+  std::vector<std::string> deviations;
+  std::string command = "gcg_run";
+  for (const Option& option : plan.options.options()) {
+    const std::string text = option.text();
+    const bool is_default = text == option.default_text;
+    // An option without any use under the others cannot have been given; it is left out.
+    if (!option.unused().empty()) {
+      continue;
+    }
+    identity.options.push_back({option.name, text, is_default, option.affects_result});
+    if (!is_default && option.affects_result) {
+      deviations.push_back(option.name + "=" + text);
+      command += fmt::format(" --{} {}", option.name, text);
+    }
+  }
+  std::sort(deviations.begin(), deviations.end());
+  const std::string text =
+      fmt::format("defaults={}\n{}\n", kDefaultsVersion, fmt::join(deviations, "\n"));
+  identity.hash = hex(sha256(text));
+  identity.name = short_text(plan.settings, identity.hash);
+  identity.command = command;
+  return identity;
+}
+
+}  // namespace
+
+std::filesystem::path RunPlan::folder() const {
+  return std::filesystem::path(settings.out) / identity.name;
+}
+
+std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
+  auto plan = std::make_unique<RunPlan>();
+  OptionList& list = plan->options;
+  add_settings(list, plan->settings);
+  // The method and the data set first: the other options depend on them.
+  set_if_given(list, given, "method");
+  set_if_given(list, given, "data");
+  add_recipe_options(list, plan->settings.recipe);
+  plan->data = make_data_source(plan->settings.data);
+  list.group(fmt::format("Data {}", plan->settings.data));
+  plan->data->add_options(list);
+  plan->method = make_method(plan->settings.method);
+  list.group(fmt::format("Method {}", plan->settings.method));
+  plan->method->add_options(list);
+  check_known(list, given, plan->settings);
+  for (const auto& [name, value] : given) {
+    list.set(name, value);
+  }
+  for (const auto& [name, value] : given) {
+    const std::string reason = list.find(name)->unused();
+    if (!reason.empty()) {
+      throw UsageError("--" + name, "has no effect here: " + reason, "leave it out");
+    }
+  }
+  plan->method->check(plan->settings.recipe);
+  plan->identity = identify(*plan);
+  return plan;
+}
+
+std::vector<OptionDescription> all_run_options() {
+  std::vector<OptionDescription> all;
+  const auto add = [&](const OptionList& list, const std::string& owner) {
+    for (const Option& option : list.options()) {
+      const auto same = [&](const OptionDescription& other) { return other.name == option.name; };
+      const auto found = std::find_if(all.begin(), all.end(), same);
+      if (found == all.end()) {
+        all.push_back({option.name, option.group, option.help, option.default_text, {}});
+        if (!owner.empty()) {
+          all.back().owners.push_back(owner);
+        }
+      } else {
+        found->owners.push_back(owner);
+      }
+    }
+  };
+  RunSettings settings;
+  OptionList common;
+  add_settings(common, settings);
+  add_recipe_options(common, settings.recipe);
+  add(common, "");
+  for (const DataSourceEntry& entry : data_source_table()) {
+    OptionList list;
+    list.group(fmt::format("Data {}", entry.name));
+    const std::unique_ptr<DataSource> source = entry.make();
+    source->add_options(list);
+    add(list, fmt::format("data {}", entry.name));
+  }
+  for (const MethodEntry& entry : method_table()) {
+    OptionList list;
+    list.group(fmt::format("Method {}", entry.name));
+    const std::unique_ptr<Method> method = entry.make();
+    method->add_options(list);
+    add(list, fmt::format("method {}", entry.name));
+  }
+  return all;
+}
+
+}  // namespace gcg

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "data/datasets.h"
+#include "graph/networks.h"
+#include "record/run_record.h"
+#include "train/method.h"
+#include "train/recipe.h"
+
+namespace gcg {
+
+/// Raised whenever a default changes: an old run is then never taken for a new one.
+inline constexpr std::int64_t kDefaultsVersion = 1;
+
+/// Options as given, by name without "--".
+using GivenOptions = std::map<std::string, std::string>;
+
+/// The settings every run has.
+struct RunSettings {
+  std::string method = "gcg";
+  std::string network = "resnet8";
+  std::int64_t width = 0;
+  std::string data = "procedural";
+  std::uint64_t seed = 1;
+  std::int64_t threads = 1;
+  std::string out = "runs";
+  double checkpoint_seconds = 300;
+  Recipe recipe;
+};
+
+/// One fully resolved run: settings, its method and its data source with their options, and what
+/// identifies it. Lives on the heap: the option list is bound to the members.
+struct RunPlan {
+  RunSettings settings;
+  std::unique_ptr<Method> method;
+  std::unique_ptr<DataSource> data;
+  OptionList options;
+  RunIdentity identity;
+
+  RunPlan() = default;
+  RunPlan(const RunPlan&) = delete;
+  RunPlan& operator=(const RunPlan&) = delete;
+
+  /// out/NAME: where the run's checkpoint, run file and log live.
+  [[nodiscard]] std::filesystem::path folder() const;
+};
+
+/// Resolves the options of a run. Unknown options, values out of range, options that the chosen method
+/// or data set does not use and contradictions are UsageErrors that say so. No data is read.
+std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given);
+
+/// An option of any method and data set, for --help and for the parser.
+struct OptionDescription {
+  std::string name, group, help, default_text;
+  std::vector<std::string> owners;  ///< "method gcg", "data cifar10"; empty: every run has it
+};
+std::vector<OptionDescription> all_run_options();
+
+}  // namespace gcg
