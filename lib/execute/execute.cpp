@@ -7,7 +7,7 @@
 #include "base/host.h"
 #include "base/progress.h"
 #include "dense/torch_executor.h"
-#include "record/hdf5.h"
+#include "record/run_file.h"
 #include "train/trainer.h"
 
 namespace gcg {

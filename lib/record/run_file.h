@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "record/run_record.h"
@@ -19,5 +20,8 @@ RunRecord read_run_file(const std::filesystem::path& path);
 
 /// The mask of one stage of a run file (-1: the last stage), for fixed_mask.
 Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage);
+
+/// Version of the HDF5 library the process runs with, "1.10.8".
+std::string hdf5_version();
 
 }  // namespace gcg

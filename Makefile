@@ -1,0 +1,69 @@
+# Everything a user does, one target each: `make help` lists them.
+SHELL := /bin/bash
+PRESET ?= release
+BUILD  := build/$(PRESET)
+SCALE  ?= smoke
+JOBS   ?= 0
+SEEDS  ?= 0
+RUNS   ?= runs
+GCG_DATA ?=
+PYTHON := /usr/bin/python3
+
+# Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
+PACKAGES := g++ cmake ninja-build lld ccache git \
+  libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
+  libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev libspdlog-dev \
+  nlohmann-json3-dev libssl-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
+
+.DEFAULT_GOAL := help
+.PHONY: help packages configure build demo test reproduce-cifar growth-rules inspect format tidy clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
+	@echo
+	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder"
+
+packages: ## install the Debian packages that are missing (prints the list first)
+	@missing=$$(for p in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	echo "packages to install:"; echo $$missing | fold -s -w 90 | sed 's/^/  /'; \
+	if ! command -v apt-get >/dev/null; then \
+	  echo "this is no Debian system: install the counterparts of these packages (see README.md) and try again"; exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; \
+	elif command -v sudo >/dev/null; then as_root=sudo; \
+	else echo "neither root nor sudo: ask an administrator to install these packages, then try again"; exit 1; fi; \
+	$$as_root apt-get update -qq && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+configure: packages
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) >/dev/null
+
+build: configure ## configure and compile (PRESET=release|debug|asan)
+	@cmake --build --preset $(PRESET) -j2
+
+demo: build ## grow a sparse network on the embedded images, with its dense reference and a figure
+	$(BUILD)/experiments/demo --out $(RUNS)/demo --jobs $(JOBS)
+	$(PYTHON) analysis/demo.py $(RUNS)/demo
+
+test: build ## all tests
+	ctest --preset $(PRESET)
+
+reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=smoke|small|full
+
+growth-rules: build ## accuracy over density by growth rule, with controls
+	$(BUILD)/experiments/growth_rules --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
+	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
+	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE)
+
+inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
+	@$(PYTHON) analysis/inspect_run.py $(RUN)
+
+format: ## format the C++ sources
+	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
+
+tidy: configure ## clang-tidy over the library (needs clang-tidy)
+	@git ls-files 'lib/*.cpp' 'experiments/*.cpp' | xargs -P2 -n4 clang-tidy -p $(BUILD) --quiet
+
+clean: ## remove the build (runs stay)
+	rm -rf build

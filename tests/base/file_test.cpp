@@ -1,0 +1,230 @@
+#include "base/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <fstream>
+#include <optional>
+
+#include "base/temporary_folder.h"
+#include "base/throws.h"
+
+namespace gcg {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+
+std::string text_of(const fs::path& path) {
+  const std::vector<std::byte> content = read_file(path);
+  return {reinterpret_cast<const char*>(content.data()), content.size()};
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// No file may grow beyond a size, as on a full disk.
+class SmallFiles {
+ public:
+  explicit SmallFiles(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit small{bytes, old_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~SmallFiles() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, signal_);
+  }
+  SmallFiles(const SmallFiles&) = delete;
+  SmallFiles& operator=(const SmallFiles&) = delete;
+
+ private:
+  void (*signal_)(int);
+  rlimit old_{};
+};
+
+TEST(File, ReadsBackWhatWasWritten) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  const std::string content("zero \0 and line\n end \xff", 22);
+  write_file_atomically(path, content);
+  EXPECT_EQ(text_of(path), content);
+  write_file_atomically(path, std::string_view());
+  EXPECT_EQ(text_of(path), "");
+}
+
+TEST(File, ReplacesTheOldContentAndLeavesNothingElse) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  write_file_atomically(path, std::string_view("a long first version"));
+  write_file_atomically(path, std::string_view("second"));
+  EXPECT_EQ(text_of(path), "second");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("file"));
+}
+
+TEST(File, AReaderOfTheOldFileKeepsTheOldContent) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  write_file_atomically(path, std::string_view("old"));
+  std::ifstream reader(path);
+  write_file_atomically(path, std::string_view("new"));
+  std::string seen;
+  reader >> seen;
+  EXPECT_EQ(seen, "old");
+  EXPECT_EQ(text_of(path), "new");
+}
+
+TEST(File, AFailedWriterLeavesTheOldFileAndNothingElse) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  write_file_atomically(path, std::string_view("old"));
+  const auto write_and_fail = [&] {
+    replace_file(path, [](const fs::path& temporary) {
+      std::ofstream(temporary) << "half";
+      throw Error("writer", "gave up");
+    });
+  };
+  GCG_EXPECT_ERROR(write_and_fail(), HasSubstr("writer: gave up"));
+  EXPECT_EQ(text_of(path), "old");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("file"));
+}
+
+TEST(File, TheWriterGetsATemporaryPathInTheSameFolder) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  std::optional<fs::path> given;
+  replace_file(path, [&](const fs::path& temporary) {
+    given = temporary;
+    std::ofstream(temporary) << "new";
+  });
+  ASSERT_TRUE(given.has_value());
+  EXPECT_NE(*given, path);
+  EXPECT_EQ(given->parent_path(), folder.path());
+  EXPECT_EQ(text_of(path), "new");
+}
+
+TEST(File, AFileThatCannotBeWrittenWholeLeavesTheOldOne) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  write_file_atomically(path, std::string_view("old"));
+  const std::string large(10000, 'x');
+  {
+    const SmallFiles limit(5000);
+    GCG_EXPECT_ERROR(write_file_atomically(path, large),
+                     AllOf(HasSubstr(path.string()), HasSubstr("cannot write: File too large")));
+  }
+  EXPECT_EQ(text_of(path), "old");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("file"));
+  write_file_atomically(path, large);
+  EXPECT_EQ(text_of(path), large);
+}
+
+TEST(File, AMissingFileOrFolderIsNamed) {
+  const TemporaryFolder folder;
+  const fs::path missing = folder.path() / "missing";
+  GCG_EXPECT_ERROR(read_file(missing),
+                   HasSubstr(missing.string() + ": cannot read: No such file or directory\n"
+                                                "  remedy: check the path"));
+  GCG_EXPECT_ERROR(write_file_atomically(missing / "file", std::string_view("text")),
+                   AllOf(HasSubstr((missing / "file").string()),
+                         HasSubstr("cannot create: No such file or directory")));
+}
+
+TEST(File, OnlyRegularFilesAreRead) {
+  const TemporaryFolder folder;
+  GCG_EXPECT_ERROR(read_file(folder.path()),
+                   HasSubstr(folder.path().string() + ": is not a regular file"));
+  GCG_EXPECT_ERROR(read_file("/dev/null"), HasSubstr("/dev/null: is not a regular file"));
+}
+
+TEST(File, AMissingPermissionIsNamedWithARemedy) {
+  if (::geteuid() == 0) {
+    GTEST_SKIP() << "root may write everywhere";
+  }
+  const TemporaryFolder folder;
+  fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  GCG_EXPECT_ERROR(
+      write_file_atomically(folder.path() / "file", std::string_view("text")),
+      AllOf(HasSubstr("Permission denied"), HasSubstr("remedy: choose a folder you may write to")));
+  GCG_EXPECT_ERROR(make_writable_folder(folder.path()),
+                   HasSubstr("cannot write to the folder: Permission denied"));
+  fs::permissions(folder.path(), fs::perms::owner_all);
+}
+
+TEST(WritableFolder, IsCreatedWithItsParentsAndLeftEmpty) {
+  const TemporaryFolder folder;
+  const fs::path inner = folder.path() / "a" / "b";
+  make_writable_folder(inner);
+  make_writable_folder(inner);
+  EXPECT_TRUE(fs::is_directory(inner));
+  EXPECT_TRUE(fs::is_empty(inner));
+}
+
+TEST(WritableFolder, AFileInItsPlaceIsAnError) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "file";
+  write_file_atomically(file, std::string_view("text"));
+  GCG_EXPECT_ERROR(make_writable_folder(file / "inner"),
+                   AllOf(HasSubstr(file.string()), HasSubstr("cannot create the folder")));
+  GCG_EXPECT_ERROR(make_writable_folder(file), HasSubstr(file.string()));
+}
+
+TEST(FolderLock, IsExclusiveUntilItIsReleased) {
+  const TemporaryFolder folder;
+  {
+    const FolderLock lock(folder.path());
+    GCG_EXPECT_ERROR(FolderLock(folder.path()),
+                     HasSubstr(folder.path().string() +
+                               ": another process is working in this folder\n  remedy: wait"));
+  }
+  EXPECT_NO_THROW(FolderLock(folder.path()));
+}
+
+TEST(FolderLock, EndsWithTheProcessHoweverItEnds) {
+  const TemporaryFolder folder;
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const FolderLock lock(folder.path());
+    const char byte = 1;
+    if (::write(ready[1], &byte, 1) == 1) {
+      ::pause();
+    }
+    ::_exit(1);
+  }
+  ::close(ready[1]);
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ::close(ready[0]);
+  GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr("another process"));
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_NO_THROW(FolderLock(folder.path()));
+}
+
+TEST(FolderLock, NeedsTheFolder) {
+  const TemporaryFolder folder;
+  GCG_EXPECT_ERROR(FolderLock(folder.path() / "missing"),
+                   HasSubstr("cannot create: No such file or directory"));
+}
+
+}  // namespace
+}  // namespace gcg

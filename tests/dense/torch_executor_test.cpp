@@ -1,0 +1,102 @@
+#include "dense/torch_executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+#include <string>
+#include <thread>
+
+#include "base/throws.h"
+#include "executor/conformance.h"
+#include "executor/random_cases.h"
+#include "graph/networks.h"
+
+namespace gcg {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+/// Threads of this process.
+int thread_count() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Threads:")) {
+      return std::stoi(line.substr(8));
+    }
+  }
+  return -1;
+}
+
+class TorchConformance : public ::testing::TestWithParam<ConformanceCase> {};
+
+TEST_P(TorchConformance, Holds) {
+  GetParam().check([](const Network& network) { return make_torch_executor(network, 1); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Executor, TorchConformance,
+                         ::testing::ValuesIn(conformance_cases().begin(),
+                                             conformance_cases().end()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(TorchExecutor, StartsNoThreadsWhereOneIsAskedFor) {
+  const int before = thread_count();
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 4});
+  const auto executor = make_torch_executor(network, 1);
+  executor->write(random_state(network, 0.5, 1));
+  const OwnedBatch batch = random_batch(network, 32, 2);
+  executor->forward_backward(batch);
+  executor->step({});
+  executor->evaluate(batch, {});
+  EXPECT_EQ(thread_count(), before);
+}
+
+TEST(TorchExecutor, GivesTheSameBitsWhicheverThreadCallsIt) {
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 4});
+  const auto train = [&]() {
+    const auto executor = make_torch_executor(network, 1);
+    executor->write(random_state(network, 0.5, 3));
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      executor->forward_backward(random_batch(network, 32, i));
+      executor->step({});
+    }
+    return executor->read();
+  };
+  const TrainingState here = train();
+  TrainingState there;
+  std::thread([&]() { there = train(); }).join();
+  EXPECT_EQ(here, there);
+}
+
+TEST(TorchExecutor, RefusesWhatItCannotRun) {
+  const Network network = build_network("mlp", {{4}, 3, 5});
+  GCG_EXPECT_ERROR(make_torch_executor(network, 0), HasSubstr("0 threads"));
+  GCG_EXPECT_ERROR(make_torch_executor(network, 1'000'000), HasSubstr("1000000 threads"));
+  NetworkBuilder net("padded", {1, 4, 4});
+  net.linear("fc", net.flatten("flatten", net.max_pool("pool", 0, {3, 3, 1, 2})), 2);
+  GCG_EXPECT_ERROR(make_torch_executor(net.finish(), 1), HasSubstr("padded: pool"));
+
+  const auto executor = make_torch_executor(network, 1);
+  executor->write(random_state(network, 0.5, 1));
+  executor->forward_backward(random_batch(network, 4, 1));
+  const TrainingState before = executor->read();
+  GCG_EXPECT_ERROR(executor->step({std::numeric_limits<double>::quiet_NaN(), 0.9, true, 0}),
+                   HasSubstr("finite"));
+  EXPECT_EQ(executor->read(), before);
+}
+
+TEST(TorchExecutor, NamesItsLibraries) {
+  EXPECT_THAT(torch_version(), ::testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+  const BlasFacts facts = blas_facts();
+  EXPECT_THAT(facts.library, HasSubstr("/lib"));
+  // Either all is well, or the reader is told what to install.
+  EXPECT_TRUE(facts.warning.empty() ? facts.version.starts_with("OpenBLAS")
+                                    : facts.warning.find("install") != std::string::npos)
+      << facts.version << facts.warning;
+}
+
+}  // namespace
+}  // namespace gcg

@@ -1,0 +1,70 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/temporary_folder.h"
+#include "method/play.h"
+#include "record/run_file.h"
+
+namespace gcg {
+namespace {
+
+using testing::play;
+using testing::Play;
+
+double flat(double /*density*/) { return 0.5; }
+
+TEST(FixedMask, TrainsInCyclesLikeAGrowthPathOrOnceByTheRecipe) {
+  const Play cycles = play("fixed_mask", {{"cycles", "3"}, {"stage-epochs", "4"}}, flat);
+  ASSERT_EQ(cycles.phases.size(), 3U);
+  const Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"stage-epochs", "4"}}, flat);
+  for (std::size_t stage = 0; stage < 3; ++stage) {
+    EXPECT_EQ(cycles.phases[stage].epochs, growth.phases[stage].epochs);
+    EXPECT_EQ(cycles.phases[stage].schedule.peak, growth.phases[stage].schedule.peak);
+    EXPECT_EQ(cycles.phases[stage].schedule.warmup, growth.phases[stage].schedule.warmup);
+  }
+  const Play once = play("fixed_mask", {}, flat);
+  ASSERT_EQ(once.phases.size(), 1U);
+  EXPECT_EQ(once.phases[0].epochs, once.recipe.epochs);
+}
+
+TEST(FixedMask, TheFirstStageIsTheGrowthPathsOwn) {
+  const Play cycles = play("fixed_mask", {{"cycles", "2"}}, flat);
+  const Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "2"}}, flat);
+  EXPECT_EQ(cycles.begun[0], growth.begun[0]);
+}
+
+TEST(FixedMask, TheMaskNeverChanges) {
+  const Play result =
+      play("fixed_mask", {{"cycles", "4"}, {"seed-rule", "erk"}, {"seed-density", "0.2"}}, flat);
+  for (const TrainingState& state : result.begun) {
+    EXPECT_EQ(state.mask, result.begun[0].mask);
+  }
+  EXPECT_EQ(result.begun[0].mask.present(), present_for_density(result.network, 0.2));
+}
+
+TEST(FixedMask, TakesTheMaskOfAStageFromARunFileOnFreshWeights) {
+  const testing::TemporaryFolder folder;
+  const Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"final", "none"}}, flat);
+  const std::string path = (folder.path() / "run.h5").string();
+  write_run_file(path, growth.record);
+  const Play fixed = play("fixed_mask", {{"mask-file", path}, {"mask-stage", "1"}}, flat);
+  EXPECT_EQ(fixed.begun[0], initial_state(fixed.network, growth.begun[1].mask, 1));
+  const Play last = play("fixed_mask", {{"mask-file", path}}, flat);
+  EXPECT_EQ(last.begun[0].mask, growth.begun[2].mask);
+}
+
+TEST(FixedMask, AMaskOfAnotherNetworkIsAnErrorThatNamesTheFile) {
+  const testing::TemporaryFolder folder;
+  const Network other = build_network("resnet8", {{3, 16, 16}, 10, 5});
+  const Play growth =
+      play("gcg", {{"stop", "never"}, {"max-stages", "1"}, {"final", "none"}}, flat, 1, other);
+  const std::string path = (folder.path() / "run.h5").string();
+  write_run_file(path, growth.record);
+  EXPECT_THAT([&] { (void)play("fixed_mask", {{"mask-file", path}}, flat); },
+              ::testing::Throws<Error>(::testing::Property(
+                  "what", &Error::what, ::testing::HasSubstr("run.h5"))));
+}
+
+}  // namespace
+}  // namespace gcg

@@ -1,0 +1,182 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "method/play.h"
+
+namespace gcg {
+namespace {
+
+using testing::play;
+using testing::Play;
+using ::testing::HasSubstr;
+
+/// Rises from chance to 0.9 with its middle at density `middle`.
+std::function<double(double)> logistic(double middle, double steepness = 3) {
+  return [=](double density) {
+    return 0.1 + 0.8 / (1 + std::exp(-steepness * (std::log(density) - std::log(middle))));
+  };
+}
+
+TEST(Gcg, StagesGrowByTheRatioExactly) {
+  const Play result = play("gcg", {{"stop", "never"}, {"growth-ratio", "0.4"}, {"max-stages", "6"}},
+                           logistic(0.1));
+  ASSERT_EQ(result.record.stages.size(), 7U);  // six stages and the final training
+  std::int64_t present = present_for_density(result.network, 0.05);
+  for (int stage = 0; stage < 6; ++stage) {
+    EXPECT_EQ(result.record.stages[stage].present, present);
+    present += std::llround(0.4 * static_cast<double>(present));
+  }
+}
+
+TEST(Gcg, StopsAtTheDensityFromWhichMoreConnectionsDoNotPay) {
+  const double middle = 0.1;
+  const Play result = play("gcg", {{"epsilon", "0.01"}}, logistic(middle));
+  const StageRow& last = result.record.stages[result.record.stages.size() - 2];
+  ASSERT_EQ(last.decision, "stop: reached d*");
+  // The curve's own d*: accuracy at 1 less epsilon.
+  const double target = logistic(middle)(1) - 0.01;
+  const double odds = (target - 0.1) / (0.9 - target);
+  const double d_star = middle * std::pow(odds, 1.0 / 3);
+  EXPECT_NEAR(last.fit.d_star, d_star, 0.01 * d_star);
+  EXPECT_GE(last.density, d_star);
+  // Two consecutive fits: the stage before was the first at or above d*, or there was no fit before.
+  const StageRow& before = result.record.stages[result.record.stages.size() - 3];
+  EXPECT_GE(before.density, d_star);
+  EXPECT_LT(before.density / 1.25, d_star * 1.01);
+}
+
+TEST(Gcg, ACurveThatStillRisesGrowsToTheLargestDensity) {
+  const Play result = play("gcg", {}, logistic(0.8, 2));
+  const StageRow& last = result.record.stages[result.record.stages.size() - 2];
+  EXPECT_EQ(last.density, 1.0);
+  EXPECT_EQ(last.decision, "stop: largest density");
+}
+
+TEST(Gcg, TheLastStageIsCutToTheLargestDensityExactly) {
+  const Play result =
+      play("gcg", {{"stop", "never"}, {"max-density", "0.12"}, {"final", "none"}}, logistic(0.1));
+  EXPECT_EQ(result.record.stages.back().present, present_for_density(result.network, 0.12));
+  EXPECT_EQ(result.record.stages.back().decision, "stop: largest density");
+}
+
+TEST(Gcg, FewerThanTheLeastStagesAreNotFitted) {
+  const Play result = play("gcg", {{"stop", "never"}, {"max-stages", "6"}, {"final", "none"}},
+                           logistic(0.08));
+  for (int stage = 0; stage < 4; ++stage) {
+    EXPECT_EQ(result.record.stages[stage].fit.outcome, Outcome::too_few_stages);
+  }
+  EXPECT_NE(result.record.stages[4].fit.outcome, Outcome::too_few_stages);
+}
+
+TEST(Gcg, GrowthKeepsOldWeightsAndSlotsAndStartsNewOnesAtZero) {
+  const Play result = play(
+      "gcg", {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"repair", "off"}}, logistic(0.1));
+  const TrainingState& before = result.begun[0];
+  const TrainingState& after = result.begun[1];
+  check_mask_invariant(result.network, after);
+  for (std::size_t l = 0; l < result.network.layers.size(); ++l) {
+    for (std::int64_t i = 0; i < after.mask.layers[l].size(); ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      if (before.mask.layers[l].test(i)) {
+        EXPECT_TRUE(after.mask.layers[l].test(i));
+        EXPECT_EQ(after.values.weights[l][at], before.values.weights[l][at] + 0.01F);
+        EXPECT_EQ(after.momentum.weights[l][at], 0.5F);
+      } else {
+        EXPECT_EQ(after.values.weights[l][at], 0.0F);
+        EXPECT_EQ(after.momentum.weights[l][at], 0.0F);
+      }
+    }
+  }
+}
+
+TEST(Gcg, FinalTrainingContinuesOrRewindsEveryWeightToItsInitialValue) {
+  const std::map<std::string, std::string> options{{"stop", "never"}, {"max-stages", "3"}};
+  const Play kept = play("gcg", options, logistic(0.1));
+  EXPECT_EQ(kept.phases.back().name, "final");
+  EXPECT_EQ(kept.phases.back().epochs, kept.recipe.epochs);
+  EXPECT_EQ(kept.begun.back().momentum.weights[0].size(), 108U);
+  EXPECT_NE(kept.begun.back().momentum, zero_slots(kept.network));
+  auto rewinding = options;
+  rewinding["final"] = "rewind";
+  const Play rewound = play("gcg", rewinding, logistic(0.1));
+  EXPECT_EQ(rewound.begun.back(),
+            initial_state(rewound.network, rewound.begun.back().mask, 1));
+}
+
+TEST(Gcg, StageEpochsAreATenthOfTheRecipeAndAtLeastTwo) {
+  EXPECT_EQ(play("gcg", {{"max-stages", "1"}, {"stop", "never"}}, logistic(0.1)).phases[0].epochs, 2);
+  EXPECT_EQ(play("gcg", {{"max-stages", "1"}, {"stop", "never"}, {"stage-epochs", "7"}}, logistic(0.1))
+                .phases[0]
+                .epochs,
+            7);
+}
+
+TEST(Gcg, ASeedDenserThanTheLargestDensityIsAnError) {
+  EXPECT_THROW((void)play("gcg", {{"max-density", "0.01"}}, logistic(0.1)), UsageError);
+}
+
+TEST(Gcg, PlannedEpochsAreWhatAnUnstoppedRunTakes) {
+  const auto method = make_method("gcg");
+  OptionList list;
+  method->add_options(list);
+  list.set("stop", "never");
+  const Play result = play("gcg", {{"stop", "never"}}, logistic(0.1));
+  std::int64_t epochs = 0;
+  for (const Phase& phase : result.phases) {
+    epochs += phase.epochs;
+  }
+  EXPECT_EQ(method->planned_epochs(result.recipe, result.network), epochs);
+}
+
+struct RuleCase {
+  std::string rule, selection, quotas;
+};
+
+class GcgRules : public ::testing::TestWithParam<RuleCase> {};
+
+TEST_P(GcgRules, CountsAreExactMasksOnlyGrowAndSeedsDecide) {
+  const RuleCase& rule = GetParam();
+  const std::map<std::string, std::string> options{
+      {"stop", "never"},          {"max-stages", "4"},       {"final", "none"},
+      {"growth-rule", rule.rule}, {"selection", rule.selection}, {"quotas", rule.quotas}};
+  const Play first = play("gcg", options, logistic(0.1), 1);
+  const Play again = play("gcg", options, logistic(0.1), 1);
+  const Play other = play("gcg", options, logistic(0.1), 2);
+  std::int64_t present = present_for_density(first.network, 0.05);
+  for (std::size_t stage = 0; stage < 4; ++stage) {
+    EXPECT_EQ(first.begun[stage].mask.present(), present);
+    EXPECT_EQ(first.phases[stage].grown,
+              stage == 0 ? 0 : present - first.begun[stage - 1].mask.present());
+    check_mask_invariant(first.network, first.begun[stage]);
+    EXPECT_EQ(first.begun[stage].mask, again.begun[stage].mask);
+    EXPECT_FALSE(first.begun[stage].mask == other.begun[stage].mask);
+    if (stage > 0) {
+      Mask both = first.begun[stage - 1].mask;
+      unite(both, first.begun[stage].mask);
+      EXPECT_EQ(both, first.begun[stage].mask);
+    }
+    present += std::llround(0.25 * static_cast<double>(present));
+  }
+}
+
+std::vector<RuleCase> rule_cases() {
+  std::vector<RuleCase> cases;
+  for (const char* rule : {"path", "path_l2", "gradient", "random"}) {
+    for (const char* selection : {"sampled", "greedy"}) {
+      for (const char* quotas : {"global", "erk", "uniform", "current", "path"}) {
+        cases.push_back({rule, selection, quotas});
+      }
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()), [](const auto& info) {
+  return info.param.rule + "_" + info.param.selection + "_" + info.param.quotas;
+});
+
+}  // namespace
+}  // namespace gcg

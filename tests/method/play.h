@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/networks.h"
+#include "growth/seed.h"
+#include "method/methods.h"
+
+namespace gcg::testing {
+
+/// A method's decisions on an invented trajectory: nothing is trained, the accuracy of a stage is a
+/// function of its density.
+struct Play {
+  Network network;
+  Recipe recipe;
+  RunRecord record;
+  TrainingState state;
+  std::vector<Phase> phases;
+  std::vector<TrainingState> begun;  ///< state at the start of every phase
+};
+
+inline Network small_network() {
+  return build_network("resnet8", {{3, 16, 16}, 10, 4});
+}
+
+inline Play play(const std::string& name, const std::map<std::string, std::string>& options,
+                 const std::function<double(double)>& accuracy, std::uint64_t seed = 1,
+                 const Network& network = small_network()) {
+  const std::unique_ptr<Method> method = make_method(name);
+  OptionList list;
+  method->add_options(list);
+  for (const auto& [option, value] : options) {
+    list.set(option, value);
+  }
+  Play result{network, {}, {}, {}, {}, {}};
+  result.recipe.epochs = 20;
+  method->check(result.recipe);
+  result.record.network = network;
+  result.record.identity.validation_images = 100000;
+  result.state = initial_state(network, Mask(network, true), seed);
+  // A gradient that depends on the position alone: enough for the rule to have something to rank.
+  MethodContext context{result.network, result.recipe, seed, result.record, result.state,
+                        [&](std::uint64_t index) {
+                          RandomStream stream(seed, "test-gradient", index);
+                          std::vector<std::vector<float>> gradients;
+                          for (const Layer& layer : network.layers) {
+                            auto& values = gradients.emplace_back(layer.connections());
+                            for (float& value : values) {
+                              value = static_cast<float>(stream.normal());
+                            }
+                          }
+                          return gradients;
+                        }};
+  std::optional<Phase> phase = method->begin(context);
+  while (phase) {
+    result.phases.push_back(*phase);
+    result.begun.push_back(result.state);
+    // Training would move every present weight.
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+      result.state.mask.layers[l].for_each_present([&](std::int64_t i) {
+        result.state.values.weights[l][static_cast<std::size_t>(i)] += 0.01F;
+        result.state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F;
+      });
+    }
+    StageRow row;
+    row.stage = phase->stage;
+    row.phase = phase->name;
+    row.present = result.state.mask.present();
+    row.density = result.state.mask.density();
+    row.validation_accuracy = accuracy(row.density);
+    result.record.stages.push_back(row);
+    result.record.masks.push_back({phase->stage, result.state.mask, {}});
+    phase = method->next(context, *phase);
+  }
+  return result;
+}
+
+}  // namespace gcg::testing

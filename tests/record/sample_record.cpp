@@ -1,0 +1,329 @@
+#include "record/sample_record.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <bit>
+#include <limits>
+#include <type_traits>
+
+namespace gcg {
+
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+Mask sample_mask(const Network& network, std::int64_t stage) {
+  Mask mask(network, false);
+  for (std::size_t l = 0; l < mask.layers.size(); ++l) {
+    for (std::int64_t i = 0; i < mask.layers[l].size(); ++i) {
+      if ((i + static_cast<std::int64_t>(l)) % (4 - stage) == 0) {
+        mask.layers[l].set(i);
+      }
+    }
+  }
+  return mask;
+}
+
+/// Numbers that follow a rule: made up, but different for every member.
+MaskStatistics sample_statistics(const Network& network, const Mask& mask, std::int64_t stage) {
+  MaskStatistics s;
+  s.present = mask.present();
+  s.density = mask.density();
+  s.effective_density = mask.density() / 2;
+  s.disconnected_units = 3 - stage;
+  s.fewest_live_channels = 1 + stage;
+  s.overlap_previous = stage == 0 ? kNan : 0.25 * static_cast<double>(stage);
+  s.ever_present_share = 0.5 + 0.125 * static_cast<double>(stage);
+  s.log_path_norm = -std::numeric_limits<double>::infinity();
+  s.log_path_kernel_trace = 12.5 + static_cast<double>(stage);
+  s.inference_flops = 2048.0 * static_cast<double>(stage + 1);
+  s.tau_core_units = 2 + stage;
+  s.tau_core_units_random = 5 + stage;
+  s.narrowest_layer = 4;
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Layer& layer = network.layers[l];
+    LayerStatistics row;
+    row.present = mask.layers[l].count();
+    row.effective = row.present / 2;
+    row.dead_inputs = static_cast<std::int64_t>(l);
+    row.dead_outputs = stage;
+    row.overlap_previous = stage == 0 ? kNan : 0.125 * static_cast<double>(l + 1);
+    row.ever_present = row.present + 1;
+    row.in_degree.assign(static_cast<std::size_t>(layer.outputs), 0);
+    row.out_degree.assign(static_cast<std::size_t>(layer.inputs), 0);
+    mask.layers[l].for_each_present([&](std::int64_t i) {
+      ++row.in_degree[static_cast<std::size_t>(i / layer.fan_in())];
+      ++row.out_degree[static_cast<std::size_t>(i % layer.fan_in() / layer.taps())];
+    });
+    s.layers.push_back(row);
+  }
+  return s;
+}
+
+/// Value of element i of the array with running number a: exact in float.
+float element(std::size_t a, std::size_t i) {
+  return static_cast<float>(a + 1) + static_cast<float>(i) / 64.0F;
+}
+
+Parameters sample_parameters(const Network& network, bool running) {
+  Parameters p = zero_slots(network);
+  std::size_t a = 0;
+  const auto fill = [&](std::vector<float>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = element(a, i);
+    }
+    ++a;
+  };
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    fill(p.weights[l]);
+    fill(p.biases[l]);
+  }
+  for (NormParameters& norm : p.norms) {
+    fill(norm.scale);
+    fill(norm.shift);
+    if (running) {
+      norm.mean.resize(norm.scale.size());
+      norm.variance.resize(norm.scale.size());
+      fill(norm.mean);
+      fill(norm.variance);
+    }
+  }
+  return p;
+}
+
+TrainingState sample_state(const Network& network, const Mask& mask) {
+  TrainingState state{sample_parameters(network, true), sample_parameters(network, false), mask};
+  clear_absent(state);
+  return state;
+}
+
+std::vector<TrajectoryRow> sample_trajectory() {
+  return {{10, 1, 0, "stage", 0.25, 0.1, 2.5, 0.125, 2.25, 0.25, 1e9, 1.5},
+          {20, 2, 1, "stage", 0.375, 0.05, kNan, 0.5, 1.75, 0.5, 3e9, 3.25},
+          {30, 3, 2, "final", 0.5, 0, 1.25, 0.625, 1.5, 0.5625, 7e9, 5}};
+}
+
+std::vector<StageRow> sample_stages() {
+  StageRow first{0, "stage", 40, 0.25, 1, 2.25, 0.25, 0, 0, {}, "grow", 1e9, 1.5};
+  first.fit.outcome = Outcome::too_few_stages;
+  first.fit.note = "1 stage of 5";
+  StageRow second{1, "stage", 60, 0.375, 1, 1.75, 0.5, 20, 2, {}, "grow", 2e9, 1.75};
+  second.fit = {
+      Outcome::found, {0.1, 0.75, 2.5, 0.125},    0.71875, 0.015625, 0.005, 3.5, 0.625, 0.5,
+      0.875,          "d* lies beyond the stages"};
+  StageRow third{2, "stage", 90, 0.5, 1, 1.5, 0.5625, 30, 0, {}, "stop: reached d*", 4e9, 1.75};
+  third.fit = {
+      Outcome::needs_dense, {0.1, 0.875}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
+  return {first, second, third};
+}
+
+// ---------------------------------------------------------------- description
+
+std::string text(double value) {
+  return fmt::format("{:#018x}", std::bit_cast<std::uint64_t>(value));
+}
+std::string text(float value) {
+  return fmt::format("{:#010x}", std::bit_cast<std::uint32_t>(value));
+}
+std::string text(const std::string& value) { return fmt::format("\"{}\"", value); }
+std::string text(Outcome value) { return std::string(outcome_name(value)); }
+template <typename T>
+requires std::is_integral_v<T> std::string text(T value) { return fmt::format("{}", value); }
+template <typename T>
+std::string text(const std::vector<T>& values) {
+  std::string all;
+  for (const T& value : values) {
+    all += text(value) + " ";
+  }
+  return all;
+}
+
+/// One line: what it is and the texts of all members.
+template <typename... T>
+std::string line(std::string_view name, const T&... values) {
+  return fmt::format("{}: {}\n", name, fmt::join({text(values)...}, ", "));
+}
+
+std::string describe(const Parameters& p) {
+  const auto& [weights, biases, norms] = p;
+  std::string out;
+  for (std::size_t l = 0; l < weights.size(); ++l) {
+    out += line("weights", weights[l]) + line("biases", biases[l]);
+  }
+  for (const auto& [scale, shift, mean, variance] : norms) {
+    out += line("norm", scale, shift, mean, variance);
+  }
+  return out;
+}
+
+std::string describe(const Mask& mask) {
+  std::string out;
+  for (const LayerMask& layer : mask.layers) {
+    out += line("mask", layer.size(),
+                std::vector<std::uint64_t>(layer.words().begin(), layer.words().end()));
+  }
+  return out;
+}
+
+}  // namespace
+
+Network sample_network() {
+  NetworkBuilder net("sample", {3, 6, 6});
+  std::int32_t x = net.convolution("stem.conv", 0, 5, {3, 3, 1, 1});
+  x = net.relu("relu1", net.batch_norm("stem.norm", x));
+  x = net.convolution("block/1 100%", x, 4, {1, 3, 1, 0}, true);
+  x = net.relu("relu2", net.batch_norm("block/norm", x));
+  x = net.global_average_pool("pool", x);
+  x = net.linear("größe", x, 37);
+  net.linear(".", x, 40);
+  return net.finish();
+}
+
+RunRecord fresh_record() {
+  RunRecord record;
+  record.network = sample_network();
+  return record;
+}
+
+RunRecord sample_record() {
+  RunRecord r;
+  r.network = sample_network();
+  r.identity = {"gcg-sample-0123456789",
+                "00ff",
+                3,
+                std::numeric_limits<std::uint64_t>::max(),
+                {{"extrapolator", "logistic", true, true},
+                 {"growth-ratio", "0.4", false, true},
+                 {"run-folder", "runs/Größe", false, false}},
+                "gcg",
+                "sample",
+                "shapes",
+                "abcd",
+                40,
+                100,
+                20,
+                8,
+                "gcg_run --growth-ratio 0.4"};
+  r.build = {"0.1.0", "0123456789abcdef0123456789abcdef01234567", true, "GNU 12.2.0", "Release"};
+  r.host = {"host-1", "A processor", "avx2", 2, 25'000'000'000, "Linux 6.1"};
+  r.threads = 2;
+  r.libraries = {{"HDF5", "1.10.8"}, {"fmt", "9.1.0"}};
+  r.status = "finished";
+  r.failure = "none, but stored";
+  r.warnings = {"first warning", "zweite Warnung: ä"};
+  r.trajectory = sample_trajectory();
+  r.stages = sample_stages();
+  for (std::int64_t stage = 0; stage < 3; ++stage) {
+    const Mask mask = sample_mask(r.network, stage);
+    r.masks.push_back({stage, mask, sample_statistics(r.network, mask, stage)});
+  }
+  r.cost = {1.125, 7e9, 1e6, 2e6, 5, 0.5, 0.25, 0.125, 0.0625, 123'456'789, 30, 3};
+  r.result = RunResult{sample_state(r.network, r.masks.back().mask),
+                       r.masks.back().mask.density(),
+                       0.5625,
+                       1.5,
+                       0.625,
+                       1.375,
+                       {0, 1, 2, 3, 4, 5, 39, 0},
+                       {0, 1, 2, 3, 4, 6, 39, 1},
+                       6144};
+  return r;
+}
+
+Checkpoint sample_checkpoint() {
+  Checkpoint checkpoint;
+  checkpoint.record = sample_record();
+  checkpoint.record.status = "running";
+  checkpoint.record.result.reset();
+  checkpoint.state = checkpoint.record.result ? checkpoint.record.result->state
+                                              : sample_state(checkpoint.record.network,
+                                                             checkpoint.record.masks.back().mask);
+  std::vector<float>& weights = checkpoint.state.values.weights[3];
+  weights[0] = -0.0F;
+  weights[1] = std::bit_cast<float>(std::uint32_t{0x7fc12345});  // quiet NaN with a payload
+  weights[2] = std::bit_cast<float>(std::uint32_t{0xffa00001});  // signalling NaN
+  weights[3] = std::bit_cast<float>(std::uint32_t{0x00000001});  // smallest denormal
+  weights[4] = -std::numeric_limits<float>::infinity();
+  checkpoint.position = {2, 1, 17, 123.456, 77, 2176};
+  checkpoint.method_state = R"({"fits": [0.1, null], "phase": "stage ä"})";
+  return checkpoint;
+}
+
+std::string describe(const TrainingState& state) {
+  const auto& [values, momentum, mask] = state;
+  return "values\n" + describe(values) + "momentum\n" + describe(momentum) + describe(mask);
+}
+
+std::string describe(const RunRecord& record) {
+  const auto& [identity, build, host, threads, libraries, status, failure, warnings, network,
+               trajectory, stages, masks, cost, result] = record;
+  std::string out;
+  {
+    const auto& [name, hash, version, seed, options, method, net, data, digest, classes, train,
+                 validation, test, command] = identity;
+    out += line("identity", name, hash, version, seed, method, net, data, digest, classes, train,
+                validation, test, command);
+    for (const auto& [option, value, is_default, affects] : options) {
+      out += line("option", option, value, is_default, affects);
+    }
+  }
+  {
+    const auto& [version, commit, dirty, compiler, type] = build;
+    out += line("build", version, commit, dirty, compiler, type);
+  }
+  {
+    const auto& [name, processor, instructions, cores, memory, system] = host;
+    out += line("host", name, processor, instructions, cores, memory, system, threads);
+  }
+  for (const auto& [name, version] : libraries) {
+    out += line("library", name, version);
+  }
+  out += line("status", status, failure, warnings);
+  out += line("network", network.name, network.norm_count);
+  for (const auto& [name, node, outputs, inputs, height, width] : network.layers) {
+    out += line("layer", name, outputs, inputs, height, width);  // nodes are not stored
+  }
+  for (const auto& [step, epoch, stage, phase, density, rate, train_loss, train_accuracy,
+                    validation_loss, validation_accuracy, flops, seconds] : trajectory) {
+    out += line("row", step, epoch, stage, phase, density, rate, train_loss, train_accuracy,
+                validation_loss, validation_accuracy, flops, seconds);
+  }
+  for (const auto& [stage, phase, present, density, epochs, loss, accuracy, grown, repaired, fit,
+                    decision, flops, seconds] : stages) {
+    const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
+                 note] = fit;
+    out += line("stage", stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
+                decision, flops, seconds);
+    out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
+                d_high, note);
+  }
+  for (const auto& [stage, mask, statistics] : masks) {
+    const auto& [layers, present, density, effective, disconnected, fewest, overlap, ever, norm,
+                 trace, flops, core, core_random, narrowest] = statistics;
+    out += line("mask of stage", stage) + describe(mask);
+    out += line("statistics", present, density, effective, disconnected, fewest, overlap, ever,
+                norm, trace, flops, core, core_random, narrowest);
+    for (const auto& [count, on_path, dead_in, dead_out, previous, ever_layer, in, out_degree] :
+         layers) {
+      out +=
+          line("of layer", count, on_path, dead_in, dead_out, previous, ever_layer, in, out_degree);
+    }
+  }
+  {
+    const auto& [density_epochs, training, scoring, gradients, train, evaluate, grow, statistics,
+                 recording, memory, steps, epochs] = cost;
+    out += line("cost", density_epochs, training, scoring, gradients, train, evaluate, grow,
+                statistics, recording, memory, steps, epochs);
+  }
+  if (result) {
+    const auto& [state, density, accuracy, loss, test_accuracy, test_loss, predictions, labels,
+                 flops] = *result;
+    out += line("result", density, accuracy, loss, test_accuracy, test_loss, predictions, labels,
+                flops);
+    out += describe(state);
+  }
+  return out;
+}
+
+}  // namespace gcg

@@ -1,0 +1,142 @@
+#include "study/run_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "study/command_line.h"
+
+namespace gcg {
+namespace {
+
+using testing::HasSubstr;
+
+template <typename F>
+std::string usage_error(F f) {
+  try {
+    f();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no usage error";
+}
+
+TEST(RunPlan, IdentityIsPinned) {
+  // A change here makes every old run a stranger: then raise kDefaultsVersion on purpose.
+  EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-PIN1");
+  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.4"}, {"width", "8"}, {"seed", "3"}})->identity.name,
+            "gcg-resnet8w8-procedural-s3-PIN2");
+}
+
+TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
+  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.25"}, {"method", "gcg"}})->identity.hash,
+            make_run_plan({})->identity.hash);
+  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.250"}})->identity.hash,
+            make_run_plan({})->identity.hash);
+}
+
+TEST(RunPlan, EveryOptionThatAffectsTheResultChangesTheIdentity) {
+  const std::string plain = make_run_plan({})->identity.hash;
+  EXPECT_NE(make_run_plan({{"threads", "2"}})->identity.hash, plain);
+  EXPECT_NE(make_run_plan({{"seed", "2"}})->identity.hash, plain);
+  EXPECT_NE(make_run_plan({{"epsilon", "0.01"}})->identity.hash, plain);
+  EXPECT_NE(make_run_plan({{"difficulty", "0.75"}})->identity.hash, plain);
+}
+
+TEST(RunPlan, WhereARunIsKeptDoesNotChangeItsIdentity) {
+  EXPECT_EQ(make_run_plan({{"out", "/elsewhere"}, {"checkpoint-seconds", "1"}})->identity.hash,
+            make_run_plan({})->identity.hash);
+}
+
+TEST(RunPlan, TheCommandLineOfTheIdentityMakesTheSameRun) {
+  const auto plan = make_run_plan({{"method", "fixed_mask"},
+                                   {"seed-rule", "erk"},
+                                   {"seed-density", "0.1"},
+                                   {"cycles", "3"},
+                                   {"nesterov", "off"}});
+  std::vector<std::string> words;
+  std::string word;
+  for (const char c : plan->identity.command + " ") {
+    if (c == ' ') {
+      words.push_back(word);
+      word.clear();
+    } else {
+      word += c;
+    }
+  }
+  std::vector<const char*> arguments;
+  for (const std::string& text : words) {
+    arguments.push_back(text.c_str());
+  }
+  const RunCommand command = parse_run_command(std::span(arguments).subspan(1));
+  EXPECT_EQ(make_run_plan(command.given)->identity.hash, plan->identity.hash);
+}
+
+TEST(RunPlan, UnknownOptionsAreErrors) {
+  EXPECT_THAT(usage_error([] { (void)make_run_plan({{"grow-ratio", "1"}}); }),
+              HasSubstr("--grow-ratio: there is no such option"));
+}
+
+TEST(RunPlan, AnOptionOfAnotherMethodIsAnErrorThatNamesItsOwner) {
+  const std::string text =
+      usage_error([] { (void)make_run_plan({{"method", "dense"}, {"growth-ratio", "0.3"}}); });
+  EXPECT_THAT(text, HasSubstr("--growth-ratio: is not used by method dense"));
+  EXPECT_THAT(text, HasSubstr("method gcg"));
+}
+
+TEST(RunPlan, AnOptionWithoutEffectIsAnErrorEvenAtItsDefault) {
+  EXPECT_THAT(
+      usage_error([] { (void)make_run_plan({{"selection", "greedy"}, {"beta", "1"}}); }),
+      HasSubstr("--beta: has no effect here"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"growth-rule", "random"}, {"path-norm", "identity"}});
+              }),
+              HasSubstr("neither the rule nor the quotas use paths"));
+}
+
+TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"seed-density", "0"},
+                                                        {"seed-density", "1.1"},
+                                                        {"seed-density", "nan"},
+                                                        {"growth-ratio", "0"},
+                                                        {"growth-ratio", "-1"},
+                                                        {"epochs", "0"},
+                                                        {"epochs", "1.5"},
+                                                        {"learning-rate", ""},
+                                                        {"threads", "0"},
+                                                        {"seed", "-1"}}) {
+    SCOPED_TRACE(name + "=" + value);
+    EXPECT_THAT(usage_error([&] { (void)make_run_plan({{name, value}}); }),
+                testing::AllOf(HasSubstr("--" + name), HasSubstr("in ")));
+  }
+}
+
+TEST(RunPlan, ContradictionsAreErrors) {
+  EXPECT_THAT(
+      usage_error([] { (void)make_run_plan({{"max-density", "0.1"}, {"seed-density", "0.2"}}); }),
+      HasSubstr("below --seed-density"));
+  EXPECT_THAT(
+      usage_error([] { (void)make_run_plan({{"method", "fixed_mask"}, {"mask-stage", "2"}}); }),
+      HasSubstr("there is no --mask-file"));
+}
+
+TEST(RunPlan, TheRecordListsEveryOptionInUse) {
+  const auto plan = make_run_plan({{"beta", "2"}});
+  const auto& options = plan->identity.options;
+  const auto find = [&](const std::string& name) {
+    return std::find_if(options.begin(), options.end(),
+                        [&](const OptionValue& option) { return option.name == name; });
+  };
+  ASSERT_NE(find("beta"), options.end());
+  EXPECT_EQ(find("beta")->value, "2");
+  EXPECT_FALSE(find("beta")->is_default);
+  ASSERT_NE(find("lambda"), options.end());
+  EXPECT_TRUE(find("lambda")->is_default);
+  EXPECT_FALSE(find("out")->affects_result);
+}
+
+}  // namespace
+}  // namespace gcg
