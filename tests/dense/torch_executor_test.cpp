@@ -40,7 +40,7 @@ TEST_P(TorchConformance, Holds) {
 INSTANTIATE_TEST_SUITE_P(Executor, TorchConformance,
                          ::testing::ValuesIn(conformance_cases().begin(),
                                              conformance_cases().end()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& row) { return std::string(row.param.name); });
 
 TEST(TorchExecutor, StartsNoThreadsWhereOneIsAskedFor) {
   const int before = thread_count();

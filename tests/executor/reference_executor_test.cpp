@@ -21,15 +21,16 @@ double mean_loss(const Network& network, const TrainingState& state, const Batch
   return sums.loss / static_cast<double>(sums.samples);
 }
 
-/// Compares one array of gradients with difference quotients. Where the quotients to the left and
-/// to the right disagree, a ReLU or a maximum switches in between and there is nothing to compare.
+/// Compares arrays of gradients with difference quotients. A ReLU or a maximum that switches on one
+/// side pulls the quotient of that side away: the derivative lies no further from the mean of the
+/// two than they from each other.
 struct Differences {
   const Network& network;
   const TrainingState& state;
   const Batch& batch;
   double loss = mean_loss(network, state, batch);
   int compared = 0;
-  int skipped = 0;
+  int uncertain = 0;
 
   void compare(const std::string& what, const std::vector<float>& gradient,
                const std::function<std::vector<float>&(TrainingState&)>& array) {
@@ -46,22 +47,20 @@ struct Differences {
         const double change = static_cast<double>(values[i]) - centre;
         return (mean_loss(network, moved, batch) - loss) / change;
       };
-      const double right = quotient(0x1p-12F);
-      const double left = quotient(-0x1p-12F);
+      const double right = quotient(0x1p-16F);
+      const double left = quotient(-0x1p-16F);
       values[i] = value;
-      if (std::abs(right - left) > 0.02) {
-        ++skipped;
-        continue;
-      }
+      const double distance = std::abs(right - left);
       ++compared;
-      EXPECT_NEAR(gradient[i], (left + right) / 2, 2e-5) << what << ", element " << i;
+      uncertain += distance > 1e-3 ? 1 : 0;
+      EXPECT_NEAR(gradient[i], (left + right) / 2, distance + 1e-6) << what << ", element " << i;
     }
   }
 };
 
 TEST(ReferenceExecutor, GradientsAreDifferenceQuotientsOfTheLoss) {
   int compared = 0;
-  int skipped = 0;
+  int uncertain = 0;
   for (const Network& network : small_networks()) {
     if (network.name == "lenet5" || network.name == "resnet8") {
       continue;  // made of the same operations, and slow
@@ -96,10 +95,10 @@ TEST(ReferenceExecutor, GradientsAreDifferenceQuotientsOfTheLoss) {
           });
     }
     compared += differences.compared;
-    skipped += differences.skipped;
+    uncertain += differences.uncertain;
   }
   EXPECT_GT(compared, 500);
-  EXPECT_LT(skipped, compared / 20);
+  EXPECT_LT(uncertain, compared / 20);
 }
 
 /// One weight, two classes: everything can be worked out by hand.
@@ -131,7 +130,7 @@ TEST_P(ReferenceConformance, Holds) { GetParam().check(make_reference_executor);
 INSTANTIATE_TEST_SUITE_P(Executor, ReferenceConformance,
                          ::testing::ValuesIn(conformance_cases().begin(),
                                              conformance_cases().end()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace
 }  // namespace gcg

@@ -101,7 +101,8 @@ TrainingState sample_state(const Network& network, const Mask& mask) {
 std::vector<TrajectoryRow> sample_trajectory() {
   return {{10, 1, 0, "stage", 0.25, 0.1, 2.5, 0.125, 2.25, 0.25, 1e9, 1.5},
           {20, 2, 1, "stage", 0.375, 0.05, kNan, 0.5, 1.75, 0.5, 3e9, 3.25},
-          {30, 3, 2, "final", 0.5, 0, 1.25, 0.625, 1.5, 0.5625, 7e9, 5}};
+          {30, 3, 2, "final", 0.5, 0, 1.25, 0.625, 1.5, 0.5625, 7e9, 5},
+          {40, 4, 2, "final", 0.5, 0, 1.125, 0.75, 1.5, 0.5625, 9e9, 6.5}};
 }
 
 std::vector<StageRow> sample_stages() {
@@ -236,9 +237,7 @@ Checkpoint sample_checkpoint() {
   checkpoint.record = sample_record();
   checkpoint.record.status = "running";
   checkpoint.record.result.reset();
-  checkpoint.state = checkpoint.record.result ? checkpoint.record.result->state
-                                              : sample_state(checkpoint.record.network,
-                                                             checkpoint.record.masks.back().mask);
+  checkpoint.state = sample_state(checkpoint.record.network, checkpoint.record.masks.back().mask);
   std::vector<float>& weights = checkpoint.state.values.weights[3];
   weights[0] = -0.0F;
   weights[1] = std::bit_cast<float>(std::uint32_t{0x7fc12345});  // quiet NaN with a payload

@@ -57,9 +57,8 @@ TEST(LargestRemainder, NothingIsSharedOutFromNothing) {
 
 TEST(LargestRemainder, AShareOfZeroGetsNothing) {
   EXPECT_THAT(largest_remainder(Shares{0, 1, 2}, 10, Counts{9, 9, 9}), ElementsAre(0, 3, 7));
-  GCG_EXPECT_ERROR(
-      largest_remainder(Shares{0, 1, 2}, 10, Counts{9, 2, 3}),
-      StrEq("allocation: 5 of 10 connections fit no part with a positive share"));
+  GCG_EXPECT_ERROR(largest_remainder(Shares{0, 1, 2}, 10, Counts{9, 2, 3}),
+                   StrEq("allocation: 5 of 10 connections fit no part with a positive share"));
 }
 
 TEST(LargestRemainder, RefusesWhatCannotBeHeld) {
@@ -161,11 +160,10 @@ Shares erk_one_layer_at_a_time(const Network& network, double present) {
     for (std::size_t l = 0; l < layers.size(); ++l) {
       const Layer& layer = layers[l];
       const auto size = static_cast<double>(layer.connections());
-      const bool linear = network.nodes[static_cast<std::size_t>(layer.node)].operation ==
-                          Operation::linear;
-      raw.push_back(static_cast<double>(
-                        layer.inputs + layer.outputs +
-                        (linear ? 0 : layer.kernel_height + layer.kernel_width)) /
+      const bool linear =
+          network.nodes[static_cast<std::size_t>(layer.node)].operation == Operation::linear;
+      raw.push_back(static_cast<double>(layer.inputs + layer.outputs +
+                                        (linear ? 0 : layer.kernel_height + layer.kernel_width)) /
                     size);
       if (dense[l]) {
         rest -= size;

@@ -134,8 +134,8 @@ inline Network random_network(RandomStream& stream) {
   int count = 0;
   const auto name = [&](const char* kind) { return kind + std::to_string(count++); };
   const auto window = [&](std::int64_t largest) {
-    Window w{between(1, std::min(largest, shape.height)), between(1, std::min(largest, shape.width)),
-             between(1, 2), 0};
+    Window w{between(1, std::min(largest, shape.height)),
+             between(1, std::min(largest, shape.width)), between(1, 2), 0};
     w.padding = between(0, std::max(w.height, w.width) - 1);
     return w;
   };

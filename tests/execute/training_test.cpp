@@ -1,0 +1,321 @@
+// The trainer on a real network, real growth and LibTorch, in miniature.
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/temporary_folder.h"
+#include "data/procedural.h"
+#include "dense/torch_executor.h"
+#include "execute/same_run.h"
+#include "graph/networks.h"
+#include "method/methods.h"
+#include "record/run_file.h"
+
+namespace gcg {
+namespace {
+
+using testing::difference;
+using testing::TemporaryFolder;
+using ::testing::HasSubstr;
+
+const DataSet& small_data() {
+  static const DataSet data = [] {
+    ProceduralOptions options;
+    options.train_images = 300;
+    options.test_images = 50;
+    return make_procedural(options);
+  }();
+  return data;
+}
+
+/// Everything one miniature run needs.
+struct Miniature {
+  Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
+  DataSet data = small_data();
+  Recipe recipe;
+  std::unique_ptr<Method> method;
+  std::unique_ptr<Executor> executor = make_torch_executor(network, 1);
+  OptionList options;
+
+  explicit Miniature(const std::string& name,
+                     const std::map<std::string, std::string>& given = {})
+      : method(make_method(name)) {
+    recipe.epochs = 2;
+    recipe.batch_size = 64;
+    method->add_options(options);
+    for (const auto& [option, value] : given) {
+      options.set(option, value);
+    }
+  }
+
+  TrainingRun run(const std::filesystem::path& folder, std::uint64_t seed = 1) {
+    TrainingRun result{network, data, recipe, *method, *executor};
+    result.seed = seed;
+    result.folder = folder;
+    result.record.identity.name = "miniature";
+    result.record.identity.hash = "hash";
+    return result;
+  }
+};
+
+const std::map<std::string, std::string> kShortGrowth{
+    {"max-stages", "3"}, {"stop", "never"}, {"stage-epochs", "1"}, {"growth-rule", "gradient"}};
+
+/// Looks at everything after every call of another executor.
+class CheckedExecutor final : public Executor {
+ public:
+  explicit CheckedExecutor(Executor& inner) : inner_(inner) {}
+  const Network& network() const override { return inner_.network(); }
+  void write(const TrainingState& state) override { inner_.write(state); }
+  TrainingState read() const override { return inner_.read(); }
+  BatchSums forward_backward(const Batch& batch) override {
+    const BatchSums sums = inner_.forward_backward(batch);
+    const TrainingState state = inner_.read();
+    check_mask_invariant(network(), {inner_.gradients(), zero_slots(network()), state.mask});
+    return sums;
+  }
+  void step(const SgdStep& step) override {
+    inner_.step(step);
+    check_mask_invariant(network(), inner_.read());
+    ++steps;
+  }
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
+    return inner_.evaluate(batch, predictions);
+  }
+  std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
+    const TrainingState before = inner_.read();
+    auto gradients = inner_.dense_gradients(batch);
+    EXPECT_EQ(inner_.read(), before);
+    return gradients;
+  }
+  Parameters gradients() const override { return inner_.gradients(); }
+
+  int steps = 0;
+
+ private:
+  Executor& inner_;
+};
+
+TEST(Training, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth);
+  miniature.recipe.weight_decay = 0.01;
+  CheckedExecutor checked(*miniature.executor);
+  TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, checked};
+  run.folder = folder.path();
+  const RunRecord record = train(std::move(run));
+  EXPECT_EQ(checked.steps, record.cost.steps);
+  EXPECT_EQ(record.cost.steps, 5 * 4);  // 3 stages of 1 epoch, 2 final ones; 240 images in 4 batches
+}
+
+TEST(Training, RepeatsBitForBit) {
+  const TemporaryFolder first;
+  const TemporaryFolder second;
+  const RunRecord a = train(Miniature("gcg", kShortGrowth).run(first.path()));
+  const RunRecord b = train(Miniature("gcg", kShortGrowth).run(second.path()));
+  EXPECT_EQ(difference(a, b), "");
+  const TemporaryFolder third;
+  EXPECT_NE(difference(a, train(Miniature("gcg", kShortGrowth).run(third.path(), 2))), "");
+}
+
+struct Interrupted : std::exception {};
+
+/// Breaks off at the given call of progress, starts again, until the run ends.
+RunRecord run_with_interruptions(const std::string& method,
+                                 const std::map<std::string, std::string>& options,
+                                 const std::filesystem::path& folder, int calls, double seconds) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    Miniature miniature(method, options);
+    TrainingRun run = miniature.run(folder);
+    run.checkpoint_seconds = seconds;
+    int left = calls;
+    run.progress = [&](const TrainingProgress&) {
+      if (--left == 0) {
+        throw Interrupted();
+      }
+    };
+    try {
+      return train(std::move(run));
+    } catch (const Interrupted&) {
+    }
+  }
+  ADD_FAILURE() << "no progress";
+  return {};
+}
+
+TEST(Training, AnInterruptedRunEndsWithTheSameBits) {
+  for (const auto& [method, options] :
+       std::vector<std::pair<std::string, std::map<std::string, std::string>>>{
+           {"gcg", kShortGrowth},
+           {"fixed_mask", {{"cycles", "3"}, {"stage-epochs", "1"}}},
+           {"dense", {}}}) {
+    SCOPED_TRACE(method);
+    const TemporaryFolder whole;
+    const RunRecord expected = train(Miniature(method, options).run(whole.path()));
+    const TemporaryFolder broken;
+    // 5 batches at a time: over the end of an epoch of 4, then in the middle of the next.
+    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300), expected), "");
+    const TemporaryFolder shattered;
+    // A checkpoint after every batch: 2 at a time come to an end as well.
+    EXPECT_EQ(difference(run_with_interruptions(method, options, shattered.path(), 2, 0), expected), "");
+  }
+}
+
+TEST(Training, AfterEveryEpochTheRunFileIsWholeAndTellsThePresent) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth);
+  TrainingRun run = miniature.run(folder.path());
+  std::size_t seen = 0;
+  run.progress = [&](const TrainingProgress&) {
+    if (std::filesystem::exists(folder.path() / kRunFileName)) {
+      const RunRecord record = read_run_file(folder.path() / kRunFileName);
+      EXPECT_EQ(record.status, "running");
+      seen = std::max(seen, record.trajectory.size());
+    }
+  };
+  const RunRecord record = train(std::move(run));
+  EXPECT_EQ(seen + 1, record.trajectory.size());
+  EXPECT_EQ(difference(read_run_file(folder.path() / kRunFileName), record), "");
+}
+
+TEST(Training, AFinishedRunIsReturnedAsItIsAndItsRunFileRestored) {
+  const TemporaryFolder folder;
+  const RunRecord record = train(Miniature("dense").run(folder.path()));
+  std::filesystem::remove(folder.path() / kRunFileName);
+  Miniature again("dense");
+  TrainingRun run = again.run(folder.path());
+  run.progress = [](const TrainingProgress&) { FAIL() << "trained again"; };
+  EXPECT_EQ(difference(train(std::move(run)), record), "");
+  EXPECT_EQ(difference(read_run_file(folder.path() / kRunFileName), record), "");
+}
+
+TEST(Training, ADamagedCheckpointIsReportedAndThePreviousOneUsed) {
+  const TemporaryFolder whole;
+  const RunRecord expected = train(Miniature("dense").run(whole.path()));
+  const TemporaryFolder folder;
+  Miniature first("dense");
+  TrainingRun run = first.run(folder.path());
+  int calls = 0;
+  run.checkpoint_seconds = 0;
+  run.progress = [&](const TrainingProgress&) {
+    if (++calls == 6) {
+      throw Interrupted();
+    }
+  };
+  EXPECT_THROW((void)train(std::move(run)), Interrupted);
+  std::vector<std::byte> bytes = read_file(folder.path() / "checkpoint.gcg");
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  write_file_atomically(folder.path() / "checkpoint.gcg", bytes);
+  Miniature second("dense");
+  TrainingRun again = second.run(folder.path());
+  std::string said;
+  again.say = [&](const std::string& text) { said += text + "\n"; };
+  EXPECT_EQ(difference(train(std::move(again)), expected), "");
+  EXPECT_THAT(said, HasSubstr("checkpoint.gcg"));
+}
+
+/// Returns a loss that is not a number at one step.
+class BrokenExecutor final : public Executor {
+ public:
+  BrokenExecutor(Executor& inner, int broken_call) : inner_(inner), left_(broken_call) {}
+  const Network& network() const override { return inner_.network(); }
+  void write(const TrainingState& state) override { inner_.write(state); }
+  TrainingState read() const override { return inner_.read(); }
+  BatchSums forward_backward(const Batch& batch) override {
+    BatchSums sums = inner_.forward_backward(batch);
+    if (--left_ == 0) {
+      sums.loss = std::numeric_limits<double>::quiet_NaN();
+    }
+    return sums;
+  }
+  void step(const SgdStep& step) override { inner_.step(step); }
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
+    return inner_.evaluate(batch, predictions);
+  }
+  std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
+    return inner_.dense_gradients(batch);
+  }
+  Parameters gradients() const override { return inner_.gradients(); }
+
+ private:
+  Executor& inner_;
+  int left_;
+};
+
+TEST(Training, ALossThatIsNotFiniteStopsTheRunSaysWhereAndKeepsTheRecord) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth);
+  BrokenExecutor broken(*miniature.executor, 6);
+  TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, broken};
+  run.folder = folder.path();
+  run.record.identity.name = "miniature";
+  EXPECT_THAT([&] { (void)train(std::move(run)); },
+              ::testing::Throws<Error>(::testing::Property(
+                  "what", &Error::what, HasSubstr("the loss is nan at stage 1, epoch 1 of 1, batch 1"))));
+  const RunRecord record = read_run_file(folder.path() / kRunFileName);
+  EXPECT_EQ(record.status, "failed");
+  EXPECT_THAT(record.failure, HasSubstr("stage 1"));
+  EXPECT_EQ(record.trajectory.size(), 1U);
+}
+
+TEST(Training, ACheckpointOfAnotherRunOrOtherDataIsRefused) {
+  const TemporaryFolder folder;
+  (void)train(Miniature("dense").run(folder.path()));
+  Miniature other("dense");
+  TrainingRun run = other.run(folder.path());
+  run.record.identity.hash = "another";
+  EXPECT_THAT([&] { (void)train(std::move(run)); },
+              ::testing::Throws<Error>(::testing::Property("what", &Error::what,
+                                                           HasSubstr("belongs to another run"))));
+  Miniature changed("dense");
+  changed.data.digest = "other pixels";
+  EXPECT_THAT([&] { (void)train(changed.run(folder.path())); },
+              ::testing::Throws<Error>(
+                  ::testing::Property("what", &Error::what, HasSubstr("data digest"))));
+}
+
+TEST(Training, CostsAddUp) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth);
+  const RunRecord record = train(miniature.run(folder.path()));
+  double flops = 0;
+  double density_epochs = 0;
+  for (const StageRow& row : record.stages) {
+    flops += row.training_flops;
+    density_epochs += row.density * static_cast<double>(row.epochs);
+  }
+  const CostRecord& cost = record.cost;
+  EXPECT_NEAR(flops, cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops, 1e-9 * flops);
+  EXPECT_DOUBLE_EQ(density_epochs, cost.density_epochs);
+  EXPECT_GT(cost.dense_gradient_flops, 0);
+  EXPECT_EQ(cost.scoring_flops, 0);
+  EXPECT_GT(cost.train_seconds, 0);
+  EXPECT_GT(cost.peak_memory_bytes, 1 << 20);
+  double by_hand = 0;
+  for (std::size_t s = 0; s < record.stages.size(); ++s) {
+    by_hand += 3 * 240.0 * static_cast<double>(record.stages[s].epochs) *
+               forward_flops(miniature.network, record.masks[s].mask.counts());
+  }
+  EXPECT_DOUBLE_EQ(cost.training_flops, by_hand);
+}
+
+TEST(Training, ADenseNetworkLearns) {
+  const TemporaryFolder folder;
+  Miniature miniature("dense");
+  miniature.recipe.epochs = 12;
+  miniature.recipe.schedule = "cosine";
+  miniature.recipe.batch_size = 32;
+  const RunRecord record = train(miniature.run(folder.path()));
+  EXPECT_GT(record.result->test_accuracy, 0.3);
+  EXPECT_LT(record.trajectory.back().train_loss, 0.8 * record.trajectory.front().train_loss);
+}
+
+}  // namespace
+}  // namespace gcg
