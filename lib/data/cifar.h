@@ -12,16 +12,19 @@ namespace gcg {
 /// Bytes of one CIFAR-10 record: a label, then 32x32 bytes of red, of green, of blue.
 inline constexpr std::int64_t kCifarRecordBytes = 3073;
 
-/// Reads one binary file with any whole number of records and appends it. Errors name file and byte:
-/// missing, empty, a part of a record at the end, a label above 9, more records than `max_records`
-/// (10,000 in the official files; 0: no limit).
+/// Reads one binary file with any whole number of records and appends it. Errors name file and
+/// byte: missing, empty, a part of a record at the end, a label above 9, more records than
+/// `max_records` (0: no limit), images of another shape before them. After an Error the images are
+/// as before.
 void append_cifar10_file(const std::filesystem::path& path, ImageSet& images,
                          std::int64_t max_records = 0);
 
-/// The folder of the official binary archive: every data_batch_N.bin that is there (N from 1 without a gap) and
-/// test_batch.bin. A subfolder cifar-10-batches-bin is looked into if the folder itself has none.
-/// If the folder has a file manifest.json ({"files": {"NAME": {"records": N, "sha256": "HEX"}}}), counts and digests
-/// are checked against it.
+/// The folder of the official binary archive: every data_batch_N.bin that is there (N from 1
+/// without a gap) and test_batch.bin. A subfolder cifar-10-batches-bin is looked into if the folder
+/// itself has none. If the folder has a file manifest.json ({"files": {"NAME": {"records": N,
+/// "sha256": "HEX"}}}), there or beside the data files, counts and digests are checked against it,
+/// and every file read or listed must be in both. A file with more than the official 10,000 records
+/// is an Error.
 DataSet read_cifar10(const std::filesystem::path& folder);
 
 /// Writes images in the CIFAR-10 binary format (shape 3x32x32, labels below 10), atomically.

@@ -19,12 +19,12 @@ struct ImageSet {
 
 /// A data set as a run uses it.
 struct DataSet {
-  std::string name;    ///< "procedural", "cifar10", ...
+  std::string name;  ///< "procedural", "cifar10", ...
   std::int64_t classes = 0;
-  ImageSet train;      ///< all training images, before the validation split
-  ImageSet test;       ///< read once, at the end
-  std::string digest;  ///< SHA-256 over shapes, pixels and labels of both, hexadecimal
-  bool flip = true;    ///< horizontal mirror images keep their class
+  ImageSet train;                 ///< all training images, before the validation split
+  ImageSet test;                  ///< read once, at the end
+  std::string digest;             ///< SHA-256 over shapes, pixels and labels of both, hexadecimal
+  bool flip = true;               ///< horizontal mirror images keep their class
   std::int64_t crop_padding = 4;  ///< pixels of the pad-and-crop augmentation; 0: none
 };
 

@@ -17,7 +17,7 @@ class DataSource {
   virtual ~DataSource() = default;
   /// Adds its options, bound to its members.
   virtual void add_options(OptionList& list) = 0;
-  /// Reads or makes the images.
+  /// Reads or makes the images. UsageError if no folder was named where one is needed.
   virtual DataSet load() const = 0;
 };
 
@@ -30,6 +30,7 @@ struct DataSourceEntry {
 
 /// procedural, cifar10 (binary files), idx.
 std::span<const DataSourceEntry> data_source_table();
+/// Unknown names: UsageError that lists the known ones.
 std::unique_ptr<DataSource> make_data_source(std::string_view name);
 
 }  // namespace gcg

@@ -14,8 +14,9 @@ struct Split {
 };
 
 /// Stratified split: round(fraction x class count) images of every class, drawn by the stream
-/// "validation-split", index = class. Errors: fraction outside of [0, 1), a class that would lose all its images or
-/// keep none for validation (fraction > 0).
+/// "validation-split", index = class. Errors: fraction outside of [0, 1), a class that would lose
+/// all its images or keep none for validation (fraction > 0); classes without any image are passed
+/// over.
 Split stratified_split(const std::vector<std::int32_t>& labels, std::int64_t classes,
                        double fraction, std::uint64_t seed);
 

@@ -10,9 +10,9 @@
 
 namespace gcg {
 
-/// The LibTorch executor: dense weights whose absent positions are zero bits, autograd on the CPU. The reference,
-/// and the baseline sparse execution has to beat. Bit-identical for a fixed number of threads.
-/// `threads` sets LibTorch's (process-wide) number of threads.
+/// The LibTorch executor: dense weights whose absent positions are zero bits, autograd on the CPU.
+/// The reference, and the baseline sparse execution has to beat. Bit-identical for a fixed number
+/// of threads. `threads` sets LibTorch's (process-wide) number of threads.
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads);
 
 /// Which BLAS LibTorch really calls, and whether it is the one that is fast and deterministic.

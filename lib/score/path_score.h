@@ -17,10 +17,10 @@ struct Scores {
   std::vector<std::vector<double>> log_values;
 };
 
-/// The path score of PathGrow (arXiv 2509.25665): for every connection the sum over all input-output
-/// paths through it of the product of the |w| of the other connections on the path. power = 2 in the
-/// options gives path_l2: the trace's exact gain. A pure function without data. NaN or infinite
-/// weights are an Error that names the layer; a full layer is not an error.
+/// The path score of PathGrow (arXiv 2509.25665): for every connection the sum over all
+/// input-output paths through it of the product of the |w| of the other connections on the path.
+/// power = 2 in the options gives path_l2: the trace's exact gain. A pure function without data.
+/// NaN or infinite weights are an Error that names the layer; a full layer is not an error.
 Scores path_scores(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options = {});
 

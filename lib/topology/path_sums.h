@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "graph/network.h"
@@ -12,8 +11,8 @@ namespace gcg {
 
 /// What a batch normalisation contributes to a path.
 enum class PathNorm : std::uint8_t {
-  folded,    ///< |gamma| / sqrt(running variance + eps); a unit without present incoming connections
-             ///< (of the layer before) takes the median of its node's other channels
+  folded,  ///< |gamma| / sqrt(running variance + eps); a unit without present incoming connections
+           ///< (of the layer before) takes the median of its node's other channels
   identity,  ///< 1 (ablation)
 };
 
@@ -23,14 +22,16 @@ struct PathOptions {
 };
 
 /// A non-negative array [channels][height][width] with a common scale: the true value is
-/// values[i] * exp(log_scale). Keeps deep networks free of overflow and underflow.
+/// values[i] * exp(log_scale). Keeps deep networks free of overflow and underflow; only what is
+/// more than 250 orders of magnitude below the largest value of its own array is lost (becomes 0).
 struct ScaledArray {
   std::vector<double> values;
   double log_scale = 0;
 };
 
 /// Path weights of a network of non-negative weights without activations, per node and position.
-/// Branches add; average pooling averages, max pooling counts as average.
+/// Branches add; average pooling averages, max pooling counts as the average of what lies in its
+/// window (padding, which never wins a maximum, left out). Biases and shifts start no path.
 struct PathSums {
   /// complexity[n]: sum over all paths from the inputs (all ones) to the node's output.
   std::vector<ScaledArray> complexity;
@@ -41,7 +42,8 @@ struct PathSums {
 };
 
 /// One forward and one backward sweep over present connections; O(present x positions).
-/// Errors: NaN or infinite weights or normalisation factors (names the layer), sizes that do not fit.
+/// Errors: NaN or infinite weights or normalisation factors (names the layer), sizes that do not
+/// fit.
 PathSums path_sums(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options = {});
 
@@ -51,10 +53,20 @@ PathSums path_sums(const Network& network, const Parameters& parameters, const M
 /// Each layer has a common scale, as ScaledArray.
 std::vector<ScaledArray> connection_path_sums(const Network& network, const PathSums& sums);
 
-/// log of the trace of the path kernel at the present weights: the sum over present connections of
-/// the squared derivative of the path sum of w^2-paths (power 2 sums; see path_l2): -inf if empty.
-/// Formula: sum over connections of connection_path_sums with power = 2 at present positions
-/// (Patil & Dovrolis 2021; Gebhart et al. 2021).
+/// The same, bit for bit, without the sums of the nodes: these are let go as soon as the sweeps
+/// have passed, which takes a fraction of the memory and, with it, of the time.
+std::vector<ScaledArray> connection_path_sums(const Network& network, const Parameters& parameters,
+                                              const Mask& mask, const PathOptions& options = {});
+
+/// log of the trace of the path kernel at the present weights (Gebhart et al. 2021; Patil &
+/// Dovrolis 2021): -inf if there is no path. The trace is the sum over all input-output paths of
+/// present connections, and over the connections i of each path, of the product of w_j^2 over its
+/// other connections j, normalisation and pooling factors squared: every path counted by itself,
+/// also where several of them share the taps of a convolution. That is the sum of
+/// connection_path_sums() of power 2 over the present connections, whatever options.power says.
+///
+/// So one new connection c of weight 0 raises the trace by exactly its own connection_path_sums()
+/// of power 2, and one of weight w by that and w^2 times the part of its paths' other connections.
 double log_path_kernel_trace(const Network& network, const Parameters& parameters, const Mask& mask,
                              const PathOptions& options = {});
 

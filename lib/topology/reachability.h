@@ -8,9 +8,10 @@
 
 namespace gcg {
 
-/// What Boolean passes over the layer graph find (never a product that may underflow). A unit is one
-/// output channel of a maskable layer, before any addition. Passes run over positions with the real
-/// padding and stride: a tap that only ever reads padding carries no path.
+/// What Boolean passes over the layer graph find (never a product that may underflow). A unit is
+/// one output channel of a maskable layer, before any addition; it is reached or read if any of its
+/// positions is. Passes run over positions with the real padding and stride: a tap that only ever
+/// reads padding carries no path.
 struct Reachability {
   /// Per layer: connections on at least one input-output path of present connections.
   std::vector<LayerMask> effective;
@@ -21,16 +22,21 @@ struct Reachability {
   /// Per layer: input channels none of whose present connections is on a path.
   std::vector<std::vector<bool>> dead_inputs;
 
-  /// Units on no path: unreached or unread.
+  /// Units on no path: unreached, unread, or reached and read at different positions only.
   [[nodiscard]] std::int64_t disconnected_units() const;
   /// effective connections / all connections.
   [[nodiscard]] double effective_density() const;
 };
 
+/// One pass from the input and one from the output, O(present x output positions / 64). Branches
+/// unite, a pooled position is reached if any position of its window is, biases carry no path.
+/// Errors: a mask that does not fit the network.
 Reachability reachability(const Network& network, const Mask& mask);
 
 /// Fewest live channels (reached and read) among the tensors that every input-output path crosses
-/// (the single-node cuts of the layer graph: every present path goes through one of these channels).
+/// (the single-node cuts of the layer graph: every present path goes through one of these
+/// channels), input and output left out. A network without such a tensor has its live logits
+/// counted.
 std::int64_t fewest_live_channels(const Network& network, const Mask& mask);
 
 }  // namespace gcg

@@ -56,7 +56,7 @@ TEST(Gain, StillAboveEpsilonIsUndeterminedAndAtTheDenseEndNeedsDense) {
 }
 
 TEST(Gain, IsAWeightedRegressionOverOneDoubling) {
-  // Five stages, the last four on one line; the line through all of them is the only one.
+  // Exactly one doubling: one line, through all five stages, by the normal equations.
   std::vector<CurvePoint> points;
   const std::vector<double> densities{0.10, 0.12, 0.15, 0.18, 0.20};
   const std::vector<double> accuracies{0.5, 0.52, 0.51, 0.53, 0.55};

@@ -36,7 +36,7 @@ std::int64_t phase_found(const TemporaryFolder& folder, std::string& note) {
 void damage(const fs::path& path) {
   std::vector<std::byte> bytes = read_file(path);
   bytes[bytes.size() / 2] ^= std::byte{1};
-  write_file_atomically(path, bytes);
+  write_bytes(path, bytes);
 }
 
 void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
@@ -122,7 +122,7 @@ TEST(Checkpoint, ADamagedNewestOneIsReportedAndThePreviousOneUsed) {
     SCOPED_TRACE(at);
     std::vector<std::byte> bytes = whole;
     bytes[at] ^= std::byte{0x40};
-    write_file_atomically(folder / "checkpoint.gcg", bytes);
+    write_bytes(folder / "checkpoint.gcg", bytes);
     EXPECT_EQ(phase_found(folder, note), 1);
     EXPECT_THAT(note, HasSubstr("checkpoint.gcg: "));
   }
@@ -133,13 +133,13 @@ TEST(Checkpoint, ADamagedNewestOneIsReportedAndThePreviousOneUsed) {
                                      {whole.size() / 2, "its header says"},
                                      {whole.size() - 1, "its header says"}}) {
     SCOPED_TRACE(size);
-    write_file_atomically(folder / "checkpoint.gcg", std::span(whole).first(size));
+    write_bytes(folder / "checkpoint.gcg", std::span(whole).first(size));
     EXPECT_EQ(phase_found(folder, note), 1);
     EXPECT_THAT(note, HasSubstr(reason));
   }
   std::vector<std::byte> longer = whole;
   longer.push_back({});
-  write_file_atomically(folder / "checkpoint.gcg", longer);
+  write_bytes(folder / "checkpoint.gcg", longer);
   EXPECT_EQ(phase_found(folder, note), 1);
 }
 
@@ -171,7 +171,7 @@ TEST(Checkpoint, AnotherVersionIsAnErrorNotDamage) {
   bytes[40] = std::byte{9};
   const Digest digest = sha256(std::span<const std::byte>(bytes).subspan(40));
   std::memcpy(bytes.data() + 8, digest.data(), digest.size());
-  write_file_atomically(folder / "checkpoint.gcg", bytes);
+  write_bytes(folder / "checkpoint.gcg", bytes);
   std::string note;
   EXPECT_THAT([&] { read_checkpoint(folder.path(), note); },
               ThrowsMessage<Error>(

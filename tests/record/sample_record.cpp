@@ -111,11 +111,11 @@ std::vector<StageRow> sample_stages() {
   first.fit.note = "1 stage of 5";
   StageRow second{1, "stage", 60, 0.375, 1, 1.75, 0.5, 20, 2, {}, "grow", 2e9, 1.75};
   second.fit = {
-      Outcome::found, {0.1, 0.75, 2.5, 0.125},    0.71875, 0.015625, 0.005, 3.5, 0.625, 0.5,
+      Outcome::found, {0.75, 2.5, 0.125},         0.71875, 0.015625, 0.005, 3.5, 0.625, 0.5,
       0.875,          "d* lies beyond the stages"};
   StageRow third{2, "stage", 90, 0.5, 1, 1.5, 0.5625, 30, 0, {}, "stop: reached d*", 4e9, 1.75};
   third.fit = {
-      Outcome::needs_dense, {0.1, 0.875}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
+      Outcome::needs_dense, {0.875, 2}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
   return {first, second, third};
 }
 

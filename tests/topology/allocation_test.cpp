@@ -49,6 +49,18 @@ TEST(LargestRemainder, WhatDoesNotFitGoesToTheOthersInProportion) {
   EXPECT_THAT(largest_remainder(Shares{8, 1, 3}, 24, Counts{12, 5, 7}), ElementsAre(12, 5, 7));
 }
 
+TEST(LargestRemainder, ExcessesOfLessThanOneAreSharedOutInProportionToo) {
+  // Ten parts want 1.9 and hold 1: the 9 they leave go to 10 and 20 as 3 and 6.
+  Shares wanted(12, 1.9);
+  Counts capacity(12, 1);
+  wanted[10] = 10;
+  wanted[11] = 20;
+  capacity[10] = capacity[11] = 99;
+  const Counts result = largest_remainder(wanted, 49, capacity);
+  EXPECT_EQ(result[10], 13);
+  EXPECT_EQ(result[11], 26);
+}
+
 TEST(LargestRemainder, NothingIsSharedOutFromNothing) {
   EXPECT_THAT(largest_remainder(Shares{1, 2}, 0, Counts{5, 5}), ElementsAre(0, 0));
   EXPECT_THAT(largest_remainder(Shares{0, 0}, 0, Counts{5, 5}), ElementsAre(0, 0));

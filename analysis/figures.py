@@ -1,0 +1,61 @@
+"""The look of every figure: colour-blind safe, readable in grey (markers and dashes differ too)."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+
+# Okabe & Ito 2008, ordered so that neighbours differ in lightness.
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+DASHES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 3))]
+
+
+def style(index):
+    """Colour, marker and dashes of the index-th curve."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index % len(DASHES)],
+        "markersize": 5,
+        "linewidth": 1.6,
+    }
+
+
+def new_figure(width=6.4, height=4.2, columns=1):
+    plt.rcParams.update(
+        {
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#dddddd",
+            "grid.linewidth": 0.6,
+            "legend.frameon": False,
+            "legend.fontsize": 8.5,
+            "savefig.dpi": 150,
+            "pdf.fonttype": 42,
+        }
+    )
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), constrained_layout=True)
+    return figure, axes
+
+
+def density_axis(axes, low, high=1.0):
+    """A logarithmic axis of density with plain numbers."""
+    axes.set_xscale("log")
+    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if low * 0.9 <= t <= high * 1.1]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(low * 0.9, high * 1.08)
+    axes.set_xlabel("density (present / all connections)")
+
+
+def save(figure, path):
+    """PATH.png and PATH.pdf, without the time of day in them; returns the path of the PNG."""
+    figure.savefig(f"{path}.png", metadata={"Software": None})
+    figure.savefig(f"{path}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    plt.close(figure)
+    return f"{path}.png"

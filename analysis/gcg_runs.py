@@ -1,0 +1,228 @@
+"""Reads run files (docs/run_file.md): `load(path)` gives a Run, `load_all(folder)` all runs below a folder.
+
+Tables are dictionaries of columns (numpy arrays of equal length, texts as str), so that
+`pandas.DataFrame(run.trajectory)` works. Needs numpy and h5py only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+SCHEMA_VERSION = 1
+_GROUPS = ("identity", "options", "build", "host", "libraries", "layers", "trajectory", "stages", "stages/fit")
+_GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statistics/out_degree", "masks", "cost")
+
+
+class RunFileError(Exception):
+    """A file that is no run file, or one of another version."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. Masks and the final arrays are read when they are first asked for."""
+
+    path: Path
+    status: str  # running, finished, failed
+    failure: str
+    warnings: list
+    identity: dict
+    options: dict  # name -> value, canonical texts
+    option_table: dict  # columns name, value, is_default, affects_result
+    build: dict
+    host: dict
+    libraries: dict  # name -> version
+    network: str
+    layers: dict  # columns name, outputs, inputs, kernel_height, kernel_width
+    trajectory: dict  # columns, one row per epoch
+    stages: dict  # columns, one row per stage
+    fits: dict  # columns, one row per stage; parameters is a matrix
+    fit_parameter_names: list
+    statistics: dict  # columns, one row per mask; layers, in_degree, out_degree are dictionaries
+    cost: dict
+    units: dict  # "trajectory/seconds" -> "s", "cost/steps" -> "updates", ...
+
+    @cached_property
+    def masks(self):
+        """masks[stage][layer]: Boolean array [outputs, inputs, kernel height, kernel width]."""
+        return Masks(self)
+
+    @cached_property
+    def final(self):
+        """The end of a finished run, else None: its numbers, test_predictions, test_labels, values and momentum (weights,
+        biases: dictionaries by layer; norms: dictionary of arrays) and mask (Boolean arrays by layer)."""
+        with _opened(self.path) as file:
+            if "final" not in file:
+                return None
+            group = file["final"]
+            result = _attributes(group)
+            result["test_predictions"] = group["test_predictions"][()]
+            result["test_labels"] = group["test_labels"][()]
+            result["values"] = self._parameters(group["values"])
+            result["momentum"] = self._parameters(group["momentum"])
+            result["mask"] = self._mask(group["mask"])
+            return result
+
+    def shape(self, layer):
+        """Shape of a layer's weight array."""
+        i = list(self.layers["name"]).index(layer)
+        columns = ("outputs", "inputs", "kernel_height", "kernel_width")
+        return tuple(int(self.layers[column][i]) for column in columns)
+
+    def _mask(self, group):
+        return {name: unpack(group[link_name(name)][()], self.shape(name)) for name in self.layers["name"]}
+
+    def _by_layer(self, group):
+        names = [name for name in self.layers["name"] if link_name(name) in group]
+        return {name: group[link_name(name)][()] for name in names}
+
+    def _parameters(self, group):
+        norms = {name: array[()] for name, array in group["norms"].items()}
+        return {"weights": self._by_layer(group["weights"]), "biases": self._by_layer(group["biases"]), "norms": norms}
+
+
+class Masks(Mapping):
+    """The masks of a run by stage, read when asked for."""
+
+    def __init__(self, run):
+        self._run = run
+        self._read = {}
+
+    def __getitem__(self, stage):
+        if stage not in self._read:
+            if stage not in self._run.statistics["stage"]:
+                raise KeyError(f"{self._run.path}: no mask of stage {stage}")
+            with _opened(self._run.path) as file:
+                self._read[stage] = self._run._mask(file[f"masks/stage_{stage:03}"])
+        return self._read[stage]
+
+    def __iter__(self):
+        return iter(self._run.statistics["stage"].tolist())
+
+    def __len__(self):
+        return len(self._run.statistics["stage"])
+
+
+def load(path):
+    """The run in a run file, or in the folder that holds run.h5."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / "run.h5"
+    with _opened(path) as file:
+        for group in _GROUPS:
+            if group not in file:
+                raise RunFileError(f"{path}: /{group} is missing")
+        try:
+            return _read(path, file)
+        except KeyError as error:
+            raise RunFileError(f"{path}: an object is missing: {error}") from error
+
+
+def load_all(folder):
+    """All runs below a folder, in the order of their paths."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunFileError(f"{folder}: no such folder")
+    return [load(path) for path in sorted(folder.rglob("run.h5"))]
+
+
+def link_name(layer):
+    """Name of a layer's objects in the file."""
+    return "%2E" if layer == "." else layer.replace("%", "%25").replace("/", "%2F")
+
+
+def unpack(data, shape):
+    """The Boolean array of a packed mask."""
+    bits = np.unpackbits(data, bitorder="little")
+    return bits[: np.prod(shape, dtype=np.int64)].astype(bool).reshape(shape)
+
+
+def _opened(path):
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise RunFileError(f"{path}: no such file") from error
+    except OSError as error:
+        raise RunFileError(f"{path}: is no HDF5 file, or damaged ({error})") from error
+    version = file.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        file.close()
+        if version is None:
+            raise RunFileError(f"{path}: is an HDF5 file, but no run file: it has no schema_version")
+        raise RunFileError(
+            f"{path}: has schema version {version}, this module reads {SCHEMA_VERSION}: "
+            "use the analysis folder of the version that wrote it"
+        )
+    return file
+
+
+def _read(path, file):
+    options = _table(file["options"])
+    libraries = _table(file["libraries"])
+    fits = _table(file["stages/fit"])
+    names = [str(name) for name in fits.pop("parameter_names")]
+    layers = _table(file["layers"])
+    links = {str(name): link_name(name) for name in layers["name"]}
+    statistics = _table(file["statistics"])
+    statistics["layers"] = _table(file["statistics/layers"])
+    for degree in ("in_degree", "out_degree"):
+        group = file["statistics"][degree]
+        statistics[degree] = {name: group[link][()] for name, link in links.items()}
+    return Run(
+        path=path,
+        status=str(file.attrs["status"]),
+        failure=str(file.attrs["failure"]),
+        warnings=[str(text) for text in _column(file["warnings"])],
+        identity=_attributes(file["identity"]),
+        options=dict(zip(options["name"].tolist(), options["value"].tolist())),
+        option_table=options,
+        build=_attributes(file["build"]),
+        host=_attributes(file["host"]),
+        libraries=dict(zip(libraries["name"].tolist(), libraries["version"].tolist())),
+        network=str(file["layers"].attrs["network"]),
+        layers=layers,
+        trajectory=_table(file["trajectory"]),
+        stages=_table(file["stages"]),
+        fits=fits,
+        fit_parameter_names=names,
+        statistics=statistics,
+        cost=_attributes(file["cost"]),
+        units=_units(file),
+    )
+
+
+def _column(array):
+    if h5py.check_string_dtype(array.dtype):
+        return np.char.decode(array[()].astype("S"), "utf-8") if array.size else np.empty(array.shape, "U1")
+    return array[()]
+
+
+def _table(group):
+    """The columns of a table; groups within it are left out."""
+    return {name: _column(item) for name, item in group.items() if isinstance(item, h5py.Dataset)}
+
+
+def _attributes(group):
+    """The attributes of a group as Python values."""
+    values = {name: value for name, value in group.attrs.items() if name != "units"}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+
+
+def _units(file):
+    units = {}
+
+    def visit(name, item):
+        if "unit" in item.attrs:
+            units[name] = item.attrs["unit"]
+        for entry in filter(None, item.attrs.get("units", "").split("; ")):
+            attribute, unit = entry.split(": ")
+            units[f"{name}/{attribute}"] = unit
+
+    for group in ("trajectory", "stages", "statistics", "cost", "identity", "host", "final"):
+        if group in file:
+            visit(group, file[group])
+            file[group].visititems(lambda name, item, group=group: visit(f"{group}/{name}", item))
+    return units

@@ -1,0 +1,91 @@
+#include "data/dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace gcg {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "digests are over little-endian labels");
+
+void add_to_digest(std::string_view part, const ImageSet& images, Sha256& sha) {
+  sha.update(fmt::format("{} {} {} {} {}\n", part, images.size(), images.shape.channels,
+                         images.shape.height, images.shape.width));
+  sha.update(std::as_bytes(std::span(images.pixels)));
+  sha.update(std::as_bytes(std::span(images.labels)));
+}
+
+}  // namespace
+
+ChannelStatistics channel_statistics(const ImageSet& images) {
+  if (images.labels.empty()) {
+    throw Error("channel_statistics", "there are no images");
+  }
+  const auto channels = static_cast<std::size_t>(images.shape.channels);
+  const auto positions = static_cast<std::size_t>(images.shape.positions());
+  // Exact counts of the 256 values: the result does not depend on an order of summation.
+  std::vector<std::array<std::int64_t, 256>> counts(channels);
+  const std::uint8_t* pixel = images.pixels.data();
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    for (std::array<std::int64_t, 256>& count : counts) {
+      for (std::size_t p = 0; p < positions; ++p) {
+        ++count[*pixel++];
+      }
+    }
+  }
+  ChannelStatistics statistics;
+  const auto total = static_cast<double>(images.size() * images.shape.positions());
+  for (const std::array<std::int64_t, 256>& count : counts) {
+    double sum = 0;
+    for (std::size_t value = 0; value < 256; ++value) {
+      sum += static_cast<double>(count[value]) * static_cast<double>(value);
+    }
+    const double mean = sum / total;
+    double squares = 0;
+    for (std::size_t value = 0; value < 256; ++value) {
+      const double difference = static_cast<double>(value) - mean;
+      squares += static_cast<double>(count[value]) * difference * difference;
+    }
+    const double deviation = std::max(std::sqrt(squares / total), 1.0);
+    statistics.mean.push_back(static_cast<float>(mean / 255));
+    statistics.deviation.push_back(static_cast<float>(deviation / 255));
+  }
+  return statistics;
+}
+
+std::string data_digest(const ImageSet& train, const ImageSet& test) {
+  Sha256 sha;
+  add_to_digest("train", train, sha);
+  add_to_digest("test", test, sha);
+  return hex(sha.finish());
+}
+
+void check_images(const std::string& where, const ImageSet& images, std::int64_t classes) {
+  const Shape& shape = images.shape;
+  if (shape.channels < 1 || shape.height < 1 || shape.width < 1) {
+    throw Error(where, fmt::format("images of {}x{}x{} (channels, height, width)", shape.channels,
+                                   shape.height, shape.width));
+  }
+  if (std::ssize(images.pixels) != images.size() * shape.elements()) {
+    throw Error(where, fmt::format("{} labels of images of {} bytes, but {} bytes of pixels",
+                                   images.size(), shape.elements(), images.pixels.size()));
+  }
+  for (std::size_t i = 0; i < images.labels.size(); ++i) {
+    if (images.labels[i] < 0 || images.labels[i] >= classes) {
+      throw Error(where, fmt::format("image {} has label {}; there are {} classes", i,
+                                     images.labels[i], classes));
+    }
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,170 @@
+#include "data/idx.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace gcg {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kMostPixels = 65'536;  // of a row or a column
+constexpr std::string_view kFetchAgain =
+    "the file is damaged or another one: fetch it again and unpack it with gunzip";
+
+/// A file of unsigned bytes behind a header of 4-byte big-endian numbers: magic, then the sizes.
+struct IdxFile {
+  std::vector<std::byte> content;
+  std::vector<std::uint64_t> sizes;
+
+  [[nodiscard]] std::span<const std::byte> values() const {
+    return std::span(content).subspan(4 + 4 * sizes.size());
+  }
+};
+
+std::uint64_t big_endian(const std::byte* from) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 4; ++i) {
+    value = value << 8 | std::to_integer<std::uint64_t>(from[i]);
+  }
+  return value;
+}
+
+/// The last byte of the magic is the number of dimensions, the one before it says unsigned bytes.
+IdxFile read_idx_file(const fs::path& path, std::size_t dimensions) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) {
+    throw Error(path.string(), "there is no such file", "check the path");
+  }
+  IdxFile file{read_file(path), {}};
+  const std::vector<std::byte>& content = file.content;
+  const std::size_t header = 4 + 4 * dimensions;
+  if (content.size() < header) {
+    throw Error(
+        path.string(),
+        fmt::format("byte {}: the file ends within the header of {} bytes", content.size(), header),
+        kFetchAgain);
+  }
+  const std::uint64_t expected = 0x0800 + dimensions;
+  if (const std::uint64_t magic = big_endian(content.data()); magic != expected) {
+    throw Error(path.string(),
+                fmt::format("byte 0: the magic number is 0x{:08x}, not 0x{:08x}", magic, expected),
+                kFetchAgain);
+  }
+  // 2^32 images of 2^16 x 2^16 pixels still fit 64 bits: no product overflows.
+  std::uint64_t values = 1;
+  for (std::size_t d = 0; d < dimensions; ++d) {
+    const std::size_t at = 4 + 4 * d;
+    const std::uint64_t size = big_endian(content.data() + at);
+    if (size == 0 || (d > 0 && size > kMostPixels)) {
+      throw Error(path.string(), fmt::format("byte {}: dimension {} is {}", at, d, size),
+                  kFetchAgain);
+    }
+    values *= size;
+    file.sizes.push_back(size);
+  }
+  if (content.size() - header != values) {
+    throw Error(path.string(),
+                fmt::format("byte {}: the header promises {} bytes from here, the file has {}",
+                            header, values, content.size() - header),
+                kFetchAgain);
+  }
+  return file;
+}
+
+/// The one file of the folder that has one of these names.
+fs::path find_file(const fs::path& folder, std::span<const std::string> names) {
+  std::vector<fs::path> found;
+  for (const std::string& name : names) {
+    std::error_code error;
+    if (fs::is_regular_file(folder / name, error)) {
+      found.push_back(folder / name);
+    }
+  }
+  if (found.empty()) {
+    throw Error(folder.string(), fmt::format("it has none of the files {}", fmt::join(names, ", ")),
+                "put the four IDX files (MNIST's names) there, unpacked with gunzip");
+  }
+  if (found.size() > 1) {
+    throw Error(folder.string(),
+                fmt::format("{} and {} could both be meant", found[0].filename().string(),
+                            found[1].filename().string()),
+                "leave one of them there");
+  }
+  return found.front();
+}
+
+ImageSet read_part(const fs::path& folder, std::span<const std::string_view> parts) {
+  std::vector<std::string> images;
+  std::vector<std::string> labels;
+  for (const std::string_view part : parts) {
+    for (const char separator : {'-', '.'}) {
+      images.push_back(fmt::format("{}-images{}idx3-ubyte", part, separator));
+      labels.push_back(fmt::format("{}-labels{}idx1-ubyte", part, separator));
+    }
+  }
+  return read_idx(find_file(folder, images), find_file(folder, labels));
+}
+
+}  // namespace
+
+ImageSet read_idx(const fs::path& images, const fs::path& labels) {
+  const IdxFile image_file = read_idx_file(images, 3);
+  const IdxFile label_file = read_idx_file(labels, 1);
+  if (image_file.sizes[0] != label_file.sizes[0]) {
+    throw Error(labels.string(),
+                fmt::format("byte 4: {} labels for the {} images of {}", label_file.sizes[0],
+                            image_file.sizes[0], images.string()),
+                "take both files from the same data set");
+  }
+  ImageSet set;
+  set.shape = {1, static_cast<std::int64_t>(image_file.sizes[1]),
+               static_cast<std::int64_t>(image_file.sizes[2])};
+  const std::span<const std::byte> pixels = image_file.values();
+  set.pixels.resize(pixels.size());
+  std::memcpy(set.pixels.data(), pixels.data(), pixels.size());
+  set.labels.reserve(label_file.values().size());
+  for (const std::byte label : label_file.values()) {
+    set.labels.push_back(std::to_integer<std::int32_t>(label));
+  }
+  return set;
+}
+
+DataSet read_idx_folder(const fs::path& folder, const std::string& name) {
+  constexpr std::array<std::string_view, 1> train_parts{"train"};
+  constexpr std::array<std::string_view, 2> test_parts{"t10k", "test"};
+  DataSet data;
+  data.name = name;
+  data.train = read_part(folder, train_parts);
+  data.test = read_part(folder, test_parts);
+  if (data.train.shape != data.test.shape) {
+    throw Error(
+        folder.string(),
+        fmt::format("training images of {}x{}, but test images of {}x{}", data.train.shape.height,
+                    data.train.shape.width, data.test.shape.height, data.test.shape.width),
+        "take all four files from the same data set");
+  }
+  data.classes = 1 + std::max(*std::max_element(data.train.labels.begin(), data.train.labels.end()),
+                              *std::max_element(data.test.labels.begin(), data.test.labels.end()));
+  if (data.classes < 2) {
+    throw Error(folder.string(), "every label is 0: there is nothing to tell apart",
+                "check the label files");
+  }
+  data.digest = data_digest(data.train, data.test);
+  data.flip = false;
+  data.crop_padding = std::min(data.train.shape.height, data.train.shape.width) >= 20 ? 2 : 1;
+  return data;
+}
+
+}  // namespace gcg

@@ -1,0 +1,259 @@
+#include "growth/seed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "growth/sampling.h"
+#include "growth/units.h"
+#include "score/phew.h"
+#include "topology/allocation.h"
+#include "topology/reachability.h"
+
+namespace gcg {
+
+namespace {
+
+constexpr std::string_view kMaskStream = "seed-mask";
+constexpr std::string_view kRepairStream = "seed-repair";
+
+/// Tries of a repair: a drawn tap may read nothing but padding, which the degrees do not see.
+constexpr std::uint64_t kRepairTries = 20;
+
+Mask phew_seed(const Network& network, const Parameters& initial, std::int64_t present,
+               std::uint64_t seed) {
+  return phew_mask(network, initial, present, RandomStream(seed, kMaskStream));
+}
+
+std::vector<std::int64_t> uniform_sample(std::int64_t size, std::int64_t n, RandomStream stream) {
+  const std::vector<double> log_scores(static_cast<std::size_t>(size), 0.0);
+  return sample_without_replacement(log_scores, n, {.beta = 0, .lambda = 0}, stream);
+}
+
+Mask random_seed(const Network& network, const Parameters& /*initial*/, std::int64_t present,
+                 std::uint64_t seed) {
+  Mask mask(network, false);
+  std::size_t l = 0;
+  std::int64_t first = 0;  // of layer l
+  for (const std::int64_t i :
+       uniform_sample(network.connections(), present, RandomStream(seed, kMaskStream))) {
+    while (i - first >= mask.layers[l].size()) {
+      first += mask.layers[l].size();
+      ++l;
+    }
+    mask.layers[l].set(i - first);
+  }
+  return mask;
+}
+
+Mask erk_seed(const Network& network, const Parameters& /*initial*/, std::int64_t present,
+              std::uint64_t seed) {
+  const std::vector<std::int64_t> counts = erk_allocation(network, present);
+  const RandomStream streams(seed, kMaskStream);
+  Mask mask(network, false);
+  for (std::size_t l = 0; l < counts.size(); ++l) {
+    for (const std::int64_t i : uniform_sample(mask.layers[l].size(), counts[l], streams.at(l))) {
+      mask.layers[l].set(i);
+    }
+  }
+  return mask;
+}
+
+Mask dense_seed(const Network& network, const Parameters& /*initial*/, std::int64_t present,
+                std::uint64_t /*seed*/) {
+  if (present != network.connections()) {
+    throw Error("seed rule dense",
+                fmt::format("{} of {} connections asked for", present, network.connections()),
+                "ask for density 1 or take another seed rule");
+  }
+  return {network, true};
+}
+
+constexpr std::array<SeedRule, 4> kSeedRules{{
+    {"phew", "random walks along large weights: every walk is a whole path",
+     "Patil & Dovrolis 2021, PHEW", DisconnectedPolicy::fail, phew_seed},
+    {"random", "uniform over all connections", "", DisconnectedPolicy::warn, random_seed},
+    {"erk", "exact ERK counts, random within layers", "Evci et al. 2020, Rigging the lottery",
+     DisconnectedPolicy::warn, erk_seed},
+    {"dense", "all connections", "", DisconnectedPolicy::warn, dense_seed},
+}};
+
+/// Units on no path: those without an effective incoming connection.
+struct Disconnected {
+  std::int64_t count = 0;
+  std::string first;  ///< "LAYER unit U"
+};
+
+Disconnected disconnected_units(const Network& network, const Mask& mask) {
+  const Reachability reach = reachability(network, mask);
+  Disconnected result;
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Layer& layer = network.layers[l];
+    std::vector<bool> on_path(static_cast<std::size_t>(layer.outputs), false);
+    reach.effective[l].for_each_present(
+        [&](std::int64_t i) { on_path[static_cast<std::size_t>(i / layer.fan_in())] = true; });
+    for (std::size_t u = 0; u < on_path.size(); ++u) {
+      if (!on_path[u] && result.count++ == 0) {
+        result.first = fmt::format("{} unit {}", layer.name, u);
+      }
+    }
+  }
+  return result;
+}
+
+std::int64_t unit_count(const Network& network) {
+  std::int64_t sum = 0;
+  for (const Layer& layer : network.layers) {
+    sum += layer.outputs;
+  }
+  return sum;
+}
+
+/// Gives every unit that lacks a side one connection there. Returns how many were added.
+std::int64_t connect_units(const Network& network, Mask& mask, UnitDegrees& degrees,
+                           RandomStream& stream) {
+  std::int64_t added = 0;
+  const auto add = [&](const Connection& connection) {
+    mask.layers[static_cast<std::size_t>(connection.layer)].set(connection.index);
+    change_degrees(degrees, network, connection, 1);
+    ++added;
+  };
+  for (std::int32_t layer = 0; layer < std::ssize(network.layers); ++layer) {
+    const auto l = static_cast<std::size_t>(layer);
+    for (std::int64_t unit = 0; unit < network.layers[l].outputs; ++unit) {
+      if (degrees.incoming[l][static_cast<std::size_t>(unit)] == 0) {
+        add(draw_incoming(network, layer, unit, stream));
+      }
+      if (!degrees.readers[l].empty() && degrees.outgoing[l][static_cast<std::size_t>(unit)] == 0) {
+        add(draw_outgoing(degrees, network, layer, unit, stream));
+      }
+    }
+  }
+  return added;
+}
+
+/// Takes `count` surplus connections away. Degrees only fall, so a connection that is needed now
+/// stays needed: one pass over each layer's connections in random order is enough.
+void take_surplus(const Network& network, Mask& mask, UnitDegrees& degrees, std::int64_t count,
+                  RandomStream& stream) {
+  std::vector<std::vector<std::int64_t>> left;  // per layer, drawn from the back
+  for (const LayerMask& layer : mask.layers) {
+    std::vector<std::int64_t>& present = left.emplace_back();
+    layer.for_each_present([&](std::int64_t i) { present.push_back(i); });
+    stream.shuffle(std::span(present));
+  }
+  std::vector<std::int64_t> counts = mask.counts();
+  const auto next_surplus = [&](std::size_t l) -> std::optional<Connection> {
+    while (!left[l].empty()) {
+      const Connection connection{static_cast<std::int32_t>(l), left[l].back()};
+      left[l].pop_back();
+      if (is_surplus(degrees, network, connection)) {
+        return connection;
+      }
+    }
+    return std::nullopt;
+  };
+  while (count > 0) {
+    const auto most =
+        static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin());
+    if (counts[most] < 0) {
+      throw Error(network.name,
+                  fmt::format("the seed cannot connect all {} units: {} connections too few",
+                              unit_count(network), count),
+                  "ask for a higher density");
+    }
+    if (const std::optional<Connection> connection = next_surplus(most)) {
+      mask.layers[most].reset(connection->index);
+      change_degrees(degrees, network, *connection, -1);
+      --counts[most];
+      --count;
+    } else {
+      counts[most] = -1;  // exhausted
+    }
+  }
+}
+
+void repair(const Network& network, Seed& seed, std::uint64_t number) {
+  const RandomStream streams(number, kRepairStream);
+  Disconnected rest;
+  for (std::uint64_t attempt = 0; attempt < kRepairTries; ++attempt) {
+    RandomStream stream = streams.at(attempt);
+    Mask mask = seed.mask;
+    UnitDegrees degrees = unit_degrees(network, mask);
+    const std::int64_t moved = connect_units(network, mask, degrees, stream);
+    take_surplus(network, mask, degrees, moved, stream);
+    rest = disconnected_units(network, mask);
+    if (rest.count == 0) {
+      seed.mask = std::move(mask);
+      seed.moved = moved;
+      return;
+    }
+  }
+  throw Error(fmt::format("{}: {}", network.name, rest.first),
+              fmt::format("still on no path after {} repairs, as {} of {} units", kRepairTries,
+                          rest.count, unit_count(network)),
+              "ask for a higher density");
+}
+
+}  // namespace
+
+std::span<const SeedRule> seed_rule_table() { return kSeedRules; }
+
+const SeedRule& find_seed_rule(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const SeedRule& rule : kSeedRules) {
+    if (rule.name == name) {
+      return rule;
+    }
+    names.push_back(rule.name);
+  }
+  throw UsageError("--seed-rule", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+}
+
+std::int64_t present_for_density(const Network& network, double density) {
+  if (!(density > 0 && density <= 1)) {
+    throw Error(network.name, fmt::format("density {} is not in (0, 1]", density));
+  }
+  const std::int64_t present = std::llround(density * static_cast<double>(network.connections()));
+  if (present < 1) {
+    throw Error(network.name, fmt::format("density {} of {} connections leaves none", density,
+                                          network.connections()));
+  }
+  return present;
+}
+
+Seed make_seed(const Network& network, const Parameters& initial, std::string_view rule,
+               double density, DisconnectedPolicy policy, std::uint64_t seed) {
+  Seed result;
+  result.mask =
+      find_seed_rule(rule).make(network, initial, present_for_density(network, density), seed);
+  const Disconnected disconnected = disconnected_units(network, result.mask);
+  result.disconnected = disconnected.count;
+  if (disconnected.count == 0) {
+    return result;
+  }
+  const std::string problem =
+      fmt::format("{} of {} units are on no input-output path (seed rule {}, density {})",
+                  disconnected.count, unit_count(network), rule, density);
+  const std::string where = fmt::format("{}: {}", network.name, disconnected.first);
+  switch (policy) {
+    case DisconnectedPolicy::fail:
+      throw Error(where, problem,
+                  "ask for a higher density, another seed rule or the policy repair");
+    case DisconnectedPolicy::warn:
+      result.warning = fmt::format("{}: {}", where, problem);
+      break;
+    case DisconnectedPolicy::repair:
+      repair(network, result, seed);
+      break;
+  }
+  return result;
+}
+
+}  // namespace gcg

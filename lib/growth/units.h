@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/random.h"
+#include "graph/network.h"
+#include "topology/mask.h"
+
+namespace gcg {
+
+/// One connection: index into the weight array of its layer.
+struct Connection {
+  std::int32_t layer = 0;
+  std::int64_t index = 0;
+};
+
+/// Present connections on either side of every unit (output channel u of maskable layer l, before
+/// any addition).
+///
+/// incoming[l][u]: the present connections of layer l into u (its own row; what other branches add
+/// to the same channel behind it does not count).
+/// outgoing[l][u]: the present connections, of any maskable layer, that read a tensor holding u:
+/// behind norm, ReLU, pooling and flatten, and behind additions, where they count for every unit
+/// that shares the channel.
+///
+/// A unit of a layer without readers (the classifier) is an output; all others are hidden. Where
+/// every unit has an incoming and every hidden unit an outgoing connection, every unit is on an
+/// input-output path, positions and padding aside.
+struct UnitDegrees {
+  std::vector<std::vector<std::int32_t>> feeders;  ///< per layer: the layers whose units it reads
+  std::vector<std::vector<std::int32_t>> readers;  ///< per layer: the layers that read its units
+  std::vector<std::vector<std::int64_t>> incoming;
+  std::vector<std::vector<std::int64_t>> outgoing;
+};
+
+UnitDegrees unit_degrees(const Network& network, const Mask& mask);
+
+/// Adds `change` to the degrees of the units at both ends of a connection.
+void change_degrees(UnitDegrees& degrees, const Network& network, const Connection& connection,
+                    std::int64_t change);
+
+/// True if the unit at each end keeps another connection on that side when this one goes.
+bool is_surplus(const UnitDegrees& degrees, const Network& network, const Connection& connection);
+
+/// Uniformly one of the connections into a unit.
+Connection draw_incoming(const Network& network, std::int32_t layer, std::int64_t unit,
+                         RandomStream& stream);
+
+/// Uniformly one of the connections that read a hidden unit.
+Connection draw_outgoing(const UnitDegrees& degrees, const Network& network, std::int32_t layer,
+                         std::int64_t unit, RandomStream& stream);
+
+}  // namespace gcg

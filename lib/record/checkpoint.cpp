@@ -1,0 +1,206 @@
+#include "record/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "record/layout.h"
+
+namespace gcg {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The container: magic, SHA-256 of all that follows, version, payload size (both 64 bits,
+// little-endian), payload: an HDF5 image. The magic stands for this container, the version for the
+// payload.
+constexpr std::string_view kMagic = "GCGCKPT1";
+constexpr std::uint64_t kVersion = 1;
+constexpr std::size_t kDigestAt = 8;
+constexpr std::size_t kVersionAt = 40;
+constexpr std::size_t kSizeAt = 48;
+constexpr std::size_t kPayloadAt = 56;
+
+void put_u64(std::span<std::byte> bytes, std::uint64_t value) {
+  for (std::size_t i = 0; i < 8; ++i) {
+    bytes[i] = static_cast<std::byte>(value >> (8 * i));
+  }
+}
+
+std::uint64_t get_u64(std::span<const std::byte> bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    value |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+  }
+  return value;
+}
+
+std::vector<std::byte> sealed(std::span<const std::byte> payload) {
+  std::vector<std::byte> content(kPayloadAt + payload.size());
+  std::memcpy(content.data(), kMagic.data(), kMagic.size());
+  put_u64(std::span(content).subspan(kVersionAt), kVersion);
+  put_u64(std::span(content).subspan(kSizeAt), payload.size());
+  std::ranges::copy(payload, content.begin() + kPayloadAt);
+  const Digest digest = sha256(std::span<const std::byte>(content).subspan(kVersionAt));
+  std::memcpy(content.data() + kDigestAt, digest.data(), digest.size());
+  return content;
+}
+
+/// What is wrong with the file, or nothing if it is whole.
+std::string damage(std::span<const std::byte> content) {
+  if (content.empty()) {
+    return "the file is empty";
+  }
+  if (content.size() < kPayloadAt) {
+    return fmt::format("the file ends after {} bytes, within its header", content.size());
+  }
+  if (std::memcmp(content.data(), kMagic.data(), kMagic.size()) != 0) {
+    return "the file does not begin as a checkpoint";
+  }
+  const std::uint64_t size = get_u64(content.subspan(kSizeAt));
+  if (size != content.size() - kPayloadAt) {
+    return fmt::format("the file holds {} bytes of payload, its header says {}",
+                       content.size() - kPayloadAt, size);
+  }
+  const Digest digest = sha256(content.subspan(kVersionAt));
+  if (std::memcmp(content.data() + kDigestAt, digest.data(), digest.size()) != 0) {
+    return "its checksum does not fit its content";
+  }
+  return "";
+}
+
+void write_position(const hdf5::Object& group, const Position& position) {
+  group.write_attribute("phase", position.phase);
+  group.write_attribute("epoch_in_phase", position.epoch_in_phase);
+  group.write_attribute("batch_in_epoch", position.batch_in_epoch);
+  group.write_attribute("loss_sum", position.loss_sum);
+  group.write_attribute("correct", position.correct);
+  group.write_attribute("samples", position.samples);
+}
+
+Position read_position(const hdf5::Object& group) {
+  Position position;
+  position.phase = group.read_attribute<std::int64_t>("phase");
+  position.epoch_in_phase = group.read_attribute<std::int64_t>("epoch_in_phase");
+  position.batch_in_epoch = group.read_attribute<std::int64_t>("batch_in_epoch");
+  position.loss_sum = group.read_attribute<double>("loss_sum");
+  position.correct = group.read_attribute<std::int64_t>("correct");
+  position.samples = group.read_attribute<std::int64_t>("samples");
+  return position;
+}
+
+/// A whole file's content. Its checksum fits, so whatever is wrong now is no damage.
+Checkpoint parse(const fs::path& path, std::span<const std::byte> content) {
+  const std::uint64_t version = get_u64(content.subspan(kVersionAt));
+  if (version != kVersion) {
+    throw Error(
+        path.string(),
+        fmt::format("is a checkpoint of version {}, this program reads {}", version, kVersion),
+        "continue the run with the version of the project that began it");
+  }
+  const hdf5::Image image(path.string(), content.subspan(kPayloadAt));
+  Checkpoint checkpoint;
+  checkpoint.record = layout::read_record(image.root());
+  checkpoint.state =
+      layout::read_state(image.root().open_group("state"), checkpoint.record.network);
+  checkpoint.position = read_position(image.root().open_group("position"));
+  const std::vector<std::uint8_t> text =
+      image.root().read_array<std::uint8_t>("method_state", {hdf5::kAny});
+  checkpoint.method_state.assign(text.begin(), text.end());
+  return checkpoint;
+}
+
+void require(const std::error_code& code, const fs::path& path, std::string_view action) {
+  if (code) {
+    throw Error(path.string(), fmt::format("cannot {}: {}", action, code.message()));
+  }
+}
+
+bool present(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (status.type() == fs::file_type::none) {
+    require(code, path, "look for it");
+  }
+  return fs::exists(status);
+}
+
+/// A second name for a file; a copy where the file system has no second names.
+void keep_as(const fs::path& file, const fs::path& kept) {
+  std::error_code code;
+  fs::remove(kept, code);  // of a write that was interrupted
+  fs::create_hard_link(file, kept, code);
+  if (code) {
+    code.clear();
+    fs::copy_file(file, kept, code);
+    require(code, kept, "keep the checkpoint before");
+  }
+}
+
+}  // namespace
+
+void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
+  const fs::path newest = folder / "checkpoint.gcg";
+  const hdf5::Image image(newest.string(), hdf5::Storage::plain);
+  layout::write_record(image.root(), checkpoint.record);
+  layout::write_state(image.root().create_group("state"), checkpoint.record.network,
+                      checkpoint.state);
+  write_position(image.root().create_group("position"), checkpoint.position);
+  const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
+                                       checkpoint.method_state.end());
+  image.root().write_array<std::uint8_t>("method_state", text, {std::ssize(text)});
+  const std::vector<std::byte> content = sealed(image.bytes());
+
+  // The old file gets a second name before it is replaced, so that at every moment the newest name
+  // leads to a whole file; only then does it become the previous one, even if it was damaged.
+  const fs::path kept = folder / "checkpoint.kept.tmp";
+  const bool keep = present(newest);
+  if (keep) {
+    keep_as(newest, kept);
+  }
+  try {
+    write_file_atomically(newest, content);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(kept, ignored);
+    throw;
+  }
+  if (keep) {
+    std::error_code code;
+    fs::rename(kept, folder / "checkpoint.previous.gcg", code);
+    require(code, kept, "rename");
+  }
+}
+
+std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& note) {
+  note.clear();
+  const fs::path newest = folder / "checkpoint.gcg";
+  const fs::path previous = folder / "checkpoint.previous.gcg";
+  if (!present(newest) && !present(previous)) {
+    return std::nullopt;
+  }
+  std::string problems;
+  for (const fs::path& path : {newest, previous}) {
+    std::vector<std::byte> content;
+    std::string problem = "the file is missing";
+    if (present(path)) {
+      content = read_file(path);
+      problem = damage(content);
+    }
+    if (problem.empty()) {
+      note = problems;
+      return parse(path, content);
+    }
+    problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", path.string(), problem);
+  }
+  throw Error(folder.string(), fmt::format("no checkpoint is whole ({})", problems),
+              "remove the folder's checkpoints to begin the run anew");
+}
+
+}  // namespace gcg

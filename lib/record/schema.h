@@ -1,0 +1,198 @@
+#pragma once
+
+#include <string_view>
+#include <tuple>
+
+#include "record/run_record.h"
+
+/// The members of the record's structs as a run file stores them: name, unit and meaning, stated
+/// once for writing, reading and docs/run_file.md. A new member of a struct gets its row here.
+namespace gcg::schema {
+
+/// A column of a table (one array per column) or an attribute of a group. Units: "1" for numbers
+/// without dimension, "none" for texts and flags.
+template <typename Row, typename Value>
+struct Field {
+  std::string_view name;
+  Value Row::*member;
+  std::string_view unit;
+  std::string_view description;
+};
+
+inline constexpr std::tuple kIdentity{
+    Field{"name", &RunIdentity::name, "none", "readable prefix and hash: the run folder's name"},
+    Field{"hash", &RunIdentity::hash, "none",
+          "SHA-256 over the options that affect the result and the defaults' version"},
+    Field{"defaults_version", &RunIdentity::defaults_version, "1", "version of the defaults"},
+    Field{"seed", &RunIdentity::seed, "1", "the one seed of all random streams"},
+    Field{"method", &RunIdentity::method, "none", "method"},
+    Field{"network", &RunIdentity::network, "none", "network"},
+    Field{"data", &RunIdentity::data, "none", "data set"},
+    Field{"data_digest", &RunIdentity::data_digest, "none", "digest of the data set's content"},
+    Field{"classes", &RunIdentity::classes, "1", "classes of the data set"},
+    Field{"train_images", &RunIdentity::train_images, "images", "images trained on"},
+    Field{"validation_images", &RunIdentity::validation_images, "images",
+          "images of the validation split"},
+    Field{"test_images", &RunIdentity::test_images, "images", "images of the test set"},
+    Field{"command", &RunIdentity::command, "none", "the command line that makes this run"},
+};
+
+inline constexpr std::tuple kOptions{
+    Field{"name", &OptionValue::name, "none", "name of the option, without leading dashes"},
+    Field{"value", &OptionValue::value, "none", "resolved value, canonical text"},
+    Field{"is_default", &OptionValue::is_default, "none", "the value is the default"},
+    Field{"affects_result", &OptionValue::affects_result, "none", "part of the run's hash"},
+};
+
+inline constexpr std::tuple kBuild{
+    Field{"version", &BuildFacts::version, "none", "version of the project"},
+    Field{"commit", &BuildFacts::commit, "none", "commit, or unknown"},
+    Field{"dirty", &BuildFacts::dirty, "none", "the checkout had uncommitted changes"},
+    Field{"compiler", &BuildFacts::compiler, "none", "compiler and its version"},
+    Field{"build_type", &BuildFacts::build_type, "none", "build type"},
+};
+
+inline constexpr std::tuple kHost{
+    Field{"name", &HostFacts::name, "none", "host name"},
+    Field{"processor", &HostFacts::processor, "none", "processor model"},
+    Field{"instructions", &HostFacts::instructions, "none", "widest vector extension"},
+    Field{"cores", &HostFacts::cores, "cores", "cores usable by the process"},
+    Field{"memory_bytes", &HostFacts::memory_bytes, "bytes", "memory of the machine"},
+    Field{"system", &HostFacts::system, "none", "kernel name and release"},
+};
+
+inline constexpr std::tuple kLibraries{
+    Field{"name", &Library::name, "none", "library"},
+    Field{"version", &Library::version, "none", "its version"},
+};
+
+inline constexpr std::tuple kLayers{
+    Field{"name", &Layer::name, "none", "maskable layer, in the network's order"},
+    Field{"outputs", &Layer::outputs, "channels", "output channels (units)"},
+    Field{"inputs", &Layer::inputs, "channels", "input channels"},
+    Field{"kernel_height", &Layer::kernel_height, "taps", "height of the kernel, 1 if linear"},
+    Field{"kernel_width", &Layer::kernel_width, "taps", "width of the kernel, 1 if linear"},
+};
+
+inline constexpr std::tuple kTrajectory{
+    Field{"step", &TrajectoryRow::step, "updates", "updates so far"},
+    Field{"epoch", &TrajectoryRow::epoch, "epochs", "epochs so far, 1 after the first"},
+    Field{"stage", &TrajectoryRow::stage, "1", "stage, 0 before any growth"},
+    Field{"phase", &TrajectoryRow::phase, "none", "phase of the method"},
+    Field{"density", &TrajectoryRow::density, "1", "present / all connections"},
+    Field{"learning_rate", &TrajectoryRow::learning_rate, "1",
+          "learning rate of the epoch's last step"},
+    Field{"train_loss", &TrajectoryRow::train_loss, "nats/sample",
+          "mean loss over the epoch's augmented batches, as trained"},
+    Field{"train_accuracy", &TrajectoryRow::train_accuracy, "1",
+          "accuracy over the epoch's augmented batches, as trained"},
+    Field{"validation_loss", &TrajectoryRow::validation_loss, "nats/sample",
+          "mean loss on the validation split"},
+    Field{"validation_accuracy", &TrajectoryRow::validation_accuracy, "1",
+          "accuracy on the validation split"},
+    Field{"training_flops", &TrajectoryRow::training_flops, "FLOP",
+          "so far: training steps, scoring sweeps and dense gradients"},
+    Field{"seconds", &TrajectoryRow::seconds, "s", "so far, all sessions of the run together"},
+};
+
+inline constexpr std::tuple kStages{
+    Field{"stage", &StageRow::stage, "1", "stage, 0 before any growth"},
+    Field{"phase", &StageRow::phase, "none", "phase of the method"},
+    Field{"present", &StageRow::present, "connections", "present connections"},
+    Field{"density", &StageRow::density, "1", "present / all connections"},
+    Field{"epochs", &StageRow::epochs, "epochs", "epochs of this stage"},
+    Field{"validation_loss", &StageRow::validation_loss, "nats/sample",
+          "mean loss on the validation split at the stage's end"},
+    Field{"validation_accuracy", &StageRow::validation_accuracy, "1",
+          "accuracy on the validation split at the stage's end"},
+    Field{"grown", &StageRow::grown, "connections", "connections added to reach the stage's mask"},
+    Field{"repaired", &StageRow::repaired, "connections", "of those, by the repair of dead units"},
+    Field{"decision", &StageRow::decision, "none", "what was decided after the stage"},
+    Field{"training_flops", &StageRow::training_flops, "FLOP", "of this stage, growth included"},
+    Field{"seconds", &StageRow::seconds, "s", "of this stage"},
+};
+
+/// StageRow::fit; its parameters are stored beside, as a matrix.
+inline constexpr std::tuple kFit{
+    Field{"outcome", &Extrapolation::outcome, "none",
+          "too_few_stages, found, needs_dense, not_resolvable or undetermined"},
+    Field{"accuracy_at_one", &Extrapolation::accuracy_at_one, "1",
+          "fitted accuracy at density 1; NaN if there is none, as in all columns of the fit"},
+    Field{"standard_error", &Extrapolation::standard_error, "1", "of accuracy_at_one"},
+    Field{"epsilon", &Extrapolation::epsilon, "1", "accuracy one gives away, absolute"},
+    Field{"chi_square", &Extrapolation::chi_square, "1", "weighted sum of squares of the fit"},
+    Field{"d_star", &Extrapolation::d_star, "1",
+          "smallest density within epsilon of accuracy_at_one"},
+    Field{"d_low", &Extrapolation::d_low, "1", "lower end of the interval of d_star"},
+    Field{"d_high", &Extrapolation::d_high, "1", "upper end of the interval of d_star"},
+    Field{"note", &Extrapolation::note, "none", "why, in a sentence"},
+};
+
+inline constexpr std::tuple kStatistics{
+    Field{"present", &MaskStatistics::present, "connections", "present connections"},
+    Field{"density", &MaskStatistics::density, "1", "present / all connections"},
+    Field{"effective_density", &MaskStatistics::effective_density, "1",
+          "connections on an input-output path / all connections"},
+    Field{"disconnected_units", &MaskStatistics::disconnected_units, "units", "units on no path"},
+    Field{"fewest_live_channels", &MaskStatistics::fewest_live_channels, "channels",
+          "fewest live channels among the tensors that every path crosses"},
+    Field{"overlap_previous", &MaskStatistics::overlap_previous, "1",
+          "Jaccard index with the stage before, NaN at the first"},
+    Field{"ever_present_share", &MaskStatistics::ever_present_share, "1",
+          "connections present at this or an earlier stage / all connections"},
+    Field{"log_path_norm", &MaskStatistics::log_path_norm, "1",
+          "natural logarithm of the path norm"},
+    Field{"log_path_kernel_trace", &MaskStatistics::log_path_kernel_trace, "1",
+          "natural logarithm of the trace of the path kernel"},
+    Field{"inference_flops", &MaskStatistics::inference_flops, "FLOP/sample", "one forward pass"},
+    Field{"tau_core_units", &MaskStatistics::tau_core_units, "units", "size of the tau-core found"},
+    Field{"tau_core_units_random", &MaskStatistics::tau_core_units_random, "units",
+          "the same for a random mask with the same layer counts"},
+    Field{"narrowest_layer", &MaskStatistics::narrowest_layer, "units",
+          "hidden units of the narrowest hidden layer"},
+};
+
+/// Matrices [stages][layers]; the degrees are stored beside, one matrix per layer.
+inline constexpr std::tuple kLayerStatistics{
+    Field{"present", &LayerStatistics::present, "connections", "present connections"},
+    Field{"effective", &LayerStatistics::effective, "connections",
+          "present connections on an input-output path"},
+    Field{"dead_inputs", &LayerStatistics::dead_inputs, "channels",
+          "input channels that carry no path"},
+    Field{"dead_outputs", &LayerStatistics::dead_outputs, "units",
+          "output units that carry no path"},
+    Field{"overlap_previous", &LayerStatistics::overlap_previous, "1",
+          "Jaccard index with the stage before, NaN at the first"},
+    Field{"ever_present", &LayerStatistics::ever_present, "connections",
+          "connections present at this or an earlier stage"},
+};
+
+inline constexpr std::tuple kCost{
+    Field{"density_epochs", &CostRecord::density_epochs, "epochs", "sum over epochs of density"},
+    Field{"training_flops", &CostRecord::training_flops, "FLOP", "training steps"},
+    Field{"scoring_flops", &CostRecord::scoring_flops, "FLOP", "path sweeps"},
+    Field{"dense_gradient_flops", &CostRecord::dense_gradient_flops, "FLOP",
+          "gradients of absent connections"},
+    Field{"train_seconds", &CostRecord::train_seconds, "s", "training"},
+    Field{"evaluate_seconds", &CostRecord::evaluate_seconds, "s", "evaluation"},
+    Field{"grow_seconds", &CostRecord::grow_seconds, "s", "scores and mask changes"},
+    Field{"statistics_seconds", &CostRecord::statistics_seconds, "s", "measures of masks"},
+    Field{"record_seconds", &CostRecord::record_seconds, "s", "checkpoints and run files"},
+    Field{"peak_memory_bytes", &CostRecord::peak_memory_bytes, "bytes",
+          "largest resident memory of the process"},
+    Field{"steps", &CostRecord::steps, "updates", "updates"},
+    Field{"epochs", &CostRecord::epochs, "epochs", "epochs"},
+};
+
+inline constexpr std::tuple kResult{
+    Field{"density", &RunResult::density, "1", "present / all connections"},
+    Field{"validation_accuracy", &RunResult::validation_accuracy, "1",
+          "accuracy on the validation split"},
+    Field{"validation_loss", &RunResult::validation_loss, "nats/sample",
+          "mean loss on the validation split"},
+    Field{"test_accuracy", &RunResult::test_accuracy, "1", "accuracy on the test set"},
+    Field{"test_loss", &RunResult::test_loss, "nats/sample", "mean loss on the test set"},
+    Field{"inference_flops", &RunResult::inference_flops, "FLOP/sample", "one forward pass"},
+};
+
+}  // namespace gcg::schema

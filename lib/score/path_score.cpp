@@ -1,0 +1,62 @@
+#include "score/path_score.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+
+namespace gcg {
+
+Scores path_scores(const Network& network, const Parameters& parameters, const Mask& mask,
+                   const PathOptions& options) {
+  std::vector<ScaledArray> sums = connection_path_sums(network, parameters, mask, options);
+  Scores scores;
+  scores.log_values.reserve(sums.size());
+  for (ScaledArray& layer : sums) {
+    for (double& value : layer.values) {
+      value = std::log(value) + layer.log_scale;
+    }
+    scores.log_values.push_back(std::move(layer.values));
+  }
+  return scores;
+}
+
+Scores magnitude_scores(const Network& network, const std::vector<std::vector<float>>& values) {
+  if (values.size() != network.layers.size()) {
+    throw Error(network.name, fmt::format("values of {} layers, the network has {}", values.size(),
+                                          network.layers.size()));
+  }
+  Scores scores;
+  scores.log_values.reserve(values.size());
+  for (std::size_t l = 0; l < values.size(); ++l) {
+    const Layer& layer = network.layers[l];
+    const std::string where = fmt::format("{}: {}", network.name, layer.name);
+    if (std::ssize(values[l]) != layer.connections()) {
+      throw Error(where, fmt::format("{} values for {} connections", values[l].size(),
+                                     layer.connections()));
+    }
+    std::vector<double> logs(values[l].size());
+    for (std::size_t c = 0; c < logs.size(); ++c) {
+      if (!std::isfinite(values[l][c])) {
+        throw Error(where, fmt::format("value {} is {}", c, values[l][c]),
+                    "the training diverged: a smaller learning rate, or a longer warm-up");
+      }
+      logs[c] = std::log(std::abs(static_cast<double>(values[l][c])));
+    }
+    scores.log_values.push_back(std::move(logs));
+  }
+  return scores;
+}
+
+Scores uniform_scores(const Network& network) {
+  Scores scores;
+  scores.log_values.reserve(network.layers.size());
+  for (const Layer& layer : network.layers) {
+    scores.log_values.emplace_back(static_cast<std::size_t>(layer.connections()), 0.0);
+  }
+  return scores;
+}
+
+}  // namespace gcg

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "graph/network.h"
+#include "topology/mask.h"
+#include "topology/path_kernels.h"
+
+namespace gcg {
+
+/// How the path sums read a layer (a convolution; a linear layer is one with a 1x1 kernel on 1x1
+/// positions). The input of a layer, padded and split by the phase of the stride
+/// (plane (i, py, px) holds the padded positions (row * stride + py, column * stride + px) of
+/// channel i), makes every tap a shifted view of one plane: the element for output position (y, x)
+/// stands at offset(tap) + y * pitch + x. A sum over positions is then one flat run over memory,
+/// whatever the kernel, stride and padding. Columns of a run behind the output's width hold sums
+/// without meaning; they are skipped when the result is read.
+struct PlaneLayout {
+  Shape input;
+  Shape output;
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;
+  std::int64_t phase_rows = 1;         ///< min(stride, kernel height)
+  std::int64_t phase_columns = 1;      ///< min(stride, kernel width)
+  std::int64_t reach = 0;              ///< largest shift of a tap within its plane
+  std::int64_t pitch = 0;              ///< elements from one row of a plane to the next
+  std::int64_t plane = 0;              ///< elements of a plane
+  std::vector<std::int64_t> plane_of;  ///< per element of a unit's weight [inputs][kh][kw]
+  std::vector<std::int64_t> shift_of;  ///< and its shift within that plane, in [0, reach]
+
+  [[nodiscard]] std::int64_t phases() const { return phase_rows * phase_columns; }
+  [[nodiscard]] std::int64_t planes() const { return input.channels * phases(); }
+  /// Length of a run over all output positions, rounded up to kPositionStep.
+  [[nodiscard]] std::int64_t forward_run() const;
+  /// Length of a run over a plane, rounded up to kPositionStep.
+  [[nodiscard]] std::int64_t backward_run() const;
+};
+
+/// Throws an Error that names the layer if its planes exceed 2^32 elements.
+PlaneLayout plane_layout(const Network& network, const Layer& layer);
+
+/// The layer's input [channels][height][width] as planes, zeros at the padding. Every forward run
+/// that starts at a tap's offset lies inside of the buffer.
+void fill_planes(const PlaneLayout& layout, std::span<const double> input,
+                 std::vector<double>& planes);
+/// The inverse for sums of the backward sweep (rows of backward_run() elements, one per plane):
+/// positions that no tap reads become 0.
+void read_planes(const PlaneLayout& layout, std::span<const double> planes,
+                 std::span<double> input);
+
+/// The layer's output spread to rows of `pitch` columns, zeros around, so that a backward run with
+/// every shift taken back lies inside of the buffer.
+void fill_outputs(const PlaneLayout& layout, std::span<const double> output,
+                  std::vector<double>& spread);
+/// The output from sums of the forward sweep (rows of forward_run() elements, one per channel).
+void read_outputs(const PlaneLayout& layout, std::span<const double> runs,
+                  std::span<double> output);
+
+/// Offsets into the planes, per element of a unit's weight.
+std::vector<std::uint32_t> tap_offsets(const PlaneLayout& layout);
+
+/// The factor of every connection of a layer: |w|^power, or 1 where `weights` is empty.
+struct ConnectionFactors {
+  std::span<const float> weights;
+  int power = 1;
+
+  /// The square of a float is exact in double, even that of the smallest one.
+  double operator()(std::int64_t connection) const {
+    if (weights.empty()) {
+      return 1;
+    }
+    const double weight = weights[static_cast<std::size_t>(connection)];
+    return power == 2 ? weight * weight : std::abs(weight);
+  }
+};
+
+/// The present connections of a layer as rows over a flat buffer, in whichever of two forms is the
+/// faster at the layer's density; both give the same sums, bit for bit.
+struct LayerTaps {
+  TapRows sparse;
+  std::vector<SharedTapRows> shared;  ///< used if not empty
+
+  [[nodiscard]] bool empty() const { return sparse.begin.empty() && shared.empty(); }
+};
+
+enum class TapForm : std::uint8_t { sparse, shared };
+
+/// The faster form: shared from a density of two thirds on.
+TapForm tap_form(const LayerMask& mask);
+
+/// One row per output channel, over planes.
+LayerTaps forward_taps(const PlaneLayout& layout, const LayerMask& mask,
+                       const ConnectionFactors& factor, TapForm form);
+/// The same connections transposed: one row per plane, over spread outputs.
+LayerTaps backward_taps(const PlaneLayout& layout, const LayerMask& mask,
+                        const ConnectionFactors& factor, TapForm form);
+
+/// All rows: sum_taps() or sum_shared_taps().
+void sum_layer(const LayerTaps& taps, const double* in, std::int64_t positions, double* out);
+
+}  // namespace gcg

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "graph/network.h"
+#include "graph/parameters.h"
+#include "topology/mask.h"
+#include "topology/path_planes.h"
+#include "topology/path_sums.h"
+
+namespace gcg {
+
+/// A non-negative array whose true value is values[i] * 2^exponent: a power of two, so that a
+/// change of scale rounds nothing. What a sweep works with; ScaledArray is its public form.
+struct BinaryScaled {
+  std::vector<double> values;
+  std::int64_t exponent = 0;
+};
+
+/// The same with a logarithmic scale.
+ScaledArray scaled_array(BinaryScaled array);
+
+/// Adds `term` to `sum`, both brought to the larger scale of the two; an empty sum takes the term.
+void accumulate(BinaryScaled& sum, const BinaryScaled& term);
+
+/// The linear network whose paths are counted, node by node: layers multiply by |w|^power at
+/// present connections, normalisations by their scale, poolings by 1 / (number of positions),
+/// everything else passes on. Magnitudes outside of [2^-64, 2^64] are moved into the exponent after
+/// every node: one node's factors (|w| < 2^128, squared; fan-in) then never leave the range of a
+/// double.
+class PathSweep {
+ public:
+  /// keep_taps: keep the rows of every layer for the next sweep (at most 24 bytes per present
+  /// connection and direction) instead of making them anew each time.
+  /// Errors as of path_sums().
+  PathSweep(const Network& network, const Parameters& parameters, const Mask& mask,
+            const PathOptions& options, bool keep_taps = false);
+
+  /// Output of node n for the outputs of the nodes before it; ones at the input. `consume`: the
+  /// node may take the array of its first input away instead of copying it.
+  BinaryScaled forward(std::size_t n, std::span<BinaryScaled> outputs, bool consume = false);
+  /// The same for a layer's node if every present connection had the factor 1.
+  BinaryScaled forward_ones(std::size_t n, std::span<const BinaryScaled> outputs);
+  /// Generality of node n's output from that of its readers; ones at the last node. `consume`: the
+  /// arrays of readers with one input may be taken away.
+  BinaryScaled backward(std::size_t n, std::span<BinaryScaled> generality, bool consume = false);
+
+ private:
+  void fold_norm(const Node& node, const NormParameters& norm);
+  [[nodiscard]] ConnectionFactors factors(std::size_t layer) const;
+  BinaryScaled through_layer(const Node& node, const LayerTaps& taps, const BinaryScaled& input);
+  BinaryScaled back_through_layer(const Node& node, const LayerTaps& taps,
+                                  const BinaryScaled& generality);
+  /// Contribution of one reader to the generality of its input.
+  BinaryScaled adjoint(const Node& reader, BinaryScaled& generality, bool consume);
+  void scale_channels(const Node& norm, BinaryScaled& array) const;
+
+  const Network& network_;
+  const Parameters& parameters_;
+  const Mask& mask_;
+  PathOptions options_;
+  bool keep_taps_;
+  std::vector<std::vector<std::int32_t>> readers_;
+  std::vector<PlaneLayout> layouts_;             ///< per layer
+  std::vector<std::vector<double>> norm_scale_;  ///< per norm and channel, to the power
+  std::vector<LayerTaps> forward_taps_;          ///< per layer; empty where not kept
+  std::vector<LayerTaps> backward_taps_;
+  std::vector<double> in_;  ///< scratch of one layer, kept to be allocated once
+  std::vector<double> out_;
+};
+
+}  // namespace gcg

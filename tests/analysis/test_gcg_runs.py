@@ -1,0 +1,277 @@
+"""The readers in Python against the file that record_sample writes (tests/record/sample_record.cpp); what is expected
+is stated here again. GCG_SAMPLE_RUN names the file."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "analysis"))
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import gcg_runs  # noqa: E402
+
+SAMPLE = Path(os.environ["GCG_SAMPLE_RUN"])
+SHAPES = {
+    "stem.conv": (5, 3, 3, 3),
+    "block/1 100%": (4, 5, 1, 3),
+    "größe": (37, 4, 1, 1),
+    ".": (40, 37, 1, 1),
+}
+
+
+def expected_mask(layer, stage):
+    """Connection i of layer number l is present at stage s if (i + l) % (4 - s) == 0."""
+    shape = SHAPES[layer]
+    number = list(SHAPES).index(layer)
+    flat = [(i + number) % (4 - stage) == 0 for i in range(math.prod(shape))]
+    return np.array(flat).reshape(shape)
+
+
+class Load(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.run_ = gcg_runs.load(SAMPLE)
+
+    def test_identity_and_status(self):
+        run = self.run_
+        self.assertEqual(run.status, "finished")
+        self.assertEqual(run.failure, "none, but stored")
+        self.assertEqual(run.warnings, ["first warning", "zweite Warnung: ä"])
+        self.assertEqual(
+            run.identity,
+            {
+                "name": "gcg-sample-0123456789",
+                "hash": "00ff",
+                "defaults_version": 3,
+                "seed": 2**64 - 1,
+                "method": "gcg",
+                "network": "sample",
+                "data": "shapes",
+                "data_digest": "abcd",
+                "classes": 40,
+                "train_images": 100,
+                "validation_images": 20,
+                "test_images": 8,
+                "command": "gcg_run --growth-ratio 0.4",
+            },
+        )
+        self.assertIs(run.build["dirty"], True)
+        self.assertEqual(run.host["memory_bytes"], 25_000_000_000)
+        self.assertEqual(run.host["threads"], 2)
+        self.assertEqual(run.libraries, {"HDF5": "1.10.8", "fmt": "9.1.0"})
+
+    def test_options(self):
+        self.assertEqual(
+            self.run_.options, {"extrapolator": "logistic", "growth-ratio": "0.4", "run-folder": "runs/Größe"}
+        )
+        self.assertEqual(self.run_.option_table["is_default"].tolist(), [True, False, False])
+        self.assertEqual(self.run_.option_table["affects_result"].tolist(), [True, True, False])
+
+    def test_layers(self):
+        self.assertEqual(self.run_.network, "sample")
+        self.assertEqual(self.run_.layers["name"].tolist(), list(SHAPES))
+        for layer, shape in SHAPES.items():
+            self.assertEqual(self.run_.shape(layer), shape)
+
+    def test_trajectory(self):
+        t = self.run_.trajectory
+        self.assertEqual(t["step"].tolist(), [10, 20, 30, 40])
+        self.assertEqual(t["epoch"].tolist(), [1, 2, 3, 4])
+        self.assertEqual(t["stage"].tolist(), [0, 1, 2, 2])
+        self.assertEqual(t["phase"].tolist(), ["stage", "stage", "final", "final"])
+        self.assertEqual(t["density"].tolist(), [0.25, 0.375, 0.5, 0.5])
+        self.assertEqual(t["learning_rate"].tolist(), [0.1, 0.05, 0, 0])
+        np.testing.assert_array_equal(t["train_loss"], [2.5, math.nan, 1.25, 1.125])
+        self.assertEqual(t["train_accuracy"].tolist(), [0.125, 0.5, 0.625, 0.75])
+        self.assertEqual(t["validation_loss"].tolist(), [2.25, 1.75, 1.5, 1.5])
+        self.assertEqual(t["validation_accuracy"].tolist(), [0.25, 0.5, 0.5625, 0.5625])
+        self.assertEqual(t["training_flops"].tolist(), [1e9, 3e9, 7e9, 9e9])
+        self.assertEqual(t["seconds"].tolist(), [1.5, 3.25, 5, 6.5])
+        self.assertEqual(len(t), 12)
+
+    def test_stages_and_fits(self):
+        s = self.run_.stages
+        self.assertEqual(s["stage"].tolist(), [0, 1, 2])
+        self.assertEqual(s["present"].tolist(), [40, 60, 90])
+        self.assertEqual(s["grown"].tolist(), [0, 20, 30])
+        self.assertEqual(s["repaired"].tolist(), [0, 2, 0])
+        self.assertEqual(s["decision"].tolist(), ["grow", "grow", "stop: reached d*"])
+        self.assertEqual(s["validation_accuracy"].tolist(), [0.25, 0.5, 0.5625])
+        f = self.run_.fits
+        self.assertEqual(f["outcome"].tolist(), ["too_few_stages", "found", "needs_dense"])
+        np.testing.assert_array_equal(f["d_star"], [math.nan, 0.625, 1])
+        np.testing.assert_array_equal(f["d_high"], [math.nan, 0.875, math.nan])
+        self.assertEqual(f["note"].tolist(), ["1 stage of 5", "d* lies beyond the stages", "≥ dense"])
+        self.assertEqual(f["parameter_count"].tolist(), [0, 3, 2])
+        nan = math.nan
+        np.testing.assert_array_equal(
+            f["parameters"], [[nan] * 3, [0.75, 2.5, 0.125], [0.875, 2, nan]]
+        )
+        self.assertEqual(self.run_.fit_parameter_names, ["A1", "k", "dh"])
+
+    def test_masks(self):
+        self.assertEqual(list(self.run_.masks), [0, 1, 2])
+        for stage, masks in self.run_.masks.items():
+            self.assertEqual(list(masks), list(SHAPES))
+            for layer, mask in masks.items():
+                self.assertEqual(mask.dtype, bool)
+                np.testing.assert_array_equal(mask, expected_mask(layer, stage), f"{stage} {layer}")
+        with self.assertRaisesRegex(KeyError, "no mask of stage 3"):
+            self.run_.masks[3]
+
+    def test_statistics(self):
+        s = self.run_.statistics
+        self.assertEqual(s["stage"].tolist(), [0, 1, 2])
+        self.assertEqual(s["tau_core_units_random"].tolist(), [5, 6, 7])
+        np.testing.assert_array_equal(s["overlap_previous"], [math.nan, 0.25, 0.5])
+        self.assertEqual(s["log_path_norm"].tolist(), [-math.inf] * 3)
+        present = [[expected_mask(layer, stage).sum() for layer in SHAPES] for stage in range(3)]
+        self.assertEqual(s["layers"]["present"].tolist(), present)
+        self.assertEqual(s["layers"]["dead_inputs"].tolist(), [[0, 1, 2, 3]] * 3)
+        for layer in SHAPES:
+            for stage in range(3):
+                mask = expected_mask(layer, stage)
+                np.testing.assert_array_equal(s["in_degree"][layer][stage], mask.sum(axis=(1, 2, 3)))
+                np.testing.assert_array_equal(s["out_degree"][layer][stage], mask.sum(axis=(0, 2, 3)))
+
+    def test_final(self):
+        final = self.run_.final
+        self.assertEqual(final["test_accuracy"], 0.625)
+        self.assertEqual(final["inference_flops"], 6144)
+        self.assertEqual(final["test_predictions"].tolist(), [0, 1, 2, 3, 4, 5, 39, 0])
+        self.assertEqual(final["test_labels"].tolist(), [0, 1, 2, 3, 4, 6, 39, 1])
+        # Array number a (weights and biases of the layers, then the normalisations) holds a + 1 + i / 64.
+        for number, (layer, shape) in enumerate(SHAPES.items()):
+            mask = expected_mask(layer, 2)
+            values = 2 * number + 1 + np.arange(mask.size).reshape(shape) / 64
+            np.testing.assert_array_equal(final["mask"][layer], mask)
+            np.testing.assert_array_equal(final["values"]["weights"][layer], np.where(mask, values, 0))
+        self.assertEqual(list(final["values"]["biases"]), ["block/1 100%", "größe", "."])
+        self.assertEqual(final["values"]["biases"]["block/1 100%"].tolist(), [4 + i / 64 for i in range(4)])
+        norms = final["values"]["norms"]
+        self.assertEqual(norms["channels"].tolist(), [5, 4])
+        self.assertEqual(norms["scale"].tolist(), [9 + i / 64 for i in range(5)] + [13 + i / 64 for i in range(4)])
+        self.assertEqual(norms["variance"].tolist()[5:], [16 + i / 64 for i in range(4)])
+        self.assertNotIn("mean", final["momentum"]["norms"])
+
+    def test_cost_and_units(self):
+        self.assertEqual(self.run_.cost["density_epochs"], 1.125)
+        self.assertEqual(self.run_.cost["peak_memory_bytes"], 123_456_789)
+        self.assertEqual(self.run_.cost["epochs"], 3)
+        self.assertEqual(self.run_.units["trajectory/seconds"], "s")
+        self.assertEqual(self.run_.units["stages/fit/d_star"], "1")
+        self.assertEqual(self.run_.units["cost/training_flops"], "FLOP")
+        self.assertEqual(self.run_.units["statistics/in_degree"], "connections")
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+
+    def copy(self, name):
+        path = self.folder / name / "run.h5"
+        path.parent.mkdir(parents=True)
+        shutil.copy(SAMPLE, path)
+        return path
+
+    def test_load_all_finds_every_run_in_order(self):
+        paths = [self.copy("b"), self.copy("a/deep"), self.copy("c")]
+        (self.folder / "other.h5").write_text("no run")
+        runs = gcg_runs.load_all(self.folder)
+        self.assertEqual([run.path for run in runs], [paths[1], paths[0], paths[2]])
+        self.assertEqual(gcg_runs.load(self.folder / "b").path, paths[0])
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "nowhere: no such folder"):
+            gcg_runs.load_all(self.folder / "nowhere")
+
+    def test_another_schema_version(self):
+        path = self.copy("a")
+        with h5py.File(path, "r+") as file:
+            file.attrs["schema_version"] = 7
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 1"):
+            gcg_runs.load(path)
+
+    def test_what_is_no_run_file(self):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "none.h5: no such file"):
+            gcg_runs.load(self.folder / "none.h5")
+        text = self.folder / "text.h5"
+        text.write_text("some text")
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "text.h5: is no HDF5 file, or damaged"):
+            gcg_runs.load(text)
+        h5py.File(self.folder / "plain.h5", "w").close()
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "plain.h5: is an HDF5 file, but no run file"):
+            gcg_runs.load(self.folder / "plain.h5")
+        path = self.copy("cut")
+        with h5py.File(path, "r+") as file:
+            del file["stages"]
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: /stages is missing"):
+            gcg_runs.load(path)
+
+    def test_a_run_without_result(self):
+        path = self.copy("a")
+        with h5py.File(path, "r+") as file:
+            del file["final"]
+        self.assertIsNone(gcg_runs.load(path).final)
+        self.assertIn("result\n  none yet\n", inspect(path).stdout)
+
+
+def inspect(*arguments):
+    command = [sys.executable, str(ROOT / "analysis" / "inspect_run.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"})
+
+
+class Inspect(unittest.TestCase):
+    def test_prints_the_run(self):
+        result = inspect(SAMPLE)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stdout.splitlines()
+        self.assertIn("  growth-ratio  0.4", lines)
+        self.assertNotIn("extrapolator", result.stdout)
+        self.assertRegex(result.stdout, r"(?m)^  stage  phase  present  density  epochs ")
+        self.assertRegex(result.stdout, r"(?m)^      0  stage       40     0\.25       1 .* 1\.5  grow$")
+        self.assertRegex(result.stdout, r"(?m)^      2  stage       90 .* stop: reached d\*$")
+        self.assertRegex(result.stdout, r"(?m)^      1  found +0\.625     0\.5   0\.875 ")
+        self.assertRegex(result.stdout, r"(?m)^  test_accuracy +0\.625$")
+        self.assertRegex(result.stdout, r"(?m)^  peak_memory_bytes +123456789 bytes$")
+        self.assertIn("  zweite Warnung: ä", lines)
+        self.assertIn("  last fit: A1 = 0.875, k = 2", lines)
+        self.assertNotIn("learning_rate", result.stdout)
+
+    def test_prints_the_trajectory_on_request(self):
+        result = inspect(SAMPLE, "--trajectory")
+        self.assertRegex(result.stdout, r"(?m)^    30      3      2  final      0\.5              0        1\.25 ")
+
+    def test_says_what_is_wrong(self):
+        result = inspect("/nowhere/run.h5")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "inspect_run: /nowhere/run.h5: no such file\n")
+
+
+class Tools(unittest.TestCase):
+    """The tools of the HDF5 library read the file too."""
+
+    def run_tool(self, name, *arguments):
+        tool = shutil.which(name)
+        if tool is None:
+            self.skipTest(f"{name} is not installed")
+        return subprocess.run([tool, *arguments, str(SAMPLE)], capture_output=True, text=True, check=True).stdout
+
+    def test_h5ls_lists_it(self):
+        self.assertRegex(self.run_tool("h5ls", "-r"), r"(?m)^/trajectory/step +Dataset \{4\}$")
+
+    def test_h5dump_reads_all_of_it(self):
+        self.assertIn("(0): 10, 20, 30, 40", self.run_tool("h5dump", "-d", "/trajectory/step"))
+        self.assertIn('GROUP "stage_002"', self.run_tool("h5dump"))
+
+
+if __name__ == "__main__":
+    unittest.main()
