@@ -23,7 +23,7 @@ def percent(value):
 
 def print_table(run):
     print(f"{'stage':>5}  {'density':>8}  {'validation':>10}  {'fit says':<15} {'d*':>6}  {'interval':<15}  decision")
-    stages, fit = run.stages, run.stages["fit"]
+    stages, fit = run.stages, run.fits
     for i in range(len(stages["stage"])):
         if stages["phase"][i] == "stage":
             d_star, low, high = (fit[name][i] for name in ("d_star", "d_low", "d_high"))
@@ -43,11 +43,11 @@ def flops(run):
 
 
 def seconds(run):
-    return run.cost["train_seconds"] + run.cost["evaluate_seconds"] + run.cost["grow_seconds"]
+    return sum(value for name, value in run.cost.items() if name.endswith("_seconds"))
 
 
 def sentence(run, dense):
-    fit, last = run.stages["fit"], stage_rows(run)[-1]
+    fit, last = run.fits, stage_rows(run)[-1]
     outcome = fit["outcome"][last]
     density, accuracy = run.final["density"], run.final["test_accuracy"]
     if outcome == "found":
@@ -76,7 +76,7 @@ def draw(run, dense, path):
     error = 1.96 * np.sqrt(accuracy * (1 - accuracy) / samples)
     axes.errorbar(density, 100 * accuracy, 100 * error, fmt="o", color=figures.COLOURS[0], capsize=2,
                   markersize=5, linewidth=1, label="stages, 95 % binomial")
-    fit, last = run.stages["fit"], rows[-1]
+    fit, last = run.fits, rows[-1]
     if fit["outcome"][last] != "too_few_stages" and run.options["extrapolator"] == "logistic":
         parameters = fit["parameters"][last][:3]
         if np.all(np.isfinite(parameters)):

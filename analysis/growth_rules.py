@@ -39,7 +39,7 @@ def curve_summary(runs):
     means = [mean_interval(accuracy[:, i]) for i in range(stages)]
     fits = []
     for seed, row in zip(seeds, rows):
-        fit = runs[seed].stages["fit"]
+        fit = runs[seed].fits
         last = row[-1]
         fits.append(
             {

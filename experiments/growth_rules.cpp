@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "study/experiment.h"
 
 namespace {
@@ -12,67 +15,103 @@ using gcg::GivenOptions;
 struct Scale {
   std::string network, width;
   int stages;
-  std::string stage_epochs, growth_ratio, epochs;
+  std::string stage_epochs;
+  double growth_ratio;
+  std::string epsilon;  ///< what the scale's validation split can resolve
   std::int64_t seeds;
 };
 
 Scale scale_of(const std::string& name) {
   if (name == "smoke") {
-    return {"resnet8", "4", 5, "1", "0.4", "5", 1};
+    return {"resnet8", "4", 6, "1", 0.6, "0.02", 1};
   }
   if (name == "small") {
-    return {"resnet8", "8", 7, "4", "0.4", "28", 3};
+    return {"resnet8", "8", 9, "3", 0.4, "0.02", 3};
   }
-  return {"resnet20", "16", 14, "16", "0.25", "160", 5};
+  return {"resnet20", "16", 14, "16", 0.25, "0.005", 5};
 }
 
-/// Growth curves by rule, selection and layer quotas; the control of constant density at the density
-/// of every stage, trained in the same cycles; and dense training by the recipe.
-std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
-  const Scale scale = scale_of(request.scale);
-  const GivenOptions common{{"network", scale.network}, {"width", scale.width}, {"epochs", scale.epochs}};
-  std::vector<std::pair<std::string, GivenOptions>> curves;
-  const auto grow = [&](const std::string& curve, GivenOptions options) {
-    options.insert({{"method", "gcg"},
-                    {"stage-epochs", scale.stage_epochs},
-                    {"growth-ratio", scale.growth_ratio},
-                    {"max-stages", fmt::format("{}", scale.stages)},
-                    {"stop", "never"},
-                    {"final", "none"}});
-    curves.emplace_back(curve, options);
+struct Curve {
+  std::string name;
+  GivenOptions options;
+};
+
+std::vector<Curve> growth_curves(const std::string& scale) {
+  std::vector<Curve> curves{
+      {"path, sampled", {{"growth-rule", "path"}}},
+      {"random", {{"growth-rule", "random"}}},
+      {"path, greedy", {{"growth-rule", "path"}, {"selection", "greedy"}}},
   };
-  grow("path, sampled", {{"growth-rule", "path"}});
-  grow("random", {{"growth-rule", "random"}});
-  grow("path, greedy", {{"growth-rule", "path"}, {"selection", "greedy"}});
-  if (request.scale != "smoke") {
-    grow("gradient, greedy", {{"growth-rule", "gradient"}, {"selection", "greedy"}});
-    grow("random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}});
+  if (scale != "smoke") {
+    curves.push_back({"gradient, greedy", {{"growth-rule", "gradient"}, {"selection", "greedy"}}});
+    curves.push_back({"random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}}});
   }
-  if (request.scale == "full") {
-    grow("path_l2, sampled", {{"growth-rule", "path_l2"}});
-    grow("gradient, sampled", {{"growth-rule", "gradient"}});
-    grow("path, sampled, ERK layer counts", {{"growth-rule", "path"}, {"quotas", "erk"}});
-    grow("random, ERK layer counts", {{"growth-rule", "random"}, {"quotas", "erk"}});
+  if (scale == "full") {
+    curves.push_back({"path_l2, sampled", {{"growth-rule", "path_l2"}}});
+    curves.push_back({"gradient, sampled", {{"growth-rule", "gradient"}}});
+    curves.push_back({"path, ERK layer counts", {{"growth-rule", "path"}, {"quotas", "erk"}}});
+    curves.push_back({"random, ERK layer counts", {{"growth-rule", "random"}, {"quotas", "erk"}}});
   }
+  return curves;
+}
+
+/// Constant densities of the growth path: every second stage, every stage from 0.19 on, and 1: enough
+/// to see where the control flattens.
+std::vector<double> control_densities(const Scale& scale) {
+  std::vector<double> densities;
   double density = 0.05;
   for (int stage = 0; stage < scale.stages; ++stage) {
-    // A reader sees where the control flattens from every second density.
-    if (stage % 2 == 0 || request.scale == "small") {
-      curves.emplace_back(fmt::format("control: density {:.3f}", density),
-                          GivenOptions{{"method", "fixed_mask"},
-                                       {"seed-density", fmt::format("{:.6f}", density)},
-                                       {"cycles", fmt::format("{}", scale.stages)},
-                                       {"stage-epochs", scale.stage_epochs}});
+    if (stage % 2 == 0 || density > 0.19) {
+      densities.push_back(std::min(1.0, density));
     }
-    density = std::min(1.0, density * (1 + std::stod(scale.growth_ratio)));
+    density *= 1 + scale.growth_ratio;
   }
-  curves.emplace_back("dense", GivenOptions{{"method", "dense"}});
+  densities.push_back(1);
+  return densities;
+}
+
+/// Growth curves by rule, selection and layer counts; controls of constant density in the same cycles;
+/// dense training by the recipe with as many epochs.
+std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
+  const Scale scale = scale_of(request.scale);
+  const std::string stages = fmt::format("{}", scale.stages);
+  const GivenOptions common{
+      {"network", scale.network},
+      {"width", scale.width},
+      {"epochs", fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs))}};
+  std::vector<Curve> curves = growth_curves(request.scale);
+  for (Curve& curve : curves) {
+    // Narrow networks have units that no walk of the seed meets: they are repaired, count unchanged.
+    curve.options.insert({{"method", "gcg"},
+                          {"disconnected", "repair"},
+                          {"stage-epochs", scale.stage_epochs},
+                          {"growth-ratio", fmt::format("{}", scale.growth_ratio)},
+                          {"max-stages", stages},
+                          {"epsilon", scale.epsilon},
+                          {"stop", "never"},
+                          {"final", "none"}});
+  }
+  for (const double density : control_densities(scale)) {
+    Curve curve{fmt::format("control: density {:.3f}", density),
+                {{"method", "fixed_mask"},
+                 {"seed-density", fmt::format("{:.6f}", density)},
+                 {"cycles", stages},
+                 {"stage-epochs", scale.stage_epochs}}};
+    if (density < 1) {
+      curve.options["disconnected"] = "repair";
+    } else {
+      curve.options["seed-rule"] = "dense";
+    }
+    curves.push_back(std::move(curve));
+  }
+  curves.push_back({"dense", {{"method", "dense"}}});
+
   std::vector<ExperimentRun> runs;
   const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;
   // Seeds outermost: an interrupted study has whole replicates.
   for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    for (const auto& [curve, options] : curves) {
-      ExperimentRun run{curve, options, static_cast<std::uint64_t>(seed)};
+    for (const Curve& curve : curves) {
+      ExperimentRun run{curve.name, curve.options, static_cast<std::uint64_t>(seed)};
       run.options.insert(common.begin(), common.end());
       runs.push_back(std::move(run));
     }

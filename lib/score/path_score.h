@@ -24,7 +24,8 @@ struct Scores {
 Scores path_scores(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options = {});
 
-/// log |g| of dense gradients, the gradient rule's score.
+/// log |g| of dense gradients, the gradient rule's score. Values that do not fit or are not finite
+/// are an Error that names the layer.
 Scores magnitude_scores(const Network& network, const std::vector<std::vector<float>>& values);
 
 /// The same score (0 = log 1) everywhere: the random rule.

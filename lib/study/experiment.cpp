@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -144,13 +145,16 @@ void print_states(const std::vector<PlannedRun>& planned) {
 void print_list(const Experiment& experiment, const std::vector<PlannedRun>& planned) {
   fmt::print("{}: {}\n\n", experiment.name, experiment.about);
   const std::int64_t width = curve_width(planned);
-  std::string last;
   std::vector<std::pair<std::string, std::int64_t>> curves;
   for (const PlannedRun& run : planned) {
-    if (curves.empty() || curves.back().first != run.run.curve) {
-      curves.emplace_back(run.run.curve, 0);
+    const auto found = std::find_if(curves.begin(), curves.end(), [&](const auto& curve) {
+      return curve.first == run.run.curve;
+    });
+    if (found == curves.end()) {
+      curves.emplace_back(run.run.curve, 1);
+    } else {
+      ++found->second;
     }
-    ++curves.back().second;
   }
   fmt::print("{:<{}}  runs\n", "curve", width);
   for (const auto& [curve, count] : curves) {
@@ -207,6 +211,95 @@ std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned, std::vector<s
   return jobs;
 }
 
+/// Shows how far the jobs are: what their run files and logs say, read now and then.
+class Watch {
+ public:
+  Watch(const Experiment& experiment, const std::vector<PlannedRun>& planned,
+        const std::vector<Job>& jobs, const std::vector<std::size_t>& index)
+      : experiment_(experiment), jobs_(jobs), before_(jobs.size(), JobState::waiting), said_(jobs.size()) {
+    for (const std::size_t i : index) {
+      runs_.push_back(&planned[i]);
+    }
+  }
+
+  void update(const std::vector<JobState>& states) {
+    const bool changed = states != before_;
+    if (!changed && now_seconds() - last_ < 2) {
+      return;
+    }
+    last_ = now_seconds();
+    double done = 0;
+    double planned = 0;
+    for (std::size_t j = 0; j < jobs_.size(); ++j) {
+      if (experiment_.show_stages && states[j] != JobState::waiting) {
+        repeat_stages(j);
+      }
+      if (states[j] != before_[j]) {
+        tell(j, states[j]);
+      }
+      const double epochs = planned_epochs(*runs_[j]);
+      planned += epochs;
+      done += share_done(j, states[j]) * epochs;
+    }
+    before_ = states;
+    const auto count = [&](JobState state) { return std::count(states.begin(), states.end(), state); };
+    line_.show(fmt::format("{}: {} of {} runs done, {} running, {} failed", experiment_.name,
+                           count(JobState::done), jobs_.size(), count(JobState::running),
+                           count(JobState::failed)),
+               planned > 0 ? done / planned : 0);
+  }
+
+ private:
+  static double planned_epochs(const PlannedRun& run) {
+    // The images' shape is not known here, so neither is the exact number of stages of an open end.
+    const NetworkRequest request{{3, 32, 32}, 10, run.plan->settings.width};
+    return static_cast<double>(run.plan->method->planned_epochs(
+        run.plan->settings.recipe, build_network(run.plan->settings.network, request)));
+  }
+
+  [[nodiscard]] double share_done(std::size_t j, JobState state) const {
+    if (state == JobState::done || state == JobState::failed) {
+      return 1;
+    }
+    const fs::path file = runs_[j]->plan->folder() / kRunFileName;
+    if (state == JobState::waiting || !fs::exists(file)) {
+      return 0;
+    }
+    const auto epochs = static_cast<double>(read_run_file(file).trajectory.size());
+    return std::min(1.0, epochs / planned_epochs(*runs_[j]));
+  }
+
+  void tell(std::size_t j, JobState state) {
+    const ExperimentRun& run = runs_[j]->run;
+    if (state == JobState::done) {
+      line_.say(fmt::format("finished  {}, seed {}", run.curve, run.seed));
+    } else if (state == JobState::failed) {
+      line_.say(fmt::format("FAILED    {}, seed {}: see {}", run.curve, run.seed,
+                            jobs_[j].log.string()));
+    }
+  }
+
+  /// Prints the lines about stages that the run's log has gained.
+  void repeat_stages(std::size_t j) {
+    std::ifstream log(jobs_[j].log);
+    log.seekg(said_[j]);
+    for (std::string text; std::getline(log, text) && !log.eof();) {
+      said_[j] = log.tellg();
+      if (text.starts_with("stage ") && text.find("validation") != std::string::npos) {
+        line_.say(fmt::format("{:<6} {}", runs_[j]->run.curve, text));
+      }
+    }
+  }
+
+  const Experiment& experiment_;
+  const std::vector<Job>& jobs_;
+  std::vector<const PlannedRun*> runs_;
+  std::vector<JobState> before_;
+  std::vector<std::streamoff> said_;
+  ProgressLine line_;
+  double last_ = 0;
+};
+
 int run_all(const Experiment& experiment, const Settings& settings,
             const std::vector<PlannedRun>& planned) {
   make_writable_folder(settings.out);
@@ -220,31 +313,11 @@ int run_all(const Experiment& experiment, const Settings& settings,
   fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
              planned.size(), jobs.size(), parallel, settings.out);
   std::fflush(stdout);
-  ProgressLine line;
-  std::vector<JobState> before(jobs.size(), JobState::waiting);
-  std::int64_t failed = 0;
-  run_jobs(jobs, parallel, threads, [&](const std::vector<JobState>& states) {
-    std::int64_t done = 0;
-    std::int64_t running = 0;
-    for (std::size_t j = 0; j < jobs.size(); ++j) {
-      const ExperimentRun& run = planned[index[j]].run;
-      if (states[j] != before[j] && states[j] == JobState::done) {
-        line.say(fmt::format("finished  {}, seed {}", run.curve, run.seed));
-      }
-      if (states[j] != before[j] && states[j] == JobState::failed) {
-        ++failed;
-        line.say(fmt::format("FAILED    {}, seed {}: see {}", run.curve, run.seed,
-                             jobs[j].log.string()));
-      }
-      done += states[j] == JobState::done || states[j] == JobState::failed ? 1 : 0;
-      running += states[j] == JobState::running ? 1 : 0;
-    }
-    before = states;
-    line.show(fmt::format("{}: {} of {} runs done, {} running, {} failed", experiment.name, done,
-                          jobs.size(), running, failed),
-              static_cast<double>(done) / static_cast<double>(jobs.size()));
-  });
-  line.end();
+  Watch watch(experiment, planned, jobs, index);
+  const std::vector<JobState> states =
+      run_jobs(jobs, parallel, threads,
+               [&](const std::vector<JobState>& now) { watch.update(now); });
+  const auto failed = std::count(states.begin(), states.end(), JobState::failed);
   if (failed > 0) {
     fmt::print(stderr, "{} of {} runs failed; the same command tries them again\n", failed,
                jobs.size());

@@ -28,6 +28,7 @@ struct Experiment {
   std::string_view about;
   std::vector<ExperimentRun> (*runs)(const ExperimentRequest&);
   std::string_view default_data = "cifar10";
+  bool show_stages = false;  ///< repeat every run's line per stage: for experiments of few runs
 };
 
 /// The main function of every experiment: --help, --list, --dry-run, --status, --scale, --seeds, --jobs,

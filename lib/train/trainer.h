@@ -32,10 +32,10 @@ struct TrainingRun {
   const Method& method;
   Executor& executor;
   std::uint64_t seed = 1;
-  std::filesystem::path folder;     ///< exists, belongs to this run alone
+  std::filesystem::path folder{};   ///< exists, belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
   /// Facts of identity, build and host; the trainer fills the rest.
-  RunRecord record;
+  RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< one line that stays
 };

@@ -239,7 +239,7 @@ class Inspect(unittest.TestCase):
         self.assertRegex(result.stdout, r"(?m)^  stage  phase  present  density  epochs ")
         self.assertRegex(result.stdout, r"(?m)^      0  stage       40     0\.25       1 .* 1\.5  grow$")
         self.assertRegex(result.stdout, r"(?m)^      2  stage       90 .* stop: reached d\*$")
-        self.assertRegex(result.stdout, r"(?m)^      1  found +0\.625     0\.5   0\.875 ")
+        self.assertRegex(result.stdout, r"(?m)^      1  found +0\.625 +0\.5 +0\.875 ")
         self.assertRegex(result.stdout, r"(?m)^  test_accuracy +0\.625$")
         self.assertRegex(result.stdout, r"(?m)^  peak_memory_bytes +123456789 bytes$")
         self.assertIn("  zweite Warnung: ä", lines)

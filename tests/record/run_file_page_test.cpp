@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <sstream>
 
 #include "record/run_file.h"
@@ -90,9 +89,17 @@ std::string text_attribute(hid_t object, const char* name) {
 
 /// The path as the page writes it.
 std::string pattern(const std::string& path) {
-  static const std::regex layer("/(stem\\.conv|block%2F1 100%25|größe|%2E)$");
-  static const std::regex stage("/stage_[0-9]+");
-  return std::regex_replace(std::regex_replace(path, layer, "/<layer>"), stage, "/stage_<stage>");
+  std::string result;
+  std::stringstream stream(path);
+  for (std::string part; std::getline(stream, part, '/');) {
+    const bool layer =
+        part == "stem.conv" || part == "block%2F1 100%25" || part == "größe" || part == "%2E";
+    const bool stage = part.starts_with("stage_0");
+    result += (result.empty() && part.empty() ? "" : "/") + (layer   ? "<layer>"
+                                                             : stage ? "stage_<stage>"
+                                                                     : part);
+  }
+  return result;
 }
 
 std::size_t rank_of(hid_t space) {
@@ -106,9 +113,13 @@ struct Walk {
 
 /// Unit of an attribute by its group's list, "name: unit; name: unit".
 std::string unit_in(const std::string& list, const std::string& name) {
-  std::smatch match;
-  return std::regex_search(list, match, std::regex("(^|; )" + name + ": ([^;]+)")) ? match[2].str()
-                                                                                   : "";
+  const std::string text = "; " + list + ";";
+  const std::size_t found = text.find("; " + name + ": ");
+  if (found == std::string::npos) {
+    return "";
+  }
+  const std::size_t begin = found + name.size() + 4;
+  return text.substr(begin, text.find(';', begin) - begin);
 }
 
 void add_attributes(hid_t object, const std::string& path, Walk& walk) {

@@ -273,30 +273,34 @@ TEST(PathSums, SurviveAThousandLayersOfTinyOrHugeWeights) {
 }
 
 TEST(PathSums, BringBranchesOfVeryDifferentMagnitudeToOneScale) {
-  // Two chains of 40 layers, one of weights 1e-30, one of weight 1, added at the end: the small one
-  // vanishes beside the other, but counts in full where the other has no path.
-  NetworkBuilder net("branches", {1, 1, 1});
-  std::int32_t small = 0;
-  std::int32_t large = 0;
-  for (int l = 0; l < 40; ++l) {
-    small = net.linear(fmt::format("small{}", l), small, 1, false);
-    large = net.linear(fmt::format("large{}", l), large, 1, false);
+  // Two chains of 40 layers, one of weights 1e-30, one of weights 1, added at the end: the small
+  // one vanishes beside the other, but counts in full where the other has no path.
+  for (const bool small_first : {true, false}) {
+    NetworkBuilder net("branches", {1, 1, 1});
+    std::int32_t small = 0;
+    std::int32_t large = 0;
+    for (int l = 0; l < 40; ++l) {
+      small = net.linear(fmt::format("small{}", l), small, 1, false);
+      large = net.linear(fmt::format("large{}", l), large, 1, false);
+    }
+    const std::int32_t sum =
+        small_first ? net.add("add", small, large) : net.add("add", large, small);
+    net.linear("last", sum, 1, false);
+    const Network network = net.finish();
+    Parameters parameters = zero_slots(network);
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+      parameters.weights[l] = {network.layers[l].name.starts_with("small") ? 1e-30F : 1.0F};
+    }
+    Mask mask(network, true);
+    EXPECT_EQ(path_sums(network, parameters, mask).log_path_norm, 0);
+    mask.layers[1].reset(0);  // the first connection of the large branch
+    const double expected = 40 * std::log(static_cast<double>(1e-30F));
+    const PathSums sums = path_sums(network, parameters, mask);
+    EXPECT_NEAR(sums.log_path_norm / expected, 1, 1e-14);
+    // And in the backward sweep: the absent connection's ending is the large branch.
+    const ScaledArray first_of_large = connection_path_sums(network, sums)[1];
+    EXPECT_EQ(std::log(first_of_large.values[0]) + first_of_large.log_scale, 0);
   }
-  net.linear("last", net.add("add", small, large), 1, false);
-  const Network network = net.finish();
-  Parameters parameters = zero_slots(network);
-  for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    parameters.weights[l] = {network.layers[l].name.starts_with("small") ? 1e-30F : 1.0F};
-  }
-  Mask mask(network, true);
-  EXPECT_EQ(path_sums(network, parameters, mask).log_path_norm, 0);
-  mask.layers[1].reset(0);  // the first connection of the large branch
-  const double expected = 40 * std::log(static_cast<double>(1e-30F));
-  const PathSums sums = path_sums(network, parameters, mask);
-  EXPECT_NEAR(sums.log_path_norm / expected, 1, 1e-14);
-  // And in the backward sweep: the absent connection's ending is the large branch.
-  const ScaledArray large_connection = connection_path_sums(network, sums)[1];
-  EXPECT_EQ(std::log(large_connection.values[0]) + large_connection.log_scale, 0);
 }
 
 TEST(PathSums, DoNotChangeWithTheSignOfWeights) {
