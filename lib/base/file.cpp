@@ -58,7 +58,8 @@ void flush_to_disk(const fs::path& path, int flags) {
 }  // namespace
 
 std::vector<std::byte> read_file(const fs::path& path) {
-  const Descriptor file(path, O_RDONLY);
+  // Without O_NONBLOCK a pipe in the place of a file would wait for a writer.
+  const Descriptor file(path, O_RDONLY | O_NONBLOCK);
   struct stat facts {};
   if (!file.open() || ::fstat(file.get(), &facts) != 0) {
     fail(path, "read", errno);

@@ -16,6 +16,11 @@ namespace gcg {
 
 namespace {
 
+/// Strength of every disturbance at difficulty 1, calibrated so that a dense ResNet-8 of width 8
+/// reaches about 85 % at difficulty 0.5 (16 epochs on 4,000 images) and stays well above chance
+/// at 1.
+constexpr float kStrongest = 0.45F;
+
 constexpr Shape kShape{3, Canvas::kEdge, Canvas::kEdge};
 
 float uniform(RandomStream& stream, float low, float high) {
@@ -121,7 +126,8 @@ void paint_occluder(RandomStream& stream, const Pose& shape, Canvas& canvas,
   paint(canvas, shape_coverage(ShapeKind::square, pose), colour, 1);
 }
 
-void draw_image(RandomStream stream, std::int32_t label, float difficulty,
+/// `strength` in [0, kStrongest].
+void draw_image(RandomStream stream, std::int32_t label, float strength,
                 std::span<std::uint8_t> pixels) {
   Canvas canvas;
   const Colour background = random_colour(stream);
@@ -129,25 +135,25 @@ void draw_image(RandomStream stream, std::int32_t label, float difficulty,
     const std::span plane =
         std::span(canvas.values).subspan(c * Canvas::kPositions, Canvas::kPositions);
     std::fill(plane.begin(), plane.end(), background[c]);
-    add_smooth_field(stream, 70 * difficulty, plane);
+    add_smooth_field(stream, 70 * strength, plane);
   }
-  const float faintest = 1 - 0.8F * difficulty;
-  const auto clutter = static_cast<int>(uniform(stream, 0, 1 + 6 * difficulty));
+  const float faintest = 1 - 0.8F * strength;
+  const auto clutter = static_cast<int>(uniform(stream, 0, 1 + 6 * strength));
   for (int i = 0; i < clutter; ++i) {
     paint_clutter(stream, label, canvas, background, uniform(stream, faintest, 1));
   }
 
-  Pose pose = random_pose(stream, uniform(stream, 11 - 7 * difficulty, 12), difficulty, difficulty);
-  place(stream, 1 + 8 * difficulty, pose);
+  Pose pose = random_pose(stream, uniform(stream, 11 - 7 * strength, 12), strength, strength);
+  place(stream, 1 + 8 * strength, pose);
   const Colour colour = contrasting_colour(stream, background, uniform(stream, faintest, 1));
   paint(canvas, shape_coverage(static_cast<ShapeKind>(label), pose), colour, 1);
 
-  if (stream.uniform() < static_cast<double>(difficulty)) {
+  if (stream.uniform() < static_cast<double>(strength)) {
     paint_occluder(stream, pose, canvas, background, uniform(stream, faintest, 1));
   }
 
   // Noise: the sum of four bytes, nearly normal with deviation 147.8, times this.
-  const float noise = (4 + 36 * difficulty) / 147.8F;
+  const float noise = (4 + 36 * strength) / 147.8F;
   for (std::size_t i = 0; i < canvas.values.size(); ++i) {
     const std::uint32_t bits = stream.next_u32();
     const auto sum =
@@ -171,7 +177,7 @@ ImageSet draw_set(std::string_view stream_name, std::uint64_t part, std::int64_t
   images.pixels.resize(images.labels.size() * elements);
   const RandomStream stream(options.seed, stream_name);
   for (std::size_t i = 0; i < images.labels.size(); ++i) {
-    draw_image(stream.at(i), images.labels[i], static_cast<float>(options.difficulty),
+    draw_image(stream.at(i), images.labels[i], kStrongest * static_cast<float>(options.difficulty),
                std::span(images.pixels).subspan(i * elements, elements));
   }
   return images;

@@ -82,8 +82,7 @@ class TorchExecutor final : public Executor {
  private:
   struct Differentiated {
     BatchSums sums;
-    std::vector<at::Tensor>
-        gradients;  ///< in the order of trained_, in the memory order of the values
+    std::vector<at::Tensor> gradients;  ///< as trained_, each in its value's memory order
   };
 
   void add_trained(at::IntArrayRef sizes);
@@ -425,7 +424,7 @@ void TorchExecutor::step(const SgdStep& step) {
 
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads) {
   // Every step allocates and frees the same activations. By default glibc gives them back to the
-  // system and faults their pages in anew each time, a sixth of a step.
+  // system and faults their pages in anew each time, about a tenth of a step.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   return std::make_unique<TorchExecutor>(network, threads);

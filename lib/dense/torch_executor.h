@@ -12,7 +12,10 @@ namespace gcg {
 
 /// The LibTorch executor: dense weights whose absent positions are zero bits, autograd on the CPU.
 /// The reference, and the baseline sparse execution has to beat. Bit-identical for a fixed number
-/// of threads. `threads` sets LibTorch's (process-wide) number of threads.
+/// of threads. `threads` is LibTorch's number of threads, set for the calling thread by every call
+/// that finds another one. For the whole process the C library is told to keep freed memory instead
+/// of returning it to the system. One executor must not be called from two threads at once. Errors:
+/// threads outside of [1, 1024], a pooling padded by more than half of its window.
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads);
 
 /// Which BLAS LibTorch really calls, and whether it is the one that is fast and deterministic.
@@ -23,7 +26,7 @@ struct BlasFacts {
 };
 BlasFacts blas_facts();
 
-/// "1.13.1"
+/// "1.13.0": what LibTorch's own headers say; a package may count patches differently.
 std::string torch_version();
 
 }  // namespace gcg

@@ -16,8 +16,18 @@ TrainingState initial_state(const Network& network, const Mask& mask, std::uint6
 }
 
 void clear_absent(TrainingState& state) {
+  if (state.values.weights.size() != state.mask.layers.size() ||
+      state.momentum.weights.size() != state.mask.layers.size()) {
+    throw Error("training state", "weights, momentum and mask differ in their number of layers");
+  }
   for (std::size_t l = 0; l < state.mask.layers.size(); ++l) {
     const LayerMask& mask = state.mask.layers[l];
+    if (std::ssize(state.values.weights[l]) != mask.size() ||
+        std::ssize(state.momentum.weights[l]) != mask.size()) {
+      throw Error("training state", fmt::format("layer {} has {} weights, {} slots and {} mask bits", l,
+                                                state.values.weights[l].size(),
+                                                state.momentum.weights[l].size(), mask.size()));
+    }
     for (std::int64_t i = 0; i < mask.size(); ++i) {
       if (!mask.test(i)) {
         state.values.weights[l][static_cast<std::size_t>(i)] = 0.0F;
@@ -29,6 +39,8 @@ void clear_absent(TrainingState& state) {
 
 void check_mask_invariant(const Network& network, const TrainingState& state) {
   check_sizes(network, state.mask);
+  check_sizes(network, state.values);
+  check_sizes(network, state.momentum);
   const auto check = [&](std::size_t l, const std::vector<float>& values, std::string_view what) {
     for (std::int64_t i = 0; i < state.mask.layers[l].size(); ++i) {
       std::uint32_t bits = 0;

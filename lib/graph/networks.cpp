@@ -93,7 +93,9 @@ Network build_network(std::string_view name, NetworkRequest request) {
       if (request.width == 0) {
         request.width = entry.default_width;
       }
-      if (request.width < 0 || request.classes < 2) {
+      constexpr std::int64_t limit = 1 << 20;  // far above any use, far below an overflow
+      if (request.width < 0 || request.width > limit || request.classes < 2 ||
+          request.classes > limit) {
         throw Error(name, fmt::format("width {} and {} classes make no network", request.width,
                                       request.classes));
       }

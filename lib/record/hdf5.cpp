@@ -1,7 +1,6 @@
 #include "record/hdf5.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <type_traits>

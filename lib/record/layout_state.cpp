@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <array>
-#include <bit>
 #include <numeric>
 #include <utility>
 
@@ -11,7 +9,6 @@
 namespace gcg::layout {
 
 using hdf5::Extents;
-using hdf5::kAny;
 using hdf5::link_name;
 using hdf5::Object;
 

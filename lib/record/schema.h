@@ -18,6 +18,8 @@ struct Field {
   std::string_view unit;
   std::string_view description;
 };
+template <typename Row, typename Value>
+Field(const char*, Value Row::*, const char*, const char*) -> Field<Row, Value>;
 
 inline constexpr std::tuple kIdentity{
     Field{"name", &RunIdentity::name, "none", "readable prefix and hash: the run folder's name"},

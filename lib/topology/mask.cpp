@@ -11,17 +11,26 @@ namespace gcg {
 
 namespace {
 
-std::size_t words_for(std::int64_t size) { return static_cast<std::size_t>((size + 63) / 64); }
+std::size_t words_for(std::int64_t size) {
+  if (size < 0) {
+    throw Error("mask", fmt::format("{} connections", size));
+  }
+  return static_cast<std::size_t>((size + 63) / 64);
+}
 
 struct Overlap {
   std::int64_t both = 0;
   std::int64_t either = 0;
 };
 
-Overlap overlap(const LayerMask& a, const LayerMask& b) {
+void check_same_size(const LayerMask& a, const LayerMask& b) {
   if (a.size() != b.size()) {
-    throw Error("jaccard", fmt::format("masks of {} and {} connections", a.size(), b.size()));
+    throw Error("mask", fmt::format("layers of {} and {} connections", a.size(), b.size()));
   }
+}
+
+Overlap overlap(const LayerMask& a, const LayerMask& b) {
+  check_same_size(a, b);
   Overlap sum;
   for (std::size_t w = 0; w < a.words().size(); ++w) {
     sum.both += std::popcount(a.words()[w] & b.words()[w]);
@@ -51,7 +60,7 @@ LayerMask::LayerMask(std::int64_t size, bool present)
 
 LayerMask::LayerMask(std::int64_t size, std::vector<std::uint64_t> words)
     : size_(size), words_(std::move(words)) {
-  if (size < 0 || words_.size() != words_for(size)) {
+  if (words_.size() != words_for(size)) {
     throw Error("mask", fmt::format("{} words do not hold {} connections", words_.size(), size));
   }
   if (size % 64 != 0 && (words_.back() >> (size % 64)) != 0) {
@@ -133,6 +142,7 @@ double jaccard(const Mask& a, const Mask& b) {
 void unite(Mask& mask, const Mask& other) {
   check_same_layers(mask, other);
   for (std::size_t l = 0; l < mask.layers.size(); ++l) {
+    check_same_size(mask.layers[l], other.layers[l]);
     std::vector<std::uint64_t> words(mask.layers[l].words().begin(), mask.layers[l].words().end());
     for (std::size_t w = 0; w < words.size(); ++w) {
       words[w] |= other.layers[l].words()[w];

@@ -40,7 +40,7 @@ Outcome gcg_run(const std::string& arguments) { return shell(GCG_RUN_PROGRAM " "
 
 const std::string kMiniature =
     "--network resnet8 --width 4 --data-images 300 --data-test-images 50 --batch-size 64 --epochs 2 "
-    "--stage-epochs 1 --max-stages 6 --min-stages 5 --bootstrap 20";
+    "--stage-epochs 1 --disconnected repair --max-stages 6 --min-stages 5 --bootstrap 20";
 
 std::filesystem::path only_run_file(const std::filesystem::path& out) {
   for (const auto& entry : std::filesystem::directory_iterator(out)) {

@@ -30,6 +30,7 @@ const DataSet& small_data() {
     ProceduralOptions options;
     options.train_images = 300;
     options.test_images = 50;
+    options.difficulty = 0;
     return make_procedural(options);
   }();
   return data;
@@ -66,7 +67,9 @@ struct Miniature {
 };
 
 const std::map<std::string, std::string> kShortGrowth{
-    {"max-stages", "3"}, {"stop", "never"}, {"stage-epochs", "1"}, {"growth-rule", "gradient"}};
+    {"max-stages", "3"},     {"stop", "never"},
+    {"stage-epochs", "1"},   {"growth-rule", "gradient"},
+    {"disconnected", "repair"}};
 
 /// Looks at everything after every call of another executor.
 class CheckedExecutor final : public Executor {
@@ -154,7 +157,7 @@ TEST(Training, AnInterruptedRunEndsWithTheSameBits) {
   for (const auto& [method, options] :
        std::vector<std::pair<std::string, std::map<std::string, std::string>>>{
            {"gcg", kShortGrowth},
-           {"fixed_mask", {{"cycles", "3"}, {"stage-epochs", "1"}}},
+           {"fixed_mask", {{"cycles", "3"}, {"stage-epochs", "1"}, {"disconnected", "repair"}}},
            {"dense", {}}}) {
     SCOPED_TRACE(method);
     const TemporaryFolder whole;

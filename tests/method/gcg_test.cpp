@@ -135,6 +135,10 @@ struct RuleCase {
   std::string rule, selection, quotas;
 };
 
+void PrintTo(const RuleCase& rule, std::ostream* out) {
+  *out << rule.rule << " " << rule.selection << " " << rule.quotas;
+}
+
 class GcgRules : public ::testing::TestWithParam<RuleCase> {};
 
 TEST_P(GcgRules, CountsAreExactMasksOnlyGrowAndSeedsDecide) {
@@ -174,8 +178,9 @@ std::vector<RuleCase> rule_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()), [](const auto& info) {
-  return info.param.rule + "_" + info.param.selection + "_" + info.param.quotas;
+INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()), [](const auto& rule_case) {
+  const RuleCase& rule = rule_case.param;
+  return rule.rule + "_" + rule.selection + "_" + rule.quotas;
 });
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
@@ -33,6 +34,9 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
   const std::unique_ptr<Method> method = make_method(name);
   OptionList list;
   method->add_options(list);
+  if (list.find("disconnected") != nullptr) {
+    list.set("disconnected", "repair");  // so narrow a network has units that no walk meets
+  }
   for (const auto& [option, value] : options) {
     list.set(option, value);
   }

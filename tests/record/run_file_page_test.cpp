@@ -95,9 +95,10 @@ std::string pattern(const std::string& path) {
     const bool layer =
         part == "stem.conv" || part == "block%2F1 100%25" || part == "größe" || part == "%2E";
     const bool stage = part.starts_with("stage_0");
-    result += (result.empty() && part.empty() ? "" : "/") + (layer   ? "<layer>"
-                                                             : stage ? "stage_<stage>"
-                                                                     : part);
+    if (!result.empty() || !part.empty()) {
+      result += '/';
+    }
+    result += layer ? "<layer>" : stage ? "stage_<stage>" : part;
   }
   return result;
 }
@@ -113,8 +114,8 @@ struct Walk {
 
 /// Unit of an attribute by its group's list, "name: unit; name: unit".
 std::string unit_in(const std::string& list, const std::string& name) {
-  const std::string text = "; " + list + ";";
-  const std::size_t found = text.find("; " + name + ": ");
+  const std::string text = fmt::format("; {};", list);
+  const std::size_t found = text.find(fmt::format("; {}: ", name));
   if (found == std::string::npos) {
     return "";
   }

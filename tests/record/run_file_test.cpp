@@ -14,6 +14,12 @@
 #include "record/sample_record.h"
 #include "record/temporary_folder.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/// The HDF5 library forgets some of its own memory when it gives up on damaged data.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:libhdf5"; }
+#endif
+
 namespace gcg {
 namespace {
 

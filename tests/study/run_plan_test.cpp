@@ -25,9 +25,9 @@ std::string usage_error(F f) {
 
 TEST(RunPlan, IdentityIsPinned) {
   // A change here makes every old run a stranger: then raise kDefaultsVersion on purpose.
-  EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-PIN1");
+  EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-28be4a4296");
   EXPECT_EQ(make_run_plan({{"growth-ratio", "0.4"}, {"width", "8"}, {"seed", "3"}})->identity.name,
-            "gcg-resnet8w8-procedural-s3-PIN2");
+            "gcg-resnet8w8-procedural-s3-3f1339954e");
 }
 
 TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
