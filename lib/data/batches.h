@@ -12,8 +12,8 @@
 namespace gcg {
 
 struct Augmentation {
-  std::int64_t crop_padding =
-      0;              ///< zero padding (in normalised units: the mean), then a random crop
+  /// Pixels of zero padding (in normalised units: the mean) on every side before a random crop.
+  std::int64_t crop_padding = 0;
   bool flip = false;  ///< mirrored with probability 1/2
 };
 

@@ -9,8 +9,8 @@ namespace gcg {
 
 /// Reads a pair of IDX files (LeCun's MNIST format): images (magic 0x00000803: count, rows,
 /// columns, then bytes) and labels (magic 0x00000801). One channel. Errors name file and byte:
-/// wrong magic, sizes that do not fit the file, counts that differ, dimensions of 0 or above
-/// 65,536.
+/// wrong magic, sizes that do not fit the file, counts that differ, a dimension of 0, rows or
+/// columns above 65,536.
 ImageSet read_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
 
 /// A folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and

@@ -35,7 +35,8 @@ TEST(ChannelStatistics, NoImagesIsAnError) {
 TEST(DataDigest, IsPinned) {
   // SHA-256 of "train 2 2 1 2\n", the 8 pixels, the 2 labels as 4 bytes each, and the same for
   // test.
-  EXPECT_EQ(data_digest(small_set(), small_set()), "39f7c95c8901fa2368f6ba63ecaa04cf70b11dba416cb82a76e0db05555d3139");
+  EXPECT_EQ(data_digest(small_set(), small_set()),
+            "39f7c95c8901fa2368f6ba63ecaa04cf70b11dba416cb82a76e0db05555d3139");
 }
 
 TEST(DataDigest, ChangesWithEveryPartOfEitherSet) {

@@ -39,8 +39,10 @@ TEST(ProceduralImages, AreBalancedLabelledAndOfTheRightShape) {
 }
 
 TEST(ProceduralImages, BytesArePinned) {
-  EXPECT_EQ(make_procedural(small(0.5, 1)).digest, "PINNED");
-  EXPECT_EQ(make_procedural(small(1, 7)).digest, "PINNED");
+  EXPECT_EQ(make_procedural(small(0.5, 1)).digest,
+            "9bfed6f9209de09552b766b424734b8c43199e43ce899e208d64068a1ef3c353");
+  EXPECT_EQ(make_procedural(small(1, 7)).digest,
+            "51693abcb9b2720f598c1507493b096e0dbb7738ab2a2ff2534ba8d8146ef762");
 }
 
 TEST(ProceduralImages, DigestIsOfTheBytes) {

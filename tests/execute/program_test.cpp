@@ -2,14 +2,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <iterator>
 
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/random.h"
+#include "base/shell.h"
 #include "base/temporary_folder.h"
 #include "execute/same_run.h"
 #include "record/run_file.h"
@@ -18,29 +17,18 @@ namespace gcg {
 namespace {
 
 using testing::difference;
+using testing::Outcome;
+using testing::shell;
 using testing::TemporaryFolder;
 using ::testing::HasSubstr;
 
-struct Outcome {
-  int status = 0;
-  std::string output;
-};
-
-/// Runs a shell command line; standard output and error together.
-Outcome shell(const std::string& command) {
-  const TemporaryFolder folder;
-  const std::string log = (folder.path() / "log").string();
-  const int code = std::system(fmt::format("{} > {} 2>&1", command, log).c_str());
-  std::ifstream file(log);
-  return {WIFEXITED(code) ? WEXITSTATUS(code) : 128 + WTERMSIG(code),
-          {std::istreambuf_iterator<char>(file), {}}};
-}
-
 Outcome gcg_run(const std::string& arguments) { return shell(GCG_RUN_PROGRAM " " + arguments); }
 
-const std::string kMiniature =
-    "--network resnet8 --width 4 --data-images 300 --data-test-images 50 --batch-size 64 --epochs 2 "
+const std::string kNetwork =
+    "--network resnet8 --width 4 --data-test-images 50 --batch-size 64 --epochs 2 "
     "--stage-epochs 1 --disconnected repair --max-stages 6 --min-stages 5 --bootstrap 20";
+
+const std::string kMiniature = kNetwork + " --data-images 300";
 
 std::filesystem::path only_run_file(const std::filesystem::path& out) {
   for (const auto& entry : std::filesystem::directory_iterator(out)) {
@@ -50,19 +38,22 @@ std::filesystem::path only_run_file(const std::filesystem::path& out) {
 }
 
 TEST(Program, KilledAtAnyMomentItEndsWithTheSameBits) {
+  const std::string longer = kNetwork + " --data-images 1500";
   const TemporaryFolder whole;
-  const Outcome outcome = gcg_run(fmt::format("{} --out {}", kMiniature, whole.path().string()));
+  const double start = now_seconds();
+  const Outcome outcome = gcg_run(fmt::format("{} --out {}", longer, whole.path().string()));
+  const double duration = now_seconds() - start;
   ASSERT_EQ(outcome.status, 0) << outcome.output;
   const RunRecord expected = read_run_file(only_run_file(whole.path()));
 
   const TemporaryFolder broken;
   const std::string command = fmt::format("{} {} --checkpoint-seconds 0.05 --out {}", GCG_RUN_PROGRAM,
-                                          kMiniature, broken.path().string());
+                                          longer, broken.path().string());
   RandomStream stream(20260101, "kill-times");
   int killed = 0;
   int resumed = 0;
-  for (int attempt = 0; attempt < 8; ++attempt) {
-    const double seconds = 0.8 + 1.2 * stream.uniform();
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    const double seconds = duration * (0.25 + 0.25 * stream.uniform());
     const Outcome part = shell(fmt::format("timeout -s KILL {:.3f} {}", seconds, command));
     resumed += part.output.find("resumed") != std::string::npos ? 1 : 0;
     if (part.status == 0) {
@@ -119,10 +110,17 @@ TEST(Program, DamagedDataIsAnErrorThatNamesFileAndPosition) {
 TEST(Program, TwoProcessesNeverWorkInOneFolder) {
   const TemporaryFolder folder;
   const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
-  const Outcome both = shell(fmt::format("( {0} {1} & sleep 1; {0} {1}; s=$?; wait; exit $s )",
-                                         GCG_RUN_PROGRAM, arguments));
-  EXPECT_EQ(both.status, 1);
-  EXPECT_THAT(both.output, HasSubstr("another process is working in this folder"));
+  const std::string plan = gcg_run(arguments + " --dry-run").output;
+  const std::size_t begin = plan.find("folder  ") + 8;
+  const std::filesystem::path run = plan.substr(begin, plan.find('\n', begin) - begin);
+  make_writable_folder(run);
+  {
+    const FolderLock other(run);
+    const Outcome outcome = gcg_run(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.output, HasSubstr("another process is working in this folder"));
+  }
+  EXPECT_EQ(gcg_run(arguments).status, 0);
 }
 
 TEST(Program, AFullDiskIsAClearErrorAndTheRunGoesOnLater) {

@@ -10,6 +10,7 @@
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
+#include "topology/statistics.h"
 
 namespace gcg::testing {
 
@@ -77,7 +78,9 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
     row.density = result.state.mask.density();
     row.validation_accuracy = accuracy(row.density);
     result.record.stages.push_back(row);
-    result.record.masks.push_back({phase->stage, result.state.mask, {}});
+    result.record.masks.push_back(
+        {phase->stage, result.state.mask,
+         mask_statistics(network, result.state.values, result.state.mask, nullptr, result.state.mask, {})});
     phase = method->next(context, *phase);
   }
   return result;

@@ -1,0 +1,133 @@
+// An experiment from its first run to its figure, on images written in the CIFAR-10 format.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/shell.h"
+#include "base/temporary_folder.h"
+#include "data/cifar.h"
+#include "data/procedural.h"
+#include "record/run_file.h"
+
+namespace gcg {
+namespace {
+
+using testing::Outcome;
+using testing::shell;
+using testing::TemporaryFolder;
+using ::testing::HasSubstr;
+
+/// A data folder with 250 + 50 images.
+void write_data(const std::filesystem::path& folder) {
+  ProceduralOptions options;
+  options.train_images = 250;
+  options.test_images = 50;
+  const DataSet data = make_procedural(options);
+  write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  write_cifar10_file(folder / "test_batch.bin", data.test);
+}
+
+std::string growth_rules(const TemporaryFolder& folder) {
+  return fmt::format("{} --data-dir {} --out {}/runs", GCG_GROWTH_RULES, folder.path().string(),
+                     folder.path().string());
+}
+
+TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
+  const TemporaryFolder folder;
+  write_data(folder.path());
+  const std::string command = growth_rules(folder) + " --only path --jobs 2";
+  const Outcome first = shell(command);
+  ASSERT_EQ(first.status, 0) << first.output;
+  EXPECT_THAT(first.output, HasSubstr("2 runs, 2 to do"));
+
+  const Outcome again = shell(command);
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_THAT(again.output, HasSubstr("2 runs, 0 to do"));
+  EXPECT_THAT(shell(command + " --status").output, HasSubstr("finished"));
+
+  const Outcome analysis = shell(fmt::format("{} {}/growth_rules.py {}/runs --scale smoke", GCG_PYTHON,
+                                             GCG_ANALYSIS, folder.path().string()));
+  EXPECT_EQ(analysis.status, 0) << analysis.output;
+  for (const char* suffix : {".summary.json", ".md", ".png", ".pdf"}) {
+    const auto path = folder.path() / "runs" / fmt::format("growth_rules-smoke{}", suffix);
+    EXPECT_TRUE(std::filesystem::exists(path)) << path;
+  }
+  std::ifstream file(folder.path() / "runs" / "growth_rules-smoke.summary.json");
+  const nlohmann::json summary = nlohmann::json::parse(file);
+  const nlohmann::json& curve = summary.at("curves").at("path, sampled");
+  ASSERT_EQ(curve.at("density").size(), 6U);
+
+  // The summary's accuracies are those of the run file.
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path() / "runs")) {
+    if (std::filesystem::exists(entry.path() / "run.h5")) {
+      const RunRecord record = read_run_file(entry.path() / "run.h5");
+      if (record.identity.command.find("greedy") == std::string::npos) {
+        for (std::size_t stage = 0; stage < 6; ++stage) {
+          EXPECT_DOUBLE_EQ(curve.at("by_seed").at(0).at(stage).get<double>(),
+                           record.stages.at(stage).validation_accuracy);
+          EXPECT_DOUBLE_EQ(curve.at("density").at(stage).get<double>(), record.stages.at(stage).density);
+        }
+      }
+    }
+  }
+}
+
+TEST(Experiment, AFailedRunDoesNotStopTheOthersAndTheExitStatusTells) {
+  const TemporaryFolder folder;
+  write_data(folder.path());
+  // A file where the first run's checkpoint would be makes that run fail.
+  const std::string command = growth_rules(folder) + " --only path --jobs 1";
+  const Outcome dry = shell(command + " --status");
+  const std::string name = dry.output.substr(dry.output.find("gcg-resnet8"), 40);
+  const auto run = folder.path() / "runs" / name.substr(0, name.find('\n'));
+  std::filesystem::create_directories(run / "checkpoint.gcg");
+  const Outcome outcome = shell(command);
+  EXPECT_EQ(outcome.status, 1) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("FAILED"));
+  EXPECT_THAT(outcome.output, HasSubstr("finished"));
+  EXPECT_THAT(outcome.output, HasSubstr("log.txt"));
+}
+
+TEST(Experiment, ListDryRunAndStatusStartNothing) {
+  const TemporaryFolder folder;
+  for (const char* flag : {"--list", "--dry-run", "--status", "--help"}) {
+    const Outcome outcome = shell(growth_rules(folder) + " --scale small " + flag);
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "runs"));
+  const Outcome dry = shell(growth_rules(folder) + " --scale small --dry-run");
+  EXPECT_THAT(dry.output, HasSubstr("gcg_run --"));
+  EXPECT_THAT(dry.output, HasSubstr("control: density 0.050"));
+}
+
+TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {
+  for (const char* arguments : {"--scale huge", "--jobs -1", "--only nonsense", "--frobnicate", "word"}) {
+    SCOPED_TRACE(arguments);
+    EXPECT_EQ(shell(fmt::format("{} {}", GCG_GROWTH_RULES, arguments)).status, 2);
+  }
+}
+
+TEST(Experiment, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
+  const TemporaryFolder folder;
+  for (const char* scale : {"smoke", "small", "full"}) {
+    const Outcome outcome = shell(fmt::format("{} --scale {} --status", growth_rules(folder), scale));
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    std::set<std::string> names;
+    std::size_t rows = 0;
+    for (std::size_t at = outcome.output.find("-resnet"); at != std::string::npos;
+         at = outcome.output.find("-resnet", at + 1)) {
+      const std::size_t begin = outcome.output.rfind(' ', at) + 1;
+      names.insert(outcome.output.substr(begin, outcome.output.find('\n', at) - begin));
+      ++rows;
+    }
+    EXPECT_GT(rows, 5U);
+    EXPECT_EQ(names.size(), rows);
+  }
+}
+
+}  // namespace
+}  // namespace gcg
