@@ -5,16 +5,16 @@ namespace {
 using gcg::ExperimentRequest;
 using gcg::ExperimentRun;
 
-/// Gradual Capacity Growth and the dense training it is measured by, on the embedded images. There is
-/// one scale, made to end within three minutes on two cores; its validation split is large enough to
-/// resolve the epsilon it asks for.
+/// Gradual Capacity Growth and the dense training it is measured by, on the embedded images. There
+/// is one scale, made to end within three minutes on two cores; its validation split is large
+/// enough to resolve the epsilon it asks for.
 std::vector<ExperimentRun> demo(const ExperimentRequest& request) {
   const std::int64_t seeds = request.seeds > 0 ? request.seeds : 1;
   std::vector<ExperimentRun> runs;
   for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    const gcg::GivenOptions common{{"network", "resnet8"},         {"width", "8"},
-                                   {"epochs", "16"},               {"schedule", "cosine"},
-                                   {"data-images", "6000"},        {"validation-fraction", "0.35"}};
+    const gcg::GivenOptions common{{"network", "resnet8"},  {"width", "8"},
+                                   {"epochs", "16"},        {"schedule", "cosine"},
+                                   {"data-images", "6000"}, {"validation-fraction", "0.35"}};
     const auto number = static_cast<std::uint64_t>(seed);
     ExperimentRun grow{"gcg", common, number};
     grow.options.insert({{"method", "gcg"},
@@ -32,8 +32,8 @@ std::vector<ExperimentRun> demo(const ExperimentRequest& request) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return gcg::experiment_main(argc, argv,
-                              {"demo",
-                               "Gradual Capacity Growth beside dense training on the embedded images",
-                               demo, "procedural", true});
+  return gcg::experiment_main(
+      argc, argv,
+      {"demo", "Gradual Capacity Growth beside dense training on the embedded images", demo,
+       "procedural", true});
 }

@@ -44,7 +44,8 @@ std::vector<Curve> growth_curves(const std::string& scale) {
   };
   if (scale != "smoke") {
     curves.push_back({"gradient, greedy", {{"growth-rule", "gradient"}, {"selection", "greedy"}}});
-    curves.push_back({"random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}}});
+    curves.push_back(
+        {"random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}}});
   }
   if (scale == "full") {
     curves.push_back({"path_l2, sampled", {{"growth-rule", "path_l2"}}});
@@ -55,8 +56,8 @@ std::vector<Curve> growth_curves(const std::string& scale) {
   return curves;
 }
 
-/// Constant densities of the growth path: every second stage, every stage from 0.19 on, and 1: enough
-/// to see where the control flattens.
+/// Constant densities of the growth path: every second stage, every stage from 0.19 on, and 1:
+/// enough to see where the control flattens.
 std::vector<double> control_densities(const Scale& scale) {
   std::vector<double> densities;
   double density = 0.05;
@@ -70,8 +71,8 @@ std::vector<double> control_densities(const Scale& scale) {
   return densities;
 }
 
-/// Growth curves by rule, selection and layer counts; controls of constant density in the same cycles;
-/// dense training by the recipe with as many epochs.
+/// Growth curves by rule, selection and layer counts; controls of constant density in the same
+/// cycles; dense training by the recipe with as many epochs.
 std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
   const Scale scale = scale_of(request.scale);
   const std::string stages = fmt::format("{}", scale.stages);
@@ -81,7 +82,8 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
       {"epochs", fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs))}};
   std::vector<Curve> curves = growth_curves(request.scale);
   for (Curve& curve : curves) {
-    // Narrow networks have units that no walk of the seed meets: they are repaired, count unchanged.
+    // Narrow networks have units that no walk of the seed meets: they are repaired, count
+    // unchanged.
     curve.options.insert({{"method", "gcg"},
                           {"disconnected", "repair"},
                           {"stage-epochs", scale.stage_epochs},
@@ -122,9 +124,9 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return gcg::experiment_main(
-      argc, argv,
-      {"growth_rules",
-       "accuracy over density along the growth path: rule x selection x layer counts, with controls",
-       growth_rules});
+  return gcg::experiment_main(argc, argv,
+                              {"growth_rules",
+                               "accuracy over density along the growth path: rule x selection x "
+                               "layer counts, with controls",
+                               growth_rules});
 }

@@ -26,9 +26,9 @@ struct BatchSums {
 };
 
 /// One update of stochastic gradient descent:
-/// g = gradient + weight_decay w;  m = momentum m + g;  w -= learning_rate (nesterov ? g + momentum m : m).
-/// Weight decay applies to weights of maskable layers, biases, gammas and betas alike (the common
-/// CIFAR recipe).
+/// g = gradient + weight_decay w;  m = momentum m + g;  w -= learning_rate (nesterov ? g + momentum
+/// m : m). Weight decay applies to weights of maskable layers, biases, gammas and betas alike (the
+/// common CIFAR recipe).
 struct SgdStep {
   double learning_rate = 0.1;
   double momentum = 0.9;
@@ -57,8 +57,8 @@ class Executor {
   /// largest logit per sample.
   virtual BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) = 0;
 
-  /// Gradients of the mean loss with respect to every weight, present or absent, in training mode, per layer
-  /// in its layout. Pure: values, running statistics and slots come back byte for byte.
+  /// Gradients of the mean loss with respect to every weight, present or absent, in training mode,
+  /// per layer in its layout. Pure: values, running statistics and slots come back byte for byte.
   virtual std::vector<std::vector<float>> dense_gradients(const Batch& batch) = 0;
 
   /// Gradients left by forward_backward, for tests: shape of the parameters.

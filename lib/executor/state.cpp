@@ -24,9 +24,10 @@ void clear_absent(TrainingState& state) {
     const LayerMask& mask = state.mask.layers[l];
     if (std::ssize(state.values.weights[l]) != mask.size() ||
         std::ssize(state.momentum.weights[l]) != mask.size()) {
-      throw Error("training state", fmt::format("layer {} has {} weights, {} slots and {} mask bits", l,
-                                                state.values.weights[l].size(),
-                                                state.momentum.weights[l].size(), mask.size()));
+      throw Error("training state",
+                  fmt::format("layer {} has {} weights, {} slots and {} mask bits", l,
+                              state.values.weights[l].size(), state.momentum.weights[l].size(),
+                              mask.size()));
     }
     for (std::int64_t i = 0; i < mask.size(); ++i) {
       if (!mask.test(i)) {
@@ -46,9 +47,9 @@ void check_mask_invariant(const Network& network, const TrainingState& state) {
       std::uint32_t bits = 0;
       std::memcpy(&bits, &values[static_cast<std::size_t>(i)], sizeof(bits));
       if (bits != 0 && !state.mask.layers[l].test(i)) {
-        throw Error(fmt::format("{}: {}", network.name, network.layers[l].name),
-                    fmt::format("the {} of absent connection {} has the bits {:#010x}", what, i,
-                                bits));
+        throw Error(
+            fmt::format("{}: {}", network.name, network.layers[l].name),
+            fmt::format("the {} of absent connection {} has the bits {:#010x}", what, i, bits));
       }
     }
   };

@@ -12,16 +12,26 @@ namespace gcg {
 
 std::string_view operation_name(Operation operation) {
   switch (operation) {
-    case Operation::input: return "input";
-    case Operation::convolution: return "convolution";
-    case Operation::linear: return "linear";
-    case Operation::batch_norm: return "batch_norm";
-    case Operation::relu: return "relu";
-    case Operation::add: return "add";
-    case Operation::max_pool: return "max_pool";
-    case Operation::average_pool: return "average_pool";
-    case Operation::global_average_pool: return "global_average_pool";
-    case Operation::flatten: return "flatten";
+    case Operation::input:
+      return "input";
+    case Operation::convolution:
+      return "convolution";
+    case Operation::linear:
+      return "linear";
+    case Operation::batch_norm:
+      return "batch_norm";
+    case Operation::relu:
+      return "relu";
+    case Operation::add:
+      return "add";
+    case Operation::max_pool:
+      return "max_pool";
+    case Operation::average_pool:
+      return "average_pool";
+    case Operation::global_average_pool:
+      return "global_average_pool";
+    case Operation::flatten:
+      return "flatten";
   }
   throw Error("operation_name", "not an operation");
 }
@@ -119,10 +129,10 @@ std::int32_t NetworkBuilder::linear(std::string name, std::int32_t from, std::in
                                     bool bias) {
   const Shape& input = shape_of(name, from);
   if (input.positions() != 1) {
-    throw Error(fmt::format("{}: {}", network_.name, name),
-                fmt::format("a linear layer needs 1x1 positions, not {}x{}", input.height,
-                            input.width),
-                "flatten or pool first");
+    throw Error(
+        fmt::format("{}: {}", network_.name, name),
+        fmt::format("a linear layer needs 1x1 positions, not {}x{}", input.height, input.width),
+        "flatten or pool first");
   }
   Node node;
   node.name = std::move(name);

@@ -51,11 +51,11 @@ struct Node {
   std::string name;  ///< unique within the network, e.g. "stage2.block1.conv1"
   Operation operation = Operation::input;
   std::vector<std::int32_t> inputs;
-  Shape shape;               ///< of the output, one sample
-  Window window;             ///< convolution and pooling
-  bool bias = false;         ///< convolution and linear
-  std::int32_t layer = -1;   ///< convolution and linear: index into Network::layers
-  std::int32_t norm = -1;    ///< batch_norm: running number, index into Parameters::norms
+  Shape shape;              ///< of the output, one sample
+  Window window;            ///< convolution and pooling
+  bool bias = false;        ///< convolution and linear
+  std::int32_t layer = -1;  ///< convolution and linear: index into Network::layers
+  std::int32_t norm = -1;   ///< batch_norm: running number, index into Parameters::norms
 };
 
 /// A maskable layer: every convolution and linear node. Its weight is an array
@@ -126,7 +126,8 @@ class NetworkBuilder {
 std::vector<double> multiply_adds(const Network& network, std::span<const std::int64_t> present);
 
 /// FLOPs of one forward pass of one sample: 2 per multiply-add; normalisation, activation and loss
-/// ignored (Evci et al. 2020, appendix). A training step costs three times that: backward = 2 x forward.
+/// ignored (Evci et al. 2020, appendix). A training step costs three times that: backward = 2 x
+/// forward.
 double forward_flops(const Network& network, std::span<const std::int64_t> present);
 
 /// Connections per layer: the `present` of a dense network.

@@ -106,8 +106,7 @@ Network build_network(std::string_view name, NetworkRequest request) {
   for (const NetworkEntry& entry : kNetworks) {
     names.push_back(entry.name);
   }
-  throw UsageError("--network",
-                   fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+  throw UsageError("--network", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
 }
 
 }  // namespace gcg

@@ -9,7 +9,8 @@ namespace gcg {
 
 /// Constants of every batch normalisation, as in the common training recipes.
 inline constexpr double kNormEpsilon = 1e-5;
-inline constexpr double kNormMomentum = 0.1;  ///< weight of the newest batch in the running statistics
+inline constexpr double kNormMomentum =
+    0.1;  ///< weight of the newest batch in the running statistics
 
 /// State of one batch normalisation, one value per channel.
 struct NormParameters {

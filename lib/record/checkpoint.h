@@ -13,10 +13,10 @@ namespace gcg {
 
 /// Where training stands.
 struct Position {
-  std::int64_t phase = 0;         ///< phases finished or under way
+  std::int64_t phase = 0;  ///< phases finished or under way
   std::int64_t epoch_in_phase = 0;
   std::int64_t batch_in_epoch = 0;  ///< 0 at an epoch's start; > 0 for a checkpoint within an epoch
-  double loss_sum = 0;            ///< of the epoch under way
+  double loss_sum = 0;              ///< of the epoch under way
   std::int64_t correct = 0;
   std::int64_t samples = 0;
 };
@@ -29,13 +29,13 @@ struct Checkpoint {
   std::string method_state;  ///< JSON text of the method's own variables and of the phase under way
 };
 
-/// Writes folder/checkpoint.gcg atomically with magic, version, size and SHA-256; the one before is kept as
-/// folder/checkpoint.previous.gcg.
+/// Writes folder/checkpoint.gcg atomically with magic, version, size and SHA-256; the one before is
+/// kept as folder/checkpoint.previous.gcg.
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 
 /// The newest checkpoint that is whole; nothing if there is none at all. A damaged newest one is
-/// reported in `note` (file and reason) and the previous one is used; both damaged: an Error. A checkpoint of
-/// another version is an Error, not damage.
+/// reported in `note` (file and reason) and the previous one is used; both damaged: an Error. A
+/// checkpoint of another version is an Error, not damage.
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, std::string& note);
 
 }  // namespace gcg

@@ -8,14 +8,15 @@
 
 namespace gcg {
 
-/// Version of the layout described in docs/run_file.md; raised by every change that a reader can see.
+/// Version of the layout described in docs/run_file.md; raised by every change that a reader can
+/// see.
 inline constexpr std::int64_t kRunFileSchema = 1;
 
 /// Writes the record as a whole HDF5 file to a temporary path and renames it (replace_file).
 void write_run_file(const std::filesystem::path& path, const RunRecord& record);
 
-/// Reads a run file back, all of it (network: layers only). Errors name path and object: not HDF5, truncated, another
-/// schema version, a missing or misshapen object.
+/// Reads a run file back, all of it (network: layers only). Errors name path and object: not HDF5,
+/// truncated, another schema version, a missing or misshapen object.
 RunRecord read_run_file(const std::filesystem::path& path);
 
 /// The mask of one stage of a run file (-1: the last stage), for fixed_mask.

@@ -16,15 +16,16 @@ namespace gcg {
 /// One option of the run as it was resolved.
 struct OptionValue {
   std::string name;
-  std::string value;      ///< canonical text
+  std::string value;  ///< canonical text
   bool is_default = true;
   bool affects_result = true;
 };
 
 /// What identifies a run and where it ran.
 struct RunIdentity {
-  std::string name;               ///< readable prefix and hash: the name of the run's folder
-  std::string hash;               ///< SHA-256 over the options that affect the result and the version of the defaults
+  std::string name;  ///< readable prefix and hash: the name of the run's folder
+  std::string
+      hash;  ///< SHA-256 over the options that affect the result and the version of the defaults
   std::int64_t defaults_version = 0;
   std::uint64_t seed = 0;
   std::vector<OptionValue> options;
@@ -32,7 +33,7 @@ struct RunIdentity {
   std::string data_digest;
   std::int64_t classes = 0;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0;
-  std::string command;            ///< the gcg_run line that makes this run
+  std::string command;  ///< the gcg_run line that makes this run
 };
 
 struct Library {
@@ -41,13 +42,13 @@ struct Library {
 
 /// One row per evaluation (every epoch's end). Accuracies in [0, 1], losses in nats per sample.
 struct TrajectoryRow {
-  std::int64_t step = 0;    ///< updates so far
-  std::int64_t epoch = 0;   ///< epochs of training so far, 1 after the first
-  std::int64_t stage = 0;   ///< 0: before any growth
-  std::string phase;        ///< "dense", "stage", "final", ...
+  std::int64_t step = 0;   ///< updates so far
+  std::int64_t epoch = 0;  ///< epochs of training so far, 1 after the first
+  std::int64_t stage = 0;  ///< 0: before any growth
+  std::string phase;       ///< "dense", "stage", "final", ...
   double density = 0;
-  double learning_rate = 0; ///< of the epoch's last step
-  double train_loss = 0;    ///< mean over the epoch's augmented batches, as trained
+  double learning_rate = 0;  ///< of the epoch's last step
+  double train_loss = 0;     ///< mean over the epoch's augmented batches, as trained
   double train_accuracy = 0;
   double validation_loss = 0;
   double validation_accuracy = 0;
@@ -64,12 +65,13 @@ struct StageRow {
   std::int64_t epochs = 0;
   double validation_loss = 0;
   double validation_accuracy = 0;
-  std::int64_t grown = 0;      ///< connections added to reach this stage's mask
-  std::int64_t repaired = 0;   ///< of those, by the repair of dead units
-  Extrapolation fit;           ///< after this stage (outcome too_few_stages where there is none)
-  std::string decision;        ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
-  double training_flops = 0;   ///< of this stage, growth included
-  double seconds = 0;          ///< of this stage
+  std::int64_t grown = 0;     ///< connections added to reach this stage's mask
+  std::int64_t repaired = 0;  ///< of those, by the repair of dead units
+  Extrapolation fit;          ///< after this stage (outcome too_few_stages where there is none)
+  std::string
+      decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
+  double training_flops = 0;  ///< of this stage, growth included
+  double seconds = 0;         ///< of this stage
 };
 
 /// Mask of one stage with its statistics; weights at the end of the stage stay in the checkpoint.
@@ -86,20 +88,20 @@ struct CostRecord {
   double scoring_flops = 0;         ///< path sweeps
   double dense_gradient_flops = 0;  ///< gradients of absent connections
   double train_seconds = 0, evaluate_seconds = 0, grow_seconds = 0, statistics_seconds = 0,
-         record_seconds = 0;        ///< checkpoints and run files
+         record_seconds = 0;  ///< checkpoints and run files
   std::int64_t peak_memory_bytes = 0;
   std::int64_t steps = 0, epochs = 0;
 };
 
 /// The end of a finished run.
 struct RunResult {
-  TrainingState state;                        ///< final values and mask
+  TrainingState state;  ///< final values and mask
   double density = 0;
   double validation_accuracy = 0, validation_loss = 0;
   double test_accuracy = 0, test_loss = 0;
   std::vector<std::int32_t> test_predictions;  ///< class per test image, in file order
   std::vector<std::int32_t> test_labels;
-  double inference_flops = 0;                 ///< one sample
+  double inference_flops = 0;  ///< one sample
 };
 
 /// Everything a run file holds.
@@ -112,7 +114,7 @@ struct RunRecord {
   std::string status = "running";  ///< running, finished, failed
   std::string failure;             ///< what and where, if failed
   std::vector<std::string> warnings;
-  Network network;                 ///< layers are stored; nodes are not read back
+  Network network;  ///< layers are stored; nodes are not read back
   std::vector<TrajectoryRow> trajectory;
   std::vector<StageRow> stages;
   std::vector<StageMask> masks;

@@ -42,8 +42,8 @@ po::options_description describe_run_options() {
 
 po::options_description describe_program_options() {
   po::options_description program("Program", kLineLength);
-  program.add_options()("help", "print this and exit")(
-      "list", "print what is registered and exit")("version", "print version and build and exit")(
+  program.add_options()("help", "print this and exit")("list", "print what is registered and exit")(
+      "version", "print version and build and exit")(
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
       "config", po::value<std::string>()->value_name("FILE"),
       "read options from a file of lines 'name = value'; the command line wins");
@@ -117,7 +117,8 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
 
 std::string run_help() {
   std::ostringstream text;
-  text << "gcg_run: one run of one method; writes OUT/NAME/run.h5 and goes on where it was stopped.\n\n"
+  text << "gcg_run: one run of one method; writes OUT/NAME/run.h5 and goes on where it was "
+          "stopped.\n\n"
        << "  gcg_run --data procedural --epochs 20 --seed 1\n"
        << "  gcg_run --method fixed_mask --seed-rule erk --seed-density 0.1 --data cifar10 "
           "--data-dir FOLDER\n\n"

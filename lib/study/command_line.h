@@ -16,14 +16,16 @@ struct RunCommand {
   bool dry_run = false;
 };
 
-/// Parses with Boost.Program_options: the command line first, then the file named by --config (lines "name =
-/// value"), whose values give way. Anything unknown, given twice, abbreviated or left over: UsageError.
+/// Parses with Boost.Program_options: the command line first, then the file named by --config
+/// (lines "name = value"), whose values give way. Anything unknown, given twice, abbreviated or
+/// left over: UsageError.
 RunCommand parse_run_command(std::span<const char* const> arguments);
 
 /// The text of gcg_run --help: every option of every method and data set with its default.
 std::string run_help();
 
-/// The text of gcg_run --list: methods, growth rules, seed rules, networks, data sets, extrapolators.
+/// The text of gcg_run --list: methods, growth rules, seed rules, networks, data sets,
+/// extrapolators.
 std::string run_list();
 
 }  // namespace gcg

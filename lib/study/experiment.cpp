@@ -78,8 +78,8 @@ Settings parse(int argc, const char* const* argv, const Experiment& experiment) 
   }
   const std::set<std::string> scales{"smoke", "small", "full"};
   if (scales.count(settings.request.scale) == 0) {
-    throw UsageError("--scale", fmt::format("'{}' is none of: smoke, small, full",
-                                            settings.request.scale));
+    throw UsageError("--scale",
+                     fmt::format("'{}' is none of: smoke, small, full", settings.request.scale));
   }
   if (settings.request.seeds < 0 || settings.jobs < 0) {
     throw UsageError(settings.jobs < 0 ? "--jobs" : "--seeds", "is negative");
@@ -188,7 +188,8 @@ void write_study_file(const Experiment& experiment, const Settings& settings,
       study.dump(1) + "\n");
 }
 
-std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned, std::vector<std::size_t>& index) {
+std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned,
+                           std::vector<std::size_t>& index) {
   const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run";
   std::vector<Job> jobs;
   std::set<std::string> taken;
@@ -216,7 +217,10 @@ class Watch {
  public:
   Watch(const Experiment& experiment, const std::vector<PlannedRun>& planned,
         const std::vector<Job>& jobs, const std::vector<std::size_t>& index)
-      : experiment_(experiment), jobs_(jobs), before_(jobs.size(), JobState::waiting), said_(jobs.size()) {
+      : experiment_(experiment),
+        jobs_(jobs),
+        before_(jobs.size(), JobState::waiting),
+        said_(jobs.size()) {
     for (const std::size_t i : index) {
       runs_.push_back(&planned[i]);
     }
@@ -242,7 +246,9 @@ class Watch {
       done += share_done(j, states[j]) * epochs;
     }
     before_ = states;
-    const auto count = [&](JobState state) { return std::count(states.begin(), states.end(), state); };
+    const auto count = [&](JobState state) {
+      return std::count(states.begin(), states.end(), state);
+    };
     line_.show(fmt::format("{}: {} of {} runs done, {} running, {} failed", experiment_.name,
                            count(JobState::done), jobs_.size(), count(JobState::running),
                            count(JobState::failed)),
@@ -274,8 +280,8 @@ class Watch {
     if (state == JobState::done) {
       line_.say(fmt::format("finished  {}, seed {}", run.curve, run.seed));
     } else if (state == JobState::failed) {
-      line_.say(fmt::format("FAILED    {}, seed {}: see {}", run.curve, run.seed,
-                            jobs_[j].log.string()));
+      line_.say(
+          fmt::format("FAILED    {}, seed {}: see {}", run.curve, run.seed, jobs_[j].log.string()));
     }
   }
 
@@ -308,15 +314,13 @@ int run_all(const Experiment& experiment, const Settings& settings,
   const std::vector<Job> jobs = make_jobs(planned, index);
   const std::int64_t threads = planned.front().plan->settings.threads;
   const std::int64_t parallel =
-      settings.jobs > 0 ? settings.jobs
-                        : std::max<std::int64_t>(1, host_facts().cores / threads);
+      settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, host_facts().cores / threads);
   fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
              planned.size(), jobs.size(), parallel, settings.out);
   std::fflush(stdout);
   Watch watch(experiment, planned, jobs, index);
-  const std::vector<JobState> states =
-      run_jobs(jobs, parallel, threads,
-               [&](const std::vector<JobState>& now) { watch.update(now); });
+  const std::vector<JobState> states = run_jobs(
+      jobs, parallel, threads, [&](const std::vector<JobState>& now) { watch.update(now); });
   const auto failed = std::count(states.begin(), states.end(), JobState::failed);
   if (failed > 0) {
     fmt::print(stderr, "{} of {} runs failed; the same command tries them again\n", failed,

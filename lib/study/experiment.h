@@ -18,8 +18,8 @@ struct ExperimentRun {
 
 /// What is asked of an experiment.
 struct ExperimentRequest {
-  std::string scale;        ///< smoke, small or full
-  std::int64_t seeds = 0;   ///< 0: the scale's own number
+  std::string scale;       ///< smoke, small or full
+  std::int64_t seeds = 0;  ///< 0: the scale's own number
 };
 
 /// One figure or table: names its runs and nothing else.
@@ -31,9 +31,11 @@ struct Experiment {
   bool show_stages = false;  ///< repeat every run's line per stage: for experiments of few runs
 };
 
-/// The main function of every experiment: --help, --list, --dry-run, --status, --scale, --seeds, --jobs,
-/// --only, --data, --data-dir, --out. Runs what is not finished yet, side by side; writes OUT/NAME-SCALE.json, which
-/// names every run with its curve and seed, for the analysis. Exit status 0: all finished; 1: some failed; 2: usage.
+/// The main function of every experiment: --help, --list, --dry-run, --status, --scale, --seeds,
+/// --jobs,
+/// --only, --data, --data-dir, --out. Runs what is not finished yet, side by side; writes
+/// OUT/NAME-SCALE.json, which names every run with its curve and seed, for the analysis. Exit
+/// status 0: all finished; 1: some failed; 2: usage.
 int experiment_main(int argc, const char* const* argv, const Experiment& experiment);
 
 }  // namespace gcg

@@ -56,9 +56,10 @@ void check_known(const OptionList& list, const GivenOptions& given, const RunSet
     if (owners.empty()) {
       throw UsageError("--" + name, "there is no such option", "gcg_run --help lists them all");
     }
-    throw UsageError("--" + name,
-                     fmt::format("is not used by method {} with data {}", settings.method, settings.data),
-                     fmt::format("leave it out; it belongs to {}", fmt::join(owners, ", ")));
+    throw UsageError(
+        "--" + name,
+        fmt::format("is not used by method {} with data {}", settings.method, settings.data),
+        fmt::format("leave it out; it belongs to {}", fmt::join(owners, ", ")));
   }
 }
 

@@ -52,8 +52,8 @@ struct RunPlan {
   [[nodiscard]] std::filesystem::path folder() const;
 };
 
-/// Resolves the options of a run. Unknown options, values out of range, options that the chosen method
-/// or data set does not use and contradictions are UsageErrors that say so. No data is read.
+/// Resolves the options of a run. Unknown options, values out of range, options that the chosen
+/// method or data set does not use and contradictions are UsageErrors that say so. No data is read.
 std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given);
 
 /// An option of any method and data set, for --help and for the parser.

@@ -24,7 +24,9 @@ class LayerMask {
   [[nodiscard]] bool test(std::int64_t i) const {
     return ((words_[static_cast<std::size_t>(i >> 6)] >> (i & 63)) & 1U) != 0;
   }
-  void set(std::int64_t i) { words_[static_cast<std::size_t>(i >> 6)] |= std::uint64_t{1} << (i & 63); }
+  void set(std::int64_t i) {
+    words_[static_cast<std::size_t>(i >> 6)] |= std::uint64_t{1} << (i & 63);
+  }
   void reset(std::int64_t i) {
     words_[static_cast<std::size_t>(i >> 6)] &= ~(std::uint64_t{1} << (i & 63));
   }

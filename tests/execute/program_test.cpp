@@ -17,10 +17,10 @@ namespace gcg {
 namespace {
 
 using testing::difference;
+using ::testing::HasSubstr;
 using testing::Outcome;
 using testing::shell;
 using testing::TemporaryFolder;
-using ::testing::HasSubstr;
 
 Outcome gcg_run(const std::string& arguments) { return shell(GCG_RUN_PROGRAM " " + arguments); }
 
@@ -47,8 +47,8 @@ TEST(Program, KilledAtAnyMomentItEndsWithTheSameBits) {
   const RunRecord expected = read_run_file(only_run_file(whole.path()));
 
   const TemporaryFolder broken;
-  const std::string command = fmt::format("{} {} --checkpoint-seconds 0.05 --out {}", GCG_RUN_PROGRAM,
-                                          longer, broken.path().string());
+  const std::string command = fmt::format("{} {} --checkpoint-seconds 0.05 --out {}",
+                                          GCG_RUN_PROGRAM, longer, broken.path().string());
   RandomStream stream(20260101, "kill-times");
   int killed = 0;
   int resumed = 0;
@@ -73,10 +73,12 @@ TEST(Program, AFinishedRunIsNotRepeated) {
   const TemporaryFolder folder;
   const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
   ASSERT_EQ(gcg_run(arguments).status, 0);
-  const auto before = std::filesystem::last_write_time(only_run_file(folder.path()).parent_path() / "checkpoint.gcg");
+  const auto before = std::filesystem::last_write_time(only_run_file(folder.path()).parent_path() /
+                                                       "checkpoint.gcg");
   const Outcome again = gcg_run(arguments);
   EXPECT_EQ(again.status, 0) << again.output;
-  EXPECT_EQ(std::filesystem::last_write_time(only_run_file(folder.path()).parent_path() / "checkpoint.gcg"),
+  EXPECT_EQ(std::filesystem::last_write_time(only_run_file(folder.path()).parent_path() /
+                                             "checkpoint.gcg"),
             before);
 }
 
@@ -89,8 +91,8 @@ TEST(Program, UsageErrorsExitWithTwoAndTeach) {
            {"--data cifar10", "data-dir"}}) {
     SCOPED_TRACE(arguments);
     const TemporaryFolder folder;
-    const Outcome outcome =
-        shell(fmt::format("env -u GCG_DATA {} {} --out {}", GCG_RUN_PROGRAM, arguments, folder.path().string()));
+    const Outcome outcome = shell(fmt::format("env -u GCG_DATA {} {} --out {}", GCG_RUN_PROGRAM,
+                                              arguments, folder.path().string()));
     EXPECT_EQ(outcome.status, 2);
     EXPECT_THAT(outcome.output, HasSubstr(text));
   }
@@ -101,7 +103,8 @@ TEST(Program, DamagedDataIsAnErrorThatNamesFileAndPosition) {
   const std::string record(3073, '\0');
   std::ofstream(folder.path() / "data_batch_1.bin") << record << record.substr(0, 100);
   std::ofstream(folder.path() / "test_batch.bin") << record;
-  const Outcome outcome = gcg_run(fmt::format("--data cifar10 --data-dir {0} --out {0}/runs", folder.path().string()));
+  const Outcome outcome =
+      gcg_run(fmt::format("--data cifar10 --data-dir {0} --out {0}/runs", folder.path().string()));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("data_batch_1.bin"));
   EXPECT_THAT(outcome.output, HasSubstr("3073"));
@@ -127,8 +130,8 @@ TEST(Program, AFullDiskIsAClearErrorAndTheRunGoesOnLater) {
   // A limit on the size of files stands for the disk: the checkpoint does not fit.
   const TemporaryFolder folder;
   const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
-  const Outcome full =
-      shell(fmt::format("bash -c \"trap '' XFSZ; ulimit -f 40; {} {}\"", GCG_RUN_PROGRAM, arguments));
+  const Outcome full = shell(
+      fmt::format("bash -c \"trap '' XFSZ; ulimit -f 40; {} {}\"", GCG_RUN_PROGRAM, arguments));
   EXPECT_EQ(full.status, 1);
   EXPECT_THAT(full.output, HasSubstr("checkpoint"));
   EXPECT_THAT(full.output, HasSubstr("cannot write"));

@@ -18,8 +18,8 @@ inline bool same_bits(const std::vector<double>& a, const std::vector<double>& b
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
-/// What differs between the results of two runs, columns of time, host and memory excepted; empty if
-/// nothing does.
+/// What differs between the results of two runs, columns of time, host and memory excepted; empty
+/// if nothing does.
 inline std::string difference(const RunRecord& a, const RunRecord& b) {
   if (a.trajectory.size() != b.trajectory.size() || a.stages.size() != b.stages.size() ||
       a.masks.size() != b.masks.size()) {
@@ -45,7 +45,8 @@ inline std::string difference(const RunRecord& a, const RunRecord& b) {
     if (left.present != right.present || left.decision != right.decision ||
         left.grown != right.grown || left.repaired != right.repaired ||
         left.fit.outcome != right.fit.outcome || !same_bits(left.fit.d_star, right.fit.d_star) ||
-        !same_bits(left.fit.d_low, right.fit.d_low) || !same_bits(left.fit.d_high, right.fit.d_high) ||
+        !same_bits(left.fit.d_low, right.fit.d_low) ||
+        !same_bits(left.fit.d_high, right.fit.d_high) ||
         !same_bits(left.fit.parameters, right.fit.parameters) ||
         !same_bits(left.training_flops, right.training_flops)) {
       return "stage row " + std::to_string(i);

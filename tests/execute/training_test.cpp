@@ -22,8 +22,8 @@ namespace gcg {
 namespace {
 
 using testing::difference;
-using testing::TemporaryFolder;
 using ::testing::HasSubstr;
+using testing::TemporaryFolder;
 
 const DataSet& small_data() {
   static const DataSet data = [] {
@@ -45,8 +45,7 @@ struct Miniature {
   std::unique_ptr<Executor> executor = make_torch_executor(network, 1);
   OptionList options;
 
-  explicit Miniature(const std::string& name,
-                     const std::map<std::string, std::string>& given = {})
+  explicit Miniature(const std::string& name, const std::map<std::string, std::string>& given = {})
       : method(make_method(name)) {
     recipe.epochs = 2;
     recipe.batch_size = 64;
@@ -66,10 +65,11 @@ struct Miniature {
   }
 };
 
-const std::map<std::string, std::string> kShortGrowth{
-    {"max-stages", "3"},     {"stop", "never"},
-    {"stage-epochs", "1"},   {"growth-rule", "gradient"},
-    {"disconnected", "repair"}};
+const std::map<std::string, std::string> kShortGrowth{{"max-stages", "3"},
+                                                      {"stop", "never"},
+                                                      {"stage-epochs", "1"},
+                                                      {"growth-rule", "gradient"},
+                                                      {"disconnected", "repair"}};
 
 /// Looks at everything after every call of another executor.
 class CheckedExecutor final : public Executor {
@@ -115,7 +115,8 @@ TEST(Training, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
   run.folder = folder.path();
   const RunRecord record = train(std::move(run));
   EXPECT_EQ(checked.steps, record.cost.steps);
-  EXPECT_EQ(record.cost.steps, 5 * 4);  // 3 stages of 1 epoch, 2 final ones; 240 images in 4 batches
+  EXPECT_EQ(record.cost.steps,
+            5 * 4);  // 3 stages of 1 epoch, 2 final ones; 240 images in 4 batches
 }
 
 TEST(Training, RepeatsBitForBit) {
@@ -164,10 +165,12 @@ TEST(Training, AnInterruptedRunEndsWithTheSameBits) {
     const RunRecord expected = train(Miniature(method, options).run(whole.path()));
     const TemporaryFolder broken;
     // 5 batches at a time: over the end of an epoch of 4, then in the middle of the next.
-    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300), expected), "");
+    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300), expected),
+              "");
     const TemporaryFolder shattered;
     // A checkpoint after every batch: 2 at a time come to an end as well.
-    EXPECT_EQ(difference(run_with_interruptions(method, options, shattered.path(), 2, 0), expected), "");
+    EXPECT_EQ(difference(run_with_interruptions(method, options, shattered.path(), 2, 0), expected),
+              "");
   }
 }
 
@@ -259,9 +262,10 @@ TEST(Training, ALossThatIsNotFiniteStopsTheRunSaysWhereAndKeepsTheRecord) {
   TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, broken};
   run.folder = folder.path();
   run.record.identity.name = "miniature";
-  EXPECT_THAT([&] { (void)train(std::move(run)); },
-              ::testing::Throws<Error>(::testing::Property(
-                  "what", &Error::what, HasSubstr("the loss is nan at stage 1, epoch 1 of 1, batch 1"))));
+  EXPECT_THAT(
+      [&] { (void)train(std::move(run)); },
+      ::testing::Throws<Error>(::testing::Property(
+          "what", &Error::what, HasSubstr("the loss is nan at stage 1, epoch 1 of 1, batch 1"))));
   const RunRecord record = read_run_file(folder.path() / kRunFileName);
   EXPECT_EQ(record.status, "failed");
   EXPECT_THAT(record.failure, HasSubstr("stage 1"));
@@ -275,8 +279,8 @@ TEST(Training, ACheckpointOfAnotherRunOrOtherDataIsRefused) {
   TrainingRun run = other.run(folder.path());
   run.record.identity.hash = "another";
   EXPECT_THAT([&] { (void)train(std::move(run)); },
-              ::testing::Throws<Error>(::testing::Property("what", &Error::what,
-                                                           HasSubstr("belongs to another run"))));
+              ::testing::Throws<Error>(
+                  ::testing::Property("what", &Error::what, HasSubstr("belongs to another run"))));
   Miniature changed("dense");
   changed.data.digest = "other pixels";
   EXPECT_THAT([&] { (void)train(changed.run(folder.path())); },
@@ -295,7 +299,8 @@ TEST(Training, CostsAddUp) {
     density_epochs += row.density * static_cast<double>(row.epochs);
   }
   const CostRecord& cost = record.cost;
-  EXPECT_NEAR(flops, cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops, 1e-9 * flops);
+  EXPECT_NEAR(flops, cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops,
+              1e-9 * flops);
   EXPECT_DOUBLE_EQ(density_epochs, cost.density_epochs);
   EXPECT_GT(cost.dense_gradient_flops, 0);
   EXPECT_EQ(cost.scoring_flops, 0);

@@ -16,10 +16,10 @@
 namespace gcg {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::Outcome;
 using testing::shell;
 using testing::TemporaryFolder;
-using ::testing::HasSubstr;
 
 /// A data folder with 250 + 50 images.
 void write_data(const std::filesystem::path& folder) {
@@ -49,8 +49,8 @@ TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
   EXPECT_THAT(again.output, HasSubstr("2 runs, 0 to do"));
   EXPECT_THAT(shell(command + " --status").output, HasSubstr("finished"));
 
-  const Outcome analysis = shell(fmt::format("{} {}/growth_rules.py {}/runs --scale smoke", GCG_PYTHON,
-                                             GCG_ANALYSIS, folder.path().string()));
+  const Outcome analysis = shell(fmt::format("{} {}/growth_rules.py {}/runs --scale smoke",
+                                             GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
   EXPECT_EQ(analysis.status, 0) << analysis.output;
   for (const char* suffix : {".summary.json", ".md", ".png", ".pdf"}) {
     const auto path = folder.path() / "runs" / fmt::format("growth_rules-smoke{}", suffix);
@@ -69,7 +69,8 @@ TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
         for (std::size_t stage = 0; stage < 6; ++stage) {
           EXPECT_DOUBLE_EQ(curve.at("by_seed").at(0).at(stage).get<double>(),
                            record.stages.at(stage).validation_accuracy);
-          EXPECT_DOUBLE_EQ(curve.at("density").at(stage).get<double>(), record.stages.at(stage).density);
+          EXPECT_DOUBLE_EQ(curve.at("density").at(stage).get<double>(),
+                           record.stages.at(stage).density);
         }
       }
     }
@@ -105,7 +106,8 @@ TEST(Experiment, ListDryRunAndStatusStartNothing) {
 }
 
 TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {
-  for (const char* arguments : {"--scale huge", "--jobs -1", "--only nonsense", "--frobnicate", "word"}) {
+  for (const char* arguments :
+       {"--scale huge", "--jobs -1", "--only nonsense", "--frobnicate", "word"}) {
     SCOPED_TRACE(arguments);
     EXPECT_EQ(shell(fmt::format("{} {}", GCG_GROWTH_RULES, arguments)).status, 2);
   }
@@ -114,7 +116,8 @@ TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {
 TEST(Experiment, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
   const TemporaryFolder folder;
   for (const char* scale : {"smoke", "small", "full"}) {
-    const Outcome outcome = shell(fmt::format("{} --scale {} --status", growth_rules(folder), scale));
+    const Outcome outcome =
+        shell(fmt::format("{} --scale {} --status", growth_rules(folder), scale));
     ASSERT_EQ(outcome.status, 0) << outcome.output;
     std::set<std::string> names;
     std::size_t rows = 0;

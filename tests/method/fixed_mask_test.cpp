@@ -17,7 +17,8 @@ double flat(double /*density*/) { return 0.5; }
 TEST(FixedMask, TrainsInCyclesLikeAGrowthPathOrOnceByTheRecipe) {
   const Play cycles = play("fixed_mask", {{"cycles", "3"}, {"stage-epochs", "4"}}, flat);
   ASSERT_EQ(cycles.phases.size(), 3U);
-  const Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"stage-epochs", "4"}}, flat);
+  const Play growth =
+      play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"stage-epochs", "4"}}, flat);
   for (std::size_t stage = 0; stage < 3; ++stage) {
     EXPECT_EQ(cycles.phases[stage].epochs, growth.phases[stage].epochs);
     EXPECT_EQ(cycles.phases[stage].schedule.peak, growth.phases[stage].schedule.peak);
@@ -45,7 +46,8 @@ TEST(FixedMask, TheMaskNeverChanges) {
 
 TEST(FixedMask, TakesTheMaskOfAStageFromARunFileOnFreshWeights) {
   const testing::TemporaryFolder folder;
-  const Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"final", "none"}}, flat);
+  const Play growth =
+      play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"final", "none"}}, flat);
   const std::string path = (folder.path() / "run.h5").string();
   write_run_file(path, growth.record);
   const Play fixed = play("fixed_mask", {{"mask-file", path}, {"mask-stage", "1"}}, flat);
@@ -61,9 +63,12 @@ TEST(FixedMask, AMaskOfAnotherNetworkIsAnErrorThatNamesTheFile) {
       play("gcg", {{"stop", "never"}, {"max-stages", "1"}, {"final", "none"}}, flat, 1, other);
   const std::string path = (folder.path() / "run.h5").string();
   write_run_file(path, growth.record);
-  EXPECT_THAT([&] { (void)play("fixed_mask", {{"mask-file", path}}, flat); },
-              ::testing::Throws<Error>(::testing::Property(
-                  "what", &Error::what, ::testing::HasSubstr("run.h5"))));
+  EXPECT_THAT(
+      [&] {
+        (void)play("fixed_mask", {{"mask-file", path}}, flat);
+      },
+      ::testing::Throws<Error>(
+          ::testing::Property("what", &Error::what, ::testing::HasSubstr("run.h5"))));
 }
 
 }  // namespace

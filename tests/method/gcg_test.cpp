@@ -9,9 +9,9 @@
 namespace gcg {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::play;
 using testing::Play;
-using ::testing::HasSubstr;
 
 /// Rises from chance to 0.9 with its middle at density `middle`.
 std::function<double(double)> logistic(double middle, double steepness = 3) {
@@ -21,8 +21,8 @@ std::function<double(double)> logistic(double middle, double steepness = 3) {
 }
 
 TEST(Gcg, StagesGrowByTheRatioExactly) {
-  const Play result = play("gcg", {{"stop", "never"}, {"growth-ratio", "0.4"}, {"max-stages", "6"}},
-                           logistic(0.1));
+  const Play result =
+      play("gcg", {{"stop", "never"}, {"growth-ratio", "0.4"}, {"max-stages", "6"}}, logistic(0.1));
   ASSERT_EQ(result.record.stages.size(), 7U);  // six stages and the final training
   std::int64_t present = present_for_density(result.network, 0.05);
   for (int stage = 0; stage < 6; ++stage) {
@@ -42,7 +42,8 @@ TEST(Gcg, StopsAtTheDensityFromWhichMoreConnectionsDoNotPay) {
   const double d_star = middle * std::pow(odds, 1.0 / 3);
   EXPECT_NEAR(last.fit.d_star, d_star, 0.01 * d_star);
   EXPECT_GE(last.density, d_star);
-  // Two consecutive fits: the stage before was the first at or above d*, or there was no fit before.
+  // Two consecutive fits: the stage before was the first at or above d*, or there was no fit
+  // before.
   const StageRow& before = result.record.stages[result.record.stages.size() - 3];
   EXPECT_GE(before.density, d_star);
   EXPECT_LT(before.density / 1.25, d_star * 1.01);
@@ -63,8 +64,8 @@ TEST(Gcg, TheLastStageIsCutToTheLargestDensityExactly) {
 }
 
 TEST(Gcg, FewerThanTheLeastStagesAreNotFitted) {
-  const Play result = play("gcg", {{"stop", "never"}, {"max-stages", "6"}, {"final", "none"}},
-                           logistic(0.08));
+  const Play result =
+      play("gcg", {{"stop", "never"}, {"max-stages", "6"}, {"final", "none"}}, logistic(0.08));
   for (int stage = 0; stage < 4; ++stage) {
     EXPECT_EQ(result.record.stages[stage].fit.outcome, Outcome::too_few_stages);
   }
@@ -72,8 +73,9 @@ TEST(Gcg, FewerThanTheLeastStagesAreNotFitted) {
 }
 
 TEST(Gcg, GrowthKeepsOldWeightsAndSlotsAndStartsNewOnesAtZero) {
-  const Play result = play(
-      "gcg", {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"repair", "off"}}, logistic(0.1));
+  const Play result =
+      play("gcg", {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"repair", "off"}},
+           logistic(0.1));
   const TrainingState& before = result.begun[0];
   const TrainingState& after = result.begun[1];
   check_mask_invariant(result.network, after);
@@ -102,16 +104,17 @@ TEST(Gcg, FinalTrainingContinuesOrRewindsEveryWeightToItsInitialValue) {
   auto rewinding = options;
   rewinding["final"] = "rewind";
   const Play rewound = play("gcg", rewinding, logistic(0.1));
-  EXPECT_EQ(rewound.begun.back(),
-            initial_state(rewound.network, rewound.begun.back().mask, 1));
+  EXPECT_EQ(rewound.begun.back(), initial_state(rewound.network, rewound.begun.back().mask, 1));
 }
 
 TEST(Gcg, StageEpochsAreATenthOfTheRecipeAndAtLeastTwo) {
-  EXPECT_EQ(play("gcg", {{"max-stages", "1"}, {"stop", "never"}}, logistic(0.1)).phases[0].epochs, 2);
-  EXPECT_EQ(play("gcg", {{"max-stages", "1"}, {"stop", "never"}, {"stage-epochs", "7"}}, logistic(0.1))
-                .phases[0]
-                .epochs,
-            7);
+  EXPECT_EQ(play("gcg", {{"max-stages", "1"}, {"stop", "never"}}, logistic(0.1)).phases[0].epochs,
+            2);
+  EXPECT_EQ(
+      play("gcg", {{"max-stages", "1"}, {"stop", "never"}, {"stage-epochs", "7"}}, logistic(0.1))
+          .phases[0]
+          .epochs,
+      7);
 }
 
 TEST(Gcg, ASeedDenserThanTheLargestDensityIsAnError) {
@@ -144,7 +147,7 @@ class GcgRules : public ::testing::TestWithParam<RuleCase> {};
 TEST_P(GcgRules, CountsAreExactMasksOnlyGrowAndSeedsDecide) {
   const RuleCase& rule = GetParam();
   const std::map<std::string, std::string> options{
-      {"stop", "never"},          {"max-stages", "4"},       {"final", "none"},
+      {"stop", "never"},          {"max-stages", "4"},           {"final", "none"},
       {"growth-rule", rule.rule}, {"selection", rule.selection}, {"quotas", rule.quotas}};
   const Play first = play("gcg", options, logistic(0.1), 1);
   const Play again = play("gcg", options, logistic(0.1), 1);
@@ -178,10 +181,11 @@ std::vector<RuleCase> rule_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()), [](const auto& rule_case) {
-  const RuleCase& rule = rule_case.param;
-  return rule.rule + "_" + rule.selection + "_" + rule.quotas;
-});
+INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()),
+                         [](const auto& rule_case) {
+                           const RuleCase& rule = rule_case.param;
+                           return rule.rule + "_" + rule.selection + "_" + rule.quotas;
+                         });
 
 }  // namespace
 }  // namespace gcg

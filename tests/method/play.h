@@ -25,9 +25,7 @@ struct Play {
   std::vector<TrainingState> begun;  ///< state at the start of every phase
 };
 
-inline Network small_network() {
-  return build_network("resnet8", {{3, 16, 16}, 10, 4});
-}
+inline Network small_network() { return build_network("resnet8", {{3, 16, 16}, 10, 4}); }
 
 inline Play play(const std::string& name, const std::map<std::string, std::string>& options,
                  const std::function<double(double)>& accuracy, std::uint64_t seed = 1,
@@ -48,18 +46,18 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
   result.record.identity.validation_images = 100000;
   result.state = initial_state(network, Mask(network, true), seed);
   // A gradient that depends on the position alone: enough for the rule to have something to rank.
-  MethodContext context{result.network, result.recipe, seed, result.record, result.state,
-                        [&](std::uint64_t index) {
-                          RandomStream stream(seed, "test-gradient", index);
-                          std::vector<std::vector<float>> gradients;
-                          for (const Layer& layer : network.layers) {
-                            auto& values = gradients.emplace_back(layer.connections());
-                            for (float& value : values) {
-                              value = static_cast<float>(stream.normal());
-                            }
-                          }
-                          return gradients;
-                        }};
+  MethodContext context{
+      result.network, result.recipe, seed, result.record, result.state, [&](std::uint64_t index) {
+        RandomStream stream(seed, "test-gradient", index);
+        std::vector<std::vector<float>> gradients;
+        for (const Layer& layer : network.layers) {
+          auto& values = gradients.emplace_back(layer.connections());
+          for (float& value : values) {
+            value = static_cast<float>(stream.normal());
+          }
+        }
+        return gradients;
+      }};
   std::optional<Phase> phase = method->begin(context);
   while (phase) {
     result.phases.push_back(*phase);
@@ -78,9 +76,9 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
     row.density = result.state.mask.density();
     row.validation_accuracy = accuracy(row.density);
     result.record.stages.push_back(row);
-    result.record.masks.push_back(
-        {phase->stage, result.state.mask,
-         mask_statistics(network, result.state.values, result.state.mask, nullptr, result.state.mask, {})});
+    result.record.masks.push_back({phase->stage, result.state.mask,
+                                   mask_statistics(network, result.state.values, result.state.mask,
+                                                   nullptr, result.state.mask, {})});
     phase = method->next(context, *phase);
   }
   return result;

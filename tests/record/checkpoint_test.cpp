@@ -10,11 +10,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/temporary_folder.h"
 #include "record/sample_record.h"
-#include "record/temporary_folder.h"
+#include "record/write_bytes.h"
 
 namespace gcg {
 namespace {
+
+using testing::TemporaryFolder;
 
 namespace fs = std::filesystem;
 using testing::AllOf;

@@ -10,12 +10,14 @@
 #include <map>
 #include <sstream>
 
+#include "base/temporary_folder.h"
 #include "record/run_file.h"
 #include "record/sample_record.h"
-#include "record/temporary_folder.h"
 
 namespace gcg {
 namespace {
+
+using testing::TemporaryFolder;
 
 /// A row of the page's tables, or what the file has to say about the same.
 struct Entry {

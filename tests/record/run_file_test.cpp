@@ -10,9 +10,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "base/temporary_folder.h"
 #include "record/hdf5.h"
 #include "record/sample_record.h"
-#include "record/temporary_folder.h"
+#include "record/write_bytes.h"
 
 #ifdef __SANITIZE_ADDRESS__
 /// The HDF5 library forgets some of its own memory when it gives up on damaged data.
@@ -22,6 +23,8 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libhdf5"; }
 
 namespace gcg {
 namespace {
+
+using testing::TemporaryFolder;
 
 using testing::AllOf;
 using testing::ElementsAre;

@@ -75,7 +75,8 @@ TEST(CommandLine, HelpShowsEveryOptionWithItsDefault) {
 
 TEST(CommandLine, ListShowsWhatIsRegistered) {
   const std::string text = run_list();
-  for (const char* name : {"gcg", "fixed_mask", "path_l2", "phew", "logistic", "resnet20", "cifar10"}) {
+  for (const char* name :
+       {"gcg", "fixed_mask", "path_l2", "phew", "logistic", "resnet20", "cifar10"}) {
     EXPECT_THAT(text, HasSubstr(name));
   }
 }

@@ -24,7 +24,8 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 TEST(Launcher, AFailedJobDoesNotStopTheOthers) {
-  const std::vector<Job> jobs{shell("bad", "exit 3"), shell("killed", "kill -9 $$"), shell("good", "true")};
+  const std::vector<Job> jobs{shell("bad", "exit 3"), shell("killed", "kill -9 $$"),
+                              shell("good", "true")};
   const auto states = run_jobs(jobs, 1, 1, [](const auto&) {});
   EXPECT_EQ(states, (std::vector{JobState::failed, JobState::failed, JobState::done}));
 }
@@ -36,13 +37,15 @@ TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
   }
   std::int64_t most = 0;
   run_jobs(jobs, 2, 1, [&](const std::vector<JobState>& states) {
-    most = std::max<std::int64_t>(most, std::count(states.begin(), states.end(), JobState::running));
+    most =
+        std::max<std::int64_t>(most, std::count(states.begin(), states.end(), JobState::running));
   });
   EXPECT_EQ(most, 2);
 }
 
 TEST(Launcher, OutputGoesToTheLogAndThreadsToTheEnvironment) {
-  const std::vector<Job> jobs{shell("speaker", "echo threads $OMP_NUM_THREADS; echo complaint >&2")};
+  const std::vector<Job> jobs{
+      shell("speaker", "echo threads $OMP_NUM_THREADS; echo complaint >&2")};
   run_jobs(jobs, 1, 3, [](const auto&) {});
   EXPECT_EQ(text_of(jobs.front().log), "threads 3\ncomplaint\n");
 }

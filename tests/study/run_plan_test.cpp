@@ -75,21 +75,25 @@ TEST(RunPlan, TheCommandLineOfTheIdentityMakesTheSameRun) {
 }
 
 TEST(RunPlan, UnknownOptionsAreErrors) {
-  EXPECT_THAT(usage_error([] { (void)make_run_plan({{"grow-ratio", "1"}}); }),
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"grow-ratio", "1"}});
+              }),
               HasSubstr("--grow-ratio: there is no such option"));
 }
 
 TEST(RunPlan, AnOptionOfAnotherMethodIsAnErrorThatNamesItsOwner) {
-  const std::string text =
-      usage_error([] { (void)make_run_plan({{"method", "dense"}, {"growth-ratio", "0.3"}}); });
+  const std::string text = usage_error([] {
+    (void)make_run_plan({{"method", "dense"}, {"growth-ratio", "0.3"}});
+  });
   EXPECT_THAT(text, HasSubstr("--growth-ratio: is not used by method dense"));
   EXPECT_THAT(text, HasSubstr("method gcg"));
 }
 
 TEST(RunPlan, AnOptionWithoutEffectIsAnErrorEvenAtItsDefault) {
-  EXPECT_THAT(
-      usage_error([] { (void)make_run_plan({{"selection", "greedy"}, {"beta", "1"}}); }),
-      HasSubstr("--beta: has no effect here"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"selection", "greedy"}, {"beta", "1"}});
+              }),
+              HasSubstr("--beta: has no effect here"));
   EXPECT_THAT(usage_error([] {
                 (void)make_run_plan({{"growth-rule", "random"}, {"path-norm", "identity"}});
               }),
@@ -109,18 +113,22 @@ TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
                                                         {"threads", "0"},
                                                         {"seed", "-1"}}) {
     SCOPED_TRACE(name + "=" + value);
-    EXPECT_THAT(usage_error([&] { (void)make_run_plan({{name, value}}); }),
+    EXPECT_THAT(usage_error([&] {
+                  (void)make_run_plan({{name, value}});
+                }),
                 testing::AllOf(HasSubstr("--" + name), HasSubstr("in ")));
   }
 }
 
 TEST(RunPlan, ContradictionsAreErrors) {
-  EXPECT_THAT(
-      usage_error([] { (void)make_run_plan({{"max-density", "0.1"}, {"seed-density", "0.2"}}); }),
-      HasSubstr("below --seed-density"));
-  EXPECT_THAT(
-      usage_error([] { (void)make_run_plan({{"method", "fixed_mask"}, {"mask-stage", "2"}}); }),
-      HasSubstr("there is no --mask-file"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"max-density", "0.1"}, {"seed-density", "0.2"}});
+              }),
+              HasSubstr("below --seed-density"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"method", "fixed_mask"}, {"mask-stage", "2"}});
+              }),
+              HasSubstr("there is no --mask-file"));
 }
 
 TEST(RunPlan, TheRecordListsEveryOptionInUse) {

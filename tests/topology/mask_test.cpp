@@ -9,27 +9,17 @@
 #include "base/random.h"
 #include "base/throws.h"
 #include "graph/networks.h"
+#include "topology/mask_literals.h"
 
 namespace gcg {
 namespace {
 
+using testing::present_of;
+using testing::with;
+
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StrEq;
-
-LayerMask with(std::int64_t size, std::initializer_list<std::int64_t> present) {
-  LayerMask mask(size);
-  for (const std::int64_t i : present) {
-    mask.set(i);
-  }
-  return mask;
-}
-
-std::vector<std::int64_t> present_of(const LayerMask& mask) {
-  std::vector<std::int64_t> result;
-  mask.for_each_present([&](std::int64_t i) { result.push_back(i); });
-  return result;
-}
 
 Network two_layers() {
   NetworkBuilder net("two", {10, 1, 1});

@@ -14,29 +14,19 @@
 #include "base/random.h"
 #include "base/throws.h"
 #include "graph/networks.h"
+#include "topology/mask_literals.h"
 #include "topology/scalar_paths.h"
 
 namespace gcg {
 namespace {
 
+using testing::present_of;
+using testing::with;
+
 using ::testing::Each;
 using ::testing::ElementsAre;
 using testing::Step;
 using ::testing::StrEq;
-
-LayerMask with(std::int64_t size, std::initializer_list<std::int64_t> present) {
-  LayerMask mask(size);
-  for (const std::int64_t i : present) {
-    mask.set(i);
-  }
-  return mask;
-}
-
-std::vector<std::int64_t> present_of(const LayerMask& mask) {
-  std::vector<std::int64_t> result;
-  mask.for_each_present([&](std::int64_t i) { result.push_back(i); });
-  return result;
-}
 
 /// 3 inputs, hidden layers of 4 and 3 units, 2 logits.
 Network small_mlp() {

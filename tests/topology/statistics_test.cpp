@@ -14,23 +14,18 @@
 
 #include "base/random.h"
 #include "base/throws.h"
+#include "topology/mask_literals.h"
 #include "topology/reachability.h"
 #include "topology/scalar_paths.h"
 
 namespace gcg {
 namespace {
 
+using testing::with;
+
 using ::testing::ElementsAre;
 using testing::Step;
 using ::testing::StrEq;
-
-LayerMask with(std::int64_t size, std::initializer_list<std::int64_t> present) {
-  LayerMask mask(size);
-  for (const std::int64_t i : present) {
-    mask.set(i);
-  }
-  return mask;
-}
 
 /// Initial weights, zero where absent, as a training run holds them.
 Parameters masked_parameters(const Network& network, const Mask& mask, std::uint64_t seed) {
