@@ -12,7 +12,7 @@ PYTHON := /usr/bin/python3
 # Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
 PACKAGES := g++ cmake ninja-build lld ccache git \
   libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
-  libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev libspdlog-dev \
+  libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
   nlohmann-json3-dev libssl-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
@@ -59,7 +59,7 @@ growth-rules: build ## accuracy over density by growth rule, with controls
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)
 
-format: ## format the C++ sources
+format: ## format the C++ sources (needs clang-format)
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
 
 tidy: configure ## clang-tidy over the library (needs clang-tidy)

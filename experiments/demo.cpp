@@ -35,5 +35,5 @@ int main(int argc, char** argv) {
   return gcg::experiment_main(
       argc, argv,
       {"demo", "Gradual Capacity Growth beside dense training on the embedded images", demo,
-       "procedural", true});
+       "procedural", true, true});
 }

@@ -76,10 +76,8 @@ std::vector<double> control_densities(const Scale& scale) {
 std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
   const Scale scale = scale_of(request.scale);
   const std::string stages = fmt::format("{}", scale.stages);
-  const GivenOptions common{
-      {"network", scale.network},
-      {"width", scale.width},
-      {"epochs", fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs))}};
+  const GivenOptions common{{"network", scale.network}, {"width", scale.width}};
+  const std::string epochs = fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs));
   std::vector<Curve> curves = growth_curves(request.scale);
   for (Curve& curve : curves) {
     // Narrow networks have units that no walk of the seed meets: they are repaired, count
@@ -106,7 +104,20 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
     }
     curves.push_back(std::move(curve));
   }
-  curves.push_back({"dense", {{"method", "dense"}}});
+  // Random masks by the recipe, once, in as many epochs as a whole growth path.
+  for (const double density : {0.1, 0.2, 0.4}) {
+    for (const char* rule : {"phew", "erk"}) {
+      if (request.scale != "smoke") {
+        curves.push_back({fmt::format("{} mask, recipe: density {:.2f}", rule, density),
+                          {{"method", "fixed_mask"},
+                           {"seed-rule", rule},
+                           {"seed-density", fmt::format("{}", density)},
+                           {"disconnected", "repair"},
+                           {"epochs", epochs}}});
+      }
+    }
+  }
+  curves.push_back({"dense", {{"method", "dense"}, {"epochs", epochs}}});
 
   std::vector<ExperimentRun> runs;
   const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;

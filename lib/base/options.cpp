@@ -30,7 +30,7 @@ T parse_number(const std::string& name, const std::string& text, const Range& ra
   if (!parsed || !inside) {
     throw UsageError("--" + name,
                      fmt::format("'{}' is not {} in {}", text, kind, range_text(range)),
-                     "see --help for the meaning of the option");
+                     "--help says what the option means");
   }
   return value;
 }
@@ -43,6 +43,11 @@ Option& Option::used_if(std::function<bool()> condition, std::string reason_if_n
   unused = [condition = std::move(condition), reason = std::move(reason_if_not)] {
     return condition() ? std::string() : reason;
   };
+  return *this;
+}
+
+Option& Option::identified_by(std::function<std::string()> identity) {
+  identity_text = std::move(identity);
   return *this;
 }
 
@@ -59,6 +64,7 @@ Option& OptionList::append(Option option) {
   }
   option.group = group_;
   option.default_text = option.text();
+  option.identity_text = option.text;
   option.unused = [] { return std::string(); };
   options_.push_back(std::move(option));
   return options_.back();
@@ -67,7 +73,7 @@ Option& OptionList::append(Option option) {
 Option& OptionList::add(std::string name, double& value, Range range, std::string help) {
   Option option;
   option.name = name;
-  option.help = std::move(help);
+  option.help = fmt::format("{}; {}", help, range_text(range));
   option.set = [name, range, &value](const std::string& text) {
     value = parse_number<double>(name, text, range, "a number");
   };
@@ -78,7 +84,7 @@ Option& OptionList::add(std::string name, double& value, Range range, std::strin
 Option& OptionList::add(std::string name, std::int64_t& value, Range range, std::string help) {
   Option option;
   option.name = name;
-  option.help = std::move(help);
+  option.help = fmt::format("{}; whole number in {}", help, range_text(range));
   option.set = [name, range, &value](const std::string& text) {
     value = parse_number<std::int64_t>(name, text, range, "a whole number");
   };
@@ -124,7 +130,7 @@ Option& OptionList::add_choice(std::string name, std::string& value,
                                std::vector<std::string> choices, std::string help) {
   Option option;
   option.name = name;
-  option.help = fmt::format("{}: {}", help, fmt::join(choices, ", "));
+  option.help = fmt::format("{}; one of: {}", help, fmt::join(choices, ", "));
   option.set = [name, choices = std::move(choices), &value](const std::string& text) {
     if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
       throw UsageError("--" + name,

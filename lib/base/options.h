@@ -17,8 +17,8 @@ struct Range {
   bool high_open = false;
 };
 
-inline constexpr Range kPositive{0, std::numeric_limits<double>::infinity(), true, false};
-inline constexpr Range kNotNegative{0, std::numeric_limits<double>::infinity(), false, false};
+inline constexpr Range kPositive{0, std::numeric_limits<double>::infinity(), true, true};
+inline constexpr Range kNotNegative{0, std::numeric_limits<double>::infinity(), false, true};
 inline constexpr Range kFraction{0, 1, true, false};      ///< (0, 1]: a density
 inline constexpr Range kProbability{0, 1, false, false};  ///< [0, 1]
 
@@ -31,11 +31,14 @@ struct Option {
   bool affects_result = true;                   ///< part of a run's identity
   std::function<void(const std::string&)> set;  ///< throws UsageError that names option and range
   std::function<std::string()> text;            ///< canonical text of the present value
+  /// What stands for the value in a run's identity: the text, or the digest of a file it names.
+  std::function<std::string()> identity_text;
   /// Empty if the present values of the other options make use of this one, else the reason why
   /// not.
   std::function<std::string()> unused;
 
   Option& used_if(std::function<bool()> condition, std::string reason_if_not);
+  Option& identified_by(std::function<std::string()> identity);
   Option& cosmetic();  ///< does not affect the result: kept out of a run's identity
 };
 

@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
+#include "base/lookup.h"
 #include "data/cifar.h"
 #include "data/idx.h"
 #include "data/procedural.h"
@@ -107,14 +107,7 @@ constexpr std::array<DataSourceEntry, 3> kSources{{
 std::span<const DataSourceEntry> data_source_table() { return kSources; }
 
 std::unique_ptr<DataSource> make_data_source(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const DataSourceEntry& entry : kSources) {
-    if (entry.name == name) {
-      return entry.make();
-    }
-    names.push_back(entry.name);
-  }
-  throw UsageError("--data", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+  return find_row(kSources, name, "--data").make();
 }
 
 }  // namespace gcg

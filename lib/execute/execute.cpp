@@ -7,6 +7,7 @@
 #include "base/host.h"
 #include "base/progress.h"
 #include "dense/torch_executor.h"
+#include "extrapolate/curve.h"
 #include "record/run_file.h"
 #include "train/trainer.h"
 
@@ -31,7 +32,8 @@ RunRecord fresh_record(const RunPlan& plan) {
   const BlasFacts blas = blas_facts();
   record.libraries = {{"LibTorch", torch_version()},
                       {"BLAS", fmt::format("{} ({})", blas.version, blas.library)},
-                      {"HDF5", hdf5_version()}};
+                      {"HDF5", hdf5_version()},
+                      {"Ceres", ceres_version()}};
   if (!blas.warning.empty()) {
     record.warnings.push_back(blas.warning);
   }
@@ -44,11 +46,25 @@ std::string progress_text(const TrainingProgress& progress) {
                      progress.loss);
 }
 
+/// What a killed process left half written; nobody else works in the folder while it is locked.
+void remove_temporary_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".tmp") {
+      left.push_back(entry.path());
+    }
+  }
+  for (const std::filesystem::path& path : left) {
+    std::filesystem::remove(path);
+  }
+}
+
 }  // namespace
 
 RunRecord execute(RunPlan& plan) {
   make_writable_folder(plan.folder());
   const FolderLock lock(plan.folder());
+  remove_temporary_files(plan.folder());
   const DataSet data = plan.data->load();
   const Network network = network_for(plan, data);
   const std::unique_ptr<Executor> executor = make_torch_executor(network, plan.settings.threads);

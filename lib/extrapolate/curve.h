@@ -132,6 +132,9 @@ const ExtrapolatorEntry& find_extrapolator(std::string_view name);
 /// names the stage (counted from 0). Options out of range: a UsageError that names the option.
 Extrapolation extrapolate(std::span<const CurvePoint> points, const ExtrapolationOptions& options);
 
+/// Version of the library that makes the fits, "2.1.0".
+std::string ceres_version();
+
 /// The stopping rule over a growing trajectory.
 enum class StopReason : std::uint8_t { none, reached_d_star, reached_d_max };
 std::string_view stop_reason_name(StopReason reason);

@@ -4,7 +4,10 @@
 #include <array>
 #include <cmath>
 
+#include <ceres/version.h>
+
 #include "base/error.h"
+#include "base/lookup.h"
 #include "extrapolate/extrapolators.h"
 
 namespace gcg {
@@ -82,15 +85,7 @@ std::span<const ExtrapolatorEntry> extrapolator_table() {
 }
 
 const ExtrapolatorEntry& find_extrapolator(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const ExtrapolatorEntry& entry : extrapolator_table()) {
-    if (entry.name == name) {
-      return entry;
-    }
-    names.push_back(entry.name);
-  }
-  throw UsageError("extrapolator", fmt::format("there is none named \"{}\"", name),
-                   fmt::format("choose one of: {}", fmt::join(names, ", ")));
+  return find_row(extrapolator_table(), name, "--extrapolator");
 }
 
 Extrapolation extrapolate(std::span<const CurvePoint> points, const ExtrapolationOptions& options) {
@@ -99,5 +94,7 @@ Extrapolation extrapolate(std::span<const CurvePoint> points, const Extrapolatio
   check_points(points);
   return entry.extrapolate(points, options);
 }
+
+std::string ceres_version() { return CERES_VERSION_STRING; }
 
 }  // namespace gcg

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <vector>
 
 #include "base/error.h"
+#include "base/lookup.h"
 
 namespace gcg {
 
@@ -88,25 +88,17 @@ constexpr std::array<NetworkEntry, 4> kNetworks{{
 std::span<const NetworkEntry> network_table() { return kNetworks; }
 
 Network build_network(std::string_view name, NetworkRequest request) {
-  for (const NetworkEntry& entry : kNetworks) {
-    if (entry.name == name) {
-      if (request.width == 0) {
-        request.width = entry.default_width;
-      }
-      constexpr std::int64_t limit = 1 << 20;  // far above any use, far below an overflow
-      if (request.width < 0 || request.width > limit || request.classes < 2 ||
-          request.classes > limit) {
-        throw Error(name, fmt::format("width {} and {} classes make no network", request.width,
-                                      request.classes));
-      }
-      return entry.build(request);
-    }
+  const NetworkEntry& entry = find_row(kNetworks, name, "--network");
+  if (request.width == 0) {
+    request.width = entry.default_width;
   }
-  std::vector<std::string_view> names;
-  for (const NetworkEntry& entry : kNetworks) {
-    names.push_back(entry.name);
+  constexpr std::int64_t limit = 1 << 20;  // far above any use, far below an overflow
+  if (request.width < 0 || request.width > limit || request.classes < 2 ||
+      request.classes > limit) {
+    throw Error(name, fmt::format("width {} and {} classes make no network", request.width,
+                                  request.classes));
   }
-  throw UsageError("--network", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+  return entry.build(request);
 }
 
 }  // namespace gcg

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/lookup.h"
 #include "base/random.h"
 #include "growth/sampling.h"
 #include "growth/units.h"
@@ -206,14 +207,7 @@ void repair(const Network& network, Seed& seed, std::uint64_t number) {
 std::span<const SeedRule> seed_rule_table() { return kSeedRules; }
 
 const SeedRule& find_seed_rule(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const SeedRule& rule : kSeedRules) {
-    if (rule.name == name) {
-      return rule;
-    }
-    names.push_back(rule.name);
-  }
-  throw UsageError("--seed-rule", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+  return find_row(kSeedRules, name, "--seed-rule");
 }
 
 std::int64_t present_for_density(const Network& network, double density) {

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "method/methods.h"
 #include "method/seed_options.h"
 #include "method/stage_training.h"
@@ -20,8 +22,8 @@ class FixedMask final : public Method {
   void add_options(OptionList& list) override {
     const auto seeded = [this] { return mask_file_.empty(); };
     const auto cyclic = [this] { return cycles_ > 0; };
-    list.add("mask-file", mask_file_,
-             "run file to take the mask from; empty: a seed rule makes it");
+    list.add("mask-file", mask_file_, "run file to take the mask from; empty: a seed rule makes it")
+        .identified_by([this] { return hex(sha256(read_file(mask_file_))); });
     list.add("mask-stage", mask_stage_, {-1, 1e6}, "stage of --mask-file; -1: the last")
         .used_if([this] { return !mask_file_.empty(); }, "there is no --mask-file");
     add_seed_options(list, seed_);
@@ -35,6 +37,12 @@ class FixedMask final : public Method {
     for (const char* name : {"stage-epochs", "stage-warmup"}) {
       list.restrict(name, cyclic, "without --cycles the recipe sets the epochs");
     }
+    restrict_recipe(
+        list, {"schedule", "warmup"}, [this] { return cycles_ == 0; },
+        "--cycles have a schedule of their own");
+    restrict_recipe(
+        list, {"epochs"}, [this] { return cycles_ == 0 || training_.epochs == 0; },
+        "--cycles and --stage-epochs set the epochs");
   }
 
   void check(const Recipe& /*recipe*/) const override {}
@@ -44,8 +52,9 @@ class FixedMask final : public Method {
   }
 
   Phase begin(MethodContext& context) const override {
+    std::int64_t moved = 0;
     if (mask_file_.empty()) {
-      apply_seed(seed_, context);
+      moved = apply_seed(seed_, context);
     } else {
       Mask mask = read_stage_mask(mask_file_, mask_stage_);
       try {
@@ -56,7 +65,10 @@ class FixedMask final : public Method {
       context.state.mask = std::move(mask);
       clear_absent(context.state);
     }
-    return cycles_ > 0 ? stage_phase(training_, context.recipe, 0) : whole_recipe(context.recipe);
+    Phase phase =
+        cycles_ > 0 ? stage_phase(training_, context.recipe, 0) : whole_recipe(context.recipe);
+    phase.repaired = moved;
+    return phase;
   }
 
   std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {

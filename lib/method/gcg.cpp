@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/lookup.h"
 #include "extrapolate/curve.h"
 #include "growth/seed.h"
-#include "method/growth_rules.h"
+#include "method/growth_rule.h"
 #include "method/methods.h"
 #include "method/seed_options.h"
 #include "method/stage_training.h"
@@ -24,7 +25,7 @@ class Gcg final : public Method {
     add_seed_options(list, seed_);
     list.group("Stages and growth (method gcg)");
     add_stage_training_options(list, training_);
-    list.add("growth-ratio", growth_ratio_, kPositive,
+    list.add("growth-ratio", growth_ratio_, {0, 100, true, false},
              "connections added per stage over present connections");
     add_growth_rule_options(list, rule_);
     list.group("Extrapolation and stop (method gcg)");
@@ -33,30 +34,36 @@ class Gcg final : public Method {
     list.add("max-density", max_density_, kFraction,
              "no stage is denser; the last is cut to it exactly");
     list.add("max-stages", max_stages_, {0, 1e6}, "stop after this many stages; 0: no limit");
-    std::vector<std::string> extrapolators;
-    for (const ExtrapolatorEntry& entry : extrapolator_table()) {
-      extrapolators.emplace_back(entry.name);
-    }
-    list.add_choice("extrapolator", fit_.extrapolator, extrapolators,
+    list.add_choice("extrapolator", fit_.extrapolator, row_names(extrapolator_table()),
                     "curve of accuracy over density");
-    list.add("epsilon", fit_.epsilon, kPositive,
+    list.add("epsilon", fit_.epsilon, kFraction,
              "accuracy given away against the fitted accuracy at density 1");
     list.add("epsilon-relative", fit_.epsilon_relative,
              "epsilon is a fraction of accuracy at density 1 minus chance");
     list.add("min-stages", fit_.min_stages, {3, 1e6}, "stages before the first fit");
     list.add("bootstrap", fit_.bootstrap, {0, 1e6}, "replicates for the interval of d*; 0: none");
-    list.add("confidence", fit_.confidence, {0, 1, true, true}, "level of the interval of d*");
+    list.add("confidence", fit_.confidence, {0, 1, true, true}, "level of the interval of d*")
+        .used_if([this] { return fit_.bootstrap > 0; }, "--bootstrap 0 gives no interval");
     list.group("Final training (method gcg)");
     list.add_choice(
         "final", final_, {"continue", "rewind", "none"},
         "the recipe on the found network: weights kept, set back to their initial values, "
         "or no final training");
+    const auto trained_at_the_end = [this] { return final_ != "none"; };
+    restrict_recipe(list, {"schedule", "warmup"}, trained_at_the_end, "there is no final training");
+    restrict_recipe(
+        list, {"epochs"}, [this] { return final_ != "none" || training_.epochs == 0; },
+        "there is no final training, and --stage-epochs is given");
   }
 
   void check(const Recipe& /*recipe*/) const override {
     if (seed_.density > max_density_) {
       throw UsageError("--max-density",
                        fmt::format("{} is below --seed-density {}", max_density_, seed_.density));
+    }
+    if (fit_.epsilon_relative && fit_.epsilon >= 1) {
+      throw UsageError("--epsilon", "a relative epsilon of 1 gives everything away",
+                       "choose a fraction below 1");
     }
   }
 
@@ -71,8 +78,10 @@ class Gcg final : public Method {
   }
 
   Phase begin(MethodContext& context) const override {
-    apply_seed(seed_, context);
-    return stage_phase(training_, context.recipe, 0);
+    const std::int64_t moved = apply_seed(seed_, context);
+    Phase phase = stage_phase(training_, context.recipe, 0);
+    phase.repaired = moved;
+    return phase;
   }
 
   std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
@@ -144,6 +153,7 @@ class Gcg final : public Method {
     Phase phase = stage_phase(training_, context.recipe, stage);
     phase.grown = report.grown;
     phase.repaired = report.repaired;
+    phase.growth_overlap = report.overlap;
     return phase;
   }
 

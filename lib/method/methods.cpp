@@ -1,11 +1,8 @@
 #include "method/methods.h"
 
-#include <fmt/format.h>
-
 #include <array>
-#include <vector>
 
-#include "base/error.h"
+#include "base/lookup.h"
 
 namespace gcg {
 
@@ -25,14 +22,7 @@ constexpr std::array<MethodEntry, 3> kMethods{{
 std::span<const MethodEntry> method_table() { return kMethods; }
 
 std::unique_ptr<Method> make_method(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const MethodEntry& entry : kMethods) {
-    if (entry.name == name) {
-      return entry.make();
-    }
-    names.push_back(entry.name);
-  }
-  throw UsageError("--method", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+  return find_row(kMethods, name, "--method").make();
 }
 
 }  // namespace gcg

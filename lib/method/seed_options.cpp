@@ -1,8 +1,8 @@
 #include "method/seed_options.h"
 
 #include <utility>
-#include <vector>
 
+#include "base/lookup.h"
 #include "growth/seed.h"
 
 namespace gcg {
@@ -25,11 +25,8 @@ DisconnectedPolicy policy_of(const SeedOptions& options) {
 }  // namespace
 
 void add_seed_options(OptionList& list, SeedOptions& options) {
-  std::vector<std::string> rules;
-  for (const SeedRule& rule : seed_rule_table()) {
-    rules.emplace_back(rule.name);
-  }
-  list.add_choice("seed-rule", options.rule, rules, "rule of the first mask");
+  list.add_choice("seed-rule", options.rule, row_names(seed_rule_table()),
+                  "rule of the first mask");
   list.add("seed-density", options.density, kFraction, "density of the first mask");
   list.add_choice(
       "disconnected", options.disconnected, {"auto", "fail", "warn", "repair"},
@@ -37,7 +34,7 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
       "warn for others");
 }
 
-void apply_seed(const SeedOptions& options, MethodContext& context) {
+std::int64_t apply_seed(const SeedOptions& options, MethodContext& context) {
   Seed seed = make_seed(context.network, context.state.values, options.rule, options.density,
                         policy_of(options), context.seed);
   if (!seed.warning.empty()) {
@@ -45,6 +42,7 @@ void apply_seed(const SeedOptions& options, MethodContext& context) {
   }
   context.state.mask = std::move(seed.mask);
   clear_absent(context.state);
+  return seed.moved;
 }
 
 }  // namespace gcg

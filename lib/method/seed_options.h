@@ -17,7 +17,7 @@ struct SeedOptions {
 void add_seed_options(OptionList& list, SeedOptions& options);
 
 /// Makes the first mask on the fresh weights of context.state and applies it. A warning goes into
-/// the record. Errors: as make_seed.
-void apply_seed(const SeedOptions& options, MethodContext& context);
+/// the record. Returns the number of connections that a repair moved. Errors: as make_seed.
+std::int64_t apply_seed(const SeedOptions& options, MethodContext& context);
 
 }  // namespace gcg

@@ -12,6 +12,15 @@ void add_stage_training_options(OptionList& list, StageTraining& training) {
            "share of a stage's updates with a linear rise to the peak learning rate");
 }
 
+void restrict_recipe(OptionList& list, std::initializer_list<std::string_view> names,
+                     const std::function<bool()>& condition, const std::string& reason_if_not) {
+  for (const std::string_view name : names) {
+    if (list.find(name) != nullptr) {
+      list.restrict(name, condition, reason_if_not);
+    }
+  }
+}
+
 std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe) {
   if (training.epochs > 0) {
     return training.epochs;

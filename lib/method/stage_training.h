@@ -1,6 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
 
 #include "base/options.h"
 #include "train/method.h"
@@ -15,6 +19,10 @@ struct StageTraining {
 };
 
 void add_stage_training_options(OptionList& list, StageTraining& training);
+
+/// Makes options of the recipe depend on a condition, where the list has them.
+void restrict_recipe(OptionList& list, std::initializer_list<std::string_view> names,
+                     const std::function<bool()>& condition, const std::string& reason_if_not);
 
 /// Epochs of one stage, the default resolved.
 std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe);

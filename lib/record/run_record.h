@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,8 +67,13 @@ struct StageRow {
   double validation_loss = 0;
   double validation_accuracy = 0;
   std::int64_t grown = 0;     ///< connections added to reach this stage's mask
-  std::int64_t repaired = 0;  ///< of those, by the repair of dead units
-  Extrapolation fit;          ///< after this stage (outcome too_few_stages where there is none)
+  std::int64_t repaired = 0;  ///< of those, by the repair of dead units; first stage: connections
+                              ///< that the repair of the seed mask moved
+  /// Structural diversity: Jaccard index of the connections the growth rule selected with those of
+  /// a second draw at the same layer counts (1: no choice was left). NaN where nothing was
+  /// selected.
+  double growth_overlap = std::numeric_limits<double>::quiet_NaN();
+  Extrapolation fit;  ///< after this stage (outcome too_few_stages where there is none)
   std::string
       decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
   double training_flops = 0;  ///< of this stage, growth included

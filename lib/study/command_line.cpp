@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "extrapolate/curve.h"
 #include "growth/seed.h"
-#include "method/growth_rules.h"
+#include "method/growth_rule.h"
 #include "method/methods.h"
 
 namespace gcg {

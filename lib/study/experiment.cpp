@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <cctype>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -35,7 +36,9 @@ struct Settings {
 struct PlannedRun {
   ExperimentRun run;
   std::unique_ptr<RunPlan> plan;
-  std::string state;  ///< "finished", "started", "failed" or "-"
+  bool selected = true;     ///< by --only
+  std::string state;        ///< "finished", "started", "failed", "damaged" or "-"
+  std::string data_digest;  ///< of a finished run
 };
 
 po::options_description describe(const Experiment& experiment, Settings& settings) {
@@ -76,10 +79,12 @@ Settings parse(int argc, const char* const* argv, const Experiment& experiment) 
   } catch (const po::error& error) {
     throw UsageError("command line", error.what(), "--help lists the options");
   }
-  const std::set<std::string> scales{"smoke", "small", "full"};
-  if (scales.count(settings.request.scale) == 0) {
-    throw UsageError("--scale",
-                     fmt::format("'{}' is none of: smoke, small, full", settings.request.scale));
+  const std::vector<std::string_view> scales =
+      experiment.one_scale ? std::vector<std::string_view>{"smoke"}
+                           : std::vector<std::string_view>{"smoke", "small", "full"};
+  if (std::find(scales.begin(), scales.end(), settings.request.scale) == scales.end()) {
+    throw UsageError("--scale", fmt::format("'{}' is none of: {}", settings.request.scale,
+                                            fmt::join(scales, ", ")));
   }
   if (settings.request.seeds < 0 || settings.jobs < 0) {
     throw UsageError(settings.jobs < 0 ? "--jobs" : "--seeds", "is negative");
@@ -87,25 +92,25 @@ Settings parse(int argc, const char* const* argv, const Experiment& experiment) 
   return settings;
 }
 
-std::string state_on_disk(const RunPlan& plan) {
-  const fs::path file = plan.folder() / kRunFileName;
+void look_at_disk(PlannedRun& run) {
+  const fs::path file = run.plan->folder() / kRunFileName;
+  run.state = fs::exists(run.plan->folder() / "log.txt") ? "started" : "-";
   if (!fs::exists(file)) {
-    return fs::exists(plan.folder() / "log.txt") ? "started" : "-";
+    return;
   }
   try {
-    const std::string status = read_run_file(file).status;
-    return status == "running" ? "started" : status;
+    const RunRecord record = read_run_file(file);
+    run.state = record.status == "running" ? "started" : record.status;
+    run.data_digest = record.identity.data_digest;
   } catch (const Error&) {
-    return "damaged";
+    run.state = "damaged";  // it is made again from its checkpoint
   }
 }
 
 std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& settings) {
   std::vector<PlannedRun> planned;
+  bool any = false;
   for (ExperimentRun& run : experiment.runs(settings.request)) {
-    if (run.curve.find(settings.only) == std::string::npos) {
-      continue;
-    }
     GivenOptions given = run.options;
     given["data"] = settings.data;
     given["seed"] = fmt::format("{}", run.seed);
@@ -114,15 +119,33 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& 
       given["data-dir"] = settings.data_dir;
     }
     run.options = given;
-    auto plan = make_run_plan(given);
-    std::string state = state_on_disk(*plan);
-    planned.push_back({std::move(run), std::move(plan), std::move(state)});
+    PlannedRun next;
+    next.selected = run.curve.find(settings.only) != std::string::npos;
+    next.run = std::move(run);
+    next.plan = make_run_plan(given);
+    look_at_disk(next);
+    any = any || next.selected;
+    planned.push_back(std::move(next));
   }
-  if (planned.empty()) {
+  if (!any) {
     throw UsageError("--only", fmt::format("no curve contains '{}'", settings.only),
                      "--list shows the curves");
   }
   return planned;
+}
+
+/// Loads the images once, before any run is started: a missing folder is told here, and finished
+/// runs on other images are not taken for this study's.
+void check_data(const std::vector<PlannedRun>& planned) {
+  const DataSet data = planned.front().plan->data->load();
+  for (const PlannedRun& run : planned) {
+    if (run.state == "finished" && run.data_digest != data.digest) {
+      throw Error((run.plan->folder() / kRunFileName).string(),
+                  fmt::format("this finished run saw other images (digest {}, now {})",
+                              run.data_digest.substr(0, 12), data.digest.substr(0, 12)),
+                  "choose another --out for other data");
+    }
+  }
 }
 
 std::int64_t curve_width(const std::vector<PlannedRun>& planned) {
@@ -137,8 +160,10 @@ void print_states(const std::vector<PlannedRun>& planned) {
   const std::int64_t width = curve_width(planned);
   fmt::print("{:<{}}  seed  {:<8}  run\n", "curve", width, "state");
   for (const PlannedRun& run : planned) {
-    fmt::print("{:<{}}  {:>4}  {:<8}  {}\n", run.run.curve, width, run.run.seed, run.state,
-               run.plan->identity.name);
+    if (run.selected) {
+      fmt::print("{:<{}}  {:>4}  {:<8}  {}\n", run.run.curve, width, run.run.seed, run.state,
+                 run.plan->identity.name);
+    }
   }
 }
 
@@ -147,6 +172,9 @@ void print_list(const Experiment& experiment, const std::vector<PlannedRun>& pla
   const std::int64_t width = curve_width(planned);
   std::vector<std::pair<std::string, std::int64_t>> curves;
   for (const PlannedRun& run : planned) {
+    if (!run.selected) {
+      continue;
+    }
     const auto found = std::find_if(curves.begin(), curves.end(), [&](const auto& curve) {
       return curve.first == run.run.curve;
     });
@@ -162,10 +190,41 @@ void print_list(const Experiment& experiment, const std::vector<PlannedRun>& pla
   }
 }
 
+/// A word as a shell wants it.
+std::string quoted(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("-_./=,:+").find(c) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) {
+    return word;
+  }
+  std::string text = "'";
+  for (const char c : word) {
+    text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return text + "'";
+}
+
+std::vector<std::string> run_command(const PlannedRun& run) {
+  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run";
+  std::vector<std::string> command{program.string()};
+  for (const auto& [name, value] : run.run.options) {
+    command.push_back(fmt::format("--{}={}", name, value));
+  }
+  return command;
+}
+
 void print_commands(const std::vector<PlannedRun>& planned) {
   for (const PlannedRun& run : planned) {
-    fmt::print("# {}, seed {}: {}\n{}\n", run.run.curve, run.run.seed, run.state,
-               run.plan->identity.command);
+    if (!run.selected) {
+      continue;
+    }
+    fmt::print("# {}, seed {}: {}\n", run.run.curve, run.run.seed, run.state);
+    for (const std::string& word : run_command(run)) {
+      fmt::print("{} ", quoted(word));
+    }
+    fmt::print("\n");
   }
 }
 
@@ -190,22 +249,19 @@ void write_study_file(const Experiment& experiment, const Settings& settings,
 
 std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned,
                            std::vector<std::size_t>& index) {
-  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run";
   std::vector<Job> jobs;
   std::set<std::string> taken;
   for (std::size_t i = 0; i < planned.size(); ++i) {
     const RunPlan& plan = *planned[i].plan;
-    if (planned[i].state == "finished" || !taken.insert(plan.identity.name).second) {
+    if (!planned[i].selected || planned[i].state == "finished" ||
+        !taken.insert(plan.identity.name).second) {
       continue;
     }
     make_writable_folder(plan.folder());
     Job job;
     job.name = plan.identity.name;
     job.log = plan.folder() / "log.txt";
-    job.command.push_back(program.string());
-    for (const auto& [name, value] : planned[i].run.options) {
-      job.command.push_back(fmt::format("--{}={}", name, value));
-    }
+    job.command = run_command(planned[i]);
     jobs.push_back(std::move(job));
     index.push_back(i);
   }
@@ -228,7 +284,7 @@ class Watch {
 
   void update(const std::vector<JobState>& states) {
     const bool changed = states != before_;
-    if (!changed && now_seconds() - last_ < 2) {
+    if (!changed && now_seconds() - last_ < 5) {
       return;
     }
     last_ = now_seconds();
@@ -271,8 +327,12 @@ class Watch {
     if (state == JobState::waiting || !fs::exists(file)) {
       return 0;
     }
-    const auto epochs = static_cast<double>(read_run_file(file).trajectory.size());
-    return std::min(1.0, epochs / planned_epochs(*runs_[j]));
+    try {
+      const auto epochs = static_cast<double>(read_run_file(file).trajectory.size());
+      return std::min(1.0, epochs / planned_epochs(*runs_[j]));
+    } catch (const Error&) {
+      return 0;  // a damaged file of an earlier start: the run is about to replace it
+    }
   }
 
   void tell(std::size_t j, JobState state) {
@@ -308,6 +368,7 @@ class Watch {
 
 int run_all(const Experiment& experiment, const Settings& settings,
             const std::vector<PlannedRun>& planned) {
+  check_data(planned);
   make_writable_folder(settings.out);
   write_study_file(experiment, settings, planned);
   std::vector<std::size_t> index;
@@ -316,7 +377,9 @@ int run_all(const Experiment& experiment, const Settings& settings,
   const std::int64_t parallel =
       settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, host_facts().cores / threads);
   fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
-             planned.size(), jobs.size(), parallel, settings.out);
+             std::count_if(planned.begin(), planned.end(),
+                           [](const PlannedRun& run) { return run.selected; }),
+             jobs.size(), parallel, settings.out);
   std::fflush(stdout);
   Watch watch(experiment, planned, jobs, index);
   const std::vector<JobState> states = run_jobs(

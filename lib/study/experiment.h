@@ -28,6 +28,7 @@ struct Experiment {
   std::string_view about;
   std::vector<ExperimentRun> (*runs)(const ExperimentRequest&);
   std::string_view default_data = "cifar10";
+  bool one_scale = false;    ///< only "smoke": other scales are usage errors
   bool show_stages = false;  ///< repeat every run's line per stage: for experiments of few runs
 };
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <string_view>
@@ -66,6 +67,21 @@ pid_t start(const Job& job, std::int64_t threads) {
   return process;
 }
 
+/// The processes under way; none outlives an exception of the launcher.
+struct Children {
+  std::map<pid_t, std::size_t> running;
+
+  Children() = default;
+  Children(const Children&) = delete;
+  Children& operator=(const Children&) = delete;
+  ~Children() {
+    for (const auto& [process, job] : running) {
+      ::kill(process, SIGTERM);
+      ::waitpid(process, nullptr, 0);
+    }
+  }
+};
+
 }  // namespace
 
 std::vector<JobState> run_jobs(const std::vector<Job>& jobs, std::int64_t parallel,
@@ -75,7 +91,8 @@ std::vector<JobState> run_jobs(const std::vector<Job>& jobs, std::int64_t parall
     throw UsageError("--jobs", fmt::format("{} runs of {} threads", parallel, threads));
   }
   std::vector<JobState> states(jobs.size(), JobState::waiting);
-  std::map<pid_t, std::size_t> running;
+  Children children;
+  std::map<pid_t, std::size_t>& running = children.running;
   std::size_t next = 0;
   while (next < jobs.size() || !running.empty()) {
     while (next < jobs.size() && std::ssize(running) < parallel) {

@@ -6,28 +6,20 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/lookup.h"
 #include "method/methods.h"
 
 namespace gcg {
 
 namespace {
 
-template <typename Table>
-std::vector<std::string> names_of(const Table& table) {
-  std::vector<std::string> names;
-  for (const auto& entry : table) {
-    names.emplace_back(entry.name);
-  }
-  return names;
-}
-
 void add_settings(OptionList& list, RunSettings& settings) {
   list.group("Run");
-  list.add_choice("method", settings.method, names_of(method_table()), "what is run");
-  list.add_choice("network", settings.network, names_of(network_table()), "network");
+  list.add_choice("method", settings.method, row_names(method_table()), "what is run");
+  list.add_choice("network", settings.network, row_names(network_table()), "network");
   list.add("width", settings.width, {0, 4096},
            "channels of the network's first stage; 0: the network's own default");
-  list.add_choice("data", settings.data, names_of(data_source_table()), "images");
+  list.add_choice("data", settings.data, row_names(data_source_table()), "images");
   list.add("seed", settings.seed, "number every random stream of the run is keyed by");
   list.add("threads", settings.threads, {1, 1024},
            "threads of one run; results depend on it, so it identifies the run");
@@ -94,7 +86,7 @@ RunIdentity identify(const RunPlan& plan) {
     }
     identity.options.push_back({option.name, text, is_default, option.affects_result});
     if (!is_default && option.affects_result) {
-      deviations.push_back(option.name + "=" + text);
+      deviations.push_back(option.name + "=" + option.identity_text());
       command += fmt::format(" --{} {}", option.name, text);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct Phase {
   Schedule schedule;
   std::int64_t grown = 0;     ///< connections added to reach this phase's mask
   std::int64_t repaired = 0;  ///< of those, by the repair of dead units
+  double growth_overlap =
+      std::numeric_limits<double>::quiet_NaN();  ///< as StageRow::growth_overlap
 };
 
 /// What the trainer lends a method at a decision. The record is the method's memory: stages with

@@ -25,11 +25,15 @@ namespace gcg {
 namespace {
 
 std::string phase_text(const Phase& phase) {
-  return nlohmann::json{
-      {"name", phase.name},          {"stage", phase.stage},
-      {"epochs", phase.epochs},      {"shape", static_cast<int>(phase.schedule.shape)},
-      {"peak", phase.schedule.peak}, {"warmup", phase.schedule.warmup},
-      {"grown", phase.grown},        {"repaired", phase.repaired}}
+  return nlohmann::json{{"name", phase.name},
+                        {"stage", phase.stage},
+                        {"epochs", phase.epochs},
+                        {"shape", static_cast<int>(phase.schedule.shape)},
+                        {"peak", phase.schedule.peak},
+                        {"warmup", phase.schedule.warmup},
+                        {"grown", phase.grown},
+                        {"repaired", phase.repaired},
+                        {"growth_overlap", phase.growth_overlap}}
       .dump();
 }
 
@@ -44,6 +48,10 @@ Phase read_phase(const std::string& text) {
   phase.schedule.warmup = json.at("warmup");
   phase.grown = json.at("grown");
   phase.repaired = json.at("repaired");
+  // JSON has no NaN and says null.
+  if (const nlohmann::json& overlap = json.at("growth_overlap"); !overlap.is_null()) {
+    phase.growth_overlap = overlap;
+  }
   return phase;
 }
 
@@ -84,13 +92,15 @@ class Training {
  private:
   void start_fresh();
   void resume(Checkpoint checkpoint);
+  void warn_of_changes(RunRecord& old) const;
   void train_phase();
   void train_epoch();
   bool enter_next_phase();
   void write_result();
   void save();
   void show_progress() const;
-  [[noreturn]] void fail_on_loss(double loss, std::int64_t batch);
+  void fail(const std::string& failure);
+  void check_loss(double loss, const std::string& what);
   MethodContext context();
   std::vector<std::vector<float>> gradients_at_all_connections(std::uint64_t index);
 
@@ -138,6 +148,33 @@ Training::Training(TrainingRun run)
   }
 }
 
+/// Equal bits are promised on one type of processor, one set of libraries and one build.
+void Training::warn_of_changes(RunRecord& old) const {
+  const auto compare = [&](std::string_view what, const std::string& was, const std::string& is) {
+    if (was != is) {
+      const std::string warning = fmt::format(
+          "resumed with another {} ({}, before: {}): results may differ from a run in one piece",
+          what, is, was);
+      old.warnings.push_back(warning);
+      run_.say("warning: " + warning);
+    }
+  };
+  const auto libraries = [](const RunRecord& record) {
+    std::string text;
+    for (const Library& library : record.libraries) {
+      text += fmt::format("{} {};", library.name, library.version);
+    }
+    return text;
+  };
+  const auto build = [](const RunRecord& record) {
+    return record.build.commit + (record.build.dirty ? " with changes" : "");
+  };
+  compare("type of processor", old.host.processor, record_.host.processor);
+  compare("vector extension", old.host.instructions, record_.host.instructions);
+  compare("set of libraries", libraries(old), libraries(record_));
+  compare("build", build(old), build(record_));
+}
+
 void Training::resume(Checkpoint checkpoint) {
   const RunIdentity& old = checkpoint.record.identity;
   const auto same = [&](std::string_view what, const std::string& was, const std::string& is) {
@@ -150,20 +187,12 @@ void Training::resume(Checkpoint checkpoint) {
   };
   same("identity", old.hash, record_.identity.hash);
   same("data digest", old.data_digest, record_.identity.data_digest);
-  const std::string& now = record_.host.processor;
-  const std::string& then = checkpoint.record.host.processor;
-  if (now != then) {
-    const std::string warning = fmt::format(
-        "resumed on another type of processor ({}, before: {}): results may differ in the last "
-        "bits",
-        now, then);
-    checkpoint.record.warnings.push_back(warning);
-    run_.say(warning);
-  }
+  warn_of_changes(checkpoint.record);
   // Facts of this session: the rest of the record goes on as it was.
   checkpoint.record.network = record_.network;
   checkpoint.record.build = record_.build;
   checkpoint.record.host = record_.host;
+  checkpoint.record.libraries = record_.libraries;
   checkpoint.record.identity.command = record_.identity.command;
   record_ = std::move(checkpoint.record);
   state_ = std::move(checkpoint.state);
@@ -213,11 +242,21 @@ void Training::save() {
   last_save_ = now_seconds();
 }
 
-void Training::fail_on_loss(double loss, std::int64_t batch) {
+/// Keeps the record of a run that cannot go on.
+void Training::fail(const std::string& failure) {
   record_.status = "failed";
-  record_.failure = fmt::format("the loss is {} at stage {}, epoch {} of {}, batch {}", loss,
-                                phase_.stage, position_.epoch_in_phase + 1, phase_.epochs, batch);
+  record_.failure = failure;
   write_run_file(run_.folder / kRunFileName, record_);
+}
+
+/// A sum of losses that is not finite ends the run.
+void Training::check_loss(double loss, const std::string& what) {
+  if (std::isfinite(loss)) {
+    return;
+  }
+  fail(fmt::format("the {} loss is {} at stage {}, epoch {} of {}, batch {}", what, loss,
+                   phase_.stage, position_.epoch_in_phase + 1, phase_.epochs,
+                   position_.batch_in_epoch));
   throw Error(record_.identity.name, record_.failure,
               "lower --learning-rate or raise --warmup; the record up to here is in " +
                   (run_.folder / kRunFileName).string());
@@ -260,9 +299,7 @@ void Training::train_epoch() {
       const Batch batch =
           train_batches_.augmented(std::span(order).subspan(begin, size), augmentation_, epoch);
       const BatchSums sums = run_.executor.forward_backward(batch);
-      if (!std::isfinite(sums.loss)) {
-        fail_on_loss(sums.loss, position_.batch_in_epoch);
-      }
+      check_loss(sums.loss, "training");
       rate =
           learning_rate(phase_.schedule,
                         position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
@@ -286,6 +323,7 @@ void Training::train_epoch() {
     const Stopwatch watch(record_.cost.evaluate_seconds);
     validation = evaluate(run_.executor, train_batches_, split_.validation);
   }
+  check_loss(validation.loss, "validation");
   ++record_.cost.epochs;
   record_.cost.density_epochs += state_.mask.density();
   TrajectoryRow row;
@@ -345,6 +383,7 @@ bool Training::enter_next_phase() {
   row.validation_accuracy = last.validation_accuracy;
   row.grown = phase_.grown;
   row.repaired = phase_.repaired;
+  row.growth_overlap = phase_.growth_overlap;
   row.fit.outcome = Outcome::too_few_stages;
   // What earlier stages did not account for, so that it comes out the same after a resume.
   row.training_flops = all_flops(record_.cost);
@@ -360,7 +399,12 @@ bool Training::enter_next_phase() {
   {
     const Stopwatch watch(record_.cost.grow_seconds);
     MethodContext lent = context();
-    next = run_.method.next(lent, phase_);
+    try {
+      next = run_.method.next(lent, phase_);
+    } catch (const Error& error) {
+      fail(fmt::format("after stage {}: {}", phase_.stage, error.what()));
+      throw;
+    }
   }
   const StageRow& done = record_.stages.back();
   run_.say(fmt::format("stage {:>2}  density {:6.4f}  validation {:5.2f} %  {}", done.stage,
@@ -386,6 +430,7 @@ void Training::write_result() {
     test = evaluate(run_.executor, test_batches_, all_positions(run_.data.test.size()),
                     result.test_predictions);
   }
+  check_loss(test.loss, "test");
   const StageRow& last = record_.stages.back();
   result.state = state_;
   result.density = state_.mask.density();

@@ -14,8 +14,8 @@ namespace gcg {
 namespace {
 
 using test::error_of;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 ImageSet random_images(Shape shape, std::int64_t count, std::uint64_t seed) {
   RandomStream stream(seed, "test-images");
@@ -95,7 +95,7 @@ TEST(PlainBatch, IsScaledAndShiftedPerChannel) {
   const Batch batch = maker.plain(positions);
   EXPECT_THAT(batch.labels, ElementsAre(7, 4));
   EXPECT_THAT(sample(batch, 1),
-              testing::Pointwise(testing::FloatNear(1e-6F), {-1.0F, 1.0F, 0.0F, 2.0F}));
+              ::testing::Pointwise(::testing::FloatNear(1e-6F), {-1.0F, 1.0F, 0.0F, 2.0F}));
 }
 
 TEST(PlainBatch, OfTheTrainingImagesHasMeanZeroAndDeviationOne) {
@@ -159,11 +159,11 @@ TEST(AugmentedBatch, CropOfATinyImageIsOneOfItsNineShifts) {
     EXPECT_GT(count, 50) << "expected about 100";
     EXPECT_LT(count, 150) << "expected about 100";
   }
-  EXPECT_THAT(kinds, testing::UnorderedElementsAre(ElementsAre(0, 0, 0, 1), ElementsAre(0, 0, 1, 2),
-                                                   ElementsAre(0, 0, 2, 0), ElementsAre(0, 1, 0, 3),
-                                                   ElementsAre(1, 2, 3, 4), ElementsAre(2, 0, 4, 0),
-                                                   ElementsAre(0, 3, 0, 0), ElementsAre(3, 4, 0, 0),
-                                                   ElementsAre(4, 0, 0, 0)));
+  EXPECT_THAT(kinds,
+              ::testing::UnorderedElementsAre(
+                  ElementsAre(0, 0, 0, 1), ElementsAre(0, 0, 1, 2), ElementsAre(0, 0, 2, 0),
+                  ElementsAre(0, 1, 0, 3), ElementsAre(1, 2, 3, 4), ElementsAre(2, 0, 4, 0),
+                  ElementsAre(0, 3, 0, 0), ElementsAre(3, 4, 0, 0), ElementsAre(4, 0, 0, 0)));
 }
 
 TEST(AugmentedBatch, FlipMirrorsEveryRowHalfOfTheTime) {

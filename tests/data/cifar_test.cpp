@@ -15,9 +15,9 @@ namespace {
 using test::error_of;
 using test::TemporaryFolder;
 using test::write_bytes;
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 /// Records with these labels; pixel p of record i is (p + 7 i) mod 251.
 std::vector<std::uint8_t> records(const std::vector<std::uint8_t>& labels) {

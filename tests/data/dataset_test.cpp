@@ -9,7 +9,7 @@ namespace gcg {
 namespace {
 
 using test::error_of;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 /// Two images of two channels and 1x2 pixels.
 ImageSet small_set() { return {{2, 1, 2}, {0, 51, 10, 10, 102, 51, 10, 10}, {1, 0}}; }
@@ -17,7 +17,7 @@ ImageSet small_set() { return {{2, 1, 2}, {0, 51, 10, 10, 102, 51, 10, 10}, {1, 
 TEST(ChannelStatistics, AreMeanAndPopulationDeviationPerChannelInUnitsOf255) {
   const ChannelStatistics statistics = channel_statistics(small_set());
   // Channel 0: 0, 51, 102, 51: mean 51, variance 2 * 51^2 / 4.
-  EXPECT_THAT(statistics.mean, testing::ElementsAre(0.2F, 10.0F / 255));
+  EXPECT_THAT(statistics.mean, ::testing::ElementsAre(0.2F, 10.0F / 255));
   EXPECT_FLOAT_EQ(statistics.deviation[0], 0.2F / std::sqrt(2.0F));
 }
 

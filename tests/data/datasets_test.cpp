@@ -13,9 +13,9 @@ namespace gcg {
 namespace {
 
 using test::error_of;
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 /// GCG_DATA with another value (nullptr: unset) for the time of a test.
 class DataVariable {

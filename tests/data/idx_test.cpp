@@ -11,9 +11,9 @@ namespace {
 using test::error_of;
 using test::TemporaryFolder;
 using test::write_bytes;
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 using Bytes = std::vector<std::uint8_t>;
 

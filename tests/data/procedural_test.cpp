@@ -14,7 +14,7 @@ namespace gcg {
 namespace {
 
 using test::error_of;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 ProceduralOptions small(double difficulty, std::uint64_t seed) {
   return {40, 20, difficulty, seed};

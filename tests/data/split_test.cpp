@@ -14,7 +14,7 @@ namespace gcg {
 namespace {
 
 using test::error_of;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::vector<std::int32_t> random_labels(std::int64_t count, std::int64_t classes,
                                         std::uint64_t seed) {
@@ -85,13 +85,13 @@ TEST(StratifiedSplit, EveryImageIsChosenSometimes) {
     }
   }
   // Mean 60, deviation 6.5: five deviations either way.
-  EXPECT_THAT(chosen, testing::Each(testing::AllOf(testing::Gt(27), testing::Lt(93))));
+  EXPECT_THAT(chosen, ::testing::Each(::testing::AllOf(::testing::Gt(27), ::testing::Lt(93))));
 }
 
 TEST(StratifiedSplit, FractionZeroKeepsEverythingForTraining) {
   const Split split = stratified_split({0, 1, 0}, 2, 0, 1);
-  EXPECT_THAT(split.train, testing::ElementsAre(0, 1, 2));
-  EXPECT_THAT(split.validation, testing::IsEmpty());
+  EXPECT_THAT(split.train, ::testing::ElementsAre(0, 1, 2));
+  EXPECT_THAT(split.validation, ::testing::IsEmpty());
 }
 
 TEST(StratifiedSplit, PassesOverAClassWithoutImages) {

@@ -39,6 +39,7 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options);
 struct GrowthReport {
   std::int64_t grown = 0;     ///< connections added, the repaired ones included
   std::int64_t repaired = 0;  ///< of those, by the repair of dead units
+  double overlap = 0;  ///< of the selected connections with a second draw: StageRow::growth_overlap
 };
 
 /// Adds exactly `count` connections to context.state for the stage that follows `stage`: repairs

@@ -1,11 +1,11 @@
-#include "method/growth_rules.h"
+#include "method/growth_rule.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "base/error.h"
+#include "base/lookup.h"
 #include "growth/grow.h"
 #include "topology/allocation.h"
 #include "train/cost.h"
@@ -38,13 +38,7 @@ Scores score_random(MethodContext& context, const GrowthRuleOptions& /*options*/
 }
 
 const GrowthRule& find_growth_rule(std::string_view name) {
-  const std::vector<GrowthRule>& table = growth_rule_table();
-  const auto found = std::find_if(table.begin(), table.end(),
-                                  [&](const GrowthRule& rule) { return rule.name == name; });
-  if (found == table.end()) {
-    throw UsageError("--growth-rule", fmt::format("there is no rule '{}'", name), "see --list");
-  }
-  return *found;
+  return find_row(growth_rule_table(), name, "--growth-rule");
 }
 
 SamplingLaw sampling_law(const GrowthRuleOptions& options) {
@@ -102,13 +96,14 @@ const std::vector<GrowthRule>& growth_rule_table() {
 }
 
 void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
-  std::vector<std::string> rules;
+  const std::vector<std::string> rules = row_names(growth_rule_table());
   std::vector<std::string> quotas{"global", "uniform", "erk", "current"};
-  for (const GrowthRule& rule : growth_rule_table()) {
-    rules.emplace_back(rule.name);
-    quotas.emplace_back(rule.name);
-  }
-  const auto sampled = [&options] { return options.selection == "sampled"; };
+  quotas.insert(quotas.end(), rules.begin(), rules.end());
+  const auto sampled = [&options] {
+    // Equal scores make every law the uniform one.
+    const bool scored_quotas = options.quotas.starts_with("path") || options.quotas == "gradient";
+    return options.selection == "sampled" && (options.rule != "random" || scored_quotas);
+  };
   const auto uses_paths = [&options] {
     return options.rule.starts_with("path") || options.quotas.starts_with("path");
   };
@@ -116,9 +111,11 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
   list.add_choice("selection", options.selection, {"sampled", "greedy"},
                   "draw in proportion to the score, or take the largest");
   list.add("beta", options.beta, {0, 100}, "power of the score in the sampling law; 0: uniform")
-      .used_if(sampled, "--selection greedy has no sampling law");
+      .used_if(sampled,
+               "greedy selection has no sampling law, and equal scores make every law the same");
   list.add("lambda", options.lambda, kProbability, "share of the uniform law in the sampling law")
-      .used_if(sampled, "--selection greedy has no sampling law");
+      .used_if(sampled,
+               "greedy selection has no sampling law, and equal scores make every law the same");
   list.add_choice("path-norm", options.path_norm, {"folded", "identity"},
                   "what a normalisation contributes to a path")
       .used_if(uses_paths, "neither the rule nor the quotas use paths");
@@ -156,6 +153,10 @@ GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std:
           : select_by_quota(network, context.state.mask, scores,
                             layer_quotas(context, options, count, stage), sampling_law(options),
                             stream);
+  const Mask second =
+      select_by_quota(network, context.state.mask, scores, added.counts(), sampling_law(options),
+                      RandomStream(context.seed, fmt::format("growth-second-draw-{}", stage)));
+  report.overlap = jaccard(added, second);
   add_connections(network, context.state, added, new_weight(options.new_weights), initial,
                   RandomStream(context.seed, "growth-weights", index));
   return report;
