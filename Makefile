@@ -16,7 +16,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libssl-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build demo test reproduce-cifar growth-rules inspect format tidy clean
+.PHONY: help packages configure build demo test bench reproduce-cifar growth-rules inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -48,6 +48,10 @@ demo: build ## grow a sparse network on the embedded images, with its dense refe
 
 test: build ## all tests
 	ctest --preset $(PRESET)
+
+bench: build ## time of a growth stage beside a training step, ResNet-20
+	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
+	  --benchmark_report_aggregates_only=true
 
 reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=smoke|small|full
 

@@ -3,6 +3,7 @@
 
 import argparse
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -43,26 +44,36 @@ def flops(run):
 
 
 def seconds(run):
-    return sum(value for name, value in run.cost.items() if name.endswith("_seconds"))
+    """Training, evaluation and growth; not the harness's own measures, checkpoints and run files."""
+    return run.cost["train_seconds"] + run.cost["evaluate_seconds"] + run.cost["grow_seconds"]
+
+
+def finding(run):
+    """What the last fit says, in words."""
+    fit, last = run.fits, stage_rows(run)[-1]
+    outcome = fit["outcome"][last]
+    if outcome == "found":
+        text = f"d* = {fit['d_star'][last]:.3f}"
+        if math.isfinite(fit["d_low"][last]):
+            level = 100 * float(run.options["confidence"])
+            text += f" ({level:g} % interval [{fit['d_low'][last]:.3f}, {fit['d_high'][last]:.3f}], validation noise only)"
+        return text
+    return {
+        "needs_dense": "that this task needs the dense network: no density below 1 is within epsilon",
+        "not_resolvable": "no answer: epsilon is finer than the validation images resolve",
+        "undetermined": "no answer: the stages do not determine the curve",
+        "too_few_stages": "no answer: too few stages for a fit",
+    }[outcome]
 
 
 def sentence(run, dense):
-    fit, last = run.fits, stage_rows(run)[-1]
-    outcome = fit["outcome"][last]
-    density, accuracy = run.final["density"], run.final["test_accuracy"]
-    if outcome == "found":
-        found = f"d* = {fit['d_star'][last]:.3f}"
-        if math.isfinite(fit["d_low"][last]):
-            found += f" (95 % interval [{fit['d_low'][last]:.3f}, {fit['d_high'][last]:.3f}])"
-    else:
-        found = f"no d* below 1: {outcome.replace('_', ' ')}"
     return (
-        f"GCG found {found} and ended at density {density:.3f} with {percent(accuracy)} on the test images"
-        f" (dense: {percent(dense.final['test_accuracy'])}); finding and training it together cost"
-        f" {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of one dense training in"
-        f" density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and"
-        f" {seconds(run) / seconds(dense):.2f} in measured seconds"
-        " (weights are masked on dense tensors: seconds do not follow density yet)."
+        f"GCG found {finding(run)}; it ended at density {run.final['density']:.3f} with"
+        f" {percent(run.final['test_accuracy'])} on the test images after {run.cost['epochs']} epochs of growth and final"
+        f" training (dense: {percent(dense.final['test_accuracy'])} after {dense.cost['epochs']}). Finding and training it"
+        f" together cost {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of that dense training in"
+        f" density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and {seconds(run) / seconds(dense):.2f} in"
+        " measured seconds (the network still runs dense: seconds do not follow density yet)."
     )
 
 
@@ -116,7 +127,7 @@ def main():
         print()
         print_table(run)
         print()
-        print(sentence(run, dense))
+        print(textwrap.fill(sentence(run, dense), 110))
         print()
         print("figure   ", draw(run, dense, folder / f"demo-seed{seed}"))
         print("run file ", folder / run.identity["name"] / "run.h5")

@@ -19,7 +19,15 @@ EPSILON = 0.005  # the default of the method: accuracy one gives away
 
 
 def stages_of(run):
-    return [i for i, phase in enumerate(run.stages["phase"]) if phase == "stage"]
+    return [i for i, phase in enumerate(run.stages["phase"]) if phase != "final"]
+
+
+def growth_names(curves):
+    return [n for n in curves if not n.startswith("control") and "mask, recipe" not in n and n != "dense"]
+
+
+def mask_names(curves):
+    return [n for n in curves if "mask, recipe" in n]
 
 
 def plain(value):
@@ -62,10 +70,35 @@ def curve_summary(runs):
         "half_interval": [plain(half) for _, half in means],
         "by_seed": accuracy.tolist(),
         "fits": fits,
+        "over_seeds": over_seeds(fits),
         "test_accuracy": mean_interval(test)[0],
         "test_half_interval": plain(mean_interval(test)[1]),
         "seconds": float(np.mean([runs[s].trajectory["seconds"][-1] for s in seeds])),
     }
+
+
+def over_seeds(fits):
+    """Outcomes counted; geometric mean of d* and its t interval over the seeds where it was found."""
+    counts = {}
+    for fit in fits:
+        counts[fit["outcome"]] = counts.get(fit["outcome"], 0) + 1
+    found = [math.log(fit["d_star"]) for fit in fits if fit["outcome"] == "found"]
+    result = {"outcomes": ", ".join(f"{n} {o.replace('_', ' ')}" for o, n in counts.items()),
+              "d_star": None, "low": None, "high": None, "found": len(found)}
+    if found:
+        mean, half = mean_interval(found)
+        result["d_star"] = math.exp(mean)
+        if math.isfinite(half):
+            result["low"], result["high"] = math.exp(mean - half), math.exp(mean + half)
+    return result
+
+
+def over_seeds_text(result):
+    if result["d_star"] is None:
+        return "-"
+    if result["low"] is None:
+        return f"{result['d_star']:.3f} (n = {result['found']})"
+    return f"{result['d_star']:.3f} [{result['low']:.3f}, {result['high']:.3f}] (n = {result['found']})"
 
 
 def reader_of_the_control(curves, epsilon):
@@ -106,7 +139,7 @@ def cell(mean, half):
 
 def markdown(summary):
     curves = summary["curves"]
-    growth = {n: c for n, c in curves.items() if not n.startswith("control") and n != "dense"}
+    growth = {n: curves[n] for n in growth_names(curves)}
     lines = [f"Validation accuracy, %, mean ± 95 % t interval over seeds ({summary['data']}).", ""]
     first = next(iter(growth.values()))
     lines.append("| curve | seeds | " + " | ".join(f"{d:.3f}" for d in first["density"]) + " |")
@@ -121,10 +154,14 @@ def markdown(summary):
         if name.startswith("control"):
             cells = [cell(m, h) for m, h in zip(curve["accuracy"], curve["half_interval"])]
             lines.append(f"| {curve['density'][0]:.3f} | {len(curve['seeds'])} | " + " | ".join(cells) + " |")
-    if "dense" in curves:
-        dense = curves["dense"]
-        lines += ["", "Dense, recipe of the same number of epochs: test accuracy "
-                  + cell(dense["test_accuracy"], dense["test_half_interval"]) + " %."]
+    once = mask_names(curves) + [n for n in curves if n == "dense"]
+    if once:
+        lines += ["", "Random masks and the dense network, trained once by the recipe with as many epochs.", "",
+                  "| curve | seeds | validation | test |", "|---|---|---|---|"]
+        for name in once:
+            curve = curves[name]
+            lines.append(f"| {name} | {len(curve['seeds'])} | {cell(curve['accuracy'][-1], curve['half_interval'][-1])} | "
+                         f"{cell(curve['test_accuracy'], curve['test_half_interval'])} |")
     lines += ["", "What the fit after the last stage says, by seed:", "",
               "| curve | seed | outcome | d* | 95 % interval (validation noise) | A(1) ± s.e., % |", "|---|---|---|---|---|---|"]
     for name, curve in growth.items():
@@ -134,6 +171,10 @@ def markdown(summary):
             plateau = ("-" if fit["accuracy_at_one"] is None or fit["standard_error"] is None
                        else f"{100 * fit['accuracy_at_one']:.1f} ± {100 * fit['standard_error']:.1f}")
             lines.append(f"| {name} | {fit['seed']} | {fit['outcome'].replace('_', ' ')} | {d_star} | {interval} | {plateau} |")
+    lines += ["", "The same over seeds (geometric mean and 95 % t interval of d* where it was found):", "",
+              "| curve | outcomes | d* |", "|---|---|---|"]
+    for name, curve in growth.items():
+        lines.append(f"| {name} | {curve['over_seeds']['outcomes']} | {over_seeds_text(curve['over_seeds'])} |")
     for reader in summary["reader_of_the_control"]:
         lines += ["", f"Reading the control at epsilon = {100 * reader['epsilon']:.1f} points below density "
                   f"{reader['densest']:.3f} after the last cycle (paired by seed):", "",
@@ -158,7 +199,7 @@ def markdown(summary):
 def draw(summary, path):
     figure, (left, right) = figures.new_figure(width=10.4, height=4.3, columns=2)
     curves = summary["curves"]
-    growth = [n for n in curves if not n.startswith("control") and n != "dense"]
+    growth = growth_names(curves)
     low = min(min(c["density"]) for c in curves.values())
     for index, name in enumerate(growth):
         plot_curve(left, curves[name], name, figures.style(index))
@@ -172,6 +213,11 @@ def draw(summary, path):
         }
         grey = {"color": "#666666", "marker": "x", "linestyle": (0, (1, 1)), "linewidth": 1.4, "markersize": 6}
         plot_curve(left, end, "constant density, all cycles", grey)
+    for index, rule in enumerate(sorted({n.split()[0] for n in mask_names(curves)})):
+        points = sorted((curves[n]["density"][-1], n) for n in mask_names(curves) if n.startswith(rule))
+        left.errorbar([d for d, _ in points], [100 * curves[n]["accuracy"][-1] for _, n in points],
+                      [100 * (curves[n]["half_interval"][-1] or 0) for _, n in points], fmt="^v"[index], color="black",
+                      markerfacecolor="white", markersize=7, capsize=2, linewidth=1, label=f"{rule} mask, recipe once")
     left.set_title("growth: each point is a stage of the same run", fontsize=10)
     for index, (density, name) in enumerate(controls):
         curve = curves[name]

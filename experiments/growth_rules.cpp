@@ -105,7 +105,7 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
     curves.push_back(std::move(curve));
   }
   // Random masks by the recipe, once, in as many epochs as a whole growth path.
-  for (const double density : {0.1, 0.2, 0.4}) {
+  for (const double density : {0.1, 0.4}) {
     for (const char* rule : {"phew", "erk"}) {
       if (request.scale != "smoke") {
         curves.push_back({fmt::format("{} mask, recipe: density {:.2f}", rule, density),

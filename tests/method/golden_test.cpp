@@ -1,0 +1,120 @@
+// Every named random stream, pinned: a change of a name, an index or an order of draws shows here.
+// A deliberate change raises kDefaultsVersion, for it makes other runs of the same options.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/hash.h"
+#include "data/batches.h"
+#include "data/split.h"
+#include "extrapolate/curve.h"
+#include "growth/grow.h"
+#include "method/play.h"
+#include "topology/statistics.h"
+
+namespace gcg {
+namespace {
+
+using testing::play;
+using testing::Play;
+
+/// The first 12 digits of the SHA-256 of the values' bytes.
+template <typename T>
+std::string short_hash(const std::vector<T>& values) {
+  return hex(sha256(std::as_bytes(std::span(values)))).substr(0, 12);
+}
+
+std::string short_hash(const Mask& mask) {
+  Sha256 sum;
+  for (const LayerMask& layer : mask.layers) {
+    sum.update(std::as_bytes(layer.words()));
+  }
+  return hex(sum.finish()).substr(0, 12);
+}
+
+double flat(double /*density*/) { return 0.5; }
+
+TEST(Golden, InitialWeights) {
+  const Parameters parameters = initial_parameters(testing::small_network(), 1);
+  EXPECT_EQ(short_hash(parameters.weights.front()), "G01");
+  EXPECT_EQ(short_hash(parameters.weights.back()), "G02");
+}
+
+TEST(Golden, OrderSplitAndAugmentation) {
+  EXPECT_EQ(short_hash(epoch_order(100, 1, 3)), "G03");
+  std::vector<std::int32_t> labels(200);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    labels[i] = static_cast<std::int32_t>(i % 10);
+  }
+  EXPECT_EQ(short_hash(stratified_split(labels, 10, 0.2, 1).validation), "G04");
+  ImageSet images;
+  images.shape = {1, 8, 8};
+  images.labels.assign(4, 0);
+  for (int i = 0; i < 4 * 64; ++i) {
+    images.pixels.push_back(static_cast<std::uint8_t>(i));
+  }
+  BatchMaker batches(images, {{0.0F}, {1.0F}}, 1);
+  const std::vector<std::int64_t> positions{3, 1};
+  const Batch batch = batches.augmented(positions, {2, true}, 5);
+  EXPECT_EQ(short_hash(std::vector<float>(batch.images.begin(), batch.images.end())), "G05");
+}
+
+TEST(Golden, SeedMasks) {
+  const Network network = testing::small_network();
+  const Parameters initial = initial_parameters(network, 1);
+  const auto mask = [&](const char* rule) {
+    return short_hash(make_seed(network, initial, rule, 0.2, DisconnectedPolicy::warn, 1).mask);
+  };
+  EXPECT_EQ(mask("phew"), "G06");
+  EXPECT_EQ(mask("random"), "G07");
+  EXPECT_EQ(mask("erk"), "G08");
+  EXPECT_EQ(short_hash(make_seed(network, initial, "phew", 0.05, DisconnectedPolicy::repair, 1).mask),
+            "G09");
+}
+
+TEST(Golden, GrowthByEveryRule) {
+  const auto mask = [&](std::map<std::string, std::string> options) {
+    options.insert({{"stop", "never"}, {"max-stages", "3"}, {"final", "none"}});
+    return short_hash(play("gcg", options, flat).state.mask);
+  };
+  EXPECT_EQ(mask({}), "G10");
+  EXPECT_EQ(mask({{"growth-rule", "path_l2"}}), "G11");
+  EXPECT_EQ(mask({{"growth-rule", "random"}}), "G12");
+  EXPECT_EQ(mask({{"growth-rule", "gradient"}, {"selection", "greedy"}}), "G13");
+  EXPECT_EQ(mask({{"growth-rule", "random"}, {"quotas", "path"}}), "G14");
+  EXPECT_EQ(mask({{"growth-rule", "random"}, {"quotas", "erk"}}), "G15");
+}
+
+TEST(Golden, NewWeightsRepairAndSecondDraw) {
+  const Play random = play(
+      "gcg", {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"new-weights", "small_random"}},
+      flat);
+  EXPECT_EQ(short_hash(random.begun[1].values.weights[3]), "G16");
+  EXPECT_EQ(number_text(random.phases[1].growth_overlap), "G17");
+  const Network network = testing::small_network();
+  const Repair repair =
+      repair_dead_units(network, Mask(network, false), RandomStream(1, "growth-repair", 2), 20);
+  EXPECT_EQ(short_hash(repair.incoming), "G18");
+}
+
+TEST(Golden, StatisticsAndBootstrap) {
+  const Network network = testing::small_network();
+  const Parameters initial = initial_parameters(network, 1);
+  const Mask mask = make_seed(network, initial, "erk", 0.2, DisconnectedPolicy::warn, 1).mask;
+  const MaskStatistics statistics =
+      mask_statistics(network, initial, mask, nullptr, mask, {0.9, 1, 4});
+  EXPECT_EQ(statistics.tau_core_units_random, -19);
+  std::vector<CurvePoint> points;
+  for (const double density : {0.05, 0.1, 0.2, 0.4, 0.6, 0.8}) {
+    points.push_back({density, 0.1 + 0.8 / (1 + std::pow(density / 0.1, -3)), 20000});
+  }
+  ExtrapolationOptions options;
+  options.epsilon = 0.02;
+  options.seed = 1;
+  const Extrapolation fit = extrapolate(points, options);
+  EXPECT_NEAR(fit.d_low, -20, 1e-6);
+  EXPECT_NEAR(fit.d_high, -21, 1e-6);
+}
+
+}  // namespace
+}  // namespace gcg
