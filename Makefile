@@ -16,7 +16,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libssl-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build demo test bench reproduce-cifar growth-rules inspect format tidy clean
+.PHONY: help packages configure build programs demo test bench reproduce-cifar growth-rules inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -39,10 +39,13 @@ packages: ## install the Debian packages that are missing (prints the list first
 configure: packages
 	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) >/dev/null
 
-build: configure ## configure and compile (PRESET=release|debug|asan)
-	@cmake --build --preset $(PRESET) -j2
+build: configure ## configure and compile everything (PRESET=release|debug|asan)
+	@cmake --build --preset $(PRESET) -j$$(nproc)
 
-demo: build ## grow a sparse network on the embedded images, with its dense reference and a figure
+programs: configure ## compile the library and the programs, not the tests
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target experiments/all
+
+demo: programs ## grow a sparse network on the embedded images, with its dense reference and a figure
 	$(BUILD)/experiments/demo --out $(RUNS)/demo --jobs $(JOBS)
 	$(PYTHON) analysis/demo.py $(RUNS)/demo
 
@@ -55,7 +58,7 @@ bench: build ## time of a growth stage beside a training step, ResNet-20
 
 reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=smoke|small|full
 
-growth-rules: build ## accuracy over density by growth rule, with controls
+growth-rules: programs ## accuracy over density by growth rule, with controls
 	$(BUILD)/experiments/growth_rules --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
 	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE)

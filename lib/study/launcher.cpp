@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,22 +47,39 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
+/// Starts the job's process. It ends with this one, however this one ends: nobody would wait for it.
 pid_t start(const Job& job, std::int64_t threads) {
   std::vector<std::string> command = job.command;
   std::vector<std::string> environment = job_environment(threads);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, job.log.c_str(),
-                                   O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  pid_t process = -1;
-  const int code = posix_spawn(&process, command.front().c_str(), &actions, nullptr,
-                               pointers(command).data(), pointers(environment).data());
-  posix_spawn_file_actions_destroy(&actions);
-  if (code != 0) {
-    throw Error(job.name, fmt::format("cannot start {} with log {}: {}", command.front(),
-                                      job.log.string(), std::strerror(code)));
+  const std::vector<char*> arguments = pointers(command);
+  const std::vector<char*> variables = pointers(environment);
+  const auto fail = [&](std::string_view action) {
+    throw Error(job.name, fmt::format("cannot {} {} with log {}: {}", action, command.front(),
+                                      job.log.string(), std::strerror(errno)));
+  };
+  if (::access(command.front().c_str(), X_OK) != 0) {
+    fail("start");
+  }
+  const int log = ::open(job.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (log < 0 || nothing < 0) {
+    fail("open the files for");
+  }
+  const pid_t parent = ::getpid();
+  const pid_t process = ::fork();
+  if (process == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent || ::dup2(nothing, STDIN_FILENO) < 0 ||
+        ::dup2(log, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0) {
+      ::_exit(126);
+    }
+    ::execve(arguments.front(), arguments.data(), variables.data());
+    ::_exit(127);
+  }
+  ::close(log);
+  ::close(nothing);
+  if (process < 0) {
+    fail("start");
   }
   return process;
 }

@@ -255,7 +255,7 @@ void Training::check_loss(double loss, const std::string& what) {
     return;
   }
   fail(fmt::format("the {} loss is {} at stage {}, epoch {} of {}, batch {}", what, loss,
-                   phase_.stage, position_.epoch_in_phase + 1, phase_.epochs,
+                   phase_.stage, std::min(position_.epoch_in_phase + 1, phase_.epochs), phase_.epochs,
                    position_.batch_in_epoch));
   throw Error(record_.identity.name, record_.failure,
               "lower --learning-rate or raise --warmup; the record up to here is in " +

@@ -22,8 +22,9 @@ using testing::shell;
 using testing::TemporaryFolder;
 
 /// A data folder with 250 + 50 images.
-void write_data(const std::filesystem::path& folder) {
+void write_data(const std::filesystem::path& folder, std::uint64_t seed = 1) {
   ProceduralOptions options;
+  options.seed = seed;
   options.train_images = 250;
   options.test_images = 50;
   const DataSet data = make_procedural(options);
@@ -48,6 +49,7 @@ TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
   EXPECT_EQ(again.status, 0) << again.output;
   EXPECT_THAT(again.output, HasSubstr("2 runs, 0 to do"));
   EXPECT_THAT(shell(command + " --status").output, HasSubstr("finished"));
+  EXPECT_THAT(shell(command + " --status").output, ::testing::Not(HasSubstr("control")));
 
   const Outcome analysis = shell(fmt::format("{} {}/growth_rules.py {}/runs --scale smoke",
                                              GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
@@ -75,6 +77,14 @@ TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
       }
     }
   }
+  // All runs of the study are listed, also those that --only left out: they are missing, not forgotten.
+  EXPECT_THAT(analysis.output, HasSubstr("not finished (8)"));
+
+  // Finished runs on other images are not this study's.
+  write_data(folder.path(), 2);
+  const Outcome other = shell(command);
+  EXPECT_EQ(other.status, 1);
+  EXPECT_THAT(other.output, HasSubstr("saw other images"));
 }
 
 TEST(Experiment, AFailedRunDoesNotStopTheOthersAndTheExitStatusTells) {
@@ -103,6 +113,15 @@ TEST(Experiment, ListDryRunAndStatusStartNothing) {
   const Outcome dry = shell(growth_rules(folder) + " --scale small --dry-run");
   EXPECT_THAT(dry.output, HasSubstr("gcg_run --"));
   EXPECT_THAT(dry.output, HasSubstr("control: density 0.050"));
+}
+
+TEST(Experiment, MissingDataIsToldBeforeAnyRunStarts) {
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      shell(fmt::format("env -u GCG_DATA {} --out {}/runs", GCG_GROWTH_RULES, folder.path().string()));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.output, HasSubstr("GCG_DATA"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "runs"));
 }
 
 TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {

@@ -1,8 +1,12 @@
 #include "study/launcher.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -53,6 +57,23 @@ TEST(Launcher, OutputGoesToTheLogAndThreadsToTheEnvironment) {
 TEST(Launcher, AProgramThatDoesNotExistFails) {
   const std::vector<Job> jobs{{"ghost", {"/no/such/program"}, "/dev/null"}};
   EXPECT_THROW((void)run_jobs(jobs, 1, 1, [](const auto&) {}), Error);
+}
+
+TEST(Launcher, JobsEndWithTheLauncher) {
+  const std::vector<Job> jobs{shell("orphan", "echo started; exec sleep 61.4375")};
+  const pid_t launcher = ::fork();
+  ASSERT_GE(launcher, 0);
+  if (launcher == 0) {
+    (void)run_jobs(jobs, 1, 1, [](const auto&) {});
+    ::_exit(0);
+  }
+  while (text_of(jobs.front().log) != "started\n") {
+    ::usleep(10000);
+  }
+  ::kill(launcher, SIGKILL);
+  ::waitpid(launcher, nullptr, 0);
+  ::usleep(200000);
+  EXPECT_NE(std::system("pgrep -f '^sleep 61.4375$' > /dev/null"), 0);
 }
 
 TEST(Launcher, NoJobsEndAtOnce) {
