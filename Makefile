@@ -7,6 +7,7 @@ JOBS   ?= 0
 SEEDS  ?= 0
 RUNS   ?= runs
 GCG_DATA ?=
+DATA_NAME ?=
 PYTHON := /usr/bin/python3
 
 # Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
@@ -21,7 +22,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
 	@echo
-	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder"
+	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables"
 
 packages: ## install the Debian packages that are missing (prints the list first)
 	@missing=$$(for p in $(PACKAGES); do \
@@ -61,7 +62,7 @@ reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=s
 growth-rules: programs ## accuracy over density by growth rule, with controls
 	$(BUILD)/experiments/growth_rules --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE)
+	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)

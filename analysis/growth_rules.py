@@ -233,6 +233,11 @@ def draw(summary, path):
     right.set_title("controls of constant density", fontsize=10)
     right.legend(title="density", loc="lower right", ncol=2)
     figures.density_axis(left, low)
+    # One scale of accuracy for both, with room for the legends below the curves.
+    low_end = min(left.get_ylim()[0], right.get_ylim()[0])
+    high_end = max(left.get_ylim()[1], right.get_ylim()[1])
+    for axes in (left, right):
+        axes.set_ylim(low_end - 0.25 * (high_end - low_end), high_end)
     left.set_ylabel("validation accuracy, %")
     left.legend(loc="lower right")
     return figures.save(figure, path)
@@ -279,7 +284,8 @@ def main():
     Path(f"{base}.md").write_text(text)
     print(text)
     if missing:
-        print(f"not finished ({len(missing)}): " + "; ".join(missing))
+        shown = "; ".join(missing[:5]) + ("; ..." if len(missing) > 5 else "")
+        print(f"not finished ({len(missing)}): {shown}")
     print("figure  ", draw(summary, base))
     print("summary ", f"{base}.summary.json")
 

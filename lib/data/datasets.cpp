@@ -22,11 +22,11 @@ class ProceduralSource final : public DataSource {
   void add_options(OptionList& list) override {
     const Range counts{10, static_cast<double>(kMostProceduralImages)};
     list.add("data-images", options_.train_images, counts,
-             "training images to make, validation images included, 10 to 1000000");
+             "training images to make, validation images included");
     list.add("data-test-images", options_.test_images, counts,
-             "test images to make, 10 to 1000000");
+             "test images to make");
     list.add("difficulty", options_.difficulty, kProbability,
-             "variation of pose and colour, clutter, occlusion and noise, in [0, 1]");
+             "variation of pose and colour, clutter, occlusion and noise");
     list.add("data-seed", options_.seed,
              "seed of the images, apart from the seed of the run: runs to be compared share it");
   }
