@@ -187,6 +187,12 @@ void Training::resume(Checkpoint checkpoint) {
   };
   same("identity", old.hash, record_.identity.hash);
   same("data digest", old.data_digest, record_.identity.data_digest);
+  if (checkpoint.record.status == "finished") {
+    // Nothing is computed any more: the facts stay those of the session that did.
+    record_ = std::move(checkpoint.record);
+    record_.network = run_.network;
+    return;
+  }
   warn_of_changes(checkpoint.record);
   // Facts of this session: the rest of the record goes on as it was.
   checkpoint.record.network = record_.network;
