@@ -294,7 +294,6 @@ void Training::train_epoch() {
     entry = split_.train[static_cast<std::size_t>(entry)];
   }
   const std::int64_t phase_steps = phase_.epochs * batches;
-  double rate = 0;
   while (position_.batch_in_epoch < batches) {
     {
       const Stopwatch watch(record_.cost.train_seconds);
@@ -306,7 +305,7 @@ void Training::train_epoch() {
           train_batches_.augmented(std::span(order).subspan(begin, size), augmentation_, epoch);
       const BatchSums sums = run_.executor.forward_backward(batch);
       check_loss(sums.loss, "training");
-      rate =
+      const double rate =
           learning_rate(phase_.schedule,
                         position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
       run_.executor.step(recipe_step(run_.recipe, rate));
