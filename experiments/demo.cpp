@@ -19,7 +19,9 @@ std::vector<ExperimentRun> demo(const ExperimentRequest& request) {
     ExperimentRun grow{"gcg", common, number};
     grow.options.insert({{"method", "gcg"},
                          {"growth-ratio", "0.4"},
-                         {"stage-epochs", "4"}, {"disconnected", "repair"}, {"epsilon", "0.02"}});
+                         {"stage-epochs", "4"},
+                         {"disconnected", "repair"},
+                         {"epsilon", "0.02"}});
     ExperimentRun dense{"dense", common, number};
     dense.options.insert({{"method", "dense"}});
     runs.push_back(std::move(grow));

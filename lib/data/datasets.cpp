@@ -23,8 +23,7 @@ class ProceduralSource final : public DataSource {
     const Range counts{10, static_cast<double>(kMostProceduralImages)};
     list.add("data-images", options_.train_images, counts,
              "training images to make, validation images included");
-    list.add("data-test-images", options_.test_images, counts,
-             "test images to make");
+    list.add("data-test-images", options_.test_images, counts, "test images to make");
     list.add("difficulty", options_.difficulty, kProbability,
              "variation of pose and colour, clutter, occlusion and noise");
     list.add("data-seed", options_.seed,

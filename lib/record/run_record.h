@@ -54,7 +54,7 @@ struct TrajectoryRow {
   double validation_loss = 0;
   double validation_accuracy = 0;
   double training_flops = 0;  ///< so far: training steps, scoring sweeps and dense gradients
-  double seconds = 0;         ///< so far, all sessions of the run together
+  double seconds = 0;         ///< so far, all processes of the run together
 };
 
 /// One row per stage, written when its training ends.

@@ -94,7 +94,7 @@ inline constexpr std::tuple kTrajectory{
           "accuracy on the validation split"},
     Field{"training_flops", &TrajectoryRow::training_flops, "FLOP",
           "so far: training steps, scoring sweeps and dense gradients"},
-    Field{"seconds", &TrajectoryRow::seconds, "s", "so far, all sessions of the run together"},
+    Field{"seconds", &TrajectoryRow::seconds, "s", "so far, all processes of the run together"},
 };
 
 inline constexpr std::tuple kStages{

@@ -47,7 +47,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
-/// Starts the job's process. It ends with this one, however this one ends: nobody would wait for it.
+/// Starts the job's process. It ends with this one, however this one ends: nobody would wait for
+/// it.
 pid_t start(const Job& job, std::int64_t threads) {
   std::vector<std::string> command = job.command;
   std::vector<std::string> environment = job_environment(threads);

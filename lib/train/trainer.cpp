@@ -188,13 +188,13 @@ void Training::resume(Checkpoint checkpoint) {
   same("identity", old.hash, record_.identity.hash);
   same("data digest", old.data_digest, record_.identity.data_digest);
   if (checkpoint.record.status == "finished") {
-    // Nothing is computed any more: the facts stay those of the session that did.
+    // Nothing is computed any more: the facts stay those of the process that did.
     record_ = std::move(checkpoint.record);
     record_.network = run_.network;
     return;
   }
   warn_of_changes(checkpoint.record);
-  // Facts of this session: the rest of the record goes on as it was.
+  // Facts of this process: the rest of the record goes on as it was.
   checkpoint.record.network = record_.network;
   checkpoint.record.build = record_.build;
   checkpoint.record.host = record_.host;
@@ -261,8 +261,8 @@ void Training::check_loss(double loss, const std::string& what) {
     return;
   }
   fail(fmt::format("the {} loss is {} at stage {}, epoch {} of {}, batch {}", what, loss,
-                   phase_.stage, std::min(position_.epoch_in_phase + 1, phase_.epochs), phase_.epochs,
-                   position_.batch_in_epoch));
+                   phase_.stage, std::min(position_.epoch_in_phase + 1, phase_.epochs),
+                   phase_.epochs, position_.batch_in_epoch));
   throw Error(record_.identity.name, record_.failure,
               "lower --learning-rate or raise --warmup; the record up to here is in " +
                   (run_.folder / kRunFileName).string());

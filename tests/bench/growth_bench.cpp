@@ -23,7 +23,9 @@ struct Case {
       : mask(make_seed(network, initial, "erk", density, DisconnectedPolicy::warn, 1).mask) {}
 };
 
-double density_of(const benchmark::State& state) { return static_cast<double>(state.range(0)) / 100; }
+double density_of(const benchmark::State& state) {
+  return static_cast<double>(state.range(0)) / 100;
+}
 
 void path_score(benchmark::State& state) {
   const Case c(density_of(state));

@@ -282,9 +282,9 @@ TEST(Training, ALossThatIsNotFiniteStopsTheRunSaysWhereAndKeepsTheRecord) {
     TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, broken};
     run.folder = folder.path();
     run.record.identity.name = "miniature";
-    EXPECT_THAT([&] { (void)train(std::move(run)); },
-                ::testing::Throws<Error>(
-                    ::testing::Property("what", &Error::what, HasSubstr(message))));
+    EXPECT_THAT(
+        [&] { (void)train(std::move(run)); },
+        ::testing::Throws<Error>(::testing::Property("what", &Error::what, HasSubstr(message))));
     const RunRecord record = read_run_file(folder.path() / kRunFileName);
     EXPECT_EQ(record.status, "failed");
     EXPECT_THAT(record.failure, HasSubstr("loss"));

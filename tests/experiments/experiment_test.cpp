@@ -77,7 +77,8 @@ TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
       }
     }
   }
-  // All runs of the study are listed, also those that --only left out: they are missing, not forgotten.
+  // All runs of the study are listed, also those that --only left out: they are missing, not
+  // forgotten.
   EXPECT_THAT(analysis.output, HasSubstr("not finished (8)"));
 
   // Finished runs on other images are not this study's.
@@ -117,8 +118,8 @@ TEST(Experiment, ListDryRunAndStatusStartNothing) {
 
 TEST(Experiment, MissingDataIsToldBeforeAnyRunStarts) {
   const TemporaryFolder folder;
-  const Outcome outcome =
-      shell(fmt::format("env -u GCG_DATA {} --out {}/runs", GCG_GROWTH_RULES, folder.path().string()));
+  const Outcome outcome = shell(
+      fmt::format("env -u GCG_DATA {} --out {}/runs", GCG_GROWTH_RULES, folder.path().string()));
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.output, HasSubstr("GCG_DATA"));
   EXPECT_FALSE(std::filesystem::exists(folder / "runs"));

@@ -57,7 +57,8 @@ TEST(Golden, OrderSplitAndAugmentation) {
   BatchMaker batches(images, {{0.0F}, {1.0F}}, 1);
   const std::vector<std::int64_t> positions{3, 1};
   const Batch batch = batches.augmented(positions, {2, true}, 5);
-  EXPECT_EQ(short_hash(std::vector<float>(batch.images.begin(), batch.images.end())), "cc460e588b8c");
+  EXPECT_EQ(short_hash(std::vector<float>(batch.images.begin(), batch.images.end())),
+            "cc460e588b8c");
 }
 
 TEST(Golden, SeedMasks) {
@@ -69,8 +70,9 @@ TEST(Golden, SeedMasks) {
   EXPECT_EQ(mask("phew"), "eb38d664fe49");
   EXPECT_EQ(mask("random"), "1dd80de98ea5");
   EXPECT_EQ(mask("erk"), "fafa541af53b");
-  EXPECT_EQ(short_hash(make_seed(network, initial, "phew", 0.05, DisconnectedPolicy::repair, 1).mask),
-            "6233acffc9f7");
+  EXPECT_EQ(
+      short_hash(make_seed(network, initial, "phew", 0.05, DisconnectedPolicy::repair, 1).mask),
+      "6233acffc9f7");
 }
 
 TEST(Golden, GrowthByEveryRule) {
@@ -88,7 +90,8 @@ TEST(Golden, GrowthByEveryRule) {
 
 TEST(Golden, NewWeightsRepairAndSecondDraw) {
   const Play random = play(
-      "gcg", {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"new-weights", "small_random"}},
+      "gcg",
+      {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"new-weights", "small_random"}},
       flat);
   EXPECT_EQ(short_hash(random.begun[1].values.weights[3]), "0d4de45aa0a5");
   EXPECT_EQ(number_text(random.phases[1].growth_overlap), "0.024390243902439025");
