@@ -20,9 +20,9 @@ namespace {
 using testing::TemporaryFolder;
 
 namespace fs = std::filesystem;
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::ThrowsMessage;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 Checkpoint at_step(std::int64_t phase) {
   Checkpoint checkpoint = sample_checkpoint();

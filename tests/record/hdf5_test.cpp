@@ -8,9 +8,9 @@
 namespace gcg::hdf5 {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::ThrowsMessage;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 /// The root of a file, after it has been through bytes.
 Image reopened(const Image& image) { return {"file.h5", image.bytes()}; }
@@ -43,11 +43,11 @@ TEST(Hdf5, ErrorsCarryTheLibrarysStack) {
 }
 
 TEST(Hdf5, PrintsNothingItself) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   const Image image("file.h5");
   image.root().create_group("here");
   EXPECT_THROW(image.root().create_group("here"), Hdf5Error);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(Hdf5, ArraysComeBackInEveryStorage) {

@@ -26,10 +26,10 @@ namespace {
 
 using testing::TemporaryFolder;
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::ThrowsMessage;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 /// Changes a written file with the HDF5 library itself.
 void edit(const std::filesystem::path& path, const std::function<void(hid_t)>& change) {
