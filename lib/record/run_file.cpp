@@ -2,25 +2,63 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "record/layout.h"
 
 namespace gcg {
 
+namespace {
+
+/// Marks the checksum behind the HDF5 content, which readers of HDF5 pass over.
+constexpr std::string_view kTrailer = "GCGSHA2\n";
+
+/// The HDF5 content of a run file. A checksum that does not match is an Error before the HDF5 library
+/// sees the file: version 1.10 may crash on damaged content. A file without one is read as it is.
+std::vector<std::byte> read_content(const std::filesystem::path& path) {
+  std::vector<std::byte> content = read_file(path);
+  constexpr std::size_t length = kTrailer.size() + sizeof(Digest);
+  if (content.size() < length ||
+      std::memcmp(content.data() + content.size() - length, kTrailer.data(), kTrailer.size()) != 0) {
+    return content;
+  }
+  Digest stored{};
+  std::memcpy(stored.data(), content.data() + content.size() - sizeof(Digest), sizeof(Digest));
+  content.resize(content.size() - length);
+  if (sha256(content) != stored) {
+    throw Error(path.string(), "the checksum does not match: the file is damaged",
+                "run the run's command again: it rebuilds the file from the checkpoint");
+  }
+  return content;
+}
+
+}  // namespace
+
 void write_run_file(const std::filesystem::path& path, const RunRecord& record) {
   const hdf5::Image image(path.string());
   layout::write_record(image.root(), record);
-  write_file_atomically(path, image.bytes());
+  std::vector<std::byte> content = image.bytes();
+  const Digest digest = sha256(content);
+  const auto trailer = std::as_bytes(std::span(kTrailer.data(), kTrailer.size()));
+  const auto sum = std::as_bytes(std::span(digest));
+  content.insert(content.end(), trailer.begin(), trailer.end());
+  content.insert(content.end(), sum.begin(), sum.end());
+  write_file_atomically(path, content);
 }
 
 RunRecord read_run_file(const std::filesystem::path& path) {
-  const hdf5::Image image(path.string(), read_file(path));
+  const hdf5::Image image(path.string(), read_content(path));
   return layout::read_record(image.root());
 }
 
 Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage) {
-  const hdf5::Image image(path.string(), read_file(path));
+  const hdf5::Image image(path.string(), read_content(path));
   const Network network = layout::read_layers(image.root());
   if (stage == -1) {
     const std::vector<std::int64_t> stages =

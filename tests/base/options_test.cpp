@@ -69,7 +69,7 @@ TEST_F(OptionsTest, RememberDefaultAndGroupAndShowThePresentValue) {
   EXPECT_EQ(density->group, "Network");
   EXPECT_EQ(list.find("seed")->group, "Training");
   EXPECT_EQ(list.find("augment")->default_text, "on");
-  EXPECT_EQ(list.find("rule")->help, "growth rule: path, random");
+  EXPECT_EQ(list.find("rule")->help, "growth rule; one of: path, random");
   EXPECT_EQ(list.options().size(), 7U);
 }
 
@@ -80,9 +80,9 @@ TEST_F(OptionsTest, RangesIncludeOrExcludeTheirBounds) {
   list.set("epochs", "1000");
   GCG_EXPECT_ERROR(list.set("density", "0"),
                    StrEq("--density: '0' is not a number in (0, 1]\n"
-                         "  remedy: see --help for the meaning of the option"));
+                         "  remedy: --help says what the option means"));
   GCG_EXPECT_ERROR(list.set("density", "1.0001"), HasSubstr("'1.0001' is not a number in (0, 1]"));
-  GCG_EXPECT_ERROR(list.set("rate", "-0.1"), HasSubstr("'-0.1' is not a number in (0, inf]"));
+  GCG_EXPECT_ERROR(list.set("rate", "-0.1"), HasSubstr("'-0.1' is not a number in (0, inf)"));
   GCG_EXPECT_ERROR(list.set("epochs", "0"), HasSubstr("'0' is not a whole number in [1, 1000]"));
   GCG_EXPECT_ERROR(list.set("epochs", "1001"), HasSubstr("--epochs: '1001'"));
 }

@@ -42,7 +42,7 @@ TEST(ExtrapolatorTable, HasFourRowsFoundByName) {
 TEST(ExtrapolatorTable, AnUnknownNameIsAnErrorThatListsTheNames) {
   EXPECT_THROW(find_extrapolator("cubic"), UsageError);
   EXPECT_THAT(error_of({}, options_for("cubic", 0.01)),
-              HasSubstr("\"cubic\"\n  remedy: choose one of: logistic, power, exponential, gain"));
+              HasSubstr("'cubic' is none of: logistic, power, exponential, gain"));
 }
 
 TEST(ExtrapolatorTable, EveryExtrapolatorRecoversItsOwnCurve) {

@@ -425,7 +425,8 @@ TEST(RunFile, AFlippedByteIsAnErrorOrAnotherValueButNeverACrash) {
       ++errors;
     }
   }
-  EXPECT_GT(errors, 50);
+  // All but a flip in the mark of the checksum itself, which leaves a file without one.
+  EXPECT_GE(errors, 148);
 }
 
 }  // namespace
