@@ -109,7 +109,7 @@ def draw(run, dense, path):
               color=figures.COLOURS[1], markeredgecolor="black", label="found network, after final training")
     figures.density_axis(axes, density[0])
     axes.set_ylabel("validation accuracy, %")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9)
     axes.set_title(f"{run.identity['network']} on {run.identity['data']} images, seed {run.identity['seed']}",
                    fontsize=10)
     return figures.save(figure, path)
