@@ -14,7 +14,7 @@ PYTHON := /usr/bin/python3
 PACKAGES := g++ cmake ninja-build lld ccache git \
   libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
-  nlohmann-json3-dev libssl-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
+  nlohmann-json3-dev libssl-dev libhwy-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
 .PHONY: help packages configure build programs demo test bench reproduce-cifar growth-rules inspect format tidy clean

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sparse/layout.h"
+
+namespace gcg::sparse {
+
+// The inner loops. Every pointer is to floats of Positions, every offset and step counts floats. No
+// kernel allocates, throws, or starts a thread. The order of additions of every result is part of a
+// kernel's contract: it depends on shapes and structure alone, so that all kernels with a fused
+// multiply-add give the same bits, whatever their vector width.
+
+/// Positions of an output (or of a part of it) and the inputs that belong to them.
+struct Grid {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t input_row = 0;
+  std::int64_t input_column = 0;
+  std::int64_t output_row = 0;
+  std::int64_t output_column = 0;
+};
+
+/// Present weights by rows: row r has the taps begin[r] ... begin[r + 1] - 1; a tap multiplies the
+/// input at `offset` from the position of the grid.
+struct Taps {
+  const std::int32_t* begin = nullptr;
+  std::int64_t rows = 0;
+  const std::int32_t* offset = nullptr;
+  const float* value = nullptr;
+};
+
+/// What the sums of a gather start from.
+struct GatherStart {
+  bool accumulate = false;       ///< from what `output` holds
+  const float* bias = nullptr;   ///< else from a value per row, if there are any; else from zero
+  const float* lanes = nullptr;  ///< selects the lanes that get a bias
+};
+
+/// One channel of one block: `height` rows of `row` floats, `pitch` apart.
+struct Plane {
+  std::int64_t height = 0;
+  std::int64_t row = 0;
+  std::int64_t pitch = 0;
+};
+
+/// How a normalisation maps one channel: y = slope (x - mean) + shift.
+struct ChannelNorm {
+  float mean = 0;
+  float slope = 0;
+  float shift = 0;
+};
+
+/// How the gradient of a normalisation's output becomes that of its input:
+/// slope g + centred (x - mean) + constant, in the lanes that hold samples.
+struct ChannelNormGradient {
+  ChannelNorm norm;
+  bool relu = false;  ///< g only where slope (x - mean) + shift > 0
+  float centred = 0;
+  float constant = 0;
+};
+
+struct GradientSums {
+  double gradient = 0;  ///< sum of g
+  double centred = 0;   ///< sum of g (x - mean)
+};
+
+/// One channel of one block under a pooling.
+struct PoolPlane {
+  std::int64_t input_height = 0;
+  std::int64_t input_width = 0;
+  std::int64_t input_pitch = 0;
+  std::int64_t output_height = 0;
+  std::int64_t output_width = 0;
+  std::int64_t output_pitch = 0;
+  Window window;
+};
+
+/// Taps of one row that are correlated together, and into how many sums each is cut: column x adds
+/// to sum x mod n, those behind the last multiple of n to the first; in the end the sums are added
+/// in order.
+inline constexpr std::int64_t kCorrelatedTaps = 8;
+constexpr std::int64_t correlation_sums(std::int64_t taps) {
+  return taps <= 2 ? 4 : taps <= 4 ? 2 : 1;
+}
+
+/// The kernels of one instruction set. Lane selectors are 0 or all bits, one per lane.
+struct Kernels {
+  const char* name = nullptr;
+  bool fused = false;  ///< a multiply-add rounds once: the same bits as every other fused one
+
+  /// output[r][y][x] = start + sum over the taps of row r, in order, of value * input; rows of the
+  /// output are `output_plane` apart. The sparse forward and input-gradient pass.
+  void (*gather)(const Taps& taps, const Grid& grid, const float* input, const GatherStart& start,
+                 std::int64_t output_plane, float* output) = nullptr;
+  /// sums[t] += sum over positions and lanes of gradient[y][x] * input[offset[t] + y][x];
+  /// `gradient` takes the output's steps of the grid. Lanes are summed apart, then as a tree: l and
+  /// l + 8, l and l + 4, l and l + 2, the rest. The sparse weight-gradient pass of one row.
+  void (*correlate)(const Grid& grid, const float* input, const float* gradient,
+                    const std::int32_t* offset, std::int64_t count, float* sums) = nullptr;
+
+  /// Sum of all values; of the squares of x - mean in the selected lanes. Rows are added in single
+  /// precision by lane, lanes in double precision.
+  double (*sum)(const Plane& plane, const float* x) = nullptr;
+  double (*squares)(const Plane& plane, const float* x, float mean, const float* lanes) = nullptr;
+  /// y = slope (x - mean) + shift (+ other if not null), then ReLU if asked for; zero in lanes that
+  /// are not selected.
+  void (*normalise)(const Plane& plane, const ChannelNorm& norm, const float* x, const float* other,
+                    bool relu, const float* lanes, float* y) = nullptr;
+  /// `output`, if not null, is the result of a ReLU: g becomes zero where it is not positive. Else
+  /// the `relu` of the norm says whether there is one, g stays as it is.
+  GradientSums (*norm_gradient_sums)(const Plane& plane, const ChannelNormGradient& norm,
+                                     const float* x, const float* output, float* g) = nullptr;
+  void (*norm_gradient)(const Plane& plane, const ChannelNormGradient& norm, const float* x,
+                        const float* g, const float* lanes, bool accumulate, float* to) = nullptr;
+
+  void (*relu)(const Plane& plane, const float* x, float* y) = nullptr;
+  /// to (+)= g where y > 0. `to` may be g.
+  void (*relu_gradient)(const Plane& plane, const float* y, const float* g, bool accumulate,
+                        float* to) = nullptr;
+  void (*add)(const Plane& plane, const float* a, const float* b, float* to) = nullptr;
+
+  /// The first of the largest values of each window; a NaN wins.
+  void (*max_pool)(const PoolPlane& plane, const float* x, float* y) = nullptr;
+  void (*max_pool_gradient)(const PoolPlane& plane, const float* x, const float* g,
+                            float* to) = nullptr;  ///< adds to `to`
+  /// Sum over the window divided by its size.
+  void (*average_pool)(const PoolPlane& plane, const float* x, float* y) = nullptr;
+  void (*average_pool_gradient)(const PoolPlane& plane, const float* g,
+                                float* to) = nullptr;  ///< adds to `to`
+};
+
+/// Plain C++, one number after the other: what the others are held against.
+const Kernels& reference_kernels();
+
+/// Every instruction set this processor has, the fastest first; the reference is not among them.
+std::vector<const Kernels*> vector_kernels();
+
+}  // namespace gcg::sparse

@@ -1,0 +1,63 @@
+#include "sparse/layer.h"
+
+#include <algorithm>
+
+namespace gcg::sparse {
+
+void Trained::write(std::span<const float> values, std::span<const float> slots) {
+  value.assign(values.begin(), values.end());
+  momentum.assign(slots.begin(), slots.end());
+  gradient.assign(values.size(), 0.0F);
+}
+
+void Trained::step(const SgdStep& step) {
+  const float rate = static_cast<float>(step.learning_rate);
+  const float decay = static_cast<float>(step.weight_decay);
+  const float keep = static_cast<float>(step.momentum);
+  // x + 0 * m would not be x for an m that is not finite: the two forms are written out.
+  if (step.nesterov) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const float g = gradient[i] + decay * value[i];
+      momentum[i] = keep * momentum[i] + g;
+      value[i] -= rate * (g + keep * momentum[i]);
+    }
+  } else {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      momentum[i] = keep * momentum[i] + (gradient[i] + decay * value[i]);
+      value[i] -= rate * momentum[i];
+    }
+  }
+}
+
+void SparseLayer::write(const LayerMask& present, std::span<const float> values,
+                        std::span<const float> slots) {
+  mask = present;
+  build_index(place, mask, has_input_gradient, index);
+  weight.value.clear();
+  weight.momentum.clear();
+  mask.for_each_present([&](std::int64_t i) {
+    weight.value.push_back(values[static_cast<std::size_t>(i)]);
+    weight.momentum.push_back(slots[static_cast<std::size_t>(i)]);
+  });
+  weight.gradient.assign(weight.value.size(), 0.0F);
+  reorder();
+}
+
+void SparseLayer::reorder() {
+  if (has_input_gradient) {
+    reordered.resize(index.source.size());
+    std::ranges::transform(index.source, reordered.begin(), [&](std::int32_t i) {
+      return weight.value[static_cast<std::size_t>(i)];
+    });
+  }
+}
+
+std::vector<float> SparseLayer::dense(std::span<const float> present) const {
+  std::vector<float> result(static_cast<std::size_t>(mask.size()), 0.0F);
+  std::size_t next = 0;
+  mask.for_each_present(
+      [&](std::int64_t i) { result[static_cast<std::size_t>(i)] = present[next++]; });
+  return result;
+}
+
+}  // namespace gcg::sparse

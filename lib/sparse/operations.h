@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "sparse/index.h"
+#include "sparse/kernels.h"
+#include "sparse/layout.h"
+#include "sparse/plan.h"
+
+namespace gcg::sparse {
+
+// Every operation of a network on the tensors of a batch, or of some of its blocks: a thread takes
+// a block through several operations while it is in the caches. Only weight and bias gradients are
+// of the whole batch and cut over threads themselves, by output rows. The bits of a result do not
+// depend on the number of threads: sums over the batch are never cut.
+
+/// A tensor and the layout of its blocks.
+struct View {
+  Layout layout;
+  float* data = nullptr;
+
+  [[nodiscard]] float* at(std::int64_t block, std::int64_t channel, std::int64_t y = 0,
+                          std::int64_t x = 0) const {
+    return data + kLanes * (block * layout.block() + layout.at(channel, y, x));
+  }
+};
+
+/// With what a batch is run.
+class Run {
+ public:
+  Run(const Kernels& kernels, std::int64_t threads, std::int64_t samples);
+
+  const Kernels* kernels;
+  std::int64_t threads;
+  std::int64_t samples;
+  std::int64_t blocks;
+
+  /// Selects the lanes of a block that hold samples.
+  [[nodiscard]] const float* lanes(std::int64_t block) const {
+    return block + 1 < blocks ? all_.lanes.data() : last_.lanes.data();
+  }
+  [[nodiscard]] bool last_is_full() const { return samples % kLanes == 0; }
+
+ private:
+  Position all_;
+  Position last_;
+};
+
+/// The blocks an operation is to work on.
+struct Blocks {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+/// Plain images [samples][channels][height][width] into blocks.
+void pack(const Run& run, Blocks part, std::span<const float> images, const View& to);
+
+/// Convolution or linear layer. `values` in the order of the index; bias may be empty.
+void convolve(const Run& run, Blocks part, const LayerPlace& place, const LayerIndex& index,
+              std::span<const float> values, std::span<const float> bias, const View& input,
+              const View& output);
+/// `values` in the order of the index's phases.
+void convolve_input_gradient(const Run& run, Blocks part, const LayerPlace& place,
+                             const LayerIndex& index, std::span<const float> values,
+                             const View& gradient, bool accumulate, const View& to);
+/// Row o of the result, begin[o] ... begin[o + 1] - 1, has offsets at the same places, or, if
+/// `shared`, all rows have the same ones.
+void convolve_weight_gradient(const Run& run, const LayerPlace& place,
+                              std::span<const std::int32_t> begin,
+                              std::span<const std::int32_t> offset, bool shared, const View& input,
+                              const View& gradient, std::span<float> result);
+void bias_gradient(const Run& run, const View& gradient, std::span<float> result);
+
+/// A normalisation of a batch: what the backward half needs of the forward half.
+struct NormState {
+  std::span<const float> scale;
+  std::span<const float> shift;
+  std::span<double> mean;      ///< of the batch, or the running one
+  std::span<double> variance;  ///< biased
+};
+
+/// Of one channel in one block: the sum of its values, and of their squared distances from their
+/// own mean.
+struct PlaneMoments {
+  double sum = 0;
+  double squares = 0;
+};
+
+/// [blocks][channels]
+void plane_moments(const Run& run, Blocks part, const View& input, std::span<PlaneMoments> planes);
+/// Mean and variance of the batch from those of all its planes (Chan et al. 1979, "Updating
+/// formulae and a pairwise algorithm for computing sample variances").
+void batch_moments(const Run& run, const Layout& layout, std::span<const PlaneMoments> planes,
+                   const NormState& norm);
+/// output = norm(input) + other (if it has data), ReLU.
+void normalise(const Run& run, Blocks part, const NormState& norm, const View& input,
+               const View& other, bool relu, const View& output);
+
+/// The tensors around a normalisation, its addition and its ReLU in a backward pass.
+struct NormBackward {
+  View input;
+  View output;    ///< values; used if there is a ReLU behind an addition
+  View gradient;  ///< of the output
+  bool addition = false;
+  bool relu = false;
+  View other_gradient;
+  Contribution to_other = Contribution::none;
+  View input_gradient;
+  Contribution to_input = Contribution::none;
+};
+
+/// The first half: sums [blocks][channels]. Takes a ReLU behind an addition out of the gradient.
+void normalise_gradient_sums(const Run& run, Blocks part, const NormState& norm,
+                             const NormBackward& tensors, std::span<GradientSums> planes);
+/// In between, with the sums of all blocks: the first channel's become those of the batch, per
+/// channel, and from them follow the gradients of scale and shift.
+void batch_gradient_sums(const Run& run, const NormState& norm, std::span<GradientSums> planes,
+                         std::span<float> scale_gradient, std::span<float> shift_gradient);
+/// The second half: the gradients of the inputs from the sums of the batch.
+void normalise_backward(const Run& run, Blocks part, const NormState& norm,
+                        const NormBackward& tensors, std::span<const GradientSums> sums);
+
+void relu(const Run& run, Blocks part, const View& input, const View& output);
+void relu_backward(const Run& run, Blocks part, const View& output, const View& gradient,
+                   bool accumulate, const View& to);
+void add(const Run& run, Blocks part, const View& a, const View& b, const View& to);
+void copy(const Run& run, Blocks part, const View& from, const View& to);
+
+void max_pool(const Run& run, Blocks part, const Window& window, const View& input,
+              const View& output);
+void max_pool_backward(const Run& run, Blocks part, const Window& window, const View& input,
+                       const View& gradient, bool accumulate, const View& to);
+void average_pool(const Run& run, Blocks part, const Window& window, const View& input,
+                  const View& output);
+void average_pool_backward(const Run& run, Blocks part, const Window& window, const View& gradient,
+                           bool accumulate, const View& to);
+
+/// [channels][height][width] to features and back.
+void flatten(const Run& run, Blocks part, const View& input, const View& output);
+void flatten_backward(const Run& run, Blocks part, const View& gradient, bool accumulate,
+                      const View& to);
+
+}  // namespace gcg::sparse

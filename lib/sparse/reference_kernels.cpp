@@ -1,0 +1,267 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "sparse/kernels.h"
+
+namespace gcg::sparse {
+
+namespace {
+
+float select(float value, float selector) {
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) &
+                              std::bit_cast<std::uint32_t>(selector));
+}
+
+float rectified(float value) { return value < 0 ? 0.0F : value; }
+
+void gather(const Taps& taps, const Grid& grid, const float* input, const GatherStart& start,
+            std::int64_t output_plane, float* output) {
+  for (std::int64_t r = 0; r < taps.rows; ++r) {
+    for (std::int64_t y = 0; y < grid.height; ++y) {
+      for (std::int64_t x = 0; x < grid.width; ++x) {
+        const float* from = input + y * grid.input_row + x * grid.input_column;
+        float* to = output + r * output_plane + y * grid.output_row + x * grid.output_column;
+        for (std::int64_t l = 0; l < kLanes; ++l) {
+          float sum = 0;
+          if (start.accumulate) {
+            sum = to[l];
+          } else if (start.bias != nullptr) {
+            sum = select(start.bias[r], start.lanes[l]);
+          }
+          for (std::int64_t t = taps.begin[r]; t < taps.begin[r + 1]; ++t) {
+            sum = std::fma(taps.value[t], from[taps.offset[t] + l], sum);
+          }
+          to[l] = sum;
+        }
+      }
+    }
+  }
+}
+
+float tree_sum(const float* lanes) {
+  float quad[4];
+  for (int j = 0; j < 4; ++j) {
+    quad[j] = (lanes[j] + lanes[j + 8]) + (lanes[j + 4] + lanes[j + 12]);
+  }
+  return (quad[0] + quad[2]) + (quad[1] + quad[3]);
+}
+
+void correlate(const Grid& grid, const float* input, const float* gradient,
+               const std::int32_t* offset, std::int64_t count, float* sums) {
+  for (std::int64_t t = 0; t < count; ++t) {
+    const std::int64_t group =
+        std::min(kCorrelatedTaps, count - t / kCorrelatedTaps * kCorrelatedTaps);
+    const std::int64_t parts = correlation_sums(group);
+    float lanes[kLanes];
+    for (std::int64_t l = 0; l < kLanes; ++l) {
+      float part[4] = {};
+      for (std::int64_t y = 0; y < grid.height; ++y) {
+        for (std::int64_t x = 0; x < grid.width; ++x) {
+          float& sum = part[x < grid.width / parts * parts ? x % parts : 0];
+          sum = std::fma(gradient[y * grid.output_row + x * grid.output_column + l],
+                         input[offset[t] + y * grid.input_row + x * grid.input_column + l], sum);
+        }
+      }
+      lanes[l] = part[0];
+      for (std::int64_t p = 1; p < parts; ++p) {
+        lanes[l] += part[p];
+      }
+    }
+    sums[t] += tree_sum(lanes);
+  }
+}
+
+/// Sum over a plane of f(i, lane): two sums by column, by row and lane in single precision, the
+/// lanes in double precision.
+template <typename F>
+double plane_sum(const Plane& plane, F f) {
+  double total = 0;
+  for (std::int64_t l = 0; l < kLanes; ++l) {
+    float lane = 0;
+    for (std::int64_t y = 0; y < plane.height; ++y) {
+      const std::int64_t width = plane.row / kLanes;
+      float part[2] = {};
+      for (std::int64_t x = 0; x < width; ++x) {
+        float& sum = part[x < width / 2 * 2 ? x % 2 : 0];
+        sum = f(y * plane.pitch + x * kLanes + l, l, sum);
+      }
+      lane += part[0] + part[1];
+    }
+    total += static_cast<double>(lane);
+  }
+  return total;
+}
+
+/// Calls f(i, lane) for every float of a plane.
+template <typename F>
+void for_each(const Plane& plane, F f) {
+  for (std::int64_t y = 0; y < plane.height; ++y) {
+    for (std::int64_t i = 0; i < plane.row; ++i) {
+      f(y * plane.pitch + i, i % kLanes);
+    }
+  }
+}
+
+double sum(const Plane& plane, const float* x) {
+  return plane_sum(plane,
+                   [&](std::int64_t i, std::int64_t, float so_far) { return so_far + x[i]; });
+}
+
+double squares(const Plane& plane, const float* x, float mean, const float* lanes) {
+  return plane_sum(plane, [&](std::int64_t i, std::int64_t lane, float so_far) {
+    const float deviation = select(x[i] - mean, lanes[lane]);
+    return std::fma(deviation, deviation, so_far);
+  });
+}
+
+float mapped(const ChannelNorm& norm, float x) {
+  return std::fma(norm.slope, x - norm.mean, norm.shift);
+}
+
+void normalise(const Plane& plane, const ChannelNorm& norm, const float* x, const float* other,
+               bool relu, const float* lanes, float* y) {
+  for_each(plane, [&](std::int64_t i, std::int64_t lane) {
+    float value = mapped(norm, x[i]);
+    if (other != nullptr) {
+      value += other[i];
+    }
+    y[i] = select(relu ? rectified(value) : value, lanes[lane]);
+  });
+}
+
+float passed(const ChannelNormGradient& norm, float x, float g) {
+  return norm.relu && !(mapped(norm.norm, x) > 0) ? 0.0F : g;
+}
+
+GradientSums norm_gradient_sums(const Plane& plane, const ChannelNormGradient& norm, const float* x,
+                                const float* output, float* g) {
+  if (output != nullptr) {
+    for_each(plane, [&](std::int64_t i, std::int64_t) { g[i] = output[i] > 0 ? g[i] : 0.0F; });
+  }
+  const auto gradient = [&](std::int64_t i) {
+    return output != nullptr ? g[i] : passed(norm, x[i], g[i]);
+  };
+  return {plane_sum(plane, [&](std::int64_t i, std::int64_t,
+                               float so_far) { return so_far + gradient(i); }),
+          plane_sum(plane, [&](std::int64_t i, std::int64_t, float so_far) {
+            return std::fma(gradient(i), x[i] - norm.norm.mean, so_far);
+          })};
+}
+
+void norm_gradient(const Plane& plane, const ChannelNormGradient& norm, const float* x,
+                   const float* g, const float* lanes, bool accumulate, float* to) {
+  for_each(plane, [&](std::int64_t i, std::int64_t lane) {
+    const float value = std::fma(norm.norm.slope, passed(norm, x[i], g[i]),
+                                 std::fma(norm.centred, x[i] - norm.norm.mean, norm.constant));
+    to[i] = select(value, lanes[lane]) + (accumulate ? to[i] : 0.0F);
+  });
+}
+
+void relu(const Plane& plane, const float* x, float* y) {
+  for_each(plane, [&](std::int64_t i, std::int64_t) { y[i] = rectified(x[i]); });
+}
+
+void relu_gradient(const Plane& plane, const float* y, const float* g, bool accumulate, float* to) {
+  for_each(plane, [&](std::int64_t i, std::int64_t) {
+    const float value = y[i] > 0 ? g[i] : 0.0F;
+    to[i] = accumulate ? to[i] + value : value;
+  });
+}
+
+void add(const Plane& plane, const float* a, const float* b, float* to) {
+  for_each(plane, [&](std::int64_t i, std::int64_t) { to[i] = a[i] + b[i]; });
+}
+
+/// Calls f(input, output) for every tap of every window, both as places in their planes; padding is
+/// left out.
+template <typename F>
+void for_each_tap(const PoolPlane& plane, F f) {
+  const Window& window = plane.window;
+  for (std::int64_t oy = 0; oy < plane.output_height; ++oy) {
+    for (std::int64_t ox = 0; ox < plane.output_width; ++ox) {
+      for (std::int64_t ky = 0; ky < window.height; ++ky) {
+        for (std::int64_t kx = 0; kx < window.width; ++kx) {
+          const std::int64_t y = oy * window.stride + ky - window.padding;
+          const std::int64_t x = ox * window.stride + kx - window.padding;
+          if (y >= 0 && y < plane.input_height && x >= 0 && x < plane.input_width) {
+            f(y * plane.input_pitch + x * kLanes, oy * plane.output_pitch + ox * kLanes);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <typename F>
+void for_each_largest(const PoolPlane& plane, const float* x, F f) {
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    std::int64_t window = -1;
+    std::int64_t best = 0;
+    for_each_tap(plane, [&](std::int64_t from, std::int64_t to) {
+      if (to != window && window >= 0) {
+        f(best + lane, window + lane);
+      }
+      const float value = x[from + lane];
+      if (to != window || value > x[best + lane] || std::isnan(value)) {
+        best = from;
+      }
+      window = to;
+    });
+    if (window >= 0) {
+      f(best + lane, window + lane);
+    }
+  }
+}
+
+void max_pool(const PoolPlane& plane, const float* x, float* y) {
+  for_each_largest(plane, x, [&](std::int64_t from, std::int64_t to) { y[to] = x[from]; });
+}
+
+void max_pool_gradient(const PoolPlane& plane, const float* x, const float* g, float* to) {
+  for_each_largest(plane, x,
+                   [&](std::int64_t input, std::int64_t output) { to[input] += g[output]; });
+}
+
+float share(const PoolPlane& plane) {
+  return 1.0F / static_cast<float>(plane.window.height * plane.window.width);
+}
+
+void average_pool(const PoolPlane& plane, const float* x, float* y) {
+  for (std::int64_t oy = 0; oy < plane.output_height; ++oy) {
+    std::fill_n(y + oy * plane.output_pitch, plane.output_width * kLanes, 0.0F);
+  }
+  for_each_tap(plane, [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      y[to + lane] += x[from + lane];
+    }
+  });
+  for (std::int64_t oy = 0; oy < plane.output_height; ++oy) {
+    for (std::int64_t i = 0; i < plane.output_width * kLanes; ++i) {
+      y[oy * plane.output_pitch + i] *= share(plane);
+    }
+  }
+}
+
+void average_pool_gradient(const PoolPlane& plane, const float* g, float* to) {
+  for_each_tap(plane, [&](std::int64_t input, std::int64_t output) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      to[input + lane] += g[output + lane] * share(plane);
+    }
+  });
+}
+
+constexpr Kernels kReference{"reference",   true,
+                             gather,        correlate,
+                             sum,           squares,
+                             normalise,     norm_gradient_sums,
+                             norm_gradient, relu,
+                             relu_gradient, add,
+                             max_pool,      max_pool_gradient,
+                             average_pool,  average_pool_gradient};
+
+}  // namespace
+
+const Kernels& reference_kernels() { return kReference; }
+
+}  // namespace gcg::sparse

@@ -1,0 +1,313 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "executor/reference_operations.h"
+#include "sparse/index.h"
+#include "sparse/kernels.h"
+#include "sparse/operations.h"
+
+namespace gcg::sparse {
+namespace {
+
+using reference::Array;
+
+/// A layer with everything around it.
+struct Case {
+  std::string name;
+  Shape input;
+  std::int64_t outputs = 1;
+  Window window;
+  double density = 0.5;
+  std::int64_t samples = 7;
+  bool bias = false;
+};
+
+std::vector<Case> adversarial_cases() {
+  return {
+      {"one_by_one", {5, 9, 11}, 6, {1, 1, 1, 0}, 0.4, 7, true},
+      {"one_by_one_stride_2", {4, 9, 8}, 6, {1, 1, 2, 0}, 0.4, 19, false},
+      {"stride_2", {3, 8, 8}, 5, {3, 3, 2, 1}, 0.5, 17, true},
+      {"stride_3_kernel_2", {3, 10, 11}, 4, {2, 2, 3, 0}, 0.6, 3, false},
+      {"stride_above_input", {2, 2, 2}, 3, {1, 1, 4, 0}, 1.0, 3, false},
+      {"all_of_the_input", {3, 5, 4}, 7, {5, 4, 1, 0}, 0.5, 40, true},
+      {"more_padding_than_kernel", {2, 4, 3}, 3, {2, 3, 2, 4}, 0.7, 5, true},
+      {"flat_kernel", {3, 6, 7}, 4, {1, 3, 1, 1}, 0.5, 2, false},
+      {"empty_layer", {3, 6, 5}, 4, {3, 3, 1, 1}, 0.0, 7, true},
+      {"nearly_empty_rows", {2, 6, 5}, 40, {3, 3, 1, 1}, 0.02, 7, false},
+      {"full_layer", {5, 7, 17}, 6, {3, 3, 1, 1}, 1.0, 1, false},
+      {"linear", {37}, 11, {}, 0.3, 128, true},
+      {"linear_one_sample", {37}, 11, {}, 0.3, 1, true},
+      {"linear_full", {9}, 5, {}, 1.0, 33, true},
+      {"batch_128", {4, 8, 8}, 4, {3, 3, 1, 1}, 0.3, 128, false},
+      {"several_stripes", {40, 20, 32}, 2, {3, 3, 1, 1}, 0.05, 2, false},
+  };
+}
+
+Case random_case(std::uint64_t seed) {
+  RandomStream stream(seed, "sparse-layer");
+  const auto between = [&](std::uint64_t low, std::uint64_t high) {
+    return static_cast<std::int64_t>(low + stream.below(high - low + 1));
+  };
+  Case c;
+  c.name = fmt::format("random {}", seed);
+  c.window = {between(1, 4), between(1, 4), between(1, 3), between(0, 3)};
+  const std::int64_t least = 2 * c.window.padding;
+  c.input = {between(1, 6), std::max<std::int64_t>(1, c.window.height - least) + between(0, 9),
+             std::max<std::int64_t>(1, c.window.width - least) + between(0, 19)};
+  c.outputs = between(1, 9);
+  c.density = stream.uniform();
+  c.samples = between(1, 35);
+  c.bias = stream.below(2) == 1;
+  return c;
+}
+
+/// All that a layer computes.
+struct Result {
+  Tensor output;
+  Tensor input_gradient;
+  Tensor twice;  ///< the input gradient, added to itself
+  std::vector<float> weight;
+  std::vector<float> bias;
+  std::vector<float> all_weights;
+};
+
+/// The numbers of a case, and its tensors.
+struct Setting {
+  LayerPlace place;
+  LayerMask mask;
+  LayerIndex index;
+  std::vector<float> dense;
+  std::vector<float> values;
+  std::vector<float> reordered;
+  std::vector<float> bias;
+  Array input;
+  Array gradient;
+};
+
+std::int64_t extent(std::int64_t size, std::int64_t taps, const Window& window) {
+  return (size + 2 * window.padding - taps) / window.stride + 1;
+}
+
+Setting set_up(const Case& c, std::uint64_t seed) {
+  RandomStream stream(seed, "sparse-values");
+  Setting s;
+  const Shape output{c.outputs, extent(c.input.height, c.window.height, c.window),
+                     extent(c.input.width, c.window.width, c.window)};
+  s.place.layer = {c.name, 1, c.outputs, c.input.channels, c.window.height, c.window.width};
+  s.place.window = c.window;
+  s.place.input = {c.input, input_halo(c.window)};
+  s.place.output = {output, gradient_halo(c.window, c.input, output)};
+  s.mask = LayerMask(s.place.layer.connections());
+  for (std::int64_t i = 0; i < s.mask.size(); ++i) {
+    s.dense.push_back(0.0F);
+    if (stream.uniform() < c.density) {
+      s.mask.set(i);
+      s.dense.back() = static_cast<float>(stream.normal());
+      s.values.push_back(s.dense.back());
+    }
+  }
+  build_index(s.place, s.mask, true, s.index);
+  for (const std::int32_t i : s.index.source) {
+    s.reordered.push_back(s.values[static_cast<std::size_t>(i)]);
+  }
+  for (std::int64_t o = 0; c.bias && o < c.outputs; ++o) {
+    s.bias.push_back(static_cast<float>(stream.normal()));
+  }
+  const auto fill = [&](Array& array) {
+    for (double& value : array.values) {
+      value = static_cast<double>(static_cast<float>(stream.normal()));
+    }
+  };
+  s.input = Array(c.samples, c.input);
+  s.gradient = Array(c.samples, output);
+  fill(s.input);
+  fill(s.gradient);
+  return s;
+}
+
+View view(const Layout& layout, Tensor& tensor) { return {layout, tensor.data()->lanes.data()}; }
+
+Tensor blocks_of(const Array& array, const Layout& layout) {
+  Tensor tensor(static_cast<std::size_t>(block_count(array.samples) * layout.block()));
+  for (std::int64_t n = 0; n < array.samples; ++n) {
+    for (std::int64_t c = 0; c < layout.shape.channels; ++c) {
+      for (std::int64_t y = 0; y < layout.shape.height; ++y) {
+        for (std::int64_t x = 0; x < layout.shape.width; ++x) {
+          view(layout, tensor).at(n / kLanes, c, y, x)[n % kLanes] =
+              static_cast<float>(array.at(n, c, y, x));
+        }
+      }
+    }
+  }
+  return tensor;
+}
+
+Result compute(Setting& s, const Kernels& kernels, std::int64_t threads) {
+  const Run run(kernels, threads, s.input.samples);
+  const std::size_t blocks = static_cast<std::size_t>(run.blocks);
+  Tensor input = blocks_of(s.input, s.place.input);
+  Tensor gradient = blocks_of(s.gradient, s.place.output);
+  Result r;
+  r.output.resize(blocks * static_cast<std::size_t>(s.place.output.block()));
+  r.input_gradient.resize(blocks * static_cast<std::size_t>(s.place.input.block()));
+  const View in = view(s.place.input, input);
+  const View g = view(s.place.output, gradient);
+  // In two parts, as threads would.
+  const Blocks all{0, run.blocks};
+  const Blocks most{0, run.blocks - 1};
+  const Blocks last{run.blocks - 1, run.blocks};
+  convolve(run, threads == 1 ? all : most, s.place, s.index, s.values, s.bias, in,
+           view(s.place.output, r.output));
+  if (threads != 1) {
+    convolve(run, last, s.place, s.index, s.values, s.bias, in, view(s.place.output, r.output));
+  }
+  convolve_input_gradient(run, all, s.place, s.index, s.reordered, g, false,
+                          view(s.place.input, r.input_gradient));
+  r.twice = r.input_gradient;
+  convolve_input_gradient(run, all, s.place, s.index, s.reordered, g, true,
+                          view(s.place.input, r.twice));
+  r.weight.resize(s.values.size());
+  convolve_weight_gradient(run, s.place, s.index.begin, s.index.offset, false, in, g, r.weight);
+  r.bias.resize(s.bias.size());
+  bias_gradient(run, g, r.bias);
+  r.all_weights.resize(s.dense.size());
+  std::vector<std::int32_t> begin;
+  for (std::int64_t o = 0; o <= s.place.layer.outputs; ++o) {
+    begin.push_back(static_cast<std::int32_t>(o * s.place.layer.fan_in()));
+  }
+  convolve_weight_gradient(run, s.place, begin, all_offsets(s.place), true, in, g, r.all_weights);
+  return r;
+}
+
+std::vector<float> floats(const Tensor& tensor) {
+  std::vector<float> result;
+  for (const Position& position : tensor) {
+    result.insert(result.end(), position.lanes.begin(), position.lanes.end());
+  }
+  return result;
+}
+
+void expect_near(const std::vector<float>& found, const std::vector<float>& expected,
+                 const char* what) {
+  ASSERT_EQ(found.size(), expected.size()) << what;
+  float largest = 0;
+  for (const float value : expected) {
+    largest = std::max(largest, std::abs(value));
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_NEAR(found[i], expected[i], 1e-5F * largest) << what << ", element " << i;
+  }
+}
+
+void expect_near(const Result& found, const Result& expected) {
+  expect_near(floats(found.output), floats(expected.output), "output");
+  expect_near(floats(found.input_gradient), floats(expected.input_gradient), "input gradient");
+  expect_near(floats(found.twice), floats(expected.twice), "input gradient added");
+  expect_near(found.weight, expected.weight, "weight gradient");
+  expect_near(found.bias, expected.bias, "bias gradient");
+  expect_near(found.all_weights, expected.all_weights, "weight gradient of all");
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), 4 * a.size()) == 0);
+}
+
+void expect_same_bits(const Result& found, const Result& expected) {
+  EXPECT_TRUE(same_bits(floats(found.output), floats(expected.output))) << "output";
+  EXPECT_TRUE(same_bits(floats(found.input_gradient), floats(expected.input_gradient)));
+  EXPECT_TRUE(same_bits(floats(found.twice), floats(expected.twice))) << "added input gradient";
+  EXPECT_TRUE(same_bits(found.weight, expected.weight)) << "weight gradient";
+  EXPECT_TRUE(same_bits(found.bias, expected.bias)) << "bias gradient";
+  EXPECT_TRUE(same_bits(found.all_weights, expected.all_weights)) << "weight gradient of all";
+}
+
+/// The same in double precision over dense arrays.
+Result expected_result(const Setting& s) {
+  Array output(s.input.samples, s.place.output.shape);
+  Array input_gradient(s.input.samples, s.place.input.shape);
+  std::vector<double> weight(s.dense.size(), 0.0);
+  std::vector<double> bias(s.bias.size(), 0.0);
+  reference::convolve(s.input, s.dense, s.bias, s.place.window, output);
+  reference::convolve_backward(s.input, s.dense, s.place.window, s.gradient, input_gradient, weight,
+                               bias);
+  Result r;
+  r.output = blocks_of(output, s.place.output);
+  r.input_gradient = blocks_of(input_gradient, s.place.input);
+  std::ranges::for_each(input_gradient.values, [](double& value) { value *= 2; });
+  r.twice = blocks_of(input_gradient, s.place.input);
+  s.mask.for_each_present([&](std::int64_t i) {
+    r.weight.push_back(static_cast<float>(weight[static_cast<std::size_t>(i)]));
+  });
+  r.bias.assign(bias.begin(), bias.end());
+  std::ranges::transform(weight, std::back_inserter(r.all_weights),
+                         [](double value) { return static_cast<float>(value); });
+  return r;
+}
+
+void check(const Case& c) {
+  SCOPED_TRACE(fmt::format(
+      "{}: {}x{}x{}, {} outputs, {}x{} stride {} padding {}, density {}, {} "
+      "samples",
+      c.name, c.input.channels, c.input.height, c.input.width, c.outputs, c.window.height,
+      c.window.width, c.window.stride, c.window.padding, c.density, c.samples));
+  Setting s = set_up(c, 1);
+  const Result plain = compute(s, reference_kernels(), 1);
+  // The halo and the lanes without a sample are compared as well: they are zero.
+  expect_near(plain, expected_result(s));
+  for (const Kernels* kernels : vector_kernels()) {
+    SCOPED_TRACE(kernels->name);
+    const Result one = compute(s, *kernels, 1);
+    kernels->fused ? expect_same_bits(one, plain) : expect_near(one, plain);
+    expect_same_bits(compute(s, *kernels, 3), one);
+  }
+}
+
+TEST(SparseConvolution, HoldsOnAdversarialShapes) {
+  for (const Case& c : adversarial_cases()) {
+    check(c);
+  }
+}
+
+TEST(SparseConvolution, HoldsOnRandomShapes) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    check(random_case(seed));
+  }
+}
+
+TEST(LayerIndex, ListsConnectionsByOutputAndByInput) {
+  // Two inputs of 3x3, two outputs of 2x3 (their outer columns see padding only), a 3x1 kernel,
+  // stride 2, padding 1. Rows of both tensors are 3 positions and 1 of halo.
+  const Window window{3, 1, 2, 1};
+  LayerPlace place{{"conv", 1, 2, 2, 3, 1}, window, {{2, 3, 3}, 1}, {{2, 2, 3}, 1}};
+  LayerMask mask(place.layer.connections());
+  mask.set(1);  // output 0, input 0, tap 1
+  mask.set(5);  // output 0, input 1, tap 2
+  mask.set(8);  // output 1, input 0, tap 2
+  LayerIndex index;
+  build_index(place, mask, true, index);
+  EXPECT_THAT(index.begin, ::testing::ElementsAre(0, 2, 3));
+  // An input's row is 4 positions, its plane 16.
+  EXPECT_THAT(index.offset, ::testing::ElementsAre(16 * 4, 16 * (16 + 2 * 4), 16 * 2 * 4));
+  // Tap 1 meets the even rows of the input, tap 2 the odd ones; sidewards the padding makes all
+  // columns of the kernel meet odd ones.
+  ASSERT_EQ(index.phases.size(), 4U);
+  EXPECT_THAT(index.phases[0].begin, ::testing::ElementsAre(0, 0, 0));
+  EXPECT_THAT(index.phases[1].begin, ::testing::ElementsAre(0, 1, 1));
+  EXPECT_THAT(index.phases[2].begin, ::testing::ElementsAre(1, 1, 1));
+  EXPECT_THAT(index.phases[3].begin, ::testing::ElementsAre(1, 2, 3));
+  EXPECT_THAT(index.source, ::testing::ElementsAre(0, 2, 1));
+  // An output's row is 4 positions, its plane 12; column 1 of the input is column 1 of the output,
+  // row 1 of the input is row 0 of the output under tap 2.
+  EXPECT_THAT(index.gradient_offset, ::testing::ElementsAre(16, 16 * (12 + 1), 16));
+}
+
+}  // namespace
+}  // namespace gcg::sparse
