@@ -204,7 +204,7 @@ void select_present(const LayerMask& mask, std::span<const float> all, std::span
 
 void bias_gradient(const Run& run, const View& gradient, std::span<float> result) {
   const Layout& layout = gradient.layout;
-  const Plane plane{layout.shape.height, layout.shape.width * kLanes, layout.pitch() * kLanes};
+  const Plane plane{layout.shape.height, layout.shape.width * kLanes, layout.pitch() * kLanes, 0};
   in_parts(run.threads, std::ssize(result),
            [&](std::int64_t, std::int64_t begin, std::int64_t end) {
              for (std::int64_t o = begin; o < end; ++o) {

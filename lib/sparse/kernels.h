@@ -56,6 +56,7 @@ struct Plane {
   std::int64_t height = 0;
   std::int64_t row = 0;
   std::int64_t pitch = 0;
+  std::int64_t next = 0;  ///< from a value to the same one of the next channel, to be fetched early
 };
 
 /// How a normalisation maps one channel: y = slope (x - mean) + shift.

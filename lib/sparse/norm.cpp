@@ -11,7 +11,8 @@ namespace {
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 Plane plane_of(const Layout& layout, Stripe stripe) {
-  return {stripe.height(), layout.shape.width * kLanes, layout.pitch() * kLanes};
+  return {stripe.height(), layout.shape.width * kLanes, layout.pitch() * kLanes,
+          layout.plane() * kLanes};
 }
 
 /// What a mean loses in single precision. Kernels subtract the rounded one; in a nearly constant
