@@ -104,6 +104,20 @@ TEST(Experiment, AFailedRunDoesNotStopTheOthersAndTheExitStatusTells) {
   EXPECT_THAT(outcome.output, HasSubstr("log.txt"));
 }
 
+TEST(Experiment, EveryRunIsExecutedAsAskedFor) {
+  const TemporaryFolder folder;
+  const Outcome dry = shell(growth_rules(folder) + " --dry-run --execution dense");
+  ASSERT_EQ(dry.status, 0) << dry.output;
+  std::size_t runs = 0;
+  for (std::size_t at = dry.output.find("gcg_run --"); at != std::string::npos;
+       at = dry.output.find("gcg_run --", at + 1)) {
+    EXPECT_THAT(dry.output.substr(at, dry.output.find('\n', at) - at),
+                HasSubstr("--execution=dense"));
+    ++runs;
+  }
+  EXPECT_GT(runs, 5U);
+}
+
 TEST(Experiment, ListDryRunAndStatusStartNothing) {
   const TemporaryFolder folder;
   for (const char* flag : {"--list", "--dry-run", "--status", "--help"}) {
@@ -126,8 +140,8 @@ TEST(Experiment, MissingDataIsToldBeforeAnyRunStarts) {
 }
 
 TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {
-  for (const char* arguments :
-       {"--scale huge", "--jobs -1", "--only nonsense", "--frobnicate", "word"}) {
+  for (const char* arguments : {"--scale huge", "--jobs -1", "--only nonsense", "--execution fast",
+                                "--frobnicate", "word"}) {
     SCOPED_TRACE(arguments);
     EXPECT_EQ(shell(fmt::format("{} {}", GCG_GROWTH_RULES, arguments)).status, 2);
   }
