@@ -8,6 +8,8 @@ SEEDS  ?= 0
 RUNS   ?= runs
 GCG_DATA ?=
 DATA_NAME ?=
+ROUNDS ?= 10
+BENCH_INTO ?=
 PYTHON := /usr/bin/python3
 
 # Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
@@ -17,7 +19,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libssl-dev libhwy-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build programs demo test bench reproduce-cifar growth-rules inspect format tidy clean
+.PHONY: help packages configure build programs demo test bench bench-growth wall-clock reproduce-cifar growth-rules inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -53,7 +55,14 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 test: build ## all tests
 	ctest --preset $(PRESET)
 
-bench: build ## time of a growth stage beside a training step, ResNet-20
+bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_step_bench
+	@mkdir -p build/bench
+	$(BUILD)/tests/bench/gcg_step_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/steps.json
+	$(PYTHON) analysis/bench.py build/bench $(if $(BENCH_INTO),--into $(BENCH_INTO))
+
+bench-growth: configure ## time of the parts of a growth stage, ResNet-20
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_bench
 	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
 	  --benchmark_report_aggregates_only=true
 

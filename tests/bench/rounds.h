@@ -14,10 +14,11 @@ struct Contender {
   std::function<void()> work;
 };
 
-/// One round: every contender once, in an order drawn anew from `round`, so that a drift of the
-/// machine meets all of them alike. Ratios are formed within a round and their median is taken over
-/// the rounds: each is a pair of neighbours, not of two medians. Puts the milliseconds of each into
-/// the state's counters, by name; the benchmark's own (manual) time is that of the whole round.
+/// One round: every contender once (short work twice, the second time counts), in an order drawn
+/// anew from `round`, so that a drift of the machine meets all of them alike. Ratios are formed
+/// within a round and their median is taken over the rounds: each is a pair of neighbours, not of
+/// two medians. Puts the milliseconds of each into the state's counters, by name; the benchmark's
+/// own (manual) time is that of the whole round.
 void run_round(benchmark::State& state, const std::vector<Contender>& contenders,
                std::uint64_t round);
 
