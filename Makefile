@@ -74,6 +74,11 @@ growth-rules: programs ## accuracy over density by growth rule, with controls
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
 	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
+wall-clock: programs ## seconds and memory of whole trainings and of growth, one run at a time (needs GCG_DATA)
+	$(BUILD)/experiments/wall_clock --scale $(SCALE) --seeds $(SEEDS) \
+	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
+	$(PYTHON) analysis/wall_clock.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)
 
