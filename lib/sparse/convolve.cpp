@@ -7,9 +7,10 @@ namespace gcg::sparse {
 
 namespace {
 
-/// Bytes of an input that a thread correlates with all its outputs before it goes on: what a second
-/// cache holds. Part of the order of additions.
-constexpr std::int64_t kStripeBytes = 384 * 1024;
+/// Weights whose sums by lane are kept at a time: what a second cache holds beside the inputs.
+constexpr std::int64_t kWeightsAtATime = 4096;
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Where there is one position only, the blocks are the columns of the grid.
 bool is_vector(const Layout& layout) { return layout.shape.positions() == 1; }
@@ -25,28 +26,51 @@ Grid output_grid(const LayerPlace& place) {
           place.output.pitch() * kLanes, kLanes};
 }
 
-/// The first row whose taps begin in part `part` of `parts` equal ones.
-std::int64_t cut(std::span<const std::int32_t> begin, std::int64_t part, std::int64_t parts) {
-  const std::int64_t rows = std::ssize(begin) - 1;
-  if (part == 0 || part == parts) {
-    return part == 0 ? 0 : rows;
+Taps taps_of(const Rows& rows, std::int64_t count, const std::vector<std::int32_t>& offset,
+             const float* values) {
+  return {rows.cut.data(), count, count, rows.passes, offset.data(), values};
+}
+
+/// The first tap of a row.
+std::int64_t begin_of(const SparseLayer& layer, Weights which, std::int64_t row) {
+  if (which == Weights::all) {
+    return row * layer.place.layer.fan_in();
   }
-  const std::int64_t taps = std::int64_t{begin.back()} * part / parts;
-  return std::lower_bound(begin.begin(), begin.end() - 1, taps) - begin.begin();
+  return row < layer.place.layer.outputs ? layer.index.outputs.cut[at(row)]
+                                         : std::ssize(layer.index.offset);
+}
+
+/// Rows from `row` on, as many as kWeightsAtATime holds, but one at least.
+std::int64_t rows_at_a_time(const SparseLayer& layer, Weights which, std::int64_t row,
+                            std::int64_t end) {
+  std::int64_t last = row + 1;
+  while (last < end &&
+         begin_of(layer, which, last + 1) - begin_of(layer, which, row) <= kWeightsAtATime) {
+    ++last;
+  }
+  return last - row;
 }
 
 }  // namespace
 
-void convolve(const Run& run, Blocks part, const LayerPlace& place, const LayerIndex& index,
-              std::span<const float> values, std::span<const float> bias, const View& input,
+void convolve(const Run& run, Blocks part, const SparseLayer& layer, const View& input,
               const View& output) {
-  const Taps taps{index.begin.data(), place.layer.outputs, index.offset.data(), values.data()};
+  const LayerPlace& place = layer.place;
+  const std::vector<float>& bias = layer.bias.value;
+  const Taps taps = taps_of(layer.index.outputs, place.layer.outputs, layer.index.offset,
+                            layer.weight.value.data());
+  const AllTaps all{place.layer.outputs, place.layer.fan_in(), layer.all.offset.data(),
+                    layer.all_values.data()};
   const std::int64_t corner = -place.window.padding;
   const std::int64_t plane = output.layout.plane() * kLanes;
   const auto gather = [&](const Grid& grid, std::int64_t block) {
     const GatherStart start{false, bias.empty() ? nullptr : bias.data(), run.lanes(block)};
-    run.kernels->gather(taps, grid, input.at(block, 0, corner, corner), start, plane,
-                        output.at(block, 0));
+    const float* const from = input.at(block, 0, corner, corner);
+    if (layer.runs_all) {
+      run.kernels->gather_all(all, grid, from, start, plane, output.at(block, 0));
+    } else {
+      run.kernels->gather(taps, grid, from, start, plane, output.at(block, 0));
+    }
   };
   if (!is_vector(output.layout)) {
     for (std::int64_t b = part.begin; b < part.end; ++b) {
@@ -56,102 +80,136 @@ void convolve(const Run& run, Blocks part, const LayerPlace& place, const LayerI
   }
   // A last block that is not full has its own lanes.
   const std::int64_t last = run.last_is_full() || part.end < run.blocks ? part.end : part.end - 1;
-  gather(vector_grid(last - part.begin, input.layout, output.layout), part.begin);
+  if (part.begin < last) {
+    gather(vector_grid(last - part.begin, input.layout, output.layout), part.begin);
+  }
   if (last < part.end) {
     gather(vector_grid(1, input.layout, output.layout), last);
   }
 }
 
-void convolve_input_gradient(const Run& run, Blocks part, const LayerPlace& place,
-                             const LayerIndex& index, std::span<const float> values,
+void convolve_input_gradient(const Run& run, Blocks part, const SparseLayer& layer,
                              const View& gradient, bool accumulate, const View& to) {
+  const LayerPlace& place = layer.place;
   const std::int64_t stride = place.window.stride;
   const GatherStart start{accumulate, nullptr, nullptr};
   const std::int64_t plane = to.layout.plane() * kLanes;
   const Shape& shape = to.layout.shape;
-  for (const LayerIndex::Phase& phase : index.phases) {
-    if (phase.row >= shape.height || phase.column >= shape.width) {
+  const auto gather = [&](std::int64_t p, const Grid& grid, const float* from, float* result) {
+    if (layer.runs_all) {
+      const AllIndex::Inputs& inputs = layer.all.inputs[at(p)];
+      const AllTaps taps{place.layer.inputs, std::ssize(inputs.source),
+                         inputs.gradient_offset.data(), layer.all_by_input[at(p)].data()};
+      run.kernels->gather_all(taps, grid, from, start, plane, result);
+    } else {
+      const Taps taps = taps_of(layer.index.inputs[at(p)], place.layer.inputs,
+                                layer.index.gradient_offset, layer.reordered.data());
+      run.kernels->gather(taps, grid, from, start, plane, result);
+    }
+  };
+  for (std::int64_t p = 0; p < stride * stride; ++p) {
+    const std::int64_t row = p / stride;
+    const std::int64_t column = p % stride;
+    if (row >= shape.height || column >= shape.width) {
       continue;
     }
-    const Taps taps{phase.begin.data(), place.layer.inputs, index.gradient_offset.data(),
-                    values.data()};
     if (is_vector(to.layout)) {
-      run.kernels->gather(taps, vector_grid(part.end - part.begin, gradient.layout, to.layout),
-                          gradient.at(part.begin, 0), start, plane, to.at(part.begin, 0));
+      gather(p, vector_grid(part.end - part.begin, gradient.layout, to.layout),
+             gradient.at(part.begin, 0), to.at(part.begin, 0));
       continue;
     }
-    const Grid grid{(shape.height - phase.row + stride - 1) / stride,
-                    (shape.width - phase.column + stride - 1) / stride,
-                    gradient.layout.pitch() * kLanes,
-                    kLanes,
-                    stride * to.layout.pitch() * kLanes,
-                    stride * kLanes};
+    const Grid grid{
+        (shape.height - row + stride - 1) / stride, (shape.width - column + stride - 1) / stride,
+        gradient.layout.pitch() * kLanes,           kLanes,
+        stride * to.layout.pitch() * kLanes,        stride * kLanes};
     for (std::int64_t b = part.begin; b < part.end; ++b) {
-      run.kernels->gather(taps, grid, gradient.at(b, 0), start, plane,
-                          to.at(b, 0, phase.row, phase.column));
+      gather(p, grid, gradient.at(b, 0), to.at(b, 0, row, column));
     }
   }
 }
 
-void convolve_weight_gradient(const Run& run, const LayerPlace& place,
-                              std::span<const std::int32_t> begin,
-                              std::span<const std::int32_t> offset, bool shared, const View& input,
-                              const View& gradient, std::span<float> result) {
-  const std::int64_t corner = -place.window.padding;
-  const std::int64_t stride = place.window.stride;
-  const auto correlate_rows = [&](const Grid& grid, const float* from, std::int64_t block,
-                                  std::int64_t y, std::int64_t first, std::int64_t last) {
-    for (std::int64_t o = first; o < last; ++o) {
-      const std::int64_t tap = begin[static_cast<std::size_t>(o)];
-      const std::int64_t count = begin[static_cast<std::size_t>(o) + 1] - tap;
-      run.kernels->correlate(grid, from, gradient.at(block, o, y),
-                             offset.data() + (shared ? 0 : tap), count, result.data() + tap);
+std::int64_t lane_count(const Layer& layer) { return std::max(kWeightsAtATime, layer.fan_in()); }
+
+std::int64_t weight_count(const SparseLayer& layer, Weights which) {
+  return begin_of(layer, which, layer.place.layer.outputs);
+}
+
+OutputRows share_of_rows(const SparseLayer& layer, Weights which, std::int64_t part,
+                         std::int64_t parts) {
+  const auto cut = [&](std::int64_t p) {
+    const std::int64_t rows = layer.place.layer.outputs;
+    const std::int64_t wanted = weight_count(layer, which) * p / parts;
+    std::int64_t row = rows * p / parts;
+    while (row > 0 && begin_of(layer, which, row) > wanted) {
+      --row;
     }
+    while (row < rows && begin_of(layer, which, row) < wanted) {
+      ++row;
+    }
+    return p == parts ? rows : row;
   };
-  in_parts(run.threads, run.threads, [&](std::int64_t part, std::int64_t part_end) {
-    const std::int64_t first = cut(begin, part, run.threads);
-    const std::int64_t last = cut(begin, part_end, run.threads);
-    if (first >= last) {
-      return;
-    }
-    std::fill(result.begin() + begin[static_cast<std::size_t>(first)],
-              result.begin() + begin[static_cast<std::size_t>(last)], 0.0F);
+  return {cut(part), cut(part + 1)};
+}
+
+void convolve_weight_gradient(const Run& run, Blocks part, const SparseLayer& layer, Weights which,
+                              OutputRows rows, const View& input, const View& gradient,
+                              std::span<Position> lanes, std::span<float> sums) {
+  const LayerPlace& place = layer.place;
+  const std::int64_t corner = -place.window.padding;
+  const std::int64_t plane = gradient.layout.plane() * kLanes;
+  const std::int64_t outputs = place.layer.outputs;
+  std::int64_t count = 0;
+  for (std::int64_t row = rows.begin; row < rows.end; row += count) {
+    count = rows_at_a_time(layer, which, row, rows.end);
+    const std::int64_t first = begin_of(layer, which, row);
+    const std::int64_t weights = begin_of(layer, which, row + count) - first;
+    std::fill_n(lanes.begin(), weights, Position{});
+    float* const to = lanes.data()->lanes.data();
+    const auto correlate = [&](const Grid& grid, std::int64_t block) {
+      const float* const from = input.at(block, 0, corner, corner);
+      const float* const g = gradient.at(block, row);
+      if (which == Weights::all) {
+        const AllTaps taps{count, place.layer.fan_in(), layer.all.offset.data(), nullptr};
+        run.kernels->correlate_all(taps, grid, from, g, plane, to);
+      } else {
+        const Taps taps{layer.index.outputs.cut.data() + row,
+                        count,
+                        outputs,
+                        layer.index.outputs.passes,
+                        layer.index.offset.data(),
+                        nullptr};
+        run.kernels->correlate(taps, grid, from, g, plane, to);
+      }
+    };
     if (is_vector(gradient.layout)) {
-      const std::int64_t bytes = input.layout.block() * kLanes * 4;
-      const std::int64_t blocks = std::max<std::int64_t>(1, kStripeBytes / bytes);
-      for (std::int64_t b = 0; b < run.blocks; b += blocks) {
-        const Grid grid =
-            vector_grid(std::min(blocks, run.blocks - b), input.layout, gradient.layout);
-        correlate_rows(grid, input.at(b, 0, corner, corner), b, 0, first, last);
-      }
-      return;
-    }
-    const Shape& shape = gradient.layout.shape;
-    const std::int64_t bytes =
-        stride * input.layout.shape.channels * input.layout.pitch() * kLanes * 4;
-    const std::int64_t rows = std::clamp<std::int64_t>(kStripeBytes / bytes, 1, shape.height);
-    for (std::int64_t b = 0; b < run.blocks; ++b) {
-      for (std::int64_t y = 0; y < shape.height; y += rows) {
-        Grid grid = output_grid(place);
-        grid.height = std::min(rows, shape.height - y);
-        correlate_rows(grid, input.at(b, 0, stride * y + corner, corner), b, y, first, last);
+      correlate(vector_grid(part.end - part.begin, input.layout, gradient.layout), part.begin);
+    } else {
+      for (std::int64_t b = part.begin; b < part.end; ++b) {
+        correlate(output_grid(place), b);
       }
     }
-  });
+    run.kernels->add_lanes(to, weights, sums.data() + first);
+  }
+}
+
+void select_present(const LayerMask& mask, std::span<const float> all, std::span<float> present) {
+  std::size_t next = 0;
+  mask.for_each_present([&](std::int64_t i) { present[next++] = all[at(i)]; });
 }
 
 void bias_gradient(const Run& run, const View& gradient, std::span<float> result) {
   const Layout& layout = gradient.layout;
   const Plane plane{layout.shape.height, layout.shape.width * kLanes, layout.pitch() * kLanes};
-  in_parts(run.threads, std::ssize(result), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t o = begin; o < end; ++o) {
-      double sum = 0;
-      for (std::int64_t b = 0; b < run.blocks; ++b) {
-        sum += run.kernels->sum(plane, gradient.at(b, o));
-      }
-      result[static_cast<std::size_t>(o)] = static_cast<float>(sum);
-    }
-  });
+  in_parts(run.threads, std::ssize(result),
+           [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+             for (std::int64_t o = begin; o < end; ++o) {
+               double sum = 0;
+               for (std::int64_t b = 0; b < run.blocks; ++b) {
+                 sum += run.kernels->sum(plane, gradient.at(b, o));
+               }
+               result[at(o)] = static_cast<float>(sum);
+             }
+           });
 }
 
 }  // namespace gcg::sparse

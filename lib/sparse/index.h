@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "graph/network.h"
@@ -23,21 +22,33 @@ struct LayerPlace {
 std::int64_t input_halo(const Window& window);
 std::int64_t gradient_halo(const Window& window, const Shape& input, const Shape& output);
 
-/// The present connections of a layer, in the order of the layer's weights (hence by output), and
-/// the same by input for the input gradient: the positions of the input that a stride treats alike
-/// are a phase, and of every phase only some taps reach an output. Everything is O(present).
-struct LayerIndex {
-  std::vector<std::int32_t> begin;   ///< [outputs + 1]
-  std::vector<std::int32_t> offset;  ///< of the input, in floats, from the window's corner
+/// Taps by rows, in runs (see Taps), without their values.
+struct Rows {
+  std::int64_t passes = 1;
+  std::vector<std::int32_t> cut;  ///< [passes + 1][rows]
+};
 
-  struct Phase {
-    std::int64_t row = 0;
-    std::int64_t column = 0;
-    std::vector<std::int32_t> begin;  ///< [inputs + 1], into the two below
-  };
-  std::vector<Phase> phases;                  ///< stride^2 of them
+/// The present connections of a layer in the order of its weights, hence by output, and the same by
+/// phase and input for the input gradient. The positions (y, x) of the input that a stride treats
+/// alike are a phase, number y mod stride * stride + x mod stride: only some taps of a window meet
+/// them. Everything is O(present).
+struct LayerIndex {
+  Rows outputs;
+  std::vector<std::int32_t> offset;           ///< of the input, in floats, from the window's corner
+  std::vector<Rows> inputs;                   ///< per phase, into the two below
   std::vector<std::int32_t> gradient_offset;  ///< of the output's gradient, in floats
   std::vector<std::int32_t> source;           ///< the connection's place in the order above
+};
+
+/// The taps of every output of a layer that has all its connections, and of every input: the same
+/// for all of them.
+struct AllIndex {
+  std::vector<std::int32_t> offset;  ///< [fan_in]
+  struct Inputs {
+    std::vector<std::int32_t> gradient_offset;  ///< [outputs x taps that meet the phase]
+    std::vector<std::int32_t> source;           ///< of input 0, into the weights
+  };
+  std::vector<Inputs> inputs;  ///< per phase
 };
 
 /// Throws an Error that names the layer where offsets would exceed their type.
@@ -47,7 +58,6 @@ void check_index_range(const LayerPlace& place);
 void build_index(const LayerPlace& place, const LayerMask& mask, bool with_input_gradient,
                  LayerIndex& index);
 
-/// Offsets of every connection of one output, present or absent, in order.
-std::vector<std::int32_t> all_offsets(const LayerPlace& place);
+AllIndex all_index(const LayerPlace& place, bool with_inputs);
 
 }  // namespace gcg::sparse

@@ -8,6 +8,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "sparse/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,8 +31,11 @@ inline constexpr int kTile = kStep == kLanes ? 16 : 8;
 HWY_INLINE Vector load(const float* from) { return hn::Load(kFloats, from); }
 HWY_INLINE void store(Vector value, float* to) { hn::Store(value, kFloats, to); }
 
-#include "sparse/correlate.inc"
+// clang-format off
 #include "sparse/gather.inc"
+#include "sparse/correlate.inc"
+#include "sparse/all_taps.inc"
+// clang-format on
 #include "sparse/norm.inc"
 #include "sparse/pool.inc"
 
@@ -38,7 +43,10 @@ const Kernels& table() {
   static const Kernels kTable{hwy::TargetName(HWY_TARGET),
                               HWY_NATIVE_FMA != 0,
                               gather,
+                              gather_all,
                               correlate,
+                              correlate_all,
+                              add_lanes,
                               sum,
                               squares,
                               normalise,

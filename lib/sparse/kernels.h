@@ -22,11 +22,24 @@ struct Grid {
   std::int64_t output_column = 0;
 };
 
-/// Present weights by rows: row r has the taps begin[r] ... begin[r + 1] - 1; a tap multiplies the
-/// input at `offset` from the position of the grid.
+/// Present weights by rows, and the inputs they multiply: `offset` from the position of the grid.
+/// The taps of all rows are taken in `passes` runs, of row r in run p those from
+/// cut[p * pitch + r] to cut[(p + 1) * pitch + r]: a run looks at few enough channels for their
+/// part under a tile to stay in the first cache while row after row reads it. The order of the taps
+/// of a row is the same for any number of runs.
 struct Taps {
-  const std::int32_t* begin = nullptr;
+  const std::int32_t* cut = nullptr;
   std::int64_t rows = 0;
+  std::int64_t pitch = 0;  ///< at least rows
+  std::int64_t passes = 1;
+  const std::int32_t* offset = nullptr;
+  const float* value = nullptr;
+};
+
+/// Rows that have all their weights, `count` each, one behind the other: equal offsets for all.
+struct AllTaps {
+  std::int64_t rows = 0;
+  std::int64_t count = 0;
   const std::int32_t* offset = nullptr;
   const float* value = nullptr;
 };
@@ -77,14 +90,6 @@ struct PoolPlane {
   Window window;
 };
 
-/// Taps of one row that are correlated together, and into how many sums each is cut: column x adds
-/// to sum x mod n, those behind the last multiple of n to the first; in the end the sums are added
-/// in order.
-inline constexpr std::int64_t kCorrelatedTaps = 8;
-constexpr std::int64_t correlation_sums(std::int64_t taps) {
-  return taps <= 2 ? 4 : taps <= 4 ? 2 : 1;
-}
-
 /// The kernels of one instruction set. Lane selectors are 0 or all bits, one per lane.
 struct Kernels {
   const char* name = nullptr;
@@ -94,11 +99,19 @@ struct Kernels {
   /// output are `output_plane` apart. The sparse forward and input-gradient pass.
   void (*gather)(const Taps& taps, const Grid& grid, const float* input, const GatherStart& start,
                  std::int64_t output_plane, float* output) = nullptr;
-  /// sums[t] += sum over positions and lanes of gradient[y][x] * input[offset[t] + y][x];
-  /// `gradient` takes the output's steps of the grid. Lanes are summed apart, then as a tree: l and
-  /// l + 8, l and l + 4, l and l + 2, the rest. The sparse weight-gradient pass of one row.
-  void (*correlate)(const Grid& grid, const float* input, const float* gradient,
-                    const std::int32_t* offset, std::int64_t count, float* sums) = nullptr;
+  /// The same sums in the same order: where all inputs are finite, a weight of zero adds nothing.
+  void (*gather_all)(const AllTaps& taps, const Grid& grid, const float* input,
+                     const GatherStart& start, std::int64_t output_plane, float* output) = nullptr;
+  /// lanes[t][l] += gradient[r][y][x][l] * input[offset[t] + y][x][l] for every tap t of row r, one
+  /// position after the other in the order of rows and columns. `gradient` takes the output's steps
+  /// of the grid, its rows are `gradient_plane` apart. The first tap of the first row has the first
+  /// lanes. The sparse weight-gradient pass.
+  void (*correlate)(const Taps& taps, const Grid& grid, const float* input, const float* gradient,
+                    std::int64_t gradient_plane, float* lanes) = nullptr;
+  void (*correlate_all)(const AllTaps& taps, const Grid& grid, const float* input,
+                        const float* gradient, std::int64_t gradient_plane, float* lanes) = nullptr;
+  /// sums[t] += the lanes of t, summed as a tree: l and l + 8, l and l + 4, l and l + 2, the rest.
+  void (*add_lanes)(const float* lanes, std::int64_t count, float* sums) = nullptr;
 
   /// Sum of all values; of the squares of x - mean in the selected lanes. Rows are added in single
   /// precision by lane, lanes in double precision.

@@ -31,6 +31,12 @@ void Trained::step(const SgdStep& step) {
 
 void SparseLayer::write(const LayerMask& present, std::span<const float> values,
                         std::span<const float> slots) {
+  const double density = static_cast<double>(present.count()) / static_cast<double>(present.size());
+  write_as(density >= kRunsAllFrom, present, values, slots);
+}
+
+void SparseLayer::write_as(bool all_taps, const LayerMask& present, std::span<const float> values,
+                           std::span<const float> slots) {
   mask = present;
   build_index(place, mask, has_input_gradient, index);
   weight.value.clear();
@@ -40,15 +46,36 @@ void SparseLayer::write(const LayerMask& present, std::span<const float> values,
     weight.momentum.push_back(slots[static_cast<std::size_t>(i)]);
   });
   weight.gradient.assign(weight.value.size(), 0.0F);
+  runs_all = all_taps;
+  all = all_index(place, runs_all && has_input_gradient);
+  all_values.assign(runs_all ? values.size() : 0, 0.0F);
+  all_by_input.assign(all.inputs.size(), {});
+  for (std::size_t p = 0; p < all_by_input.size(); ++p) {
+    all_by_input[p].resize(all.inputs[p].source.size() *
+                           static_cast<std::size_t>(place.layer.inputs));
+  }
+  reordered.resize(runs_all ? 0 : index.source.size());
   reorder();
 }
 
 void SparseLayer::reorder() {
-  if (has_input_gradient) {
-    reordered.resize(index.source.size());
+  if (!runs_all) {
     std::ranges::transform(index.source, reordered.begin(), [&](std::int32_t i) {
       return weight.value[static_cast<std::size_t>(i)];
     });
+    return;
+  }
+  std::size_t next = 0;
+  mask.for_each_present(
+      [&](std::int64_t i) { all_values[static_cast<std::size_t>(i)] = weight.value[next++]; });
+  const std::size_t taps = static_cast<std::size_t>(place.layer.taps());
+  for (std::size_t p = 0; p < all_by_input.size(); ++p) {
+    auto to = all_by_input[p].begin();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(place.layer.inputs); ++i) {
+      for (const std::int32_t source : all.inputs[p].source) {
+        *to++ = all_values[static_cast<std::size_t>(source) + i * taps];
+      }
+    }
   }
 }
 

@@ -21,7 +21,9 @@ struct Trained {
   void step(const SgdStep& step);
 };
 
-/// A convolution or linear layer of which only the present weights exist.
+/// A convolution or linear layer of which only the present weights exist. Where most of them are
+/// present, kernels that do without an index of each are faster: they see the layer as if it had
+/// all its weights, absent ones being zero, and give the same bits for finite numbers.
 struct SparseLayer {
   LayerPlace place;
   bool has_input_gradient = true;
@@ -31,12 +33,24 @@ struct SparseLayer {
   std::vector<float> reordered;  ///< the weights in the order of the input gradient
   Trained bias;
 
+  bool runs_all = false;                         ///< whether the kernels for all taps are in use
+  AllIndex all;                                  ///< by input only if runs_all
+  std::vector<float> all_values;                 ///< [outputs][fan_in], if runs_all
+  std::vector<std::vector<float>> all_by_input;  ///< per phase, [inputs][outputs x taps]
+
   /// Rebuilds the structure for a mask; values and slots are dense arrays.
   void write(const LayerMask& present, std::span<const float> values, std::span<const float> slots);
+  /// The same with the choice of kernels made by the caller.
+  void write_as(bool all_taps, const LayerMask& present, std::span<const float> values,
+                std::span<const float> slots);
   /// To be called whenever weights have changed.
   void reorder();
   /// A dense array with +0 where absent.
   [[nodiscard]] std::vector<float> dense(std::span<const float> present) const;
 };
+
+/// The rule by which a layer runs as if it had all its weights: from this density on. As the bits
+/// are the same it decides on time alone; calibrated by the kernel benchmark.
+inline constexpr double kRunsAllFrom = 0.6;
 
 }  // namespace gcg::sparse

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/network.h"
+#include "sparse/large_pages.h"
 
 namespace gcg::sparse {
 
@@ -18,7 +19,7 @@ struct alignas(64) Position {
 };
 
 /// A tensor of a batch: one block of positions after the other.
-using Tensor = std::vector<Position>;
+using Tensor = std::vector<Position, LargePages<Position>>;
 
 /// Where the positions of a block of kLanes samples lie: [channels][height + halo][width + halo],
 /// and once more the halo at the end. The zeros behind a row are those before the next one, and the

@@ -5,6 +5,7 @@
 
 #include "sparse/index.h"
 #include "sparse/kernels.h"
+#include "sparse/layer.h"
 #include "sparse/layout.h"
 #include "sparse/plan.h"
 
@@ -15,14 +16,16 @@ namespace gcg::sparse {
 // of the whole batch and cut over threads themselves, by output rows. The bits of a result do not
 // depend on the number of threads: sums over the batch are never cut.
 
-/// A tensor and the layout of its blocks.
+/// A tensor and the layout of its blocks; or room for one block, that every block is kept in for as
+/// long as a thread works on it.
 struct View {
   Layout layout;
   float* data = nullptr;
+  bool one_block = false;
 
   [[nodiscard]] float* at(std::int64_t block, std::int64_t channel, std::int64_t y = 0,
                           std::int64_t x = 0) const {
-    return data + kLanes * (block * layout.block() + layout.at(channel, y, x));
+    return data + kLanes * ((one_block ? 0 : block * layout.block()) + layout.at(channel, y, x));
   }
 };
 
@@ -56,20 +59,32 @@ struct Blocks {
 /// Plain images [samples][channels][height][width] into blocks.
 void pack(const Run& run, Blocks part, std::span<const float> images, const View& to);
 
-/// Convolution or linear layer. `values` in the order of the index; bias may be empty.
-void convolve(const Run& run, Blocks part, const LayerPlace& place, const LayerIndex& index,
-              std::span<const float> values, std::span<const float> bias, const View& input,
+/// Convolution or linear layer.
+void convolve(const Run& run, Blocks part, const SparseLayer& layer, const View& input,
               const View& output);
-/// `values` in the order of the index's phases.
-void convolve_input_gradient(const Run& run, Blocks part, const LayerPlace& place,
-                             const LayerIndex& index, std::span<const float> values,
+void convolve_input_gradient(const Run& run, Blocks part, const SparseLayer& layer,
                              const View& gradient, bool accumulate, const View& to);
-/// Row o of the result, begin[o] ... begin[o + 1] - 1, has offsets at the same places, or, if
-/// `shared`, all rows have the same ones.
-void convolve_weight_gradient(const Run& run, const LayerPlace& place,
-                              std::span<const std::int32_t> begin,
-                              std::span<const std::int32_t> offset, bool shared, const View& input,
-                              const View& gradient, std::span<float> result);
+
+/// Which weights a gradient is wanted for, and how many values that makes.
+enum class Weights : std::uint8_t { present, all };
+std::int64_t weight_count(const SparseLayer& layer, Weights which);
+/// Output rows with nearly equal shares of the weights.
+struct OutputRows {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+OutputRows share_of_rows(const SparseLayer& layer, Weights which, std::int64_t part,
+                         std::int64_t parts);
+/// Adds the weight gradient over the blocks of a part to `sums`, which has one value per weight of
+/// the layer; only those of the rows are touched. Lanes are summed apart over all positions of the
+/// part, in the order of blocks, rows and columns, then as a tree, in room for lane_count()
+/// positions.
+void convolve_weight_gradient(const Run& run, Blocks part, const SparseLayer& layer, Weights which,
+                              OutputRows rows, const View& input, const View& gradient,
+                              std::span<Position> lanes, std::span<float> sums);
+std::int64_t lane_count(const Layer& layer);
+/// Of present weights, out of those of all.
+void select_present(const LayerMask& mask, std::span<const float> all, std::span<float> present);
 void bias_gradient(const Run& run, const View& gradient, std::span<float> result);
 
 /// A normalisation of a batch: what the backward half needs of the forward half.
@@ -133,6 +148,8 @@ void max_pool_backward(const Run& run, Blocks part, const Window& window, const 
                        const View& gradient, bool accumulate, const View& to);
 void average_pool(const Run& run, Blocks part, const Window& window, const View& input,
                   const View& output);
+/// A global pooling is an average pooling with this window.
+inline Window whole(const Shape& input) { return {input.height, input.width, 1, 0}; }
 void average_pool_backward(const Run& run, Blocks part, const Window& window, const View& gradient,
                            bool accumulate, const View& to);
 

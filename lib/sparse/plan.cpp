@@ -106,65 +106,17 @@ bool works_in_place(const Network& network, const Instruction& instruction) {
          operation == Operation::add;
 }
 
-void plan_gradients(const Network& network, Plan& plan) {
-  const std::vector<bool> trained = trained_nodes(network);
-  std::vector<std::int32_t> free;
-  std::vector<std::int32_t> read;  // in the segment at hand, hence not free yet
-  const auto take = [&](std::int32_t node) {
-    const auto same = std::ranges::find_if(
-        free, [&](std::int32_t b) { return plan.buffers[at(b)] == plan.layouts[at(node)]; });
-    if (same == free.end()) {
-      plan.buffers.push_back(plan.layouts[at(node)]);
-      return static_cast<std::int32_t>(plan.buffers.size() - 1);
-    }
-    const std::int32_t buffer = *same;
-    free.erase(same);
-    return buffer;
-  };
-  plan.gradient.assign(network.nodes.size(), -1);
-  plan.gradient.back() = take(static_cast<std::int32_t>(network.nodes.size()) - 1);
-  for (std::size_t i = plan.instructions.size(); i-- > 0;) {
-    Instruction& instruction = plan.instructions[i];
-    instruction.backward = trained[at(instruction.output)];
-    if (!instruction.backward) {
-      continue;
-    }
-    const bool norm = network.nodes[at(instruction.node)].operation == Operation::batch_norm;
-    if (norm) {
-      free.insert(free.end(), read.begin(), read.end());
-      read.clear();
-    }
-    const std::int32_t own = plan.gradient[at(instruction.output)];
-    bool handed_on = false;
-    const auto contribute = [&](std::int32_t to, bool in_place) {
-      if (to < 0 || !trained[at(to)]) {
-        return Contribution::none;
-      }
-      std::int32_t& buffer = plan.gradient[at(to)];
-      if (buffer >= 0) {
-        return Contribution::accumulate;
-      }
-      if (in_place && !handed_on) {
-        buffer = own;
-        handed_on = true;
-        return Contribution::in_place;
-      }
-      buffer = take(to);
-      return Contribution::write;
-    };
-    // An addition by itself reads its gradient once more after serving its other input; fused, what
-    // is left there is what the normalisation needs.
-    instruction.to_other = contribute(instruction.other, norm);
-    instruction.to_input = contribute(instruction.input, works_in_place(network, instruction));
-    if (!handed_on) {
-      read.push_back(own);
-    }
-  }
-}
-
 bool is_vector(const Network& network, const Instruction& instruction) {
   return network.nodes[at(instruction.input)].shape.positions() == 1 &&
          network.nodes[at(instruction.output)].shape.positions() == 1;
+}
+
+bool is_norm(const Network& network, const Instruction& instruction) {
+  return network.nodes[at(instruction.node)].operation == Operation::batch_norm;
+}
+
+std::int32_t layer_of(const Network& network, const Instruction& instruction) {
+  return network.nodes[at(instruction.node)].layer;
 }
 
 /// Appends to the last segment if that is of the same kind and `fresh` does not forbid it.
@@ -175,16 +127,23 @@ void append(std::vector<Segment>& segments, const Step& step, bool vectors, bool
   segments.back().steps.push_back(step);
 }
 
-void cut_into_segments(const Network& network, Plan& plan) {
-  std::vector<std::size_t> segment_of(network.nodes.size(), 0);  // 1 is the first one
+/// Per node the segment that computes its value, and per instruction the one of its backward pass.
+struct Segments {
+  std::vector<std::size_t> forward;
+  std::vector<std::size_t> backward;
+};
+
+Segments cut_into_segments(const Network& network, Plan& plan) {
+  Segments of{std::vector<std::size_t>(network.nodes.size(), 0),
+              std::vector<std::size_t>(plan.instructions.size(), 0)};  // 1 is the first one
   plan.normalised.assign(network.nodes.size(), false);
   const std::int32_t count = static_cast<std::int32_t>(plan.instructions.size());
   for (std::int32_t i = 0; i < count; ++i) {
     const Instruction& instruction = plan.instructions[at(i)];
-    const bool norm = network.nodes[at(instruction.node)].operation == Operation::batch_norm;
-    const bool fresh = norm && segment_of[at(instruction.input)] == plan.forward.size();
-    append(plan.forward, {i, Part::whole}, is_vector(network, instruction), fresh);
-    segment_of[at(instruction.output)] = plan.forward.size();
+    const bool norm = is_norm(network, instruction);
+    const bool fresh = norm && of.forward[at(instruction.input)] == plan.forward.size();
+    append(plan.forward, {i, Part::forward}, is_vector(network, instruction), fresh);
+    of.forward[at(instruction.output)] = plan.forward.size();
     if (norm) {
       plan.normalised[at(instruction.input)] = true;
     }
@@ -195,13 +154,207 @@ void cut_into_segments(const Network& network, Plan& plan) {
     if (!instruction.backward) {
       continue;
     }
-    if (network.nodes[at(instruction.node)].operation == Operation::batch_norm) {
+    if (is_norm(network, instruction)) {
       append(plan.backward, {i, Part::first_half}, vectors, false);
       append(plan.backward, {i, Part::second_half}, vectors, true);
     } else {
-      append(plan.backward, {i, Part::whole}, vectors, false);
+      const std::int32_t layer = layer_of(network, instruction);
+      if (layer >= 0 && plan.weights_by_block[at(layer)]) {
+        append(plan.backward, {i, Part::weights}, vectors, false);
+      }
+      append(plan.backward, {i, Part::backward}, vectors, false);
+    }
+    of.backward[at(i)] = plan.backward.size();
+  }
+  return of;
+}
+
+/// Room for a block, shared by tensors that are never needed in the same segment.
+class BlockRooms {
+ public:
+  explicit BlockRooms(std::vector<Layout>& blocks) : blocks_(blocks) {}
+
+  Room take(const Layout& layout, std::span<const std::size_t> segments) {
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      if (blocks_[b] == layout &&
+          std::ranges::find_first_of(used_[b], segments) == used_[b].end()) {
+        used_[b].insert(used_[b].end(), segments.begin(), segments.end());
+        return {Room::Kind::block, static_cast<std::int32_t>(b)};
+      }
+    }
+    blocks_.push_back(layout);
+    used_.emplace_back(segments.begin(), segments.end());
+    return {Room::Kind::block, static_cast<std::int32_t>(blocks_.size() - 1)};
+  }
+
+ private:
+  std::vector<Layout>& blocks_;
+  std::vector<std::vector<std::size_t>> used_;
+};
+
+/// Segments of the backward pass are counted behind those of the forward pass.
+std::size_t backward_segment(const Plan& plan, std::size_t segment) {
+  return plan.forward.size() + segment;
+}
+
+/// Whether the output of an instruction need not be kept: a normalisation's that only convolutions
+/// of the same segment read, and their weight gradients block by block.
+bool is_made_again(const Network& network, const Plan& plan, const Segments& of,
+                   const Instruction& instruction) {
+  bool read = false;
+  for (const Instruction& reader : plan.instructions) {
+    if (reader.input != instruction.output && reader.other != instruction.output) {
+      continue;
+    }
+    const std::int32_t layer = layer_of(network, reader);
+    if (layer < 0 || !plan.weights_by_block[at(layer)] ||
+        of.forward[at(reader.output)] != of.forward[at(instruction.output)]) {
+      return false;
+    }
+    read = true;
+  }
+  return read && is_norm(network, instruction) && instruction.other < 0;
+}
+
+void place_values(const Network& network, const Segments& of, BlockRooms& rooms, Plan& plan) {
+  plan.value.assign(network.nodes.size(), {});
+  const auto keep = [&](std::int32_t node) {
+    plan.value[at(node)] = {Room::Kind::batch, static_cast<std::int32_t>(plan.buffers.size())};
+    plan.buffers.push_back(plan.layouts[at(node)]);
+  };
+  keep(0);
+  for (std::int32_t i = 0; i < static_cast<std::int32_t>(plan.instructions.size()); ++i) {
+    const Instruction& instruction = plan.instructions[at(i)];
+    if (!is_made_again(network, plan, of, instruction)) {
+      keep(instruction.output);
+      continue;
+    }
+    std::vector<std::size_t> segments{of.forward[at(instruction.output)]};
+    for (std::size_t s = 0; s < plan.backward.size(); ++s) {
+      std::vector<Step>& steps = plan.backward[s].steps;
+      const auto reader = std::ranges::find_if(steps, [&](const Step& step) {
+        return step.part == Part::weights &&
+               plan.instructions[at(step.instruction)].input == instruction.output;
+      });
+      if (reader != steps.end()) {
+        steps.insert(reader, {i, Part::again});
+        segments.push_back(backward_segment(plan, s + 1));
+      }
+    }
+    plan.value[at(instruction.output)] = rooms.take(plan.layouts[at(instruction.output)], segments);
+  }
+}
+
+/// Buffers that the gradients of a batch share.
+class GradientBuffers {
+ public:
+  explicit GradientBuffers(std::vector<Layout>& buffers) : buffers_(buffers) {}
+
+  Room take(const Layout& layout) {
+    const auto same =
+        std::ranges::find_if(free_, [&](std::int32_t b) { return buffers_[at(b)] == layout; });
+    if (same == free_.end()) {
+      buffers_.push_back(layout);
+      return {Room::Kind::batch, static_cast<std::int32_t>(buffers_.size() - 1)};
+    }
+    const std::int32_t buffer = *same;
+    free_.erase(same);
+    return {Room::Kind::batch, buffer};
+  }
+  void give_back(const Room& room) {
+    if (room.kind == Room::Kind::batch) {
+      free_.push_back(room.index);
     }
   }
+
+ private:
+  std::vector<Layout>& buffers_;
+  std::vector<std::int32_t> free_;
+};
+
+/// A buffer is free again for the steps behind its last reader, in the same segment too: they
+/// follow block by block. Only the weight gradients that wait for the end of a segment read it
+/// still.
+void place_gradients(const Network& network, const Segments& of, BlockRooms& rooms, Plan& plan) {
+  const std::vector<bool> trained = trained_nodes(network);
+  const auto readers = network.readers();
+  GradientBuffers buffers(plan.buffers);
+  std::vector<std::int32_t> producer(network.nodes.size(), -1);
+  for (std::size_t i = 0; i < plan.instructions.size(); ++i) {
+    producer[at(plan.instructions[i].output)] = static_cast<std::int32_t>(i);
+  }
+  // Whether the gradient of a node is used up by a convolution in the segment that makes it.
+  const auto is_passing = [&](std::int32_t node, std::size_t segment) {
+    const std::int32_t by = producer[at(node)];
+    if (by < 0 || readers[at(node)].size() != 1 || of.backward[at(by)] != segment) {
+      return false;
+    }
+    const std::int32_t layer = layer_of(network, plan.instructions[at(by)]);
+    return layer >= 0 && plan.weights_by_block[at(layer)];
+  };
+  std::vector<Room> waiting;
+  std::size_t segment = 0;
+  plan.gradient.assign(network.nodes.size(), {});
+  plan.gradient.back() = buffers.take(plan.layouts.back());
+  for (std::size_t i = plan.instructions.size(); i-- > 0;) {
+    Instruction& instruction = plan.instructions[i];
+    if (!instruction.backward) {
+      continue;
+    }
+    if (of.backward[i] != segment) {
+      segment = of.backward[i];
+      std::ranges::for_each(waiting, [&](const Room& room) { buffers.give_back(room); });
+      waiting.clear();
+    }
+    const bool norm = is_norm(network, instruction);
+    const Room own = plan.gradient[at(instruction.output)];
+    bool handed_on = false;
+    const auto contribute = [&](std::int32_t to, bool in_place) {
+      if (to < 0 || !trained[at(to)]) {
+        return Contribution::none;
+      }
+      Room& room = plan.gradient[at(to)];
+      if (room != Room{}) {
+        return Contribution::accumulate;
+      }
+      if (norm && to == instruction.input && is_passing(to, segment)) {
+        const std::size_t here[] = {backward_segment(plan, segment)};
+        room = rooms.take(plan.layouts[at(to)], here);
+        return Contribution::write;
+      }
+      if (in_place && !handed_on) {
+        room = own;
+        handed_on = true;
+        return Contribution::in_place;
+      }
+      room = buffers.take(plan.layouts[at(to)]);
+      return Contribution::write;
+    };
+    // An addition by itself reads its gradient once more after serving its other input; fused, what
+    // is left there is what the normalisation needs.
+    instruction.to_other = contribute(instruction.other, norm);
+    instruction.to_input = contribute(instruction.input, works_in_place(network, instruction));
+    if (!handed_on) {
+      const std::int32_t layer = layer_of(network, instruction);
+      if (layer >= 0 && !plan.weights_by_block[at(layer)]) {
+        waiting.push_back(own);
+      } else {
+        buffers.give_back(own);
+      }
+    }
+  }
+}
+
+/// Where a plane has few positions, the sums of a weight are best kept over all blocks; elsewhere
+/// the tensors are large, and best read while they are in the cache.
+std::vector<bool> layers_by_block(const Network& network) {
+  constexpr std::int64_t kFewPositions = 16;
+  std::vector<bool> by_block;
+  for (const Layer& layer : network.layers) {
+    const Node& node = network.nodes[at(layer.node)];
+    by_block.push_back(node.shape.positions() > kFewPositions && !node.bias);
+  }
+  return by_block;
 }
 
 }  // namespace
@@ -209,18 +362,16 @@ void cut_into_segments(const Network& network, Plan& plan) {
 Plan make_plan(const Network& network) {
   Plan plan;
   plan.instructions = fuse(network);
-  plan.layouts = place_tensors(network);
-  plan.value.assign(network.nodes.size(), -1);
-  const auto add_value = [&](std::int32_t node) {
-    plan.value[at(node)] = static_cast<std::int32_t>(plan.buffers.size());
-    plan.buffers.push_back(plan.layouts[at(node)]);
-  };
-  add_value(0);
-  for (const Instruction& instruction : plan.instructions) {
-    add_value(instruction.output);
+  const std::vector<bool> trained = trained_nodes(network);
+  for (Instruction& instruction : plan.instructions) {
+    instruction.backward = trained[at(instruction.output)];
   }
-  plan_gradients(network, plan);
-  cut_into_segments(network, plan);
+  plan.layouts = place_tensors(network);
+  plan.weights_by_block = layers_by_block(network);
+  const Segments of = cut_into_segments(network, plan);
+  BlockRooms rooms(plan.blocks);
+  place_values(network, of, rooms, plan);
+  place_gradients(network, of, rooms, plan);
   return plan;
 }
 

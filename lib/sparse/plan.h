@@ -30,12 +30,19 @@ struct Instruction {
   Contribution to_input = Contribution::none;
 };
 
-/// A normalisation needs sums over the batch between the halves of its backward pass.
-enum class Part : std::uint8_t { whole, first_half, second_half };
+/// What a step does of its instruction.
+enum class Part : std::uint8_t {
+  forward,
+  backward,     ///< the gradients of its inputs
+  weights,      ///< the weight gradient, block by block
+  again,        ///< forward once more: its value was not kept
+  first_half,   ///< a normalisation needs sums over the batch
+  second_half,  ///< between the halves of its backward pass
+};
 
 struct Step {
   std::int32_t instruction = 0;
-  Part part = Part::whole;
+  Part part = Part::forward;
   bool operator==(const Step&) const = default;
 };
 
@@ -45,20 +52,37 @@ struct Segment {
   bool vectors = false;  ///< all tensors have one position: many blocks at once are faster
 };
 
+/// Where a tensor lies: in a buffer for the whole batch, or, if no other segment reads it, in room
+/// for one block that every thread has for itself and that stays in its cache.
+struct Room {
+  enum class Kind : std::uint8_t { none, batch, block };
+  Kind kind = Kind::none;
+  std::int32_t index = -1;
+  bool operator==(const Room&) const = default;
+};
+
 /// The order in which a network is run, its input left out, and where every tensor lies.
+///
+/// Time goes into moving tensors before anything else, so few are kept. Of a convolution and the
+/// normalisation and ReLU behind it only what the convolution made is: the normalised values are
+/// made block by block where the next convolution reads them, and once more where its weight
+/// gradient does; the gradient of the convolution's output lives only between the normalisation's
+/// backward pass and the convolution's.
 struct Plan {
   std::vector<Instruction> instructions;
-  std::vector<Segment> forward;        ///< a normalisation's input is of an earlier segment
-  std::vector<Segment> backward;       ///< weight gradients come after the segment of their layer
+  std::vector<Segment> forward;  ///< a normalisation's input is of an earlier segment
+  std::vector<Segment> backward;
   std::vector<bool> normalised;        ///< per node: a normalisation reads it
+  std::vector<bool> weights_by_block;  ///< per layer: else the weight gradient follows its segment
   std::vector<Layout> layouts;         ///< per node
-  std::vector<std::int32_t> value;     ///< per node: the buffer of its value, or -1
-  std::vector<std::int32_t> gradient;  ///< per node: the buffer of its gradient, or -1
+  std::vector<Room> value;             ///< per node
+  std::vector<Room> gradient;          ///< per node
   std::vector<Layout> buffers;         ///< the layout of every buffer
+  std::vector<Layout> blocks;          ///< the layout of the room of a thread
 };
 
 /// Values get a buffer each (the backward pass reads them); gradients share buffers of equal shape,
-/// each used again by the segments behind its last reader.
+/// each used again by the steps behind its last reader.
 Plan make_plan(const Network& network);
 
 }  // namespace gcg::sparse

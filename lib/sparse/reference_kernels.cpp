@@ -15,7 +15,34 @@ float select(float value, float selector) {
 
 float rectified(float value) { return value < 0 ? 0.0F : value; }
 
-void gather(const Taps& taps, const Grid& grid, const float* input, const GatherStart& start,
+/// Calls f(tap) for the taps of a row in order.
+template <typename F>
+void for_each_tap(const Taps& taps, std::int64_t row, F f) {
+  for (std::int64_t p = 0; p < taps.passes; ++p) {
+    for (std::int64_t t = taps.cut[p * taps.pitch + row]; t < taps.cut[(p + 1) * taps.pitch + row];
+         ++t) {
+      f(t);
+    }
+  }
+}
+
+template <typename F>
+void for_each_tap(const AllTaps& taps, std::int64_t row, F f) {
+  for (std::int64_t t = 0; t < taps.count; ++t) {
+    f(row * taps.count + t);
+  }
+}
+
+std::int32_t offset_of(const Taps& taps, std::int64_t tap) { return taps.offset[tap]; }
+std::int32_t offset_of(const AllTaps& taps, std::int64_t tap) {
+  return taps.offset[tap % taps.count];
+}
+
+std::int64_t first_of(const Taps& taps) { return taps.cut[0]; }
+std::int64_t first_of(const AllTaps&) { return 0; }
+
+template <typename AnyTaps>
+void gather(const AnyTaps& taps, const Grid& grid, const float* input, const GatherStart& start,
             std::int64_t output_plane, float* output) {
   for (std::int64_t r = 0; r < taps.rows; ++r) {
     for (std::int64_t y = 0; y < grid.height; ++y) {
@@ -29,13 +56,32 @@ void gather(const Taps& taps, const Grid& grid, const float* input, const Gather
           } else if (start.bias != nullptr) {
             sum = select(start.bias[r], start.lanes[l]);
           }
-          for (std::int64_t t = taps.begin[r]; t < taps.begin[r + 1]; ++t) {
-            sum = std::fma(taps.value[t], from[taps.offset[t] + l], sum);
-          }
+          for_each_tap(taps, r, [&](std::int64_t t) {
+            sum = std::fma(taps.value[t], from[offset_of(taps, t) + l], sum);
+          });
           to[l] = sum;
         }
       }
     }
+  }
+}
+
+template <typename AnyTaps>
+void correlate(const AnyTaps& taps, const Grid& grid, const float* input, const float* gradient,
+               std::int64_t gradient_plane, float* lanes) {
+  for (std::int64_t r = 0; r < taps.rows; ++r) {
+    for_each_tap(taps, r, [&](std::int64_t t) {
+      for (std::int64_t l = 0; l < kLanes; ++l) {
+        float& sum = lanes[(t - first_of(taps)) * kLanes + l];
+        for (std::int64_t y = 0; y < grid.height; ++y) {
+          for (std::int64_t x = 0; x < grid.width; ++x) {
+            sum = std::fma(
+                gradient[r * gradient_plane + y * grid.output_row + x * grid.output_column + l],
+                input[offset_of(taps, t) + y * grid.input_row + x * grid.input_column + l], sum);
+          }
+        }
+      }
+    });
   }
 }
 
@@ -47,28 +93,9 @@ float tree_sum(const float* lanes) {
   return (quad[0] + quad[2]) + (quad[1] + quad[3]);
 }
 
-void correlate(const Grid& grid, const float* input, const float* gradient,
-               const std::int32_t* offset, std::int64_t count, float* sums) {
+void add_lanes(const float* lanes, std::int64_t count, float* sums) {
   for (std::int64_t t = 0; t < count; ++t) {
-    const std::int64_t group =
-        std::min(kCorrelatedTaps, count - t / kCorrelatedTaps * kCorrelatedTaps);
-    const std::int64_t parts = correlation_sums(group);
-    float lanes[kLanes];
-    for (std::int64_t l = 0; l < kLanes; ++l) {
-      float part[4] = {};
-      for (std::int64_t y = 0; y < grid.height; ++y) {
-        for (std::int64_t x = 0; x < grid.width; ++x) {
-          float& sum = part[x < grid.width / parts * parts ? x % parts : 0];
-          sum = std::fma(gradient[y * grid.output_row + x * grid.output_column + l],
-                         input[offset[t] + y * grid.input_row + x * grid.input_column + l], sum);
-        }
-      }
-      lanes[l] = part[0];
-      for (std::int64_t p = 1; p < parts; ++p) {
-        lanes[l] += part[p];
-      }
-    }
-    sums[t] += tree_sum(lanes);
+    sums[t] += tree_sum(lanes + t * kLanes);
   }
 }
 
@@ -251,14 +278,25 @@ void average_pool_gradient(const PoolPlane& plane, const float* g, float* to) {
   });
 }
 
-constexpr Kernels kReference{"reference",   true,
-                             gather,        correlate,
-                             sum,           squares,
-                             normalise,     norm_gradient_sums,
-                             norm_gradient, relu,
-                             relu_gradient, add,
-                             max_pool,      max_pool_gradient,
-                             average_pool,  average_pool_gradient};
+constexpr Kernels kReference{"reference",
+                             true,
+                             gather<Taps>,
+                             gather<AllTaps>,
+                             correlate<Taps>,
+                             correlate<AllTaps>,
+                             add_lanes,
+                             sum,
+                             squares,
+                             normalise,
+                             norm_gradient_sums,
+                             norm_gradient,
+                             relu,
+                             relu_gradient,
+                             add,
+                             max_pool,
+                             max_pool_gradient,
+                             average_pool,
+                             average_pool_gradient};
 
 }  // namespace
 

@@ -47,7 +47,8 @@ std::vector<Case> adversarial_cases() {
       {"linear_one_sample", {37}, 11, {}, 0.3, 1, true},
       {"linear_full", {9}, 5, {}, 1.0, 33, true},
       {"batch_128", {4, 8, 8}, 4, {3, 3, 1, 1}, 0.3, 128, false},
-      {"several_stripes", {40, 20, 32}, 2, {3, 3, 1, 1}, 0.05, 2, false},
+      {"several_passes", {40, 7, 20}, 33, {3, 3, 1, 1}, 0.3, 2, false},
+      {"more_weights_than_are_kept_at_a_time", {20, 4, 8}, 30, {3, 3, 1, 1}, 0.97, 33, true},
   };
 }
 
@@ -79,14 +80,14 @@ struct Result {
   std::vector<float> all_weights;
 };
 
+/// The kernels for present taps, or those for all.
+enum class Form { by_rule, index, all };
+
 /// The numbers of a case, and its tensors.
 struct Setting {
   LayerPlace place;
   LayerMask mask;
-  LayerIndex index;
   std::vector<float> dense;
-  std::vector<float> values;
-  std::vector<float> reordered;
   std::vector<float> bias;
   Array input;
   Array gradient;
@@ -111,12 +112,7 @@ Setting set_up(const Case& c, std::uint64_t seed) {
     if (stream.uniform() < c.density) {
       s.mask.set(i);
       s.dense.back() = static_cast<float>(stream.normal());
-      s.values.push_back(s.dense.back());
     }
-  }
-  build_index(s.place, s.mask, true, s.index);
-  for (const std::int32_t i : s.index.source) {
-    s.reordered.push_back(s.values[static_cast<std::size_t>(i)]);
   }
   for (std::int64_t o = 0; c.bias && o < c.outputs; ++o) {
     s.bias.push_back(static_cast<float>(stream.normal()));
@@ -150,7 +146,34 @@ Tensor blocks_of(const Array& array, const Layout& layout) {
   return tensor;
 }
 
-Result compute(Setting& s, const Kernels& kernels, std::int64_t threads) {
+SparseLayer layer_of(const Setting& s, Form form) {
+  SparseLayer layer;
+  layer.place = s.place;
+  const std::vector<float> slots(s.dense.size(), 0.0F);
+  if (form == Form::by_rule) {
+    layer.write(s.mask, s.dense, slots);
+  } else {
+    layer.write_as(form == Form::all, s.mask, s.dense, slots);
+  }
+  layer.bias.write(s.bias, std::vector<float>(s.bias.size()));
+  return layer;
+}
+
+std::vector<float> weight_gradient(const Run& run, const SparseLayer& layer, Weights which,
+                                   const View& input, const View& gradient) {
+  std::vector<float> sums(static_cast<std::size_t>(weight_count(layer, which)));
+  Tensor lanes(static_cast<std::size_t>(lane_count(layer.place.layer)));
+  for (std::int64_t part = 0; part < run.threads; ++part) {
+    convolve_weight_gradient(run, {0, run.blocks}, layer, which,
+                             share_of_rows(layer, which, part, run.threads), input, gradient, lanes,
+                             sums);
+  }
+  return sums;
+}
+
+Result compute(Setting& s, const Kernels& kernels, std::int64_t threads,
+               Form form = Form::by_rule) {
+  const SparseLayer layer = layer_of(s, form);
   const Run run(kernels, threads, s.input.samples);
   const std::size_t blocks = static_cast<std::size_t>(run.blocks);
   Tensor input = blocks_of(s.input, s.place.input);
@@ -164,26 +187,22 @@ Result compute(Setting& s, const Kernels& kernels, std::int64_t threads) {
   const Blocks all{0, run.blocks};
   const Blocks most{0, run.blocks - 1};
   const Blocks last{run.blocks - 1, run.blocks};
-  convolve(run, threads == 1 ? all : most, s.place, s.index, s.values, s.bias, in,
-           view(s.place.output, r.output));
+  convolve(run, threads == 1 ? all : most, layer, in, view(s.place.output, r.output));
   if (threads != 1) {
-    convolve(run, last, s.place, s.index, s.values, s.bias, in, view(s.place.output, r.output));
+    convolve(run, last, layer, in, view(s.place.output, r.output));
   }
-  convolve_input_gradient(run, all, s.place, s.index, s.reordered, g, false,
-                          view(s.place.input, r.input_gradient));
+  convolve_input_gradient(run, all, layer, g, false, view(s.place.input, r.input_gradient));
   r.twice = r.input_gradient;
-  convolve_input_gradient(run, all, s.place, s.index, s.reordered, g, true,
-                          view(s.place.input, r.twice));
-  r.weight.resize(s.values.size());
-  convolve_weight_gradient(run, s.place, s.index.begin, s.index.offset, false, in, g, r.weight);
+  convolve_input_gradient(run, all, layer, g, true, view(s.place.input, r.twice));
+  r.all_weights = weight_gradient(run, layer, Weights::all, in, g);
+  if (form == Form::all) {
+    r.weight.resize(layer.weight.value.size());
+    select_present(layer.mask, r.all_weights, r.weight);
+  } else {
+    r.weight = weight_gradient(run, layer, Weights::present, in, g);
+  }
   r.bias.resize(s.bias.size());
   bias_gradient(run, g, r.bias);
-  r.all_weights.resize(s.dense.size());
-  std::vector<std::int32_t> begin;
-  for (std::int64_t o = 0; o <= s.place.layer.outputs; ++o) {
-    begin.push_back(static_cast<std::int32_t>(o * s.place.layer.fan_in()));
-  }
-  convolve_weight_gradient(run, s.place, begin, all_offsets(s.place), true, in, g, r.all_weights);
   return r;
 }
 
@@ -262,11 +281,14 @@ void check(const Case& c) {
   const Result plain = compute(s, reference_kernels(), 1);
   // The halo and the lanes without a sample are compared as well: they are zero.
   expect_near(plain, expected_result(s));
+  expect_same_bits(compute(s, reference_kernels(), 1, Form::all), plain);
   for (const Kernels* kernels : vector_kernels()) {
     SCOPED_TRACE(kernels->name);
     const Result one = compute(s, *kernels, 1);
     kernels->fused ? expect_same_bits(one, plain) : expect_near(one, plain);
     expect_same_bits(compute(s, *kernels, 3), one);
+    expect_same_bits(compute(s, *kernels, 1, Form::all), one);
+    expect_same_bits(compute(s, *kernels, 3, Form::index), one);
   }
 }
 
@@ -293,20 +315,35 @@ TEST(LayerIndex, ListsConnectionsByOutputAndByInput) {
   mask.set(8);  // output 1, input 0, tap 2
   LayerIndex index;
   build_index(place, mask, true, index);
-  EXPECT_THAT(index.begin, ::testing::ElementsAre(0, 2, 3));
+  EXPECT_EQ(index.outputs.passes, 1);
+  EXPECT_THAT(index.outputs.cut, ::testing::ElementsAre(0, 2, 2, 3));
   // An input's row is 4 positions, its plane 16.
   EXPECT_THAT(index.offset, ::testing::ElementsAre(16 * 4, 16 * (16 + 2 * 4), 16 * 2 * 4));
   // Tap 1 meets the even rows of the input, tap 2 the odd ones; sidewards the padding makes all
   // columns of the kernel meet odd ones.
-  ASSERT_EQ(index.phases.size(), 4U);
-  EXPECT_THAT(index.phases[0].begin, ::testing::ElementsAre(0, 0, 0));
-  EXPECT_THAT(index.phases[1].begin, ::testing::ElementsAre(0, 1, 1));
-  EXPECT_THAT(index.phases[2].begin, ::testing::ElementsAre(1, 1, 1));
-  EXPECT_THAT(index.phases[3].begin, ::testing::ElementsAre(1, 2, 3));
+  ASSERT_EQ(index.inputs.size(), 4U);
+  EXPECT_THAT(index.inputs[0].cut, ::testing::ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(index.inputs[1].cut, ::testing::ElementsAre(0, 1, 1, 1));
+  EXPECT_THAT(index.inputs[2].cut, ::testing::ElementsAre(1, 1, 1, 1));
+  EXPECT_THAT(index.inputs[3].cut, ::testing::ElementsAre(1, 2, 2, 3));
   EXPECT_THAT(index.source, ::testing::ElementsAre(0, 2, 1));
   // An output's row is 4 positions, its plane 12; column 1 of the input is column 1 of the output,
   // row 1 of the input is row 0 of the output under tap 2.
   EXPECT_THAT(index.gradient_offset, ::testing::ElementsAre(16, 16 * (12 + 1), 16));
+}
+
+TEST(LayerIndex, CutsTheTapsOfARowByChannels) {
+  // Half of 40 channels of 3x3: 16 channels have more than twenty taps, so that a run has 16.
+  LayerPlace place{{"conv", 1, 2, 40, 3, 3}, {3, 3, 1, 1}, {{40, 4, 4}, 1}, {{2, 4, 4}, 1}};
+  LayerMask mask(place.layer.connections());
+  for (std::int64_t i = 0; i < mask.size(); i += 2) {
+    mask.set(i);
+  }
+  LayerIndex index;
+  build_index(place, mask, true, index);
+  EXPECT_EQ(index.outputs.passes, 3);
+  EXPECT_THAT(index.outputs.cut, ::testing::ElementsAre(0, 180, 72, 252, 144, 324, 180, 360));
+  EXPECT_EQ(index.inputs[0].passes, 1);
 }
 
 }  // namespace

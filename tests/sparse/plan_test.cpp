@@ -31,10 +31,45 @@ TEST(SparsePlan, SharesTheBuffersOfGradients) {
   // Each of the three stages needs a few, however many blocks it has.
   const Network network = build_network("resnet20", {{3, 32, 32}, 10, 16});
   const Plan plan = make_plan(network);
-  const std::size_t values = plan.instructions.size() + 1;
-  EXPECT_LE(plan.buffers.size() - values, 15U);
-  for (const std::int32_t buffer : plan.gradient) {
-    EXPECT_TRUE(buffer == -1 || buffer >= static_cast<std::int32_t>(values));
+  const auto values = std::ranges::count_if(
+      plan.value, [](const Room& room) { return room.kind == Room::Kind::batch; });
+  EXPECT_LE(std::ssize(plan.buffers) - values, 9);
+  for (const Room& room : plan.gradient) {
+    EXPECT_TRUE(room.kind != Room::Kind::batch || room.index >= values);
+  }
+}
+
+TEST(SparsePlan, KeepsOfAConvolutionAndItsNormalisationOneTensor) {
+  const Network network = build_network("resnet20", {{3, 32, 32}, 10, 16});
+  const Plan plan = make_plan(network);
+  const auto count = [](const std::vector<Room>& rooms, Room::Kind kind) {
+    return std::ranges::count_if(rooms, [&](const Room& room) { return room.kind == kind; });
+  };
+  // The first normalisation of each of the 9 blocks is made again where it is read.
+  EXPECT_EQ(count(plan.value, Room::Kind::block), 9);
+  EXPECT_GE(count(plan.gradient, Room::Kind::block), 9);
+  // One room a stage for values, one for gradients.
+  EXPECT_LE(plan.blocks.size(), 6U);
+}
+
+TEST(SparsePlan, MakesAValueAgainBeforeEveryWeightGradientThatReadsIt) {
+  for (const Network& network : small_networks()) {
+    SCOPED_TRACE(network.name);
+    const Plan plan = make_plan(network);
+    for (const Segment& segment : plan.backward) {
+      std::vector<bool> made(network.nodes.size(), false);
+      for (const Step& step : segment.steps) {
+        const Instruction& instruction =
+            plan.instructions[static_cast<std::size_t>(step.instruction)];
+        if (step.part == Part::again) {
+          made[static_cast<std::size_t>(instruction.output)] = true;
+        }
+        const std::size_t input = static_cast<std::size_t>(instruction.input);
+        if (step.part == Part::weights) {
+          EXPECT_EQ(plan.value[input].kind == Room::Kind::block, made[input]);
+        }
+      }
+    }
   }
 }
 
@@ -81,7 +116,7 @@ TEST(SparsePlan, LeavesOutGradientsThatNobodyNeeds) {
   EXPECT_TRUE(plan.instructions[1].backward);
   EXPECT_EQ(plan.instructions[1].to_input, Contribution::none);
   EXPECT_EQ(plan.instructions[2].to_input, Contribution::in_place);
-  EXPECT_EQ(plan.gradient[static_cast<std::size_t>(pool)], -1);
+  EXPECT_EQ(plan.gradient[static_cast<std::size_t>(pool)], Room{});
   EXPECT_EQ(plan.gradient[2], plan.gradient[3]);
 }
 

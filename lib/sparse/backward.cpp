@@ -1,0 +1,271 @@
+#include <algorithm>
+#include <utility>
+
+#include "sparse/execution.h"
+
+namespace gcg::sparse {
+
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Which weights' gradients a layer's kernels compute.
+Weights computed(const SparseLayer& layer, bool all) {
+  return all || layer.runs_all ? Weights::all : Weights::present;
+}
+
+NormBackward norm_tensors(Execution& execution, const Instruction& instruction,
+                          std::int64_t thread) {
+  NormBackward tensors;
+  tensors.input = execution.value(instruction.input, thread);
+  tensors.output = execution.value(instruction.output, thread);
+  tensors.gradient = execution.gradient(instruction.output, thread);
+  tensors.addition = instruction.other >= 0;
+  tensors.relu = instruction.relu;
+  tensors.to_other = instruction.to_other;
+  if (instruction.to_other != Contribution::none) {
+    tensors.other_gradient = execution.gradient(instruction.other, thread);
+  }
+  tensors.to_input = instruction.to_input;
+  if (instruction.to_input != Contribution::none) {
+    tensors.input_gradient = execution.gradient(instruction.input, thread);
+  }
+  return tensors;
+}
+
+void differentiate_add(Execution& execution, const Run& run, Blocks part,
+                       const Instruction& instruction, std::int64_t thread) {
+  const View own = execution.gradient(instruction.output, thread);
+  for (const auto& [input, contribution] : {std::pair(instruction.other, instruction.to_other),
+                                            std::pair(instruction.input, instruction.to_input)}) {
+    if (contribution == Contribution::write) {
+      copy(run, part, own, execution.gradient(input, thread));
+    } else if (contribution == Contribution::accumulate) {
+      const View to = execution.gradient(input, thread);
+      add(run, part, to, own, to);
+    }
+  }
+}
+
+/// The gradient of an instruction's first input, for all but normalisations and additions.
+void differentiate_input(Execution& execution, const Run& run, Blocks part,
+                         const Instruction& instruction, std::int64_t thread) {
+  const Node& node = execution.network.nodes[at(instruction.node)];
+  const View own = execution.gradient(instruction.output, thread);
+  const View to = execution.gradient(instruction.input, thread);
+  const bool accumulate = instruction.to_input == Contribution::accumulate;
+  switch (node.operation) {
+    case Operation::input:
+    case Operation::batch_norm:
+    case Operation::add:
+      break;
+    case Operation::convolution:
+    case Operation::linear:
+      convolve_input_gradient(run, part, execution.layers[at(node.layer)], own, accumulate, to);
+      break;
+    case Operation::relu:
+      relu_backward(run, part, execution.value(instruction.output, thread), own, accumulate, to);
+      break;
+    case Operation::max_pool:
+      max_pool_backward(run, part, node.window, execution.value(instruction.input, thread), own,
+                        accumulate, to);
+      break;
+    case Operation::average_pool:
+      average_pool_backward(run, part, node.window, own, accumulate, to);
+      break;
+    case Operation::global_average_pool:
+      average_pool_backward(run, part, whole(to.layout.shape), own, accumulate, to);
+      break;
+    case Operation::flatten:
+      flatten_backward(run, part, own, accumulate, to);
+      break;
+  }
+}
+
+/// A backward pass under way.
+struct Pass {
+  Execution& execution;
+  const Run& run;
+  std::vector<std::vector<float>>* all;
+  /// Per layer of the segment at hand, its first place in the partial sums.
+  std::vector<std::int64_t> place;
+
+  const Instruction& of(const Step& step) const {
+    return execution.plan.instructions[at(step.instruction)];
+  }
+  std::size_t layer_of(const Step& step) const {
+    return at(execution.network.nodes[at(of(step).node)].layer);
+  }
+};
+
+/// Gives the layers of a segment their places in the partial sums.
+void make_room(Pass& pass, const Segment& segment) {
+  std::int64_t size = 0;
+  for (const Step& step : segment.steps) {
+    if (step.part == Part::weights) {
+      const std::size_t l = pass.layer_of(step);
+      const SparseLayer& layer = pass.execution.layers[l];
+      pass.place[l] = size;
+      size += weight_count(layer, computed(layer, pass.all != nullptr));
+    }
+  }
+  std::vector<std::vector<float>>& partial = pass.execution.partial;
+  partial.resize(std::max(partial.size(), at(group_count(pass.run))));
+  for (std::vector<float>& sums : partial) {
+    sums.resize(std::max(sums.size(), at(size)));
+  }
+}
+
+void differentiate(Pass& pass, Blocks part, const Step& step, std::int64_t thread,
+                   std::int64_t group) {
+  Execution& execution = pass.execution;
+  const Instruction& instruction = pass.of(step);
+  const Node& node = execution.network.nodes[at(instruction.node)];
+  switch (step.part) {
+    case Part::forward:
+    case Part::again:
+      apply(execution, pass.run, part, instruction, thread);
+      return;
+    case Part::first_half: {
+      Norm& norm = execution.norms[at(node.norm)];
+      normalise_gradient_sums(pass.run, part, norm.state(),
+                              norm_tensors(execution, instruction, thread), norm.sums);
+      return;
+    }
+    case Part::second_half: {
+      Norm& norm = execution.norms[at(node.norm)];
+      normalise_backward(pass.run, part, norm.state(), norm_tensors(execution, instruction, thread),
+                         norm.sums);
+      return;
+    }
+    case Part::weights: {
+      const std::size_t l = pass.layer_of(step);
+      const SparseLayer& layer = execution.layers[l];
+      const Weights which = computed(layer, pass.all != nullptr);
+      convolve_weight_gradient(pass.run, part, layer, which, {0, layer.place.layer.outputs},
+                               execution.value(instruction.input, thread),
+                               execution.gradient(instruction.output, thread),
+                               execution.rooms[at(thread)].lanes,
+                               std::span(execution.partial[at(group)])
+                                   .subspan(at(pass.place[l]), at(weight_count(layer, which))));
+      return;
+    }
+    case Part::backward:
+      if (node.operation == Operation::add) {
+        differentiate_add(execution, pass.run, part, instruction, thread);
+      } else if (instruction.to_input != Contribution::none) {
+        differentiate_input(execution, pass.run, part, instruction, thread);
+      }
+      return;
+  }
+}
+
+/// Where the weight gradient of a layer is to appear, in the order of its kernels.
+std::span<float> weight_target(Pass& pass, std::size_t l) {
+  Execution& execution = pass.execution;
+  SparseLayer& layer = execution.layers[l];
+  const std::size_t connections = at(layer.place.layer.connections());
+  if (pass.all != nullptr) {
+    (*pass.all)[l].assign(connections, 0.0F);
+    return (*pass.all)[l];
+  }
+  if (layer.runs_all) {
+    execution.all_weights.resize(std::max(execution.all_weights.size(), connections));
+    return std::span(execution.all_weights).first(connections);
+  }
+  return layer.weight.gradient;
+}
+
+void leave_present(Pass& pass, std::size_t l, std::span<const float> target) {
+  SparseLayer& layer = pass.execution.layers[l];
+  if (pass.all == nullptr && layer.runs_all) {
+    select_present(layer.mask, target, layer.weight.gradient);
+  }
+}
+
+/// The sums over the groups of blocks, in their order; leaves the groups' own at zero.
+void finish_weights(Pass& pass, const Step& step) {
+  const std::size_t l = pass.layer_of(step);
+  const std::span<float> target = weight_target(pass, l);
+  const std::size_t place = at(pass.place[l]);
+  in_parts(pass.run.threads, std::ssize(target),
+           [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+             const std::size_t count = at(end - begin);
+             const std::span<float> to = target.subspan(at(begin), count);
+             std::ranges::fill(to, 0.0F);
+             for (std::int64_t g = 0; g < group_count(pass.run); ++g) {
+               const std::span<float> from =
+                   std::span(pass.execution.partial[at(g)]).subspan(place + at(begin), count);
+               for (std::size_t i = 0; i < count; ++i) {
+                 to[i] += from[i];
+                 from[i] = 0.0F;
+               }
+             }
+           });
+  leave_present(pass, l, target);
+}
+
+/// The weight gradient of a layer whose sums run over the whole batch, cut over threads by rows.
+void differentiate_weights(Pass& pass, const Step& step) {
+  Execution& execution = pass.execution;
+  const std::size_t l = pass.layer_of(step);
+  SparseLayer& layer = execution.layers[l];
+  const Weights which = computed(layer, pass.all != nullptr);
+  const Instruction& instruction = pass.of(step);
+  const View input = execution.value(instruction.input);
+  const View own = execution.gradient(instruction.output);
+  const std::span<float> target = weight_target(pass, l);
+  std::ranges::fill(target, 0.0F);
+  const std::int64_t parts = std::ssize(execution.rooms);
+  in_parts(parts, parts, [&](std::int64_t part, std::int64_t, std::int64_t) {
+    convolve_weight_gradient(pass.run, {0, pass.run.blocks}, layer, which,
+                             share_of_rows(layer, which, part, parts), input, own,
+                             execution.rooms[at(part)].lanes, target);
+  });
+  leave_present(pass, l, target);
+  if (pass.all == nullptr) {
+    bias_gradient(pass.run, own, layer.bias.gradient);
+  }
+}
+
+/// What a segment leaves to do for the whole batch.
+void finish(Pass& pass, const Step& step) {
+  Execution& execution = pass.execution;
+  const Node& node = execution.network.nodes[at(pass.of(step).node)];
+  if (step.part == Part::weights) {
+    finish_weights(pass, step);
+  } else if (node.layer >= 0 && step.part == Part::backward &&
+             !execution.plan.weights_by_block[at(node.layer)]) {
+    differentiate_weights(pass, step);
+  } else if (step.part == Part::first_half) {
+    Norm& norm = execution.norms[at(node.norm)];
+    const std::size_t channels = norm.mean.size();
+    std::span<float> scale(norm.scale.gradient);
+    std::span<float> shift(norm.shift.gradient);
+    if (pass.all != nullptr) {
+      scale = std::span(execution.unused).first(channels);
+      shift = std::span(execution.unused).subspan(channels, channels);
+    }
+    batch_gradient_sums(pass.run, norm.state(), norm.sums, scale, shift);
+  }
+}
+
+}  // namespace
+
+void backward(Execution& execution, const Run& run, std::vector<std::vector<float>>* all) {
+  Pass pass{execution, run, all, std::vector<std::int64_t>(execution.layers.size(), 0)};
+  for (const Segment& segment : execution.plan.backward) {
+    make_room(pass, segment);
+    for_each_block(execution, run, segment.vectors,
+                   [&](std::int64_t thread, std::int64_t group, Blocks part) {
+                     for (const Step& step : segment.steps) {
+                       differentiate(pass, part, step, thread, group);
+                     }
+                   });
+    for (const Step& step : segment.steps) {
+      finish(pass, step);
+    }
+  }
+}
+
+}  // namespace gcg::sparse

@@ -1,0 +1,135 @@
+#include "sparse/execution.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace gcg::sparse {
+
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+View view(Execution& execution, std::int32_t node, const Room& room, std::int64_t thread) {
+  const Layout& layout = execution.plan.layouts[at(node)];
+  switch (room.kind) {
+    case Room::Kind::none:
+      break;
+    case Room::Kind::batch:
+      return {layout, execution.buffers[at(room.index)].data()->lanes.data()};
+    case Room::Kind::block:
+      return {layout, execution.rooms[at(thread)].blocks[at(room.index)].data()->lanes.data(),
+              true};
+  }
+  return {layout};
+}
+
+void check_max_pool(const Network& network, const Node& node) {
+  if (node.operation == Operation::max_pool &&
+      node.window.padding >= std::min(node.window.height, node.window.width)) {
+    throw Error(fmt::format("{}: {}", network.name, node.name),
+                fmt::format("padding {} leaves windows of {}x{} without any input",
+                            node.window.padding, node.window.height, node.window.width),
+                "pad by less than the window");
+  }
+}
+
+ThreadRoom thread_room(const Execution& execution) {
+  ThreadRoom room;
+  for (const Layout& layout : execution.plan.blocks) {
+    room.blocks.emplace_back(at(layout.block()));
+  }
+  std::int64_t lanes = 0;
+  for (const SparseLayer& layer : execution.layers) {
+    lanes = std::max(lanes, lane_count(layer.place.layer));
+  }
+  room.lanes.resize(at(lanes));
+  return room;
+}
+
+}  // namespace
+
+View Execution::value(std::int32_t node, std::int64_t thread) {
+  return view(*this, node, plan.value[at(node)], thread);
+}
+
+View Execution::gradient(std::int32_t node, std::int64_t thread) {
+  return view(*this, node, plan.gradient[at(node)], thread);
+}
+
+Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels) {
+  Execution execution;
+  execution.network = network;
+  execution.kernels = &kernels;
+  execution.threads = threads;
+  execution.plan = make_plan(network);
+  const Plan& plan = execution.plan;
+  for (const Layer& layer : network.layers) {
+    const Node& node = network.nodes[at(layer.node)];
+    SparseLayer added;
+    added.place = {layer, node.window, plan.layouts[at(node.inputs[0])],
+                   plan.layouts[at(layer.node)]};
+    if (node.operation == Operation::linear) {
+      added.place.window = Window{};
+    }
+    check_index_range(added.place);
+    execution.layers.push_back(std::move(added));
+  }
+  for (const Instruction& instruction : plan.instructions) {
+    const std::int32_t layer = network.nodes[at(instruction.node)].layer;
+    if (layer >= 0) {
+      execution.layers[at(layer)].has_input_gradient = instruction.to_input != Contribution::none;
+    }
+  }
+  execution.moments.resize(network.nodes.size());
+  execution.norms.resize(at(network.norm_count));
+  std::size_t widest = 0;
+  for (const Node& node : network.nodes) {
+    check_max_pool(network, node);
+    if (node.operation == Operation::batch_norm) {
+      const std::size_t channels = at(node.shape.channels);
+      execution.norms[at(node.norm)].mean.resize(channels);
+      execution.norms[at(node.norm)].variance.resize(channels);
+      widest = std::max(widest, channels);
+    }
+  }
+  execution.unused.resize(2 * widest);
+  execution.softmax.resize(at(network.classes()));
+  return execution;
+}
+
+Run prepare(Execution& execution, std::int64_t samples) {
+  const Run run(*execution.kernels, execution.threads, samples);
+  if (run.blocks <= execution.blocks) {
+    return run;
+  }
+  execution.buffers.clear();
+  for (const Layout& layout : execution.plan.buffers) {
+    execution.buffers.emplace_back(at(run.blocks * layout.block()));
+  }
+  while (std::ssize(execution.rooms) < std::min(execution.threads, group_count(run))) {
+    execution.rooms.push_back(thread_room(execution));
+  }
+  const std::vector<Node>& nodes = execution.network.nodes;
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    const std::size_t planes = at(run.blocks * nodes[n].shape.channels);
+    execution.moments[n].resize(execution.plan.normalised[n] ? planes : 0);
+    if (nodes[n].norm >= 0) {
+      execution.norms[at(nodes[n].norm)].sums.resize(planes);
+    }
+  }
+  execution.blocks = run.blocks;
+  return run;
+}
+
+std::int64_t group_count(const Run& run) { return std::min(run.blocks, kMostGroups); }
+
+Blocks group(const Run& run, std::int64_t g) {
+  const std::int64_t groups = group_count(run);
+  return {run.blocks * g / groups, run.blocks * (g + 1) / groups};
+}
+
+}  // namespace gcg::sparse

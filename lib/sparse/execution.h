@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "executor/executor.h"
+#include "sparse/kernels.h"
+#include "sparse/layer.h"
+#include "sparse/operations.h"
+#include "sparse/parallel.h"
+#include "sparse/plan.h"
+
+namespace gcg::sparse {
+
+/// A normalisation: what is trained, what runs along, and the moments of the batch at hand.
+struct Norm {
+  Trained scale;
+  Trained shift;
+  std::vector<float> running_mean;
+  std::vector<float> running_variance;
+  std::vector<double> mean;
+  std::vector<double> variance;
+  std::vector<GradientSums> sums;  ///< [blocks][channels], of the backward pass
+
+  NormState state() { return {scale.value, shift.value, mean, variance}; }
+};
+
+/// What a thread works in.
+struct ThreadRoom {
+  std::vector<Tensor> blocks;  ///< as the plan says
+  Tensor lanes;                ///< for weight gradients
+};
+
+/// Everything a network needs to be run.
+struct Execution {
+  Network network;
+  const Kernels* kernels = nullptr;
+  std::int64_t threads = 1;
+  Plan plan;
+  std::vector<SparseLayer> layers;
+  std::vector<Norm> norms;
+
+  std::int64_t blocks = 0;  ///< that there is room for
+  std::vector<Tensor> buffers;
+  std::vector<ThreadRoom> rooms;
+  std::vector<std::vector<PlaneMoments>> moments;  ///< per node that is normalised
+  /// Weight gradients of the layers of a segment, by group of blocks; zero between segments.
+  std::vector<std::vector<float>> partial;
+  std::vector<float> all_weights;  ///< gradient of a layer that runs as if it had all its weights
+  std::vector<double> softmax;     ///< room for the exponentials of a sample
+  std::vector<float> unused;       ///< where a pure pass leaves the gradients of a normalisation
+
+  View value(std::int32_t node, std::int64_t thread = 0);
+  View gradient(std::int32_t node, std::int64_t thread = 0);
+};
+
+/// Plans a network, without any weights. Errors name the layer or pool that the indexes cannot
+/// hold.
+Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels);
+
+/// Takes room for the largest batch so far. A smaller one uses the beginnings: the blocks of a
+/// tensor do not depend on their number.
+Run prepare(Execution& execution, std::int64_t samples);
+
+/// Blocks that are added up together in a weight gradient; a thread takes whole groups. Part of the
+/// order of additions, for any number of threads.
+inline constexpr std::int64_t kMostGroups = 16;
+std::int64_t group_count(const Run& run);
+Blocks group(const Run& run, std::int64_t g);
+
+/// The batch's own moments, or the running ones.
+enum class Moments : std::uint8_t { batch, running };
+void forward(Execution& execution, const Run& run, std::span<const float> images, Moments moments);
+/// Sets an operation's value for some blocks.
+void apply(Execution& execution, const Run& run, Blocks part, const Instruction& instruction,
+           std::int64_t thread);
+
+/// From the gradient of the logits on. Leaves its results in the layers and normalisations, or, if
+/// not null, the gradients of all weights, present or absent, per layer in `all`, and nothing else.
+void backward(Execution& execution, const Run& run, std::vector<std::vector<float>>* all);
+
+/// Calls f(thread, group, blocks) for every block of the batch, or, for vectors, for all the blocks
+/// of a thread at once.
+template <typename F>
+void for_each_block(const Execution& execution, const Run& run, bool vectors, F f) {
+  in_parts(std::ssize(execution.rooms), group_count(run),
+           [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+             if (vectors) {
+               f(thread, begin, Blocks{group(run, begin).begin, group(run, end - 1).end});
+               return;
+             }
+             for (std::int64_t g = begin; g < end; ++g) {
+               for (std::int64_t b = group(run, g).begin; b < group(run, g).end; ++b) {
+                 f(thread, g, Blocks{b, b + 1});
+               }
+             }
+           });
+}
+
+}  // namespace gcg::sparse

@@ -1,0 +1,92 @@
+#include "sparse/execution.h"
+
+namespace gcg::sparse {
+
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// The moments by which a normalisation is about to normalise.
+void take_moments(Execution& execution, const Run& run, const Instruction& instruction,
+                  Moments moments) {
+  const std::int32_t k = execution.network.nodes[at(instruction.node)].norm;
+  if (k < 0) {
+    return;
+  }
+  Norm& norm = execution.norms[at(k)];
+  if (moments == Moments::running) {
+    norm.mean.assign(norm.running_mean.begin(), norm.running_mean.end());
+    norm.variance.assign(norm.running_variance.begin(), norm.running_variance.end());
+  } else {
+    batch_moments(run, execution.plan.layouts[at(instruction.input)],
+                  execution.moments[at(instruction.input)], norm.state());
+  }
+}
+
+}  // namespace
+
+void apply(Execution& execution, const Run& run, Blocks part, const Instruction& instruction,
+           std::int64_t thread) {
+  const Node& node = execution.network.nodes[at(instruction.node)];
+  const View input = execution.value(instruction.input, thread);
+  const View output = execution.value(instruction.output, thread);
+  const View other = instruction.other < 0 ? View{} : execution.value(instruction.other, thread);
+  switch (node.operation) {
+    case Operation::input:
+      break;
+    case Operation::convolution:
+    case Operation::linear:
+      convolve(run, part, execution.layers[at(node.layer)], input, output);
+      break;
+    case Operation::batch_norm:
+      normalise(run, part, execution.norms[at(node.norm)].state(), input, other, instruction.relu,
+                output);
+      break;
+    case Operation::relu:
+      relu(run, part, input, output);
+      break;
+    case Operation::add:
+      add(run, part, input, other, output);
+      break;
+    case Operation::max_pool:
+      max_pool(run, part, node.window, input, output);
+      break;
+    case Operation::average_pool:
+      average_pool(run, part, node.window, input, output);
+      break;
+    case Operation::global_average_pool:
+      average_pool(run, part, whole(input.layout.shape), input, output);
+      break;
+    case Operation::flatten:
+      flatten(run, part, input, output);
+      break;
+  }
+}
+
+void forward(Execution& execution, const Run& run, std::span<const float> images, Moments moments) {
+  const Plan& plan = execution.plan;
+  const auto measure = [&](Blocks part, std::int32_t node) {
+    if (plan.normalised[at(node)] && moments == Moments::batch) {
+      plane_moments(run, part, execution.value(node), execution.moments[at(node)]);
+    }
+  };
+  for_each_block(execution, run, false, [&](std::int64_t, std::int64_t, Blocks part) {
+    pack(run, part, images, execution.value(0));
+    measure(part, 0);
+  });
+  for (const Segment& segment : plan.forward) {
+    for (const Step& step : segment.steps) {
+      take_moments(execution, run, plan.instructions[at(step.instruction)], moments);
+    }
+    for_each_block(execution, run, segment.vectors,
+                   [&](std::int64_t thread, std::int64_t, Blocks part) {
+                     for (const Step& step : segment.steps) {
+                       const Instruction& instruction = plan.instructions[at(step.instruction)];
+                       apply(execution, run, part, instruction, thread);
+                       measure(part, instruction.output);
+                     }
+                   });
+  }
+}
+
+}  // namespace gcg::sparse
