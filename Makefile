@@ -56,10 +56,11 @@ test: build ## all tests
 	ctest --preset $(PRESET)
 
 bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
-	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_step_bench gcg_memory_bench
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench
 	@mkdir -p build/bench
 	$(BUILD)/tests/bench/gcg_memory_bench > build/bench/memory.json
 	$(BUILD)/tests/bench/gcg_step_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/steps.json
+	$(BUILD)/tests/bench/gcg_layer_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/layers.json
 	$(PYTHON) analysis/bench.py build/bench $(if $(BENCH_INTO),--into $(BENCH_INTO))
 
 bench-growth: configure ## time of the parts of a growth stage, ResNet-20

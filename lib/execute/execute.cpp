@@ -10,6 +10,7 @@
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
 #include "sparse/kernels.h"
+#include "sparse/layer.h"
 #include "sparse/sparse_executor.h"
 #include "train/trainer.h"
 
@@ -36,7 +37,9 @@ struct Execution {
 Execution sparse_execution(const RunPlan& plan, const Network& network) {
   const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
   const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
-  return {{plan.settings.execution, "sparse", kernels.name, kernels.fused, "sparse everywhere"},
+  return {{plan.settings.execution, "sparse", kernels.name, kernels.fused,
+           fmt::format("as if it had all its weights from a density of {} of the layer on",
+                       sparse::kRunsAllFrom)},
           {},
           {},
           make_sparse_executor(network, plan.settings.threads, kernels)};
