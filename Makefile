@@ -19,7 +19,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libssl-dev libhwy-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build programs demo test bench bench-growth wall-clock reproduce-cifar growth-rules inspect format tidy clean
+.PHONY: help packages configure build programs demo test bench bench-growth wall-clock execution-agreement reproduce-cifar growth-rules inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -79,6 +79,11 @@ wall-clock: programs ## seconds and memory of whole trainings and of growth, one
 	$(BUILD)/experiments/wall_clock --scale $(SCALE) --seeds $(SEEDS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
 	$(PYTHON) analysis/wall_clock.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+
+execution-agreement: programs ## the same trainings sparse and dense: equal accuracy within a margin (needs GCG_DATA)
+	$(BUILD)/experiments/execution_agreement --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
+	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
+	$(PYTHON) analysis/execution_agreement.py $(RUNS)/cifar --scale $(SCALE)
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)
