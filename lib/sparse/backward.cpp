@@ -48,7 +48,7 @@ void differentiate_add(Execution& execution, const Run& run, Blocks part,
 }
 
 /// The gradient of an instruction's first input, for all but normalisations and additions.
-void differentiate_input(Execution& execution, const Run& run, Blocks part,
+void differentiate_input(Execution& execution, const Run& run, Blocks part, Stripe stripe,
                          const Instruction& instruction, std::int64_t thread) {
   const Node& node = execution.network.nodes[at(instruction.node)];
   const View own = execution.gradient(instruction.output, thread);
@@ -61,7 +61,8 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part,
       break;
     case Operation::convolution:
     case Operation::linear:
-      convolve_input_gradient(run, part, execution.layers[at(node.layer)], own, accumulate, to);
+      convolve_input_gradient(run, part, stripe, execution.layers[at(node.layer)], own, accumulate,
+                              to);
       break;
     case Operation::relu:
       relu_backward(run, part, execution.value(instruction.output, thread), own, accumulate, to);
@@ -116,45 +117,45 @@ void make_room(Pass& pass, const Segment& segment) {
   }
 }
 
-void differentiate(Pass& pass, Blocks part, const Step& step, std::int64_t thread,
-                   std::int64_t group) {
+void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& step,
+                   std::int64_t thread, std::int64_t group) {
   Execution& execution = pass.execution;
   const Instruction& instruction = pass.of(step);
   const Node& node = execution.network.nodes[at(instruction.node)];
   switch (step.part) {
     case Part::forward:
     case Part::again:
-      apply(execution, pass.run, part, instruction, thread);
+      apply(execution, pass.run, part, stripe.rows, instruction, thread);
       return;
     case Part::first_half: {
       Norm& norm = execution.norms[at(node.norm)];
-      normalise_gradient_sums(pass.run, part, norm.state(),
+      normalise_gradient_sums(pass.run, part, stripe, norm.state(),
                               norm_tensors(execution, instruction, thread), norm.sums);
       return;
     }
     case Part::second_half: {
       Norm& norm = execution.norms[at(node.norm)];
-      normalise_backward(pass.run, part, norm.state(), norm_tensors(execution, instruction, thread),
-                         norm.sums);
+      normalise_backward(pass.run, part, stripe.rows, norm.state(),
+                         norm_tensors(execution, instruction, thread), norm.sums);
       return;
     }
     case Part::weights: {
       const std::size_t l = pass.layer_of(step);
       const SparseLayer& layer = execution.layers[l];
       const Weights which = computed(layer, pass.all != nullptr);
-      convolve_weight_gradient(pass.run, part, layer, which, {0, layer.place.layer.outputs},
-                               execution.value(instruction.input, thread),
-                               execution.gradient(instruction.output, thread),
-                               execution.rooms[at(thread)].lanes,
-                               std::span(execution.partial[at(group)])
-                                   .subspan(at(pass.place[l]), at(weight_count(layer, which))));
+      convolve_weight_gradient(
+          pass.run, part, stripe.rows, layer, which, {0, layer.place.layer.outputs},
+          execution.value(instruction.input, thread),
+          execution.gradient(instruction.output, thread), execution.rooms[at(thread)].lanes,
+          std::span(execution.partial[at(group)])
+              .subspan(at(pass.place[l]), at(weight_count(layer, which))));
       return;
     }
     case Part::backward:
       if (node.operation == Operation::add) {
         differentiate_add(execution, pass.run, part, instruction, thread);
       } else if (instruction.to_input != Contribution::none) {
-        differentiate_input(execution, pass.run, part, instruction, thread);
+        differentiate_input(execution, pass.run, part, stripe.rows, instruction, thread);
       }
       return;
   }
@@ -218,7 +219,7 @@ void differentiate_weights(Pass& pass, const Step& step) {
   std::ranges::fill(target, 0.0F);
   const std::int64_t parts = std::ssize(execution.rooms);
   in_parts(parts, parts, [&](std::int64_t part, std::int64_t, std::int64_t) {
-    convolve_weight_gradient(pass.run, {0, pass.run.blocks}, layer, which,
+    convolve_weight_gradient(pass.run, {0, pass.run.blocks}, all_rows(own.layout), layer, which,
                              share_of_rows(layer, which, part, parts), input, own,
                              execution.rooms[at(part)].lanes, target);
   });
@@ -246,7 +247,8 @@ void finish(Pass& pass, const Step& step) {
       scale = std::span(execution.unused).first(channels);
       shift = std::span(execution.unused).subspan(channels, channels);
     }
-    batch_gradient_sums(pass.run, norm.state(), norm.sums, scale, shift);
+    batch_gradient_sums(pass.run, execution.plan.sum_stripes[at(node.norm)], norm.state(),
+                        norm.sums, scale, shift);
   }
 }
 
@@ -256,12 +258,10 @@ void backward(Execution& execution, const Run& run, std::vector<std::vector<floa
   Pass pass{execution, run, all, std::vector<std::int64_t>(execution.layers.size(), 0)};
   for (const Segment& segment : execution.plan.backward) {
     make_room(pass, segment);
-    for_each_block(execution, run, segment.vectors,
-                   [&](std::int64_t thread, std::int64_t group, Blocks part) {
-                     for (const Step& step : segment.steps) {
-                       differentiate(pass, part, step, thread, group);
-                     }
-                   });
+    for_each_step(
+        execution, run, segment,
+        [&](const Step& step, std::int64_t thread, std::int64_t group, Blocks part,
+            const StripeOf& stripe) { differentiate(pass, part, stripe, step, thread, group); });
     for (const Step& step : segment.steps) {
       finish(pass, step);
     }

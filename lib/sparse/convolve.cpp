@@ -19,11 +19,11 @@ Grid vector_grid(std::int64_t blocks, const Layout& input, const Layout& output)
   return {1, blocks, 0, input.block() * kLanes, 0, output.block() * kLanes};
 }
 
-Grid output_grid(const LayerPlace& place) {
+/// A stripe of the output.
+Grid output_grid(const LayerPlace& place, Stripe stripe) {
   const std::int64_t stride = place.window.stride * kLanes;
-  return {place.output.shape.height,     place.output.shape.width,
-          stride * place.input.pitch(),  stride,
-          place.output.pitch() * kLanes, kLanes};
+  return {stripe.height(), place.output.shape.width,      stride * place.input.pitch(),
+          stride,          place.output.pitch() * kLanes, kLanes};
 }
 
 Taps taps_of(const Rows& rows, std::int64_t count, const std::vector<std::int32_t>& offset,
@@ -53,8 +53,8 @@ std::int64_t rows_at_a_time(const SparseLayer& layer, Weights which, std::int64_
 
 }  // namespace
 
-void convolve(const Run& run, Blocks part, const SparseLayer& layer, const View& input,
-              const View& output) {
+void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
+              const View& input, const View& output) {
   const LayerPlace& place = layer.place;
   const std::vector<float>& bias = layer.bias.value;
   const Taps taps = taps_of(layer.index.outputs, place.layer.outputs, layer.index.offset,
@@ -65,16 +65,17 @@ void convolve(const Run& run, Blocks part, const SparseLayer& layer, const View&
   const std::int64_t plane = output.layout.plane() * kLanes;
   const auto gather = [&](const Grid& grid, std::int64_t block) {
     const GatherStart start{false, bias.empty() ? nullptr : bias.data(), run.lanes(block)};
-    const float* const from = input.at(block, 0, corner, corner);
+    const float* const from = input.at(block, 0, place.window.stride * stripe.top + corner, corner);
+    float* const to = output.at(block, 0, stripe.top);
     if (layer.runs_all) {
-      run.kernels->gather_all(all, grid, from, start, plane, output.at(block, 0));
+      run.kernels->gather_all(all, grid, from, start, plane, to);
     } else {
-      run.kernels->gather(taps, grid, from, start, plane, output.at(block, 0));
+      run.kernels->gather(taps, grid, from, start, plane, to);
     }
   };
   if (!is_vector(output.layout)) {
     for (std::int64_t b = part.begin; b < part.end; ++b) {
-      gather(output_grid(place), b);
+      gather(output_grid(place, stripe), b);
     }
     return;
   }
@@ -88,7 +89,7 @@ void convolve(const Run& run, Blocks part, const SparseLayer& layer, const View&
   }
 }
 
-void convolve_input_gradient(const Run& run, Blocks part, const SparseLayer& layer,
+void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
                              const View& gradient, bool accumulate, const View& to) {
   const LayerPlace& place = layer.place;
   const std::int64_t stride = place.window.stride;
@@ -110,7 +111,10 @@ void convolve_input_gradient(const Run& run, Blocks part, const SparseLayer& lay
   for (std::int64_t p = 0; p < stride * stride; ++p) {
     const std::int64_t row = p / stride;
     const std::int64_t column = p % stride;
-    if (row >= shape.height || column >= shape.width) {
+    // The positions of the phase in the stripe: first ... end - 1 of all in the plane.
+    const std::int64_t first = (std::max<std::int64_t>(0, stripe.top - row) + stride - 1) / stride;
+    const std::int64_t end = (std::max<std::int64_t>(0, stripe.bottom - row) + stride - 1) / stride;
+    if (first >= end || column >= shape.width) {
       continue;
     }
     if (is_vector(to.layout)) {
@@ -119,11 +123,10 @@ void convolve_input_gradient(const Run& run, Blocks part, const SparseLayer& lay
       continue;
     }
     const Grid grid{
-        (shape.height - row + stride - 1) / stride, (shape.width - column + stride - 1) / stride,
-        gradient.layout.pitch() * kLanes,           kLanes,
-        stride * to.layout.pitch() * kLanes,        stride * kLanes};
+        end - first, (shape.width - column + stride - 1) / stride, gradient.layout.pitch() * kLanes,
+        kLanes,      stride * to.layout.pitch() * kLanes,          stride * kLanes};
     for (std::int64_t b = part.begin; b < part.end; ++b) {
-      gather(p, grid, gradient.at(b, 0), to.at(b, 0, row, column));
+      gather(p, grid, gradient.at(b, 0, first), to.at(b, 0, row + first * stride, column));
     }
   }
 }
@@ -151,9 +154,10 @@ OutputRows share_of_rows(const SparseLayer& layer, Weights which, std::int64_t p
   return {cut(part), cut(part + 1)};
 }
 
-void convolve_weight_gradient(const Run& run, Blocks part, const SparseLayer& layer, Weights which,
-                              OutputRows rows, const View& input, const View& gradient,
-                              std::span<Position> lanes, std::span<float> sums) {
+void convolve_weight_gradient(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
+                              Weights which, OutputRows rows, const View& input,
+                              const View& gradient, std::span<Position> lanes,
+                              std::span<float> sums) {
   const LayerPlace& place = layer.place;
   const std::int64_t corner = -place.window.padding;
   const std::int64_t plane = gradient.layout.plane() * kLanes;
@@ -166,8 +170,9 @@ void convolve_weight_gradient(const Run& run, Blocks part, const SparseLayer& la
     std::fill_n(lanes.begin(), weights, Position{});
     float* const to = lanes.data()->lanes.data();
     const auto correlate = [&](const Grid& grid, std::int64_t block) {
-      const float* const from = input.at(block, 0, corner, corner);
-      const float* const g = gradient.at(block, row);
+      const float* const from =
+          input.at(block, 0, place.window.stride * stripe.top + corner, corner);
+      const float* const g = gradient.at(block, row, stripe.top);
       if (which == Weights::all) {
         const AllTaps taps{count, place.layer.fan_in(), layer.all.offset.data(), nullptr};
         run.kernels->correlate_all(taps, grid, from, g, plane, to);
@@ -185,7 +190,7 @@ void convolve_weight_gradient(const Run& run, Blocks part, const SparseLayer& la
       correlate(vector_grid(part.end - part.begin, input.layout, gradient.layout), part.begin);
     } else {
       for (std::int64_t b = part.begin; b < part.end; ++b) {
-        correlate(output_grid(place), b);
+        correlate(output_grid(place, stripe), b);
       }
     }
     run.kernels->add_lanes(to, weights, sums.data() + first);

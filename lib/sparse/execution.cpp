@@ -115,10 +115,13 @@ Run prepare(Execution& execution, std::int64_t samples) {
   }
   const std::vector<Node>& nodes = execution.network.nodes;
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    const std::size_t planes = at(run.blocks * nodes[n].shape.channels);
-    execution.moments[n].resize(execution.plan.normalised[n] ? planes : 0);
+    const std::int64_t planes = run.blocks * nodes[n].shape.channels;
+    if (execution.plan.normalised[n]) {
+      execution.moments[n].resize(at(planes * execution.plan.value_stripes[n]));
+    }
     if (nodes[n].norm >= 0) {
-      execution.norms[at(nodes[n].norm)].sums.resize(planes);
+      execution.norms[at(nodes[n].norm)].sums.resize(
+          at(planes * execution.plan.sum_stripes[at(nodes[n].norm)]));
     }
   }
   execution.blocks = run.blocks;

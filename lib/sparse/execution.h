@@ -21,7 +21,7 @@ struct Norm {
   std::vector<float> running_variance;
   std::vector<double> mean;
   std::vector<double> variance;
-  std::vector<GradientSums> sums;  ///< [blocks][channels], of the backward pass
+  std::vector<GradientSums> sums;  ///< [blocks][stripes][channels], of the backward pass
 
   NormState state() { return {scale.value, shift.value, mean, variance}; }
 };
@@ -72,27 +72,39 @@ Blocks group(const Run& run, std::int64_t g);
 /// The batch's own moments, or the running ones.
 enum class Moments : std::uint8_t { batch, running };
 void forward(Execution& execution, const Run& run, std::span<const float> images, Moments moments);
-/// Sets an operation's value for some blocks.
-void apply(Execution& execution, const Run& run, Blocks part, const Instruction& instruction,
-           std::int64_t thread);
+/// Sets a stripe of an operation's value for some blocks. Operations whose segments are not cut are
+/// given all rows.
+void apply(Execution& execution, const Run& run, Blocks part, Stripe stripe,
+           const Instruction& instruction, std::int64_t thread);
 
 /// From the gradient of the logits on. Leaves its results in the layers and normalisations, or, if
 /// not null, the gradients of all weights, present or absent, per layer in `all`, and nothing else.
 void backward(Execution& execution, const Run& run, std::vector<std::vector<float>>* all);
 
-/// Calls f(thread, group, blocks) for every block of the batch, or, for vectors, for all the blocks
-/// of a thread at once.
+/// Calls f(step, thread, group, blocks, stripe) for the steps of a segment, each stripe of every
+/// block of the batch, or, for vectors, for all the blocks of a thread at once.
 template <typename F>
-void for_each_block(const Execution& execution, const Run& run, bool vectors, F f) {
+void for_each_step(const Execution& execution, const Run& run, const Segment& segment, F f) {
+  const auto take_through = [&](std::int64_t thread, std::int64_t g, Blocks part) {
+    const std::int64_t stripes = std::ssize(segment.stripes);
+    for (std::int64_t s = 0; s < stripes; ++s) {
+      const std::vector<Stripe>& rows = segment.stripes[static_cast<std::size_t>(s)];
+      for (std::size_t i = 0; i < segment.steps.size(); ++i) {
+        if (rows[i].height() > 0) {
+          f(segment.steps[i], thread, g, part, StripeOf{rows[i], s, stripes});
+        }
+      }
+    }
+  };
   in_parts(std::ssize(execution.rooms), group_count(run),
            [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-             if (vectors) {
-               f(thread, begin, Blocks{group(run, begin).begin, group(run, end - 1).end});
+             if (segment.vectors) {
+               take_through(thread, begin, {group(run, begin).begin, group(run, end - 1).end});
                return;
              }
              for (std::int64_t g = begin; g < end; ++g) {
                for (std::int64_t b = group(run, g).begin; b < group(run, g).end; ++b) {
-                 f(thread, g, Blocks{b, b + 1});
+                 take_through(thread, g, {b, b + 1});
                }
              }
            });

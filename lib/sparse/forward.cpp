@@ -18,15 +18,15 @@ void take_moments(Execution& execution, const Run& run, const Instruction& instr
     norm.mean.assign(norm.running_mean.begin(), norm.running_mean.end());
     norm.variance.assign(norm.running_variance.begin(), norm.running_variance.end());
   } else {
-    batch_moments(run, execution.plan.layouts[at(instruction.input)],
+    batch_moments(run, execution.plan.value_stripes[at(instruction.input)],
                   execution.moments[at(instruction.input)], norm.state());
   }
 }
 
 }  // namespace
 
-void apply(Execution& execution, const Run& run, Blocks part, const Instruction& instruction,
-           std::int64_t thread) {
+void apply(Execution& execution, const Run& run, Blocks part, Stripe stripe,
+           const Instruction& instruction, std::int64_t thread) {
   const Node& node = execution.network.nodes[at(instruction.node)];
   const View input = execution.value(instruction.input, thread);
   const View output = execution.value(instruction.output, thread);
@@ -36,11 +36,11 @@ void apply(Execution& execution, const Run& run, Blocks part, const Instruction&
       break;
     case Operation::convolution:
     case Operation::linear:
-      convolve(run, part, execution.layers[at(node.layer)], input, output);
+      convolve(run, part, stripe, execution.layers[at(node.layer)], input, output);
       break;
     case Operation::batch_norm:
-      normalise(run, part, execution.norms[at(node.norm)].state(), input, other, instruction.relu,
-                output);
+      normalise(run, part, stripe, execution.norms[at(node.norm)].state(), input, other,
+                instruction.relu, output);
       break;
     case Operation::relu:
       relu(run, part, input, output);
@@ -65,27 +65,26 @@ void apply(Execution& execution, const Run& run, Blocks part, const Instruction&
 
 void forward(Execution& execution, const Run& run, std::span<const float> images, Moments moments) {
   const Plan& plan = execution.plan;
-  const auto measure = [&](Blocks part, std::int32_t node) {
+  const auto measure = [&](Blocks part, StripeOf stripe, std::int32_t node) {
     if (plan.normalised[at(node)] && moments == Moments::batch) {
-      plane_moments(run, part, execution.value(node), execution.moments[at(node)]);
+      plane_moments(run, part, stripe, execution.value(node), execution.moments[at(node)]);
     }
   };
-  for_each_block(execution, run, false, [&](std::int64_t, std::int64_t, Blocks part) {
-    pack(run, part, images, execution.value(0));
-    measure(part, 0);
+  in_parts(run.threads, run.blocks, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    pack(run, {begin, end}, images, execution.value(0));
+    measure({begin, end}, {all_rows(plan.layouts[0])}, 0);
   });
   for (const Segment& segment : plan.forward) {
     for (const Step& step : segment.steps) {
       take_moments(execution, run, plan.instructions[at(step.instruction)], moments);
     }
-    for_each_block(execution, run, segment.vectors,
-                   [&](std::int64_t thread, std::int64_t, Blocks part) {
-                     for (const Step& step : segment.steps) {
-                       const Instruction& instruction = plan.instructions[at(step.instruction)];
-                       apply(execution, run, part, instruction, thread);
-                       measure(part, instruction.output);
-                     }
-                   });
+    for_each_step(execution, run, segment,
+                  [&](const Step& step, std::int64_t thread, std::int64_t, Blocks part,
+                      const StripeOf& stripe) {
+                    const Instruction& instruction = plan.instructions[at(step.instruction)];
+                    apply(execution, run, part, stripe.rows, instruction, thread);
+                    measure(part, stripe, instruction.output);
+                  });
   }
 }
 

@@ -56,13 +56,15 @@ struct Blocks {
   std::int64_t end = 0;
 };
 
+inline Stripe all_rows(const Layout& layout) { return {0, layout.shape.height}; }
+
 /// Plain images [samples][channels][height][width] into blocks.
 void pack(const Run& run, Blocks part, std::span<const float> images, const View& to);
 
 /// Convolution or linear layer.
-void convolve(const Run& run, Blocks part, const SparseLayer& layer, const View& input,
-              const View& output);
-void convolve_input_gradient(const Run& run, Blocks part, const SparseLayer& layer,
+void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
+              const View& input, const View& output);
+void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
                              const View& gradient, bool accumulate, const View& to);
 
 /// Which weights a gradient is wanted for, and how many values that makes.
@@ -75,13 +77,14 @@ struct OutputRows {
 };
 OutputRows share_of_rows(const SparseLayer& layer, Weights which, std::int64_t part,
                          std::int64_t parts);
-/// Adds the weight gradient over the blocks of a part to `sums`, which has one value per weight of
-/// the layer; only those of the rows are touched. Lanes are summed apart over all positions of the
-/// part, in the order of blocks, rows and columns, then as a tree, in room for lane_count()
-/// positions.
-void convolve_weight_gradient(const Run& run, Blocks part, const SparseLayer& layer, Weights which,
-                              OutputRows rows, const View& input, const View& gradient,
-                              std::span<Position> lanes, std::span<float> sums);
+/// Adds the weight gradient over a stripe of the output's gradient in the blocks of a part to
+/// `sums`, which has one value per weight of the layer; only those of the output rows are touched.
+/// Lanes are summed apart over all positions, in the order of blocks, rows and columns, then as a
+/// tree, in room for lane_count() positions.
+void convolve_weight_gradient(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
+                              Weights which, OutputRows rows, const View& input,
+                              const View& gradient, std::span<Position> lanes,
+                              std::span<float> sums);
 std::int64_t lane_count(const Layer& layer);
 /// Of present weights, out of those of all.
 void select_present(const LayerMask& mask, std::span<const float> all, std::span<float> present);
@@ -95,21 +98,33 @@ struct NormState {
   std::span<double> variance;  ///< biased
 };
 
-/// Of one channel in one block: the sum of its values, and of their squared distances from their
-/// own mean.
+/// Of a stripe of one channel in one block: how many values, their sum, and the sum of their
+/// squared distances from their own mean.
 struct PlaneMoments {
+  double count = 0;
   double sum = 0;
   double squares = 0;
 };
 
-/// [blocks][channels]
-void plane_moments(const Run& run, Blocks part, const View& input, std::span<PlaneMoments> planes);
-/// Mean and variance of the batch from those of all its planes (Chan et al. 1979, "Updating
-/// formulae and a pairwise algorithm for computing sample variances").
-void batch_moments(const Run& run, const Layout& layout, std::span<const PlaneMoments> planes,
+/// Stripe `s` of the planes of some blocks: moments [blocks][stripes][channels].
+struct StripeOf {
+  Stripe rows;
+  std::int64_t s = 0;
+  std::int64_t stripes = 1;
+  [[nodiscard]] std::size_t at(std::int64_t block, std::int64_t channel,
+                               std::int64_t channels) const {
+    return static_cast<std::size_t>((block * stripes + s) * channels + channel);
+  }
+};
+
+void plane_moments(const Run& run, Blocks part, StripeOf stripe, const View& input,
+                   std::span<PlaneMoments> planes);
+/// Mean and variance of the batch from those of all stripes of all its planes (Chan et al. 1979,
+/// "Updating formulae and a pairwise algorithm for computing sample variances").
+void batch_moments(const Run& run, std::int64_t stripes, std::span<const PlaneMoments> planes,
                    const NormState& norm);
 /// output = norm(input) + other (if it has data), ReLU.
-void normalise(const Run& run, Blocks part, const NormState& norm, const View& input,
+void normalise(const Run& run, Blocks part, Stripe stripe, const NormState& norm, const View& input,
                const View& other, bool relu, const View& output);
 
 /// The tensors around a normalisation, its addition and its ReLU in a backward pass.
@@ -125,15 +140,17 @@ struct NormBackward {
   Contribution to_input = Contribution::none;
 };
 
-/// The first half: sums [blocks][channels]. Takes a ReLU behind an addition out of the gradient.
-void normalise_gradient_sums(const Run& run, Blocks part, const NormState& norm,
+/// The first half: sums [blocks][stripes][channels]. Takes a ReLU behind an addition out of the
+/// gradient.
+void normalise_gradient_sums(const Run& run, Blocks part, StripeOf stripe, const NormState& norm,
                              const NormBackward& tensors, std::span<GradientSums> planes);
-/// In between, with the sums of all blocks: the first channel's become those of the batch, per
-/// channel, and from them follow the gradients of scale and shift.
-void batch_gradient_sums(const Run& run, const NormState& norm, std::span<GradientSums> planes,
-                         std::span<float> scale_gradient, std::span<float> shift_gradient);
+/// In between, with the sums of all stripes of all blocks: the first channel's become those of the
+/// batch, per channel, and from them follow the gradients of scale and shift.
+void batch_gradient_sums(const Run& run, std::int64_t stripes, const NormState& norm,
+                         std::span<GradientSums> planes, std::span<float> scale_gradient,
+                         std::span<float> shift_gradient);
 /// The second half: the gradients of the inputs from the sums of the batch.
-void normalise_backward(const Run& run, Blocks part, const NormState& norm,
+void normalise_backward(const Run& run, Blocks part, Stripe stripe, const NormState& norm,
                         const NormBackward& tensors, std::span<const GradientSums> sums);
 
 void relu(const Run& run, Blocks part, const View& input, const View& output);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sparse/index.h"
+#include "sparse/stripes.h"
 
 namespace gcg::sparse {
 
@@ -122,7 +123,7 @@ std::int32_t layer_of(const Network& network, const Instruction& instruction) {
 /// Appends to the last segment if that is of the same kind and `fresh` does not forbid it.
 void append(std::vector<Segment>& segments, const Step& step, bool vectors, bool fresh) {
   if (segments.empty() || segments.back().vectors != vectors || fresh) {
-    segments.push_back({{}, vectors});
+    segments.push_back({{}, vectors, {}});
   }
   segments.back().steps.push_back(step);
 }
@@ -372,6 +373,7 @@ Plan make_plan(const Network& network) {
   BlockRooms rooms(plan.blocks);
   place_values(network, of, rooms, plan);
   place_gradients(network, of, rooms, plan);
+  cut_into_stripes(network, plan);
   return plan;
 }
 

@@ -46,10 +46,20 @@ struct Step {
   bool operator==(const Step&) const = default;
 };
 
-/// Steps that a block can be taken through without a look at the others.
+/// Rows of the planes that an operation writes, or, of a sum, that it adds up.
+struct Stripe {
+  std::int64_t top = 0;
+  std::int64_t bottom = 0;
+  [[nodiscard]] std::int64_t height() const { return bottom - top; }
+  bool operator==(const Stripe&) const = default;
+};
+
+/// Steps that a block can be taken through without a look at the others, stripe by stripe: as many
+/// rows at a time as a second cache holds of a few tensors.
 struct Segment {
   std::vector<Step> steps;
   bool vectors = false;  ///< all tensors have one position: many blocks at once are faster
+  std::vector<std::vector<Stripe>> stripes;  ///< [stripes][steps]
 };
 
 /// Where a tensor lies: in a buffer for the whole batch, or, if no other segment reads it, in room
@@ -72,7 +82,9 @@ struct Plan {
   std::vector<Instruction> instructions;
   std::vector<Segment> forward;  ///< a normalisation's input is of an earlier segment
   std::vector<Segment> backward;
-  std::vector<bool> normalised;        ///< per node: a normalisation reads it
+  std::vector<bool> normalised;             ///< per node: a normalisation reads it
+  std::vector<std::int64_t> value_stripes;  ///< per node: stripes in which its value is made
+  std::vector<std::int64_t> sum_stripes;    ///< per normalisation: those of its gradient's sums
   std::vector<bool> weights_by_block;  ///< per layer: else the weight gradient follows its segment
   std::vector<Layout> layouts;         ///< per node
   std::vector<Room> value;             ///< per node

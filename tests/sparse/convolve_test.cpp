@@ -164,7 +164,7 @@ std::vector<float> weight_gradient(const Run& run, const SparseLayer& layer, Wei
   std::vector<float> sums(static_cast<std::size_t>(weight_count(layer, which)));
   Tensor lanes(static_cast<std::size_t>(lane_count(layer.place.layer)));
   for (std::int64_t part = 0; part < run.threads; ++part) {
-    convolve_weight_gradient(run, {0, run.blocks}, layer, which,
+    convolve_weight_gradient(run, {0, run.blocks}, all_rows(gradient.layout), layer, which,
                              share_of_rows(layer, which, part, run.threads), input, gradient, lanes,
                              sums);
   }
@@ -183,17 +183,28 @@ Result compute(Setting& s, const Kernels& kernels, std::int64_t threads,
   r.input_gradient.resize(blocks * static_cast<std::size_t>(s.place.input.block()));
   const View in = view(s.place.input, input);
   const View g = view(s.place.output, gradient);
-  // In two parts, as threads would.
-  const Blocks all{0, run.blocks};
-  const Blocks most{0, run.blocks - 1};
-  const Blocks last{run.blocks - 1, run.blocks};
-  convolve(run, threads == 1 ? all : most, layer, in, view(s.place.output, r.output));
-  if (threads != 1) {
-    convolve(run, last, layer, in, view(s.place.output, r.output));
-  }
-  convolve_input_gradient(run, all, layer, g, false, view(s.place.input, r.input_gradient));
+  // In two parts and two stripes, as threads and plans would.
+  const auto in_pieces = [&](const Layout& layout, auto f) {
+    const std::int64_t half = threads == 1 ? 0 : layout.shape.height / 2;
+    const std::int64_t most = threads == 1 ? 0 : run.blocks - 1;
+    for (const Blocks part : {Blocks{0, most}, Blocks{most, run.blocks}}) {
+      for (const Stripe stripe : {Stripe{0, half}, Stripe{half, layout.shape.height}}) {
+        if (part.begin < part.end && stripe.height() > 0) {
+          f(part, stripe);
+        }
+      }
+    }
+  };
+  in_pieces(s.place.output, [&](Blocks part, Stripe stripe) {
+    convolve(run, part, stripe, layer, in, view(s.place.output, r.output));
+  });
+  in_pieces(s.place.input, [&](Blocks part, Stripe stripe) {
+    convolve_input_gradient(run, part, stripe, layer, g, false,
+                            view(s.place.input, r.input_gradient));
+  });
   r.twice = r.input_gradient;
-  convolve_input_gradient(run, all, layer, g, true, view(s.place.input, r.twice));
+  convolve_input_gradient(run, {0, run.blocks}, all_rows(s.place.input), layer, g, true,
+                          view(s.place.input, r.twice));
   r.all_weights = weight_gradient(run, layer, Weights::all, in, g);
   if (form == Form::all) {
     r.weight.resize(layer.weight.value.size());
