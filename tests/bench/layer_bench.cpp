@@ -140,12 +140,14 @@ class LayerCase {
         static_cast<double>(layer.mask.count() * place_.output.shape.positions() * run_.samples);
     contenders_.push_back({"forward " + density, [this, &layer] {
                              in_blocks([&](std::int64_t, Blocks part) {
-                               convolve(run_, part, layer, input_.view(), output_.view());
+                               convolve(run_, part, all_rows(place_.output), layer, input_.view(),
+                                        output_.view());
                              });
                            }});
     contenders_.push_back({"input gradient " + density, [this, &layer] {
                              in_blocks([&](std::int64_t, Blocks part) {
-                               convolve_input_gradient(run_, part, layer, gradient_.view(), false,
+                               convolve_input_gradient(run_, part, all_rows(place_.input), layer,
+                                                       gradient_.view(), false,
                                                        input_gradient_.view());
                              });
                            }});
@@ -159,18 +161,23 @@ class LayerCase {
     contenders_.push_back({"weight gradient " + density, [this, &layer, which] {
                              in_blocks([&](std::int64_t thread, Blocks part) {
                                ThreadSums& sums = sums_[static_cast<std::size_t>(thread)];
-                               convolve_weight_gradient(
-                                   run_, part, layer, which, {0, layer.place.layer.outputs},
-                                   input_.view(), gradient_.view(), sums.lanes, sums.sums);
+                               convolve_weight_gradient(run_, part, all_rows(place_.output), layer,
+                                                        which, {0, layer.place.layer.outputs},
+                                                        input_.view(), gradient_.view(), sums.lanes,
+                                                        sums.sums);
                              });
                            }});
   }
 
+  /// Block by block, or, for vectors, all the blocks of a thread at once.
   template <typename F>
   void in_blocks(F f) {
     sparse::in_parts(run_.threads, run_.blocks,
                      [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-                       f(thread, Blocks{begin, end});
+                       const bool vectors = place_.output.shape.positions() == 1;
+                       for (std::int64_t b = begin; b < end; b = vectors ? end : b + 1) {
+                         f(thread, Blocks{b, vectors ? end : b + 1});
+                       }
                      });
   }
 
