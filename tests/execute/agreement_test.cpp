@@ -1,6 +1,7 @@
 // The sparse executor held against LibTorch on whole networks of real size: loss, gradients, an
-// update, gradients at absent connections, evaluation. Batches are multiples of 16: on some
-// processors oneDNN 2.6 writes beyond its memory for others.
+// update, gradients at absent connections, evaluation. One thread: with two, oneDNN 2.6 writes
+// beyond its memory in the weight gradients of narrow 1x1 convolutions of stride 2 if the batch is
+// odd.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +40,7 @@ struct Case {
   std::int64_t width;
   std::int64_t samples;
 };
+void PrintTo(const Case& c, std::ostream* output) { *output << c.name; }
 
 /// The two executors with the same state of an ERK mask, random running statistics and slots.
 struct Pair {
@@ -100,7 +103,7 @@ void compare(const std::string& what, const Network& network, const Parameters& 
 class Agreement : public ::testing::TestWithParam<Case> {};
 INSTANTIATE_TEST_SUITE_P(Networks, Agreement,
                          ::testing::Values(Case{"resnet20", 8, 16}, Case{"vgg16", 8, 16},
-                                           Case{"resnet18_small", 8, 16}, Case{"lenet5", 6, 48}),
+                                           Case{"resnet18_small", 8, 13}, Case{"lenet5", 6, 48}),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST_P(Agreement, LossGradientsStepAndEvaluationAreThoseOfLibTorch) {
