@@ -8,6 +8,8 @@ SEEDS  ?= 0
 RUNS   ?= runs
 GCG_DATA ?=
 DATA_NAME ?=
+ROUNDS ?= 10
+BENCH_INTO ?=
 PYTHON := /usr/bin/python3
 
 # Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
@@ -17,7 +19,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libssl-dev libhwy-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build programs demo test bench reproduce-cifar growth-rules inspect format tidy clean
+.PHONY: help packages configure build programs demo test bench bench-growth wall-clock execution-agreement reproduce-cifar growth-rules inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -53,7 +55,16 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 test: build ## all tests
 	ctest --preset $(PRESET)
 
-bench: build ## time of a growth stage beside a training step, ResNet-20
+bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench
+	@mkdir -p build/bench
+	$(BUILD)/tests/bench/gcg_memory_bench > build/bench/memory.json
+	$(BUILD)/tests/bench/gcg_step_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/steps.json
+	$(BUILD)/tests/bench/gcg_layer_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/layers.json
+	$(PYTHON) analysis/bench.py build/bench $(if $(BENCH_INTO),--into $(BENCH_INTO))
+
+bench-growth: configure ## time of the parts of a growth stage, ResNet-20
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_bench
 	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
 	  --benchmark_report_aggregates_only=true
 
@@ -63,6 +74,16 @@ growth-rules: programs ## accuracy over density by growth rule, with controls
 	$(BUILD)/experiments/growth_rules --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
 	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+
+wall-clock: programs ## seconds and memory of whole trainings and of growth, one run at a time (needs GCG_DATA)
+	$(BUILD)/experiments/wall_clock --scale $(SCALE) --seeds $(SEEDS) \
+	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
+	$(PYTHON) analysis/wall_clock.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+
+execution-agreement: programs ## the same trainings sparse and dense: equal accuracy within a margin (needs GCG_DATA)
+	$(BUILD)/experiments/execution_agreement --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
+	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
+	$(PYTHON) analysis/execution_agreement.py $(RUNS)/cifar --scale $(SCALE)
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)

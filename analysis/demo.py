@@ -48,6 +48,12 @@ def seconds(run):
     return run.cost["train_seconds"] + run.cost["evaluate_seconds"] + run.cost["grow_seconds"]
 
 
+def run_as(run):
+    """How a run was executed, in words."""
+    execution = run.execution
+    return f"sparse execution, {execution['kernels']}" if execution["used"] == "sparse" else "LibTorch"
+
+
 def finding(run):
     """What the last fit says, in words."""
     fit, last = run.fits, stage_rows(run)[-1]
@@ -73,7 +79,7 @@ def sentence(run, dense):
         f" training (dense: {percent(dense.final['test_accuracy'])} after {dense.cost['epochs']}). Finding and training it"
         f" together cost {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of that dense training in"
         f" density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and {seconds(run) / seconds(dense):.2f} in"
-        " measured seconds (the network still runs dense: seconds do not follow density yet)."
+        f" measured seconds ({run_as(run)}; the dense training: {run_as(dense)})."
     )
 
 

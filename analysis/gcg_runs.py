@@ -12,8 +12,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-SCHEMA_VERSION = 1
-_GROUPS = ("identity", "options", "build", "host", "libraries", "layers", "trajectory", "stages", "stages/fit")
+SCHEMA_VERSION = 2
+_GROUPS = ("identity", "options", "build", "host", "execution", "libraries", "layers", "trajectory", "stages", "stages/fit")
 _GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statistics/out_degree", "masks", "cost")
 
 
@@ -34,6 +34,7 @@ class Run:
     option_table: dict  # columns name, value, is_default, affects_result
     build: dict
     host: dict
+    execution: dict  # asked, used, kernels, fused, rule
     libraries: dict  # name -> version
     network: str
     layers: dict  # columns name, outputs, inputs, kernel_height, kernel_width
@@ -181,6 +182,7 @@ def _read(path, file):
         option_table=options,
         build=_attributes(file["build"]),
         host=_attributes(file["host"]),
+        execution=_attributes(file["execution"]),
         libraries=dict(zip(libraries["name"].tolist(), libraries["version"].tolist())),
         network=str(file["layers"].attrs["network"]),
         layers=layers,
@@ -221,7 +223,7 @@ def _units(file):
             attribute, unit = entry.split(": ")
             units[f"{name}/{attribute}"] = unit
 
-    for group in ("trajectory", "stages", "statistics", "cost", "identity", "host", "final"):
+    for group in ("trajectory", "stages", "statistics", "cost", "identity", "host", "execution", "final"):
         if group in file:
             visit(group, file[group])
             file[group].visititems(lambda name, item, group=group: visit(f"{group}/{name}", item))

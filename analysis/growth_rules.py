@@ -273,6 +273,7 @@ def main():
         "validation_images": int(any_run.identity["validation_images"]),
         "network": any_run.identity["network"],
         "processor": any_run.host["processor"],
+        "execution": any_run.execution["used"],
         "commit": any_run.build["commit"],
         "missing": missing,
         "curves": curves,

@@ -64,6 +64,8 @@ def identity_lines(run):
     version = f"{run.build['version']}, commit {run.build['commit'][:12]}"
     entries["build"] = version + (" (changed)" if run.build["dirty"] else "") + f", {run.build['compiler']}"
     entries["host"] = f"{run.host['name']}, {run.host['processor']}, {run.host['threads']} threads"
+    kernels = f" ({run.execution['kernels']})" if run.execution["kernels"] else ""
+    entries["execution"] = run.execution["used"] + kernels
     return pairs(entries)
 
 

@@ -46,14 +46,23 @@ Option& Option::used_if(std::function<bool()> condition, std::string reason_if_n
   return *this;
 }
 
-Option& Option::identified_by(std::function<std::string()> identity) {
+Option& Option::identified_by(std::function<std::string()> identity, std::string of_default) {
   identity_text = std::move(identity);
+  default_identity = std::move(of_default);
   return *this;
 }
 
 Option& Option::cosmetic() {
-  affects_result = false;
+  return cosmetic_if([] { return true; });
+}
+
+Option& Option::cosmetic_if(std::function<bool()> condition) {
+  affects_result = [condition = std::move(condition)] { return !condition(); };
   return *this;
+}
+
+bool Option::deviates() const {
+  return affects_result() && text() != default_text && identity_text() != default_identity;
 }
 
 void OptionList::group(std::string heading) { group_ = std::move(heading); }
@@ -64,7 +73,9 @@ Option& OptionList::append(Option option) {
   }
   option.group = group_;
   option.default_text = option.text();
+  option.default_identity = option.default_text;
   option.identity_text = option.text;
+  option.affects_result = [] { return true; };
   option.unused = [] { return std::string(); };
   options_.push_back(std::move(option));
   return options_.back();

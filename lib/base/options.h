@@ -28,7 +28,8 @@ struct Option {
   std::string group;                            ///< heading it stands under in --help
   std::string help;                             ///< what it does, with unit and range
   std::string default_text;                     ///< canonical text of the default
-  bool affects_result = true;                   ///< part of a run's identity
+  std::string default_identity;                 ///< what stands for the default in an identity
+  std::function<bool()> affects_result;         ///< part of a run's identity
   std::function<void(const std::string&)> set;  ///< throws UsageError that names option and range
   std::function<std::string()> text;            ///< canonical text of the present value
   /// What stands for the value in a run's identity: the text, or the digest of a file it names.
@@ -38,8 +39,13 @@ struct Option {
   std::function<std::string()> unused;
 
   Option& used_if(std::function<bool()> condition, std::string reason_if_not);
-  Option& identified_by(std::function<std::string()> identity);
+  /// A value whose identity is `of_default` is no deviation, whatever its text.
+  Option& identified_by(std::function<std::string()> identity, std::string of_default = {});
   Option& cosmetic();  ///< does not affect the result: kept out of a run's identity
+  Option& cosmetic_if(std::function<bool()> condition);  ///< by the other options' present values
+
+  /// Whether the present value makes another run than the default.
+  [[nodiscard]] bool deviates() const;
 };
 
 /// The options of one run, in the order of --help. Whoever owns a struct of settings adds its

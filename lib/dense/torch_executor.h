@@ -18,6 +18,13 @@ namespace gcg {
 /// threads outside of [1, 1024], a pooling padded by more than half of its window.
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads);
 
+/// Where the channels of a tensor lie: one plane after the other, or side by side at every position.
+enum class ChannelOrder : std::uint8_t { first, last };
+
+/// The same with a given order; which one is faster depends on widths, threads and processor.
+std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads,
+                                              ChannelOrder order);
+
 /// Which BLAS LibTorch really calls, and whether it is the one that is fast and deterministic.
 struct BlasFacts {
   std::string library;  ///< path of the shared object behind libblas.so.3

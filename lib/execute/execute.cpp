@@ -9,6 +9,9 @@
 #include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
+#include "sparse/kernels.h"
+#include "sparse/layer.h"
+#include "sparse/sparse_executor.h"
 #include "train/trainer.h"
 
 namespace gcg {
@@ -23,19 +26,46 @@ Network network_for(const RunPlan& plan, const DataSet& data) {
   return build_network(plan.settings.network, request);
 }
 
-RunRecord fresh_record(const RunPlan& plan) {
+/// The way a plan is run: what the record says of it and how to make it.
+struct Execution {
+  ExecutionFacts facts;
+  std::vector<Library> libraries;
+  std::string warning;
+  std::unique_ptr<Executor> executor;
+};
+
+Execution sparse_execution(const RunPlan& plan, const Network& network) {
+  const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
+  const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
+  return {{plan.settings.execution, "sparse", kernels.name, kernels.fused,
+           fmt::format("as if it had all its weights from a density of {} of the layer on",
+                       sparse::kRunsAllFrom)},
+          {},
+          {},
+          make_sparse_executor(network, plan.settings.threads, kernels)};
+}
+
+Execution dense_execution(const RunPlan& plan, const Network& network) {
+  const BlasFacts blas = blas_facts();
+  return {
+      {plan.settings.execution, "dense", {}, false, "dense everywhere"},
+      {{"LibTorch", torch_version()}, {"BLAS", fmt::format("{} ({})", blas.version, blas.library)}},
+      blas.warning,
+      make_torch_executor(network, plan.settings.threads)};
+}
+
+RunRecord fresh_record(const RunPlan& plan, const Execution& execution) {
   RunRecord record;
   record.identity = plan.identity;
   record.build = build_facts();
   record.host = host_facts();
   record.threads = plan.settings.threads;
-  const BlasFacts blas = blas_facts();
-  record.libraries = {{"LibTorch", torch_version()},
-                      {"BLAS", fmt::format("{} ({})", blas.version, blas.library)},
-                      {"HDF5", hdf5_version()},
-                      {"Ceres", ceres_version()}};
-  if (!blas.warning.empty()) {
-    record.warnings.push_back(blas.warning);
+  record.execution = execution.facts;
+  record.libraries = execution.libraries;
+  record.libraries.push_back({"HDF5", hdf5_version()});
+  record.libraries.push_back({"Ceres", ceres_version()});
+  if (!execution.warning.empty()) {
+    record.warnings.push_back(execution.warning);
   }
   return record;
 }
@@ -67,13 +97,15 @@ RunRecord execute(RunPlan& plan) {
   remove_temporary_files(plan.folder());
   const DataSet data = plan.data->load();
   const Network network = network_for(plan, data);
-  const std::unique_ptr<Executor> executor = make_torch_executor(network, plan.settings.threads);
+  const Execution execution = execution_used(plan.settings) == "sparse"
+                                  ? sparse_execution(plan, network)
+                                  : dense_execution(plan, network);
   ProgressLine line;
-  TrainingRun run{network, data, plan.settings.recipe, *plan.method, *executor};
+  TrainingRun run{network, data, plan.settings.recipe, *plan.method, *execution.executor};
   run.seed = plan.settings.seed;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
-  run.record = fresh_record(plan);
+  run.record = fresh_record(plan, execution);
   for (const std::string& warning : run.record.warnings) {
     line.say("warning: " + warning);
   }

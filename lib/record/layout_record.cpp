@@ -362,6 +362,7 @@ void write_record(const Object& root, const RunRecord& record) {
   const Object host = root.create_group("host");
   write_attributes(host, record.host, schema::kHost);
   host.write_attribute("threads", record.threads);
+  write_attributes(root.create_group("execution"), record.execution, schema::kExecution);
   write_table(root.create_group("libraries"), record.libraries, {std::ssize(record.libraries)},
               schema::kLibraries);
   label(root.write_texts("warnings", record.warnings, {std::ssize(record.warnings)}), "none",
@@ -421,6 +422,7 @@ RunRecord read_record(const Object& root) {
   const Object host = root.open_group("host");
   read_attributes(host, record.host, schema::kHost);
   record.threads = host.read_attribute<std::int64_t>("threads");
+  read_attributes(root.open_group("execution"), record.execution, schema::kExecution);
   record.libraries = read_rows<Library>(root.open_group("libraries"), schema::kLibraries);
   record.warnings = root.read_texts("warnings", {kAny});
   record.trajectory = read_rows<TrajectoryRow>(root.open_group("trajectory"), schema::kTrajectory);

@@ -37,6 +37,16 @@ struct RunIdentity {
   std::string command;  ///< the gcg_run line that makes this run
 };
 
+/// How the network was run.
+struct ExecutionFacts {
+  std::string asked;    ///< --execution: auto, sparse or dense
+  std::string used;     ///< sparse or dense
+  std::string kernels;  ///< instruction set of the sparse kernels ("AVX2"); empty under dense
+  bool fused = false;   ///< the kernels' multiply-adds round once: the same bits as every other
+                        ///< fused instruction set
+  std::string rule;     ///< how each layer's kernel is chosen by its shape and density
+};
+
 struct Library {
   std::string name, version;
 };
@@ -116,6 +126,7 @@ struct RunRecord {
   BuildFacts build;
   HostFacts host;
   std::int64_t threads = 1;
+  ExecutionFacts execution;
   std::vector<Library> libraries;
   std::string status = "running";  ///< running, finished, failed
   std::string failure;             ///< what and where, if failed

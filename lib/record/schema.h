@@ -63,6 +63,18 @@ inline constexpr std::tuple kHost{
     Field{"system", &HostFacts::system, "none", "kernel name and release"},
 };
 
+inline constexpr std::tuple kExecution{
+    Field{"asked", &ExecutionFacts::asked, "none", "execution as asked for: auto, sparse or dense"},
+    Field{"used", &ExecutionFacts::used, "none",
+          "sparse: present connections only; dense: masks on dense weights in LibTorch"},
+    Field{"kernels", &ExecutionFacts::kernels, "none",
+          "instruction set of the sparse kernels, empty under dense execution"},
+    Field{"fused", &ExecutionFacts::fused, "none",
+          "multiply-adds of the sparse kernels round once: equal bits on every such processor"},
+    Field{"rule", &ExecutionFacts::rule, "none",
+          "how each layer's kernel is chosen by shape and density"},
+};
+
 inline constexpr std::tuple kLibraries{
     Field{"name", &Library::name, "none", "library"},
     Field{"version", &Library::version, "none", "its version"},

@@ -28,7 +28,7 @@ namespace po = boost::program_options;
 struct Settings {
   ExperimentRequest request;
   std::int64_t jobs = 0;
-  std::string only, data, data_dir, out;
+  std::string only, data, data_dir, execution, out;
   bool help = false, list = false, dry_run = false, status = false;
 };
 
@@ -58,6 +58,8 @@ po::options_description describe(const Experiment& experiment, Settings& setting
       "data", po::value(&settings.data)->default_value(std::string(experiment.default_data)),
       "data set of every run")("data-dir", po::value(&settings.data_dir)->default_value(""),
                                "folder of the data set; empty: the environment's GCG_DATA")(
+      "execution", po::value(&settings.execution)->default_value(""),
+      "how every run is executed (auto, sparse, dense); empty: as the experiment says, or auto")(
       "out", po::value(&settings.out)->default_value("runs"), "folder of all runs");
   return options;
 }
@@ -89,6 +91,13 @@ Settings parse(int argc, const char* const* argv, const Experiment& experiment) 
   if (settings.request.seeds < 0 || settings.jobs < 0) {
     throw UsageError(settings.jobs < 0 ? "--jobs" : "--seeds", "is negative");
   }
+  if (experiment.alone && settings.jobs > 1) {
+    throw UsageError("--jobs",
+                     fmt::format("{} measures seconds, runs side by side would disturb "
+                                 "each other",
+                                 experiment.name),
+                     "leave it out");
+  }
   return settings;
 }
 
@@ -115,6 +124,15 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& 
     given["data"] = settings.data;
     given["seed"] = fmt::format("{}", run.seed);
     given["out"] = settings.out;
+    if (!settings.execution.empty()) {
+      if (given.contains("execution")) {
+        throw UsageError(
+            "--execution",
+            fmt::format("{} compares executions: its runs say theirs themselves", experiment.name),
+            "leave it out");
+      }
+      given["execution"] = settings.execution;
+    }
     if (!settings.data_dir.empty()) {
       given["data-dir"] = settings.data_dir;
     }
@@ -374,8 +392,8 @@ int run_all(const Experiment& experiment, const Settings& settings,
   std::vector<std::size_t> index;
   const std::vector<Job> jobs = make_jobs(planned, index);
   const std::int64_t threads = planned.front().plan->settings.threads;
-  const std::int64_t parallel =
-      settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, host_facts().cores / threads);
+  const std::int64_t free = experiment.alone ? 1 : host_facts().cores / threads;
+  const std::int64_t parallel = settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, free);
   fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
              std::count_if(planned.begin(), planned.end(),
                            [](const PlannedRun& run) { return run.selected; }),

@@ -12,7 +12,7 @@ namespace gcg {
 /// One run an experiment needs, and the curve or cell it belongs to.
 struct ExperimentRun {
   std::string curve;     ///< "path, sampled", "control: density 0.19", ...
-  GivenOptions options;  ///< without data-dir, out and seed
+  GivenOptions options;  ///< without data, data-dir, out and seed
   std::uint64_t seed = 1;
 };
 
@@ -29,14 +29,15 @@ struct Experiment {
   std::vector<ExperimentRun> (*runs)(const ExperimentRequest&);
   std::string_view default_data = "cifar10";
   bool one_scale = false;    ///< only "smoke": other scales are usage errors
+  bool alone = false;        ///< measures seconds: runs never stand side by side
   bool show_stages = false;  ///< repeat every run's line per stage: for experiments of few runs
 };
 
 /// The main function of every experiment: --help, --list, --dry-run, --status, --scale, --seeds,
 /// --jobs,
-/// --only, --data, --data-dir, --out. Runs what is not finished yet, side by side; writes
-/// OUT/NAME-SCALE.json, which names every run with its curve and seed, for the analysis. Exit
-/// status 0: all finished; 1: some failed; 2: usage.
+/// --only, --data, --data-dir, --execution, --out. Runs what is not finished yet, side by side;
+/// writes OUT/NAME-SCALE.json, which names every run with its curve and seed, for the analysis.
+/// Exit status 0: all finished; 1: some failed; 2: usage.
 int experiment_main(int argc, const char* const* argv, const Experiment& experiment);
 
 }  // namespace gcg

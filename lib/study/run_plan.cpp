@@ -21,8 +21,14 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "channels of the network's first stage; 0: the network's own default");
   list.add_choice("data", settings.data, row_names(data_source_table()), "images");
   list.add("seed", settings.seed, "number every random stream of the run is keyed by");
+  list.add_choice("execution", settings.execution, {"auto", "sparse", "dense"},
+                  "sparse: present connections only; dense: masks on dense weights in LibTorch; "
+                  "auto: sparse")
+      .identified_by([&settings] { return execution_used(settings); },
+                     execution_used(RunSettings()));
   list.add("threads", settings.threads, {1, 1024},
-           "threads of one run; results depend on it, so it identifies the run");
+           "threads of one run; dense results depend on it, sparse ones have the same bits")
+      .cosmetic_if([&settings] { return execution_used(settings) == "sparse"; });
   list.add("out", settings.out, "folder in which every run has a folder of its own").cosmetic();
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
            "longest time between two checkpoints; there is one after every epoch anyway")
@@ -79,13 +85,13 @@ RunIdentity identify(const RunPlan& plan) {
   std::string command = "gcg_run";
   for (const Option& option : plan.options.options()) {
     const std::string text = option.text();
-    const bool is_default = text == option.default_text;
     // An option without any use under the others cannot have been given; it is left out.
     if (!option.unused().empty()) {
       continue;
     }
-    identity.options.push_back({option.name, text, is_default, option.affects_result});
-    if (!is_default && option.affects_result) {
+    identity.options.push_back(
+        {option.name, text, text == option.default_text, option.affects_result()});
+    if (option.deviates()) {
       deviations.push_back(option.name + "=" + option.identity_text());
       command += fmt::format(" --{} {}", option.name, text);
     }
@@ -100,6 +106,10 @@ RunIdentity identify(const RunPlan& plan) {
 }
 
 }  // namespace
+
+std::string execution_used(const RunSettings& settings) {
+  return settings.execution == "auto" ? "sparse" : settings.execution;
+}
 
 std::filesystem::path RunPlan::folder() const {
   return std::filesystem::path(settings.out) / identity.name;

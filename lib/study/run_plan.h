@@ -17,7 +17,7 @@
 namespace gcg {
 
 /// Raised whenever a default changes: an old run is then never taken for a new one.
-inline constexpr std::int64_t kDefaultsVersion = 1;
+inline constexpr std::int64_t kDefaultsVersion = 2;
 
 /// Options as given, by name without "--".
 using GivenOptions = std::map<std::string, std::string>;
@@ -29,11 +29,17 @@ struct RunSettings {
   std::int64_t width = 0;
   std::string data = "procedural";
   std::uint64_t seed = 1;
+  std::string execution = "auto";
   std::int64_t threads = 1;
   std::string out = "runs";
   double checkpoint_seconds = 300;
   Recipe recipe;
 };
+
+/// What --execution comes to, "sparse" or "dense". auto is sparse: on a processor it runs every
+/// network of the table. The two round differently, so this is part of a run's identity; threads
+/// are part of it under dense execution alone.
+std::string execution_used(const RunSettings& settings);
 
 /// One fully resolved run: settings, its method and its data source with their options, and what
 /// identifies it. Lives on the heap: the option list is bound to the members.

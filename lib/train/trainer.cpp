@@ -198,7 +198,10 @@ void Training::resume(Checkpoint checkpoint) {
   checkpoint.record.network = record_.network;
   checkpoint.record.build = record_.build;
   checkpoint.record.host = record_.host;
+  checkpoint.record.threads = record_.threads;
+  checkpoint.record.execution = record_.execution;
   checkpoint.record.libraries = record_.libraries;
+  checkpoint.record.identity.options = record_.identity.options;
   checkpoint.record.identity.command = record_.identity.command;
   record_ = std::move(checkpoint.record);
   state_ = std::move(checkpoint.state);

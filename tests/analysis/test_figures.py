@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+import bench  # noqa: E402
 import demo  # noqa: E402
+import execution_agreement  # noqa: E402
 import growth_rules  # noqa: E402
 from intervals import logistic, logistic_band, mean_interval, t95  # noqa: E402
 
@@ -52,6 +54,59 @@ class Intervals(unittest.TestCase):
         covariance = np.linalg.inv(slopes(stages).T @ (weights[:, None] * slopes(stages)))
         expected = 1.96 * np.sqrt(np.diag(slopes(at) @ covariance @ slopes(at).T))
         np.testing.assert_allclose(logistic_band(at, stages, samples, parameters, chance), expected, rtol=1e-4)
+
+
+def step_rounds(pairs):
+    """Rounds of one network: (dense, sparse at 0.05, sparse at 0.50) in milliseconds."""
+    return {"step/resnet20/threads:1": [
+        {"label": "batch 128", "dense": dense, "sparse 0.05": low, "sparse 0.50": high} for dense, low, high in pairs]}
+
+
+class Bench(unittest.TestCase):
+    def test_ratios_are_formed_within_rounds(self):
+        # The machine slows down by half from round to round; every round says twice as fast.
+        step = bench.steps_summary(step_rounds([(100, 50, 200), (200, 100, 400), (400, 200, 800)]))[0]
+        low, high = step["densities"]
+        self.assertEqual((low["density"], low["ratio"]), (0.05, {"median": 2, "low": 2, "high": 2, "rounds": 3}))
+        self.assertEqual(high["ratio"]["median"], 0.5)
+        self.assertEqual(step["dense_ms"]["median"], 200)
+        # Halfway between a ratio of 2 and one of 1/2, in logarithms.
+        self.assertAlmostEqual(step["break_even_density"], math.sqrt(0.05 * 0.5))
+
+    def test_what_falls_short_is_said(self):
+        step = bench.steps_summary(step_rounds([(100, 50, 90)]))[0]
+        low, high = bench.step_table(step)[1:]
+        self.assertEqual(low[-1], "4.2 (short)")
+        self.assertEqual(high[-1], "1")
+        self.assertIsNone(step["break_even_density"])
+
+    def test_shares_are_of_the_peak_of_the_same_round(self):
+        rounds = {"layer/a/threads:1": [
+            {"peak": 2.0, "peak multiply-adds": 200.0, "forward 0.10": 1.0, "multiply-adds 0.10": 50.0},
+            {"peak": 4.0, "peak multiply-adds": 200.0, "forward 0.10": 2.0, "multiply-adds 0.10": 50.0}]}
+        (row,) = bench.layers_summary(rounds)
+        self.assertEqual((row["kernel"], row["density"], row["share_of_peak"]["median"]), ("forward", 0.1, 0.5))
+        self.assertEqual(bench.geometric_means([row], 1)["forward"], {0.1: 0.5})
+
+    def test_columns_are_lined_up(self):
+        self.assertEqual(bench.plain_table([["a", "bb"], ["ccc", "d"]]), ["a    bb", "ccc   d"])
+
+
+class Agreement(unittest.TestCase):
+    def run_with(self, accuracy):
+        return SimpleNamespace(identity={"validation_images": 30, "test_images": 10}, trajectory={"train_loss": [1.0]},
+                               final={"validation_accuracy": accuracy, "test_accuracy": accuracy})
+
+    def test_equivalent_is_what_has_its_interval_within_the_margin(self):
+        near = execution_agreement.compare({s: self.run_with(0.5 + 0.001 * s) for s in (1, 2, 3)},
+                                           {s: self.run_with(0.5) for s in (1, 2, 3)})
+        self.assertAlmostEqual(near["difference"], 0.002)
+        self.assertTrue(near["equivalent"])
+        far = execution_agreement.compare({s: self.run_with(0.5 + 0.01 * s) for s in (1, 2, 3)},
+                                          {s: self.run_with(0.5) for s in (1, 2, 3)})
+        self.assertFalse(far["equivalent"])
+        one = execution_agreement.compare({1: self.run_with(0.5)}, {1: self.run_with(0.5)})
+        self.assertEqual(execution_agreement.verdict(one), "one seed says nothing")
 
 
 class Demo(unittest.TestCase):

@@ -66,6 +66,10 @@ class Load(unittest.TestCase):
         self.assertIs(run.build["dirty"], True)
         self.assertEqual(run.host["memory_bytes"], 25_000_000_000)
         self.assertEqual(run.host["threads"], 2)
+        self.assertEqual(
+            run.execution,
+            {"asked": "auto", "used": "sparse", "kernels": "AVX2", "fused": True, "rule": "sparse kernels everywhere"},
+        )
         self.assertEqual(run.libraries, {"HDF5": "1.10.8", "fmt": "9.1.0"})
 
     def test_options(self):
@@ -198,7 +202,7 @@ class Files(unittest.TestCase):
         path = self.copy("a")
         with h5py.File(path, "r+") as file:
             file.attrs["schema_version"] = 7
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 1"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 2"):
             gcg_runs.load(path)
 
     def test_what_is_no_run_file(self):

@@ -78,9 +78,8 @@ TEST_F(OptionsTest, RangesIncludeOrExcludeTheirBounds) {
   EXPECT_EQ(settings.density, 1);
   list.set("epochs", "1");
   list.set("epochs", "1000");
-  GCG_EXPECT_ERROR(list.set("density", "0"),
-                   StrEq("--density: '0' is not a number in (0, 1]\n"
-                         "  remedy: --help says what the option means"));
+  GCG_EXPECT_ERROR(list.set("density", "0"), StrEq("--density: '0' is not a number in (0, 1]\n"
+                                                   "  remedy: --help says what the option means"));
   GCG_EXPECT_ERROR(list.set("density", "1.0001"), HasSubstr("'1.0001' is not a number in (0, 1]"));
   GCG_EXPECT_ERROR(list.set("rate", "-0.1"), HasSubstr("'-0.1' is not a number in (0, inf)"));
   GCG_EXPECT_ERROR(list.set("epochs", "0"), HasSubstr("'0' is not a whole number in [1, 1000]"));
@@ -160,8 +159,31 @@ TEST_F(OptionsTest, AnOptionOfTheListCanBeRestrictedLater) {
 }
 
 TEST_F(OptionsTest, CosmeticOptionsAreNoPartOfARunsIdentity) {
-  EXPECT_FALSE(list.find("out")->affects_result);
-  EXPECT_TRUE(list.find("seed")->affects_result);
+  EXPECT_FALSE(list.find("out")->affects_result());
+  EXPECT_TRUE(list.find("seed")->affects_result());
+}
+
+TEST_F(OptionsTest, AnOptionCanBeCosmeticUnderTheValuesOfOthers) {
+  std::int64_t threads = 1;
+  list.add("threads", threads, {1, 8}, "threads").cosmetic_if([this] {
+    return settings.rule == "random";
+  });
+  list.set("threads", "2");
+  EXPECT_TRUE(list.find("threads")->deviates());
+  list.set("rule", "random");
+  EXPECT_FALSE(list.find("threads")->affects_result());
+  EXPECT_FALSE(list.find("threads")->deviates());
+}
+
+TEST_F(OptionsTest, AValueWhoseIdentityIsTheDefaultsIsNoDeviation) {
+  std::string kind = "auto";
+  list.add_choice("kind", kind, {"auto", "a", "b"}, "auto is a")
+      .identified_by([&] { return kind == "auto" ? "a" : kind; }, "a");
+  EXPECT_FALSE(list.find("kind")->deviates());
+  list.set("kind", "a");
+  EXPECT_FALSE(list.find("kind")->deviates());
+  list.set("kind", "b");
+  EXPECT_TRUE(list.find("kind")->deviates());
 }
 
 TEST(NumberText, IsTheShortestThatReadsBack) {

@@ -80,7 +80,7 @@ TEST(DataSources, ProceduralOptionsReachTheImages) {
   EXPECT_THAT(option_names(list),
               ElementsAre("data-images", "data-test-images", "difficulty", "data-seed"));
   for (const Option& option : list.options()) {
-    EXPECT_TRUE(option.affects_result) << option.name;
+    EXPECT_TRUE(option.affects_result()) << option.name;
   }
   list.set("data-images", "30");
   list.set("data-test-images", "20");
@@ -110,7 +110,7 @@ TEST(DataSources, FolderIsNoPartOfARunsIdentity) {
     OptionList list;
     source->add_options(list);
     EXPECT_THAT(option_names(list), ElementsAre("data-dir"));
-    EXPECT_FALSE(list.find("data-dir")->affects_result);
+    EXPECT_FALSE(list.find("data-dir")->affects_result());
     EXPECT_EQ(list.find("data-dir")->default_text, "");
   }
 }

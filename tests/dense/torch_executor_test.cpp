@@ -37,6 +37,11 @@ TEST_P(TorchConformance, Holds) {
   GetParam().check([](const Network& network) { return make_torch_executor(network, 1); });
 }
 
+TEST_P(TorchConformance, HoldsWithTheOtherOrderOfChannels) {
+  GetParam().check(
+      [](const Network& network) { return make_torch_executor(network, 1, ChannelOrder::first); });
+}
+
 INSTANTIATE_TEST_SUITE_P(Executor, TorchConformance,
                          ::testing::ValuesIn(conformance_cases().begin(),
                                              conformance_cases().end()),

@@ -82,11 +82,31 @@ TEST(Program, AFinishedRunIsNotRepeated) {
             before);
 }
 
+TEST(Program, TheRunFileTellsHowTheNetworkWasRun) {
+  for (const auto& [arguments, asked, used] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"", "auto", "sparse"}, {" --execution dense --threads 2", "dense", "dense"}}) {
+    SCOPED_TRACE(used);
+    const TemporaryFolder folder;
+    const Outcome outcome = gcg_run(fmt::format(
+        "{} --method dense --epochs 1 --data-images 100 --data-test-images 50 --width 4 --out {}",
+        arguments, folder.path().string()));
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    const RunRecord record = read_run_file(only_run_file(folder.path()));
+    EXPECT_EQ(record.execution.asked, asked);
+    EXPECT_EQ(record.execution.used, used);
+    EXPECT_EQ(record.execution.kernels.empty(), used == "dense");
+    const auto torch = std::ranges::find(record.libraries, "LibTorch", &Library::name);
+    EXPECT_EQ(torch != record.libraries.end(), used == "dense");
+  }
+}
+
 TEST(Program, UsageErrorsExitWithTwoAndTeach) {
   for (const auto& [arguments, text] : std::vector<std::pair<std::string, std::string>>{
            {"--seed-density 0", "(0, 1]"},
            {"--method dense --beta 2", "belongs to method gcg"},
            {"--network resnet9", "is none of"},
+           {"--execution fast", "is none of: auto, sparse, dense"},
            {"--frobnicate", "frobnicate"},
            {"--data cifar10", "data-dir"}}) {
     SCOPED_TRACE(arguments);

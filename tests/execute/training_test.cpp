@@ -1,4 +1,4 @@
-// The trainer on a real network, real growth and LibTorch, in miniature.
+// The trainer on a real network, real growth and both executors, in miniature.
 #include "train/trainer.h"
 
 #include <gmock/gmock.h>
@@ -17,6 +17,7 @@
 #include "graph/networks.h"
 #include "method/methods.h"
 #include "record/run_file.h"
+#include "sparse/sparse_executor.h"
 
 namespace gcg {
 namespace {
@@ -36,17 +37,24 @@ const DataSet& small_data() {
   return data;
 }
 
+std::unique_ptr<Executor> make_executor(const std::string& execution, const Network& network,
+                                        std::int64_t threads) {
+  return execution == "dense" ? make_torch_executor(network, threads)
+                              : make_sparse_executor(network, threads);
+}
+
 /// Everything one miniature run needs.
 struct Miniature {
   Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
   DataSet data = small_data();
   Recipe recipe;
   std::unique_ptr<Method> method;
-  std::unique_ptr<Executor> executor = make_torch_executor(network, 1);
+  std::unique_ptr<Executor> executor;
   OptionList options;
 
-  explicit Miniature(const std::string& name, const std::map<std::string, std::string>& given = {})
-      : method(make_method(name)) {
+  explicit Miniature(const std::string& name, const std::map<std::string, std::string>& given = {},
+                     const std::string& execution = "sparse", std::int64_t threads = 1)
+      : method(make_method(name)), executor(make_executor(execution, network, threads)) {
     recipe.epochs = 2;
     recipe.batch_size = 64;
     method->add_options(options);
@@ -106,9 +114,14 @@ class CheckedExecutor final : public Executor {
   Executor& inner_;
 };
 
-TEST(Training, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
+/// What holds however the network is run.
+class TrainingBy : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Execution, TrainingBy, ::testing::Values("sparse", "dense"),
+                         [](const auto& row) { return row.param; });
+
+TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
   const TemporaryFolder folder;
-  Miniature miniature("gcg", kShortGrowth);
+  Miniature miniature("gcg", kShortGrowth, GetParam());
   miniature.recipe.weight_decay = 0.01;
   CheckedExecutor checked(*miniature.executor);
   TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, checked};
@@ -119,14 +132,23 @@ TEST(Training, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
             5 * 4);  // 3 stages of 1 epoch, 2 final ones; 240 images in 4 batches
 }
 
-TEST(Training, RepeatsBitForBit) {
+TEST_P(TrainingBy, RepeatsBitForBit) {
   const TemporaryFolder first;
   const TemporaryFolder second;
-  const RunRecord a = train(Miniature("gcg", kShortGrowth).run(first.path()));
-  const RunRecord b = train(Miniature("gcg", kShortGrowth).run(second.path()));
+  const RunRecord a = train(Miniature("gcg", kShortGrowth, GetParam()).run(first.path()));
+  const RunRecord b = train(Miniature("gcg", kShortGrowth, GetParam()).run(second.path()));
   EXPECT_EQ(difference(a, b), "");
   const TemporaryFolder third;
-  EXPECT_NE(difference(a, train(Miniature("gcg", kShortGrowth).run(third.path(), 2))), "");
+  EXPECT_NE(difference(a, train(Miniature("gcg", kShortGrowth, GetParam()).run(third.path(), 2))),
+            "");
+}
+
+TEST(Training, SparseExecutionHasTheSameBitsForAnyNumberOfThreads) {
+  const TemporaryFolder first;
+  const TemporaryFolder second;
+  const RunRecord one = train(Miniature("gcg", kShortGrowth, "sparse", 1).run(first.path()));
+  const RunRecord three = train(Miniature("gcg", kShortGrowth, "sparse", 3).run(second.path()));
+  EXPECT_EQ(difference(one, three), "");
 }
 
 struct Interrupted : std::exception {};
@@ -134,9 +156,10 @@ struct Interrupted : std::exception {};
 /// Breaks off at the given call of progress, starts again, until the run ends.
 RunRecord run_with_interruptions(const std::string& method,
                                  const std::map<std::string, std::string>& options,
-                                 const std::filesystem::path& folder, int calls, double seconds) {
+                                 const std::filesystem::path& folder, int calls, double seconds,
+                                 const std::string& execution) {
   for (int attempt = 0; attempt < 100; ++attempt) {
-    Miniature miniature(method, options);
+    Miniature miniature(method, options, execution);
     TrainingRun run = miniature.run(folder);
     run.checkpoint_seconds = seconds;
     int left = calls;
@@ -154,7 +177,7 @@ RunRecord run_with_interruptions(const std::string& method,
   return {};
 }
 
-TEST(Training, AnInterruptedRunEndsWithTheSameBits) {
+TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
   for (const auto& [method, options] :
        std::vector<std::pair<std::string, std::map<std::string, std::string>>>{
            {"gcg", kShortGrowth},
@@ -162,15 +185,18 @@ TEST(Training, AnInterruptedRunEndsWithTheSameBits) {
            {"dense", {}}}) {
     SCOPED_TRACE(method);
     const TemporaryFolder whole;
-    const RunRecord expected = train(Miniature(method, options).run(whole.path()));
+    const RunRecord expected = train(Miniature(method, options, GetParam()).run(whole.path()));
     const TemporaryFolder broken;
     // 5 batches at a time: over the end of an epoch of 4, then in the middle of the next.
-    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300), expected),
+    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300, GetParam()),
+                         expected),
               "");
     const TemporaryFolder shattered;
     // A checkpoint after every batch: 2 at a time come to an end as well.
-    EXPECT_EQ(difference(run_with_interruptions(method, options, shattered.path(), 2, 0), expected),
-              "");
+    EXPECT_EQ(
+        difference(run_with_interruptions(method, options, shattered.path(), 2, 0, GetParam()),
+                   expected),
+        "");
   }
 }
 

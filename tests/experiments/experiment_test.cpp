@@ -104,6 +104,42 @@ TEST(Experiment, AFailedRunDoesNotStopTheOthersAndTheExitStatusTells) {
   EXPECT_THAT(outcome.output, HasSubstr("log.txt"));
 }
 
+TEST(Experiment, EveryRunIsExecutedAsAskedFor) {
+  const TemporaryFolder folder;
+  const Outcome dry = shell(growth_rules(folder) + " --dry-run --execution dense");
+  ASSERT_EQ(dry.status, 0) << dry.output;
+  std::size_t runs = 0;
+  for (std::size_t at = dry.output.find("gcg_run --"); at != std::string::npos;
+       at = dry.output.find("gcg_run --", at + 1)) {
+    EXPECT_THAT(dry.output.substr(at, dry.output.find('\n', at) - at),
+                HasSubstr("--execution=dense"));
+    ++runs;
+  }
+  EXPECT_GT(runs, 5U);
+}
+
+TEST(Experiment, SecondsAreMeasuredOneRunAtATimeAndComeToTheirFigure) {
+  const TemporaryFolder folder;
+  write_data(folder.path());
+  const std::string command = fmt::format("{} --data-dir {} --out {}/runs", GCG_WALL_CLOCK,
+                                          folder.path().string(), folder.path().string());
+  EXPECT_THAT(shell(command + " --jobs 2").output, HasSubstr("would disturb each other"));
+  EXPECT_THAT(shell(command + " --execution dense").output, HasSubstr("compares executions"));
+  const Outcome outcome = shell(command);
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("1 side by side"));
+  const Outcome analysis = shell(
+      fmt::format("{} {}/wall_clock.py {}/runs", GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
+  ASSERT_EQ(analysis.status, 0) << analysis.output;
+  std::ifstream file(folder.path() / "runs" / "wall_clock-smoke.summary.json");
+  const nlohmann::json summary = nlohmann::json::parse(file);
+  EXPECT_EQ(summary.at("curves").at("LibTorch, dense").at("execution"), "dense");
+  EXPECT_EQ(summary.at("curves").at("LibTorch, dense").at("of_dense").at("mean"), 1);
+  EXPECT_EQ(summary.at("curves").at("sparse 0.1").at("execution"), "sparse");
+  EXPECT_EQ(summary.at("growth").size(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "runs" / "wall_clock-smoke.png"));
+}
+
 TEST(Experiment, ListDryRunAndStatusStartNothing) {
   const TemporaryFolder folder;
   for (const char* flag : {"--list", "--dry-run", "--status", "--help"}) {
@@ -126,8 +162,8 @@ TEST(Experiment, MissingDataIsToldBeforeAnyRunStarts) {
 }
 
 TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {
-  for (const char* arguments :
-       {"--scale huge", "--jobs -1", "--only nonsense", "--frobnicate", "word"}) {
+  for (const char* arguments : {"--scale huge", "--jobs -1", "--only nonsense", "--execution fast",
+                                "--frobnicate", "word"}) {
     SCOPED_TRACE(arguments);
     EXPECT_EQ(shell(fmt::format("{} {}", GCG_GROWTH_RULES, arguments)).status, 2);
   }

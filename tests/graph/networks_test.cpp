@@ -17,6 +17,7 @@ using ::testing::HasSubstr;
 
 constexpr Shape kCifar{3, 32, 32};
 constexpr Shape kMnist{1, 28, 28};
+constexpr Shape kImageNet{3, 224, 224};
 
 double dense_multiply_adds(const Network& network) {
   return forward_flops(network, layer_sizes(network)) / 2;
@@ -54,6 +55,90 @@ TEST(ResNet20, HasTwentyLayersAndTwoProjections) {
   EXPECT_EQ(operations(network, Operation::add), 9);
   EXPECT_EQ(network.norm_count, 21);
   EXPECT_EQ(build_network("resnet8", {kCifar}).layers.size(), 8U + 2U);
+}
+
+/// Parameters and multiply-adds of one forward pass, as published for an implementation of the
+/// network (differences named beside the row), and as counted by hand where nobody published them.
+struct PublishedSize {
+  const char* network;
+  Shape input;
+  std::int64_t classes;
+  std::int64_t parameters;
+  std::int64_t multiply_adds;
+};
+
+struct PublishedNetwork : ::testing::TestWithParam<PublishedSize> {};
+
+TEST_P(PublishedNetwork, HasItsSize) {
+  const PublishedSize& published = GetParam();
+  const Network network = build_network(published.network, {published.input, published.classes, 0});
+  EXPECT_EQ(parameter_count(network), published.parameters);
+  EXPECT_EQ(dense_multiply_adds(network), static_cast<double>(published.multiply_adds));
+}
+
+// The projections of the CIFAR networks add 2752 to the parameters of the form with parameter-free
+// shortcuts (464154 and 853018). Multiply-adds: those of ResNet-20 and two 3x3 convolutions for
+// each block more, the same number in each stage.
+constexpr std::int64_t kBlock = 2 * 2304 * 1024;
+
+INSTANTIATE_TEST_SUITE_P(
+    Published, PublishedNetwork,
+    ::testing::Values(PublishedSize{"resnet32", kCifar, 10, 464154 + 2752, 40813184 + 6 * kBlock},
+                      PublishedSize{"resnet56", kCifar, 10, 853018 + 2752, 40813184 + 18 * kBlock},
+                      // Published with biases in the convolutions: 9231114, 14728266 and 20040522.
+                      PublishedSize{"vgg11", kCifar, 10, 9231114 - 2752, 152769536},
+                      PublishedSize{"vgg16", kCifar, 10, 14728266 - 4224, 313201664},
+                      PublishedSize{"vgg19", kCifar, 10, 20040522 - 5504, 398136320},
+                      PublishedSize{"resnet18", kImageNet, 1000, 11689512, 1814073344},
+                      PublishedSize{"resnet34", kImageNet, 1000, 21797672, 3663761408},
+                      PublishedSize{"resnet50", kImageNet, 1000, 25557032, 4089184256},
+                      PublishedSize{"resnet18_small", kCifar, 10, 11173962, 555422720},
+                      PublishedSize{"resnet34_small", kCifar, 10, 21282122, 1159402496},
+                      PublishedSize{"resnet50_small", kCifar, 10, 23520842, 1297829888}),
+    [](const auto& row) { return std::string(row.param.network); });
+
+TEST(WideResNet, HasTheSizeCountedByHand) {
+  const Network network = build_network("wrn22_2", {kCifar});
+  constexpr std::int64_t stem = 3 * 16 * 9;
+  constexpr std::int64_t stage1 = 9 * (16 * 32 + 5 * 32 * 32) + 16 * 32;
+  constexpr std::int64_t stage2 = 9 * (32 * 64 + 5 * 64 * 64) + 32 * 64;
+  constexpr std::int64_t stage3 = 9 * (64 * 128 + 5 * 128 * 128) + 64 * 128;
+  constexpr std::int64_t norms = 16 + 5 * 32 + 32 + 5 * 64 + 64 + 5 * 128 + 128;
+  EXPECT_EQ(parameter_count(network), stem + stage1 + stage2 + stage3 + 2 * norms + 128 * 10 + 10);
+  EXPECT_EQ(dense_multiply_adds(network),
+            (stem + stage1) * 1024 + stage2 * 256 + stage3 * 64 + 128 * 10);
+  EXPECT_EQ(network.layers.size(), 1U + 18U + 3U + 1U);
+}
+
+// The authors' table: 17.2 million parameters at widening 8.
+TEST(WideResNet, HasThePublishedSizeAtWideningEight) {
+  const auto parameters =
+      static_cast<double>(parameter_count(build_network("wrn22_2", {kCifar, 10, 8 * 16})));
+  EXPECT_NEAR(parameters / 1e6, 17.2, 0.05);
+}
+
+TEST(ResNet50, HasFiftyLayersFourProjectionsAndTheStrideInThe3x3) {
+  const Network network = build_network("resnet50", {kImageNet, 1000});
+  EXPECT_EQ(network.layers.size(), 50U + 4U);
+  for (const Layer& layer : network.layers) {
+    const Node& node = network.nodes[static_cast<std::size_t>(layer.node)];
+    if (layer.taps() == 1 && layer.name.find("projection") == std::string::npos) {
+      EXPECT_EQ(node.window.stride, 1) << layer.name;
+    }
+  }
+}
+
+TEST(SmallImageResNet, DiffersFromTheLargeOneInTheStemAlone) {
+  for (const std::string name : {"resnet18", "resnet34", "resnet50"}) {
+    const Network large = build_network(name, {kImageNet, 200});
+    const Network small = build_network(name + "_small", {{3, 64, 64}, 200});
+    ASSERT_EQ(large.layers.size(), small.layers.size());
+    EXPECT_EQ(large.layers[0].taps(), 49);
+    EXPECT_EQ(small.layers[0].taps(), 9);
+    for (std::size_t l = 1; l < large.layers.size(); ++l) {
+      EXPECT_EQ(large.layers[l].connections(), small.layers[l].connections());
+    }
+  }
 }
 
 TEST(LeNet5, HasThePublishedSizeOn28And32Pixels) {

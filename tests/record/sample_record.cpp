@@ -209,6 +209,7 @@ RunRecord sample_record() {
   r.build = {"0.1.0", "0123456789abcdef0123456789abcdef01234567", true, "GNU 12.2.0", "Release"};
   r.host = {"host-1", "A processor", "avx2", 2, 25'000'000'000, "Linux 6.1"};
   r.threads = 2;
+  r.execution = {"auto", "sparse", "AVX2", true, "sparse kernels everywhere"};
   r.libraries = {{"HDF5", "1.10.8"}, {"fmt", "9.1.0"}};
   r.status = "finished";
   r.failure = "none, but stored";
@@ -255,8 +256,8 @@ std::string describe(const TrainingState& state) {
 }
 
 std::string describe(const RunRecord& record) {
-  const auto& [identity, build, host, threads, libraries, status, failure, warnings, network,
-               trajectory, stages, masks, cost, result] = record;
+  const auto& [identity, build, host, threads, execution, libraries, status, failure, warnings,
+               network, trajectory, stages, masks, cost, result] = record;
   std::string out;
   {
     const auto& [name, hash, version, seed, options, method, net, data, digest, classes, train,
@@ -274,6 +275,10 @@ std::string describe(const RunRecord& record) {
   {
     const auto& [name, processor, instructions, cores, memory, system] = host;
     out += line("host", name, processor, instructions, cores, memory, system, threads);
+  }
+  {
+    const auto& [asked, used, kernels, fused, rule] = execution;
+    out += line("execution", asked, used, kernels, fused, rule);
   }
   for (const auto& [name, version] : libraries) {
     out += line("library", name, version);

@@ -25,9 +25,9 @@ std::string usage_error(F f) {
 
 TEST(RunPlan, IdentityIsPinned) {
   // A change here makes every old run a stranger: then raise kDefaultsVersion on purpose.
-  EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-28be4a4296");
+  EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-e2235792e9");
   EXPECT_EQ(make_run_plan({{"growth-ratio", "0.4"}, {"width", "8"}, {"seed", "3"}})->identity.name,
-            "gcg-resnet8w8-procedural-s3-3f1339954e");
+            "gcg-resnet8w8-procedural-s3-bf0894854e");
 }
 
 TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
@@ -39,10 +39,34 @@ TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
 
 TEST(RunPlan, EveryOptionThatAffectsTheResultChangesTheIdentity) {
   const std::string plain = make_run_plan({})->identity.hash;
-  EXPECT_NE(make_run_plan({{"threads", "2"}})->identity.hash, plain);
   EXPECT_NE(make_run_plan({{"seed", "2"}})->identity.hash, plain);
   EXPECT_NE(make_run_plan({{"epsilon", "0.01"}})->identity.hash, plain);
   EXPECT_NE(make_run_plan({{"difficulty", "0.75"}})->identity.hash, plain);
+}
+
+TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
+  const std::string plain = make_run_plan({})->identity.hash;
+  EXPECT_EQ(make_run_plan({{"execution", "auto"}})->identity.hash, plain);
+  EXPECT_EQ(make_run_plan({{"execution", "sparse"}})->identity.hash, plain);
+  const auto dense = make_run_plan({{"execution", "dense"}});
+  EXPECT_NE(dense->identity.hash, plain);
+  EXPECT_EQ(dense->identity.command, "gcg_run --execution dense");
+  EXPECT_EQ(execution_used(make_run_plan({})->settings), "sparse");
+  EXPECT_EQ(execution_used(dense->settings), "dense");
+}
+
+TEST(RunPlan, ThreadsBelongToTheIdentityUnderDenseExecutionAlone) {
+  const auto threads_affect_result = [](const RunPlan& plan) {
+    return std::ranges::find(plan.identity.options, "threads", &OptionValue::name)->affects_result;
+  };
+  const auto sparse = make_run_plan({{"threads", "2"}});
+  EXPECT_EQ(sparse->identity.hash, make_run_plan({})->identity.hash);
+  EXPECT_FALSE(threads_affect_result(*sparse));
+  const auto one = make_run_plan({{"execution", "dense"}});
+  const auto two = make_run_plan({{"execution", "dense"}, {"threads", "2"}});
+  EXPECT_NE(two->identity.hash, one->identity.hash);
+  EXPECT_TRUE(threads_affect_result(*two));
+  EXPECT_EQ(two->identity.command, "gcg_run --execution dense --threads 2");
 }
 
 TEST(RunPlan, WhereARunIsKeptDoesNotChangeItsIdentity) {
