@@ -213,4 +213,8 @@ double log_path_kernel_trace(const Network& network, const Parameters& parameter
   return log_of_sum(derivative.back());
 }
 
+double path_score_flops(const Network& network, const Mask& mask) {
+  return 2 * forward_flops(network, mask.counts()) + forward_flops(network, layer_sizes(network));
+}
+
 }  // namespace gcg

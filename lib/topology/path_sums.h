@@ -70,4 +70,8 @@ std::vector<ScaledArray> connection_path_sums(const Network& network, const Para
 double log_path_kernel_trace(const Network& network, const Parameters& parameters, const Mask& mask,
                              const PathOptions& options = {});
 
+/// FLOPs of the sums of all connections: a forward and a backward sweep over present connections
+/// (one sample) and the products at every connection, present or absent; a multiply-add is 2.
+double path_score_flops(const Network& network, const Mask& mask);
+
 }  // namespace gcg
