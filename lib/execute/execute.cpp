@@ -20,6 +20,7 @@ Network network_for(const RunPlan& plan, const DataSet& data) {
   request.input = data.train.shape;
   request.classes = data.classes;
   request.width = plan.settings.width;
+  request.width = plan.method->width(plan.settings.network, request);
   return build_network(plan.settings.network, request);
 }
 
@@ -69,7 +70,8 @@ RunRecord execute(RunPlan& plan) {
   const Network network = network_for(plan, data);
   const std::unique_ptr<Executor> executor = make_torch_executor(network, plan.settings.threads);
   ProgressLine line;
-  TrainingRun run{network, data, plan.settings.recipe, *plan.method, *executor};
+  const Recipe recipe = with_budget(plan.settings.recipe);
+  TrainingRun run{network, data, recipe, *plan.method, *executor};
   run.seed = plan.settings.seed;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;

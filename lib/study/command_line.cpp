@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "extrapolate/curve.h"
 #include "growth/seed.h"
-#include "method/growth_rule.h"
 #include "method/methods.h"
+#include "score/score_table.h"
+#include "topology/allocation.h"
 
 namespace gcg {
 
@@ -131,7 +132,9 @@ std::string run_help() {
 std::string run_list() {
   std::string text;
   list_table(text, "Methods (--method)", method_table());
-  list_table(text, "Growth rules (--growth-rule)", growth_rule_table());
+  list_table(text, "Scores (--growth-rule, --regrow, and behind seed rules)", score_table());
+  list_table(text, "Allocations (--quotas, --prune-scope, and behind seed rules)",
+             allocation_table());
   list_table(text, "Seed rules (--seed-rule)", seed_rule_table());
   list_table(text, "Extrapolators (--extrapolator)", extrapolator_table());
   list_table(text, "Networks (--network)", network_table());

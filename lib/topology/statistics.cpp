@@ -16,17 +16,6 @@ namespace gcg {
 
 namespace {
 
-/// A uniform set of `count` positions of the layer (Floyd's algorithm: one draw per position).
-LayerMask random_layer(std::int64_t size, std::int64_t count, RandomStream& stream) {
-  LayerMask mask(size);
-  for (std::int64_t last = size - count; last < size; ++last) {
-    const auto drawn =
-        static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(last) + 1));
-    mask.set(mask.test(drawn) ? last : drawn);
-  }
-  return mask;
-}
-
 /// Moves each layer's present connections, with their weights, to random positions of the layer.
 std::pair<Mask, Parameters> scatter_within_layers(const Mask& mask, const Parameters& parameters,
                                                   RandomStream stream) {

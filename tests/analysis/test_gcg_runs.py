@@ -104,6 +104,7 @@ class Load(unittest.TestCase):
         self.assertEqual(s["grown"].tolist(), [0, 20, 30])
         self.assertEqual(s["repaired"].tolist(), [0, 2, 0])
         np.testing.assert_array_equal(s["growth_overlap"], [math.nan, 0.25, 1])
+        self.assertEqual(s["scores"].tolist(), ["", "path: no images", "path: no images"])
         self.assertEqual(s["decision"].tolist(), ["grow", "grow", "stop: reached d*"])
         self.assertEqual(s["validation_accuracy"].tolist(), [0.25, 0.5, 0.5625])
         f = self.run_.fits
@@ -198,7 +199,7 @@ class Files(unittest.TestCase):
         path = self.copy("a")
         with h5py.File(path, "r+") as file:
             file.attrs["schema_version"] = 7
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 1"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 2"):
             gcg_runs.load(path)
 
     def test_what_is_no_run_file(self):
