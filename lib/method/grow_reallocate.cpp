@@ -29,12 +29,13 @@ class GrowReallocate final : public Method {
  public:
   void add_options(OptionList& list) override {
     list.add("target-density", target_, kFraction, "density at the end");
+    list.add("start", start_, {0, 1, true, false}, "density of the seed over the target");
     list.add("peak", peak_, {1, 100}, "density at the end of growth over the target");
     list.add("growth-share", growth_share_, {0, 1, false, true}, "share of the epochs for growth");
     list.add("growth-stages", stages_, {1, 1e3}, "stages of growth, of equal ratio");
     add_seed_options(list, seed_);
     list.restrict(
-        "seed-density", [] { return false; }, "the target over 5 sets it");
+        "seed-density", [] { return false; }, "--start times the target is it");
     add_interval_options(list, updates_);
     add_fraction_option(list, updates_);
     list.add_choice("regrow", regrow_, growth_rule_choices(), "score of regrown connections");
@@ -104,10 +105,10 @@ class GrowReallocate final : public Method {
     return std::max<std::int64_t>(1, std::llround(share / static_cast<double>(stages_))) * stages_;
   }
 
-  /// Present connections of growth stage s: from target / 5 to peak x target in equal ratios.
+  /// Present connections of growth stage s: from start x target to peak x target in equal ratios.
   [[nodiscard]] std::int64_t stage_present(const Network& network, std::int64_t stage) const {
     const double share = static_cast<double>(stage) / static_cast<double>(stages_);
-    const double density = std::min(1.0, target_ / 5 * std::pow(5 * peak_, share));
+    const double density = std::min(1.0, target_ * start_ * std::pow(peak_ / start_, share));
     return present_for_density(network, density);
   }
 
@@ -129,10 +130,11 @@ class GrowReallocate final : public Method {
   }
 
   double target_ = 0.1;
+  double start_ = 0.5;
   double peak_ = 2;
   double growth_share_ = 0.2;
   std::int64_t stages_ = 4;
-  SeedOptions seed_;
+  SeedOptions seed_{.disconnected = "warn"};  // growth revives dead units
   UpdateOptions updates_;
   std::string regrow_ = "path";
   std::string collapse_ = "repair";
