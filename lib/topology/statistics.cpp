@@ -74,9 +74,8 @@ std::int64_t zeros(const std::vector<std::int32_t>& values) {
 
 }  // namespace
 
-MaskStatistics mask_statistics(const Network& network, const Parameters& parameters,
-                               const Mask& mask, const Mask* previous, const Mask& ever,
-                               const StatisticsRequest& request) {
+MaskStatistics mask_measures(const Network& network, const Parameters& parameters, const Mask& mask,
+                             const Mask* previous, const Mask& ever) {
   check_sizes(network, parameters);
   check_sizes(network, mask);
   check_sizes(network, ever);
@@ -113,12 +112,19 @@ MaskStatistics mask_statistics(const Network& network, const Parameters& paramet
   result.log_path_norm = path_sums(network, parameters, mask).log_path_norm;
   result.log_path_kernel_trace = log_path_kernel_trace(network, parameters, mask);
   result.inference_flops = forward_flops(network, mask.counts());
+  result.narrowest_layer = narrowest_layer(network);
+  return result;
+}
+
+MaskStatistics mask_statistics(const Network& network, const Parameters& parameters,
+                               const Mask& mask, const Mask* previous, const Mask& ever,
+                               const StatisticsRequest& request) {
+  MaskStatistics result = mask_measures(network, parameters, mask, previous, ever);
   result.tau_core_units = tau_core(network, parameters, mask, request.tau).units;
   const auto [random_mask, random_parameters] = scatter_within_layers(
       mask, parameters, RandomStream(request.seed, "statistics-random-mask", request.stage));
   result.tau_core_units_random =
       tau_core(network, random_parameters, random_mask, request.tau).units;
-  result.narrowest_layer = narrowest_layer(network);
   return result;
 }
 
