@@ -106,7 +106,7 @@ MaskStatistics mask_measures(const Network& network, const Parameters& parameter
   result.density = mask.density();
   result.effective_density = reach.effective_density();
   result.disconnected_units = reach.disconnected_units();
-  result.fewest_live_channels = fewest_live_channels(network, mask);
+  result.fewest_live_channels = reach.fewest_live_channels;
   result.overlap_previous = previous == nullptr ? nan : jaccard(mask, *previous);
   result.ever_present_share = ever.density();
   result.log_path_norm = path_sums(network, parameters, mask).log_path_norm;
