@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "dense/curvature.h"
 #include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
@@ -75,6 +76,10 @@ RunRecord execute(RunPlan& plan) {
   run.seed = plan.settings.seed;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
+                      const Batch& batch) {
+    return hessian_product(network, state, direction, batch, plan.settings.threads);
+  };
   run.record = fresh_record(plan);
   for (const std::string& warning : run.record.warnings) {
     line.say("warning: " + warning);

@@ -22,6 +22,7 @@ struct SeedRequest {
   const Parameters& initial;  ///< fresh dense weights
   std::int64_t present = 0;   ///< connections the mask shall have
   std::uint64_t seed = 1;
+  CurvatureSource curvature{};         ///< for grasp
   GradientSource gradients{};          ///< for rules that look at training images
   std::int64_t batches = 1;            ///< of images
   std::int64_t rounds = 100;           ///< of SynFlow

@@ -85,6 +85,7 @@ SeedMask largest(const SeedRequest& request, std::string_view rule) {
   Scored scored = score(rule, {.network = request.network,
                                .state = state,
                                .gradients = request.gradients,
+                               .curvature = request.curvature,
                                .batches = request.batches});
   Mask mask = largest_scores(request.network, all, ranked(scored, request), request.present,
                              RandomStream(request.seed, kMaskStream));

@@ -122,8 +122,8 @@ class GrowReallocate final : public Method {
     Recipe rest = context.recipe;
     rest.epochs -= growth_epochs(context.recipe);
     const MethodContext shorter{
-        context.network, rest,          context.seed,   context.epoch_updates,
-        context.record,  context.state, context.memory, context.gradients};
+        context.network, rest,           context.seed,      context.epoch_updates, context.record,
+        context.state,   context.memory, context.gradients, context.curvature};
     Phase phase = updated_phase("reallocate", updates_, shorter);
     phase.stage = stage;
     return phase;

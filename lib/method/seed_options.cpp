@@ -60,6 +60,7 @@ AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context) {
   SeedRequest request{context.network, context.state.values,
                       present_for_density(context.network, options.density), context.seed};
   request.gradients = context.gradients;
+  request.curvature = context.curvature;
   request.batches = options.batches;
   request.rounds = options.rounds;
   request.inverted = options.inverted;

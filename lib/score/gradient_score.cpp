@@ -12,20 +12,6 @@ namespace gcg {
 
 namespace {
 
-/// Norm of the step over the norm of the weights: large against the rounding of single precision
-/// gradients, small against the distance to the next kink.
-constexpr double kRelativeStep = 1e-3;
-
-double squared_norm(const ConnectionValues& values) {
-  double sum = 0;
-  for (const std::vector<float>& layer : values) {
-    for (const float value : layer) {
-      sum += static_cast<double>(value) * static_cast<double>(value);
-    }
-  }
-  return sum;
-}
-
 void check_gradients(const Network& network, const ConnectionValues& gradients) {
   if (gradients.size() != network.layers.size()) {
     throw Error(network.name, fmt::format("gradients of {} layers, the network has {}",
@@ -47,29 +33,10 @@ void check_gradients(const Network& network, const ConnectionValues& gradients) 
   }
 }
 
-/// The state with its present weights moved by `step` times the direction.
-TrainingState moved(const TrainingState& state, const ConnectionValues& direction, double step) {
-  TrainingState result = state;
-  for (std::size_t l = 0; l < direction.size(); ++l) {
-    state.mask.layers[l].for_each_present([&](std::int64_t i) {
-      const auto c = static_cast<std::size_t>(i);
-      float& weight = result.values.weights[l][c];
-      weight = static_cast<float>(static_cast<double>(weight) +
-                                  step * static_cast<double>(direction[l][c]));
-    });
-  }
-  return result;
-}
-
-}  // namespace
-
-ConnectionValues mean_gradients(const GradientSource& source, const TrainingState& state,
-                                std::uint64_t first, std::int64_t count) {
-  if (!source || count < 1) {
-    throw Error("gradients", source ? fmt::format("the mean of {} batches", count)
-                                    : "this score needs training images, and there are none here");
-  }
-  ConnectionValues mean = source(state, first);
+/// The mean over batches of what `source` gives for the number of one.
+template <typename Source>
+ConnectionValues mean_over_batches(std::uint64_t first, std::int64_t count, Source source) {
+  ConnectionValues mean = source(first);
   if (count == 1) {
     return mean;
   }
@@ -78,7 +45,7 @@ ConnectionValues mean_gradients(const GradientSource& source, const TrainingStat
     sums.emplace_back(layer.begin(), layer.end());
   }
   for (std::int64_t batch = 1; batch < count; ++batch) {
-    const ConnectionValues more = source(state, first + static_cast<std::uint64_t>(batch));
+    const ConnectionValues more = source(first + static_cast<std::uint64_t>(batch));
     for (std::size_t l = 0; l < sums.size(); ++l) {
       std::transform(sums[l].begin(), sums[l].end(), more[l].begin(), sums[l].begin(),
                      [](double sum, float value) { return sum + static_cast<double>(value); });
@@ -90,6 +57,17 @@ ConnectionValues mean_gradients(const GradientSource& source, const TrainingStat
     });
   }
   return mean;
+}
+
+}  // namespace
+
+ConnectionValues mean_gradients(const GradientSource& source, const TrainingState& state,
+                                std::uint64_t first, std::int64_t count) {
+  if (!source || count < 1) {
+    throw Error("gradients", source ? fmt::format("the mean of {} batches", count)
+                                    : "this score needs training images, and there are none here");
+  }
+  return mean_over_batches(first, count, [&](std::uint64_t batch) { return source(state, batch); });
 }
 
 Scores snip_scores(const Network& network, const TrainingState& state,
@@ -105,11 +83,15 @@ Scores snip_scores(const Network& network, const TrainingState& state,
   return weights;
 }
 
-ConnectionValues hessian_gradient_product(const Network& network, const GradientSource& source,
+ConnectionValues hessian_gradient_product(const Network& network, const GradientSource& gradients,
+                                          const CurvatureSource& curvature,
                                           const TrainingState& state, std::uint64_t first,
                                           std::int64_t count) {
-  ConnectionValues gradient = mean_gradients(source, state, first, count);
+  ConnectionValues gradient = mean_gradients(gradients, state, first, count);
   check_gradients(network, gradient);
+  if (!curvature) {
+    throw Error("second derivatives", "this score needs them, and there are none here");
+  }
   for (std::size_t l = 0; l < gradient.size(); ++l) {
     for (std::size_t c = 0; c < gradient[l].size(); ++c) {
       if (!state.mask.layers[l].test(static_cast<std::int64_t>(c))) {
@@ -117,25 +99,8 @@ ConnectionValues hessian_gradient_product(const Network& network, const Gradient
       }
     }
   }
-  const double norm = squared_norm(gradient);
-  if (norm == 0) {
-    throw Error(network.name, "the gradient is zero at every present connection",
-                "take a mask that connects the input with the output");
-  }
-  const double step = kRelativeStep * std::sqrt(squared_norm(state.values.weights) / norm);
-  const ConnectionValues ahead = mean_gradients(source, moved(state, gradient, step), first, count);
-  const ConnectionValues behind =
-      mean_gradients(source, moved(state, gradient, -step), first, count);
-  check_gradients(network, ahead);
-  check_gradients(network, behind);
-  for (std::size_t l = 0; l < gradient.size(); ++l) {
-    for (std::size_t c = 0; c < gradient[l].size(); ++c) {
-      const bool present = state.mask.layers[l].test(static_cast<std::int64_t>(c));
-      const double change = static_cast<double>(ahead[l][c]) - static_cast<double>(behind[l][c]);
-      gradient[l][c] = present ? static_cast<float>(change / (2 * step)) : 0.0F;
-    }
-  }
-  return gradient;
+  return mean_over_batches(first, count,
+                           [&](std::uint64_t batch) { return curvature(state, gradient, batch); });
 }
 
 Scores grasp_scores(const Network& network, const TrainingState& state,

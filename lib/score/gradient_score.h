@@ -27,11 +27,14 @@ ConnectionValues mean_gradients(const GradientSource& source, const TrainingStat
 Scores snip_scores(const Network& network, const TrainingState& state,
                    const ConnectionValues& gradients);
 
-/// The product of the loss's Hessian in the maskable weights with the gradient, at present
-/// connections (0 elsewhere): (g(w + e g) - g(w - e g)) / 2e on the same batches, with e so small
-/// that the step is a thousandth of the weights' norm. So it needs nothing of an executor but
-/// gradients; tests hold it against automatic differentiation in double precision.
-ConnectionValues hessian_gradient_product(const Network& network, const GradientSource& source,
+/// The Hessian of that loss, in the present weights, times a direction, on one batch; activation
+/// patterns fixed. Pure as a GradientSource.
+using CurvatureSource = std::function<ConnectionValues(
+    const TrainingState& state, const ConnectionValues& direction, std::uint64_t batch)>;
+
+/// H g at present connections (0 elsewhere), both averaged over the same batches.
+ConnectionValues hessian_gradient_product(const Network& network, const GradientSource& gradients,
+                                          const CurvatureSource& curvature,
                                           const TrainingState& state, std::uint64_t first,
                                           std::int64_t count);
 

@@ -70,10 +70,11 @@ Scored score_snip(const ScoreRequest& request) {
 }
 
 Scored score_grasp(const ScoreRequest& request) {
-  const ConnectionValues product = hessian_gradient_product(
-      request.network, request.gradients, request.state, request.first_batch, request.batches);
+  const ConnectionValues product =
+      hessian_gradient_product(request.network, request.gradients, request.curvature, request.state,
+                               request.first_batch, request.batches);
   return {grasp_scores(request.network, request.state, product),
-          gradient_context(request) + ", Hessian by central difference"};
+          gradient_context(request) + ", Hessian of fixed activation patterns"};
 }
 
 constexpr std::string_view kGcg =

@@ -17,6 +17,7 @@ struct ScoreRequest {
   const TrainingState& state;
   PathNorm path_norm = PathNorm::folded;
   GradientSource gradients{};                          ///< for the scores that look at images
+  CurvatureSource curvature{};                         ///< for grasp
   std::uint64_t first_batch = 0;                       ///< number of the first batch of images
   std::int64_t batches = 1;                            ///< batches the gradients are averaged over
   const ConnectionValues* gradient_average = nullptr;  ///< for momentum: kept during training

@@ -47,6 +47,10 @@ struct PathSums {
 PathSums path_sums(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options = {});
 
+/// The path norm alone, bit for bit, by a forward sweep.
+double log_path_norm(const Network& network, const Parameters& parameters, const Mask& mask,
+                     const PathOptions& options = {});
+
 /// Per layer, for every connection, present or absent, [outputs][inputs][kh][kw]: the sum over all
 /// input-output paths through it of the product of the factors of the *other* connections on the
 /// path: sum over positions p of complexity(source, p + tap) x generality(target, p), real padding.

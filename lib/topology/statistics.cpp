@@ -109,7 +109,7 @@ MaskStatistics mask_measures(const Network& network, const Parameters& parameter
   result.fewest_live_channels = reach.fewest_live_channels;
   result.overlap_previous = previous == nullptr ? nan : jaccard(mask, *previous);
   result.ever_present_share = ever.density();
-  result.log_path_norm = path_sums(network, parameters, mask).log_path_norm;
+  result.log_path_norm = log_path_norm(network, parameters, mask);
   result.log_path_kernel_trace = log_path_kernel_trace(network, parameters, mask);
   result.inference_flops = forward_flops(network, mask.counts());
   result.narrowest_layer = narrowest_layer(network);

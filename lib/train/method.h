@@ -52,6 +52,7 @@ struct MethodContext {
   /// On batches of training images, not augmented (stream "gradient-batch", index = number of the
   /// batch); the FLOPs are counted.
   GradientSource gradients;
+  CurvatureSource curvature;  ///< on the same batches; may be missing
 };
 
 /// Decides masks, rewinds and phases; the trainer owns data, evaluation, timing and checkpoints.

@@ -113,7 +113,10 @@ class Training {
   void fail(const std::string& failure);
   void check_loss(double loss, const std::string& what);
   MethodContext context();
-  ConnectionValues gradients(const TrainingState& state, std::uint64_t batch);
+  Batch scoring_batch(std::uint64_t number);
+  ConnectionValues gradients(const TrainingState& state, std::uint64_t number);
+  ConnectionValues curvature(const TrainingState& state, const ConnectionValues& direction,
+                             std::uint64_t number);
   void enter(Phase phase);
   void average_gradients(const Batch& batch);
   void update_mask(std::int64_t done);
@@ -257,26 +260,41 @@ void Training::enter(Phase phase) {
 }
 
 MethodContext Training::context() {
-  return {
-      run_.network,
-      run_.recipe,
-      run_.seed,
-      epoch_batches_,
-      record_,
-      state_,
-      memory_,
-      [this](const TrainingState& state, std::uint64_t batch) { return gradients(state, batch); }};
+  const GradientSource gradient_source = [this](const TrainingState& state, std::uint64_t number) {
+    return gradients(state, number);
+  };
+  CurvatureSource curvature_source;
+  if (run_.curvature) {
+    curvature_source = [this](const TrainingState& state, const ConnectionValues& direction,
+                              std::uint64_t number) { return curvature(state, direction, number); };
+  }
+  return {run_.network, run_.recipe, run_.seed,       epoch_batches_,  record_,
+          state_,       memory_,     gradient_source, curvature_source};
 }
 
-ConnectionValues Training::gradients(const TrainingState& state, std::uint64_t batch) {
-  RandomStream stream(run_.seed, "gradient-batch", batch);
+/// One of the batches that scores look at.
+Batch Training::scoring_batch(std::uint64_t number) {
+  RandomStream stream(run_.seed, "gradient-batch", number);
   std::vector<std::int64_t> positions = split_.train;
   stream.shuffle(std::span(positions));
   positions.resize(std::min(positions.size(), static_cast<std::size_t>(run_.recipe.batch_size)));
-  record_.cost.dense_gradient_flops +=
-      dense_gradient_flops(run_.network, state.mask, std::ssize(positions));
+  return train_batches_.plain(positions);
+}
+
+ConnectionValues Training::gradients(const TrainingState& state, std::uint64_t number) {
+  const Batch batch = scoring_batch(number);
+  record_.cost.dense_gradient_flops += dense_gradient_flops(run_.network, state.mask, batch.size());
   run_.executor.write(state);
-  return run_.executor.dense_gradients(train_batches_.plain(positions));
+  return run_.executor.dense_gradients(batch);
+}
+
+/// Counted as two gradients: a derivative along the direction of a forward and a backward pass.
+ConnectionValues Training::curvature(const TrainingState& state, const ConnectionValues& direction,
+                                     std::uint64_t number) {
+  const Batch batch = scoring_batch(number);
+  record_.cost.dense_gradient_flops +=
+      2 * dense_gradient_flops(run_.network, state.mask, batch.size());
+  return run_.curvature(state, direction, batch);
 }
 
 /// The dense accumulator of momentum-guided growth, beside the optimiser's own.

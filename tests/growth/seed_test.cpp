@@ -52,10 +52,19 @@ ConnectionValues quadratic_gradient(const TrainingState& state, std::uint64_t ba
   return values;
 }
 
+/// A v.
+ConnectionValues quadratic_curvature(const TrainingState& state, const ConnectionValues& direction,
+                                     std::uint64_t batch) {
+  TrainingState along = state;
+  along.values.weights = direction;
+  return quadratic_gradient(along, batch);
+}
+
 Mask make(std::string_view rule, const Network& network, const Parameters& initial,
           std::int64_t present, std::uint64_t seed, bool inverted = false) {
   SeedRequest request{network, initial, present, seed};
   request.gradients = quadratic_gradient;
+  request.curvature = quadratic_curvature;
   request.rounds = 5;
   request.inverted = inverted;
   const testing::TemporaryFolder folder;

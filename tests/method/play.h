@@ -67,6 +67,9 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
                             }
                           }
                           return gradients;
+                        },
+                        [](const TrainingState&, const ConnectionValues& direction, std::uint64_t) {
+                          return direction;
                         }};
   std::optional<Phase> phase = method->begin(context);
   while (phase) {

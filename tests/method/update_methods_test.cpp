@@ -185,7 +185,8 @@ TEST(DropAndGrow, WhatIsDroppedIsNotGrownAgain) {
                                 }
                               }
                               return values;
-                            }};
+                            },
+                            {}};
       const Mask before = state.mask;
       const std::int64_t moved =
           drop_and_grow(context, {rule, std::string(rule) == "path", across}, 0.3, 7);
@@ -208,7 +209,7 @@ TEST(DropAndGrow, ADenseLayerMovesNothingAndAnAlmostDenseOneWhatItCan) {
   RunRecord record;
   MethodMemory memory;
   const Recipe recipe;
-  MethodContext context{network, recipe, 1, 10, record, state, memory, {}};
+  MethodContext context{network, recipe, 1, 10, record, state, memory, {}, {}};
   EXPECT_EQ(drop_and_grow(context, {"random"}, 0.3, 1), 1);
   EXPECT_TRUE(state.mask.layers[1].test(5));
   EXPECT_EQ(state.mask.counts(), mask.counts());
@@ -356,7 +357,7 @@ TEST(MaskUpdates, IntervalsAreImagesAndStretchWithTheBudget) {
   recipe.epochs = 100;
   recipe.batch_size = 64;
   const auto phase = [&](UpdateOptions options) {
-    return updated_phase("x", options, {network, recipe, 1, 50, record, state, memory, {}});
+    return updated_phase("x", options, {network, recipe, 1, 50, record, state, memory, {}, {}});
   };
   EXPECT_EQ(phase({100}).mask_interval, 200);
   EXPECT_EQ(phase({100}).mask_until, 3600);  // the last multiple up to 3750
