@@ -52,14 +52,15 @@ GivenOptions fixed(const std::string& rule, const std::string& density, GivenOpt
   return more;
 }
 
-/// Growth towards the target in equal ratios, then the recipe with the epochs that are left.
+/// Growth towards the target in equal ratios (a little more, so that rounding makes no further
+/// stage), then the recipe with the epochs that are left.
 GivenOptions growth(const Scale& scale, double density, GivenOptions more) {
   const double ratio = std::pow(5.0, 1.0 / (scale.growth_stages - 1)) - 1;
   more.insert(
       {{"method", "gcg"},
        {"seed-density", text(density / 5)},
        {"disconnected", "warn"},
-       {"growth-ratio", text(ratio + 1e-6)},
+       {"growth-ratio", text(1.001 * ratio)},
        {"max-density", text(density)},
        {"stop", "never"},
        {"stage-epochs", fmt::format("{}", scale.stage_epochs)},

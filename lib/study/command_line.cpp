@@ -44,6 +44,7 @@ po::options_description describe_run_options() {
 po::options_description describe_program_options() {
   po::options_description program("Program", kLineLength);
   program.add_options()("help", "print this and exit")("list", "print what is registered and exit")(
+      "bibtex", "print the references of what is registered and exit")(
       "version", "print version and build and exit")(
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
       "config", po::value<std::string>()->value_name("FILE"),
@@ -106,6 +107,7 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
   RunCommand command;
   command.help = values.count("help") != 0;
   command.list = values.count("list") != 0;
+  command.bibtex = values.count("bibtex") != 0;
   command.version = values.count("version") != 0;
   command.dry_run = values.count("dry-run") != 0;
   for (const auto& [name, value] : values) {

@@ -21,28 +21,6 @@ using testing::Miniature;
 using testing::run_with_interruptions;
 using testing::TemporaryFolder;
 
-using Options = std::map<std::string, std::string>;
-
-/// Those of the settings that the method has and makes use of: short training, low density.
-Options short_run(const std::string& method) {
-  const Options settings{
-      {"target-density", "0.4"},   {"seed-density", "0.4"}, {"disconnected", "warn"},
-      {"update-interval", "1"},    {"growth-stages", "1"},  {"max-stages", "3"},
-      {"stop", "never"},           {"stage-epochs", "1"},   {"turn", "0.125"},
-      {"growth-rule", "momentum"}, {"rewind-share", "0.2"}};
-  const std::unique_ptr<Method> made = make_method(method);
-  OptionList list;
-  made->add_options(list);
-  Options used;
-  for (const auto& [name, value] : settings) {
-    const Option* option = list.find(name);
-    if (option != nullptr && option->unused().empty()) {
-      used[name] = value;
-    }
-  }
-  return used;
-}
-
 struct Way {
   std::string method;
   std::string executor;
@@ -64,7 +42,7 @@ std::vector<Way> ways() {
 }
 
 struct EveryMethod : ::testing::TestWithParam<Way> {
-  Options options = short_run(GetParam().method);
+  std::map<std::string, std::string> options = testing::short_run(GetParam().method);
 
   [[nodiscard]] Miniature miniature() const {
     Miniature made(GetParam().method, options, GetParam().make);
