@@ -19,7 +19,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libssl-dev libhwy-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build programs demo test bench bench-growth wall-clock execution-agreement reproduce-cifar growth-rules inspect format tidy clean
+.PHONY: help packages configure build programs demo test bench bench-growth wall-clock execution-agreement reproduce-cifar growth-rules methods-table inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -84,6 +84,11 @@ execution-agreement: programs ## the same trainings sparse and dense: equal accu
 	$(BUILD)/experiments/execution_agreement --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
 	$(PYTHON) analysis/execution_agreement.py $(RUNS)/cifar --scale $(SCALE)
+
+methods-table: programs ## accuracy and cost of every method at fixed densities
+	$(BUILD)/experiments/methods_table --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
+	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
+	$(PYTHON) analysis/methods_table.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)

@@ -7,6 +7,7 @@
 #include "base/host.h"
 #include "execute/execute.h"
 #include "study/command_line.h"
+#include "study/references.h"
 #include "train/trainer.h"
 
 namespace {
@@ -34,6 +35,10 @@ int run(const gcg::RunCommand& command) {
   }
   if (command.list) {
     fmt::print("{}", gcg::run_list());
+    return 0;
+  }
+  if (command.bibtex) {
+    fmt::print("{}", gcg::bibtex());
     return 0;
   }
   if (command.version) {

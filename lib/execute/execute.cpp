@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "dense/curvature.h"
 #include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
@@ -23,6 +24,7 @@ Network network_for(const RunPlan& plan, const DataSet& data) {
   request.input = data.train.shape;
   request.classes = data.classes;
   request.width = plan.settings.width;
+  request.width = plan.method->width(plan.settings.network, request);
   return build_network(plan.settings.network, request);
 }
 
@@ -101,10 +103,15 @@ RunRecord execute(RunPlan& plan) {
                                   ? sparse_execution(plan, network)
                                   : dense_execution(plan, network);
   ProgressLine line;
-  TrainingRun run{network, data, plan.settings.recipe, *plan.method, *execution.executor};
+  const Recipe recipe = with_budget(plan.settings.recipe);
+  TrainingRun run{network, data, recipe, *plan.method, *execution.executor};
   run.seed = plan.settings.seed;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
+                      const Batch& batch) {
+    return hessian_product(network, state, direction, batch, plan.settings.threads);
+  };
   run.record = fresh_record(plan, execution);
   for (const std::string& warning : run.record.warnings) {
     line.say("warning: " + warning);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -34,39 +36,46 @@ void check_inputs(const Network& network, const Mask& mask, const Scores& scores
   }
 }
 
-/// Calls f(i) for every absent connection in ascending order.
-template <typename F>
-void for_each_absent(const LayerMask& mask, F f) {
-  for (std::int64_t i = 0; i < mask.size(); ++i) {
-    if (!mask.test(i)) {
-      f(i);
-    }
-  }
+/// The absent connections of a layer.
+Candidates absent_of(const Mask& mask, const Scores& scores, std::size_t l) {
+  return {scores.log_values[l], &mask.layers[l]};
 }
 
-/// Appends the log scores of a layer's absent connections.
-void append_absent(const Network& network, const Mask& mask, const Scores& scores, std::size_t l,
-                   std::vector<double>& log_scores) {
-  for_each_absent(mask.layers[l], [&](std::int64_t i) {
-    const double score = scores.log_values[l][static_cast<std::size_t>(i)];
-    if (std::isnan(score) || score == std::numeric_limits<double>::infinity()) {
-      throw Error(where(network, l), fmt::format("the log score of connection {} is {}", i, score));
+/// NaN and +inf, told with the layer and the number of the connection.
+void check_scores(const Network& network, const Mask& mask, const Scores& scores, std::size_t l) {
+  const std::vector<double>& values = scores.log_values[l];
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    if ((std::isnan(values[c]) || values[c] == std::numeric_limits<double>::infinity()) &&
+        !mask.layers[l].test(static_cast<std::int64_t>(c))) {
+      throw Error(where(network, l),
+                  fmt::format("the log score of connection {} is {}", c, values[c]));
     }
-    log_scores.push_back(score);
-  });
+  }
 }
 
 /// Sets the absent connections at the chosen positions; `position` counts on over the layers.
 void set_chosen(const LayerMask& mask, std::vector<std::int64_t>::const_iterator& chosen,
                 std::vector<std::int64_t>::const_iterator end, std::int64_t& position,
                 LayerMask& added) {
-  for_each_absent(mask, [&](std::int64_t i) {
-    if (chosen != end && *chosen == position) {
-      added.set(i);
-      ++chosen;
+  const std::span<const std::uint64_t> words = mask.words();
+  for (std::size_t w = 0; w < words.size() && chosen != end; ++w) {
+    const auto first = static_cast<std::int64_t>(64 * w);
+    const std::int64_t inside = std::min<std::int64_t>(64, mask.size() - first);
+    const std::int64_t absent = inside - std::popcount(words[w]);
+    if (*chosen >= position + absent) {
+      position += absent;
+      continue;
     }
-    ++position;
-  });
+    for (std::int64_t i = first; i < first + inside; ++i) {
+      if (!mask.test(i)) {
+        if (chosen != end && *chosen == position) {
+          added.set(i);
+          ++chosen;
+        }
+        ++position;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -74,13 +83,13 @@ void set_chosen(const LayerMask& mask, std::vector<std::int64_t>::const_iterator
 Mask select_global(const Network& network, const Mask& mask, const Scores& scores,
                    std::int64_t count, const SamplingLaw& law, RandomStream stream) {
   check_inputs(network, mask, scores);
-  std::vector<double> log_scores;
-  log_scores.reserve(static_cast<std::size_t>(mask.connections() - mask.present()));
+  std::vector<Candidates> candidates;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    append_absent(network, mask, scores, l, log_scores);
+    check_scores(network, mask, scores, l);
+    candidates.push_back(absent_of(mask, scores, l));
   }
   const std::vector<std::int64_t> positions =
-      sample_without_replacement(log_scores, count, law, stream, network.name);
+      sample_without_replacement(candidates, count, law, stream, network.name);
   Mask added(network, false);
   auto chosen = positions.begin();
   std::int64_t position = 0;
@@ -102,11 +111,11 @@ Mask select_by_quota(const Network& network, const Mask& mask, const Scores& sco
   const std::uint64_t key = RandomStream(stream).next_u64();
   Mask added(network, false);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    std::vector<double> log_scores;
-    append_absent(network, mask, scores, l, log_scores);
+    check_scores(network, mask, scores, l);
+    const Candidates candidates = absent_of(mask, scores, l);
     RandomStream layer_stream(key, "layer-selection", l);
-    const std::vector<std::int64_t> positions =
-        sample_without_replacement(log_scores, quotas[l], law, layer_stream, where(network, l));
+    const std::vector<std::int64_t> positions = sample_without_replacement(
+        std::span(&candidates, 1), quotas[l], law, layer_stream, where(network, l));
     auto chosen = positions.begin();
     std::int64_t position = 0;
     set_chosen(mask.layers[l], chosen, positions.end(), position, added.layers[l]);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "topology/mask.h"
 
 namespace gcg {
 
@@ -26,6 +27,19 @@ struct SamplingLaw {
 /// number of candidates, fewer positive weights than n, beta or lambda out of range or
 /// contradictory.
 std::vector<std::int64_t> sample_without_replacement(std::span<const double> log_scores,
+                                                     std::int64_t n, const SamplingLaw& law,
+                                                     RandomStream& stream,
+                                                     std::string_view where = "sampling");
+
+/// Candidates in an array: its elements where `excluded` is not set (null: all of them).
+struct Candidates {
+  std::span<const double> log_scores;
+  const LayerMask* excluded = nullptr;
+};
+
+/// The same for candidates that lie in several arrays, without a copy of their scores; positions
+/// count the candidates one array behind the other.
+std::vector<std::int64_t> sample_without_replacement(std::span<const Candidates> parts,
                                                      std::int64_t n, const SamplingLaw& law,
                                                      RandomStream& stream,
                                                      std::string_view where = "sampling");

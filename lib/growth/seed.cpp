@@ -3,87 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/lookup.h"
 #include "base/random.h"
-#include "growth/sampling.h"
 #include "growth/units.h"
-#include "score/phew.h"
-#include "topology/allocation.h"
 #include "topology/reachability.h"
 
 namespace gcg {
 
 namespace {
 
-constexpr std::string_view kMaskStream = "seed-mask";
 constexpr std::string_view kRepairStream = "seed-repair";
 
 /// Tries of a repair: a drawn tap may read nothing but padding, which the degrees do not see.
 constexpr std::uint64_t kRepairTries = 20;
-
-Mask phew_seed(const Network& network, const Parameters& initial, std::int64_t present,
-               std::uint64_t seed) {
-  return phew_mask(network, initial, present, RandomStream(seed, kMaskStream));
-}
-
-std::vector<std::int64_t> uniform_sample(std::int64_t size, std::int64_t n, RandomStream stream) {
-  const std::vector<double> log_scores(static_cast<std::size_t>(size), 0.0);
-  return sample_without_replacement(log_scores, n, {.beta = 0, .lambda = 0}, stream);
-}
-
-Mask random_seed(const Network& network, const Parameters& /*initial*/, std::int64_t present,
-                 std::uint64_t seed) {
-  Mask mask(network, false);
-  std::size_t l = 0;
-  std::int64_t first = 0;  // of layer l
-  for (const std::int64_t i :
-       uniform_sample(network.connections(), present, RandomStream(seed, kMaskStream))) {
-    while (i - first >= mask.layers[l].size()) {
-      first += mask.layers[l].size();
-      ++l;
-    }
-    mask.layers[l].set(i - first);
-  }
-  return mask;
-}
-
-Mask erk_seed(const Network& network, const Parameters& /*initial*/, std::int64_t present,
-              std::uint64_t seed) {
-  const std::vector<std::int64_t> counts = erk_allocation(network, present);
-  const RandomStream streams(seed, kMaskStream);
-  Mask mask(network, false);
-  for (std::size_t l = 0; l < counts.size(); ++l) {
-    for (const std::int64_t i : uniform_sample(mask.layers[l].size(), counts[l], streams.at(l))) {
-      mask.layers[l].set(i);
-    }
-  }
-  return mask;
-}
-
-Mask dense_seed(const Network& network, const Parameters& /*initial*/, std::int64_t present,
-                std::uint64_t /*seed*/) {
-  if (present != network.connections()) {
-    throw Error("seed rule dense",
-                fmt::format("{} of {} connections asked for", present, network.connections()),
-                "ask for density 1 or take another seed rule");
-  }
-  return {network, true};
-}
-
-constexpr std::array<SeedRule, 4> kSeedRules{{
-    {"phew", "random walks along large weights: every walk is a whole path",
-     "Patil & Dovrolis 2021, PHEW", DisconnectedPolicy::fail, phew_seed},
-    {"random", "uniform over all connections", "", DisconnectedPolicy::warn, random_seed},
-    {"erk", "exact ERK counts, random within layers", "Evci et al. 2020, Rigging the lottery",
-     DisconnectedPolicy::warn, erk_seed},
-    {"dense", "all connections", "", DisconnectedPolicy::warn, dense_seed},
-}};
 
 /// Units on no path: those without an effective incoming connection.
 struct Disconnected {
@@ -106,6 +43,23 @@ Disconnected disconnected_units(const Network& network, const Mask& mask) {
     }
   }
   return result;
+}
+
+/// "; LAYER and 2 others have no connection left", or nothing.
+std::string collapsed_layers(const Network& network, const Mask& mask) {
+  std::string first;
+  std::int64_t others = 0;
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    if (mask.layers[l].count() == 0) {
+      others += first.empty() ? 0 : 1;
+      first = first.empty() ? network.layers[l].name : first;
+    }
+  }
+  if (first.empty()) {
+    return {};
+  }
+  return others == 0 ? fmt::format("; {} has no connection left", first)
+                     : fmt::format("; {} and {} others have no connection left", first, others);
 }
 
 std::int64_t unit_count(const Network& network) {
@@ -204,12 +158,6 @@ void repair(const Network& network, Seed& seed, std::uint64_t number) {
 
 }  // namespace
 
-std::span<const SeedRule> seed_rule_table() { return kSeedRules; }
-
-const SeedRule& find_seed_rule(std::string_view name) {
-  return find_row(kSeedRules, name, "--seed-rule");
-}
-
 std::int64_t present_for_density(const Network& network, double density) {
   if (!(density > 0 && density <= 1)) {
     throw Error(network.name, fmt::format("density {} is not in (0, 1]", density));
@@ -222,19 +170,23 @@ std::int64_t present_for_density(const Network& network, double density) {
   return present;
 }
 
-Seed make_seed(const Network& network, const Parameters& initial, std::string_view rule,
-               double density, DisconnectedPolicy policy, std::uint64_t seed) {
+Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy) {
+  const Network& network = request.network;
   Seed result;
-  result.mask =
-      find_seed_rule(rule).make(network, initial, present_for_density(network, density), seed);
+  SeedMask made = find_seed_rule(rule).make(request);
+  result.mask = std::move(made.mask);
+  result.context = std::move(made.context);
+  result.sweep_flops = made.sweep_flops;
   const Disconnected disconnected = disconnected_units(network, result.mask);
   result.disconnected = disconnected.count;
   if (disconnected.count == 0) {
     return result;
   }
   const std::string problem =
-      fmt::format("{} of {} units are on no input-output path (seed rule {}, density {})",
-                  disconnected.count, unit_count(network), rule, density);
+      fmt::format("{} of {} units are on no input-output path (seed rule {}, density {:.3g}){}",
+                  disconnected.count, unit_count(network), rule,
+                  static_cast<double>(request.present) / static_cast<double>(network.connections()),
+                  collapsed_layers(network, result.mask));
   const std::string where = fmt::format("{}: {}", network.name, disconnected.first);
   switch (policy) {
     case DisconnectedPolicy::fail:
@@ -244,10 +196,15 @@ Seed make_seed(const Network& network, const Parameters& initial, std::string_vi
       result.warning = fmt::format("{}: {}", where, problem);
       break;
     case DisconnectedPolicy::repair:
-      repair(network, result, seed);
+      repair(network, result, request.seed);
       break;
   }
   return result;
+}
+
+Seed make_seed(const Network& network, const Parameters& initial, std::string_view rule,
+               double density, DisconnectedPolicy policy, std::uint64_t seed) {
+  return make_seed({network, initial, present_for_density(network, density), seed}, rule, policy);
 }
 
 }  // namespace gcg

@@ -1,18 +1,41 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "graph/network.h"
 #include "graph/parameters.h"
+#include "score/gradient_score.h"
 #include "topology/mask.h"
 
 namespace gcg {
 
-/// What happens when a mask leaves units on no input-output path.
+/// What happens when a mask leaves units on no input-output path, or a layer without connections.
 enum class DisconnectedPolicy : std::uint8_t { fail, warn, repair };
+
+/// What a seed rule makes its mask from.
+struct SeedRequest {
+  const Network& network;
+  const Parameters& initial;  ///< fresh dense weights
+  std::int64_t present = 0;   ///< connections the mask shall have
+  std::uint64_t seed = 1;
+  CurvatureSource curvature{};         ///< for grasp
+  GradientSource gradients{};          ///< for rules that look at training images
+  std::int64_t batches = 1;            ///< of images
+  std::int64_t rounds = 100;           ///< of SynFlow
+  bool inverted = false;               ///< keep the smallest scores: a control
+  std::filesystem::path allocation{};  ///< file of densities per layer, for the rule table
+};
+
+/// A mask of a seed rule.
+struct SeedMask {
+  Mask mask{};
+  std::string context{};   ///< how its scores came about; empty if there are none
+  double sweep_flops = 0;  ///< of scores without images
+};
 
 /// One row of the table of seed rules: makes a mask of exactly `present` connections on fresh
 /// weights.
@@ -21,11 +44,14 @@ struct SeedRule {
   std::string_view about;
   std::string_view reference;
   DisconnectedPolicy default_policy;
-  Mask (*make)(const Network&, const Parameters& initial, std::int64_t present, std::uint64_t seed);
+  bool scored;  ///< ranks connections by a score: can be inverted
+  bool images;  ///< looks at training images
+  SeedMask (*make)(const SeedRequest&);
 };
 
-/// phew, random (uniform over all connections), erk (exact ERK counts, random within layers), dense
-/// (an Error unless all connections are asked for).
+/// phew; random, uniform, uniform_dense_first, er, erk, table (layer counts from the allocation of
+/// that name or from a file; at random within layers); magnitude, snip, grasp, synflow (the largest
+/// scores); dense (an Error unless all connections are asked for). Stream: "seed-mask".
 std::span<const SeedRule> seed_rule_table();
 const SeedRule& find_seed_rule(std::string_view name);
 
@@ -37,16 +63,21 @@ struct Seed {
   std::int64_t disconnected = 0;  ///< units on no path (hidden or output), before a repair
   std::int64_t moved = 0;         ///< connections moved by a repair (the count stays exact)
   std::string warning;            ///< for the policy warn; empty if there is nothing to tell
+  std::string context;            ///< as SeedMask
+  double sweep_flops = 0;
 };
 
 /// Makes the mask and applies the policy to the units that are on no path of the real network
-/// (topology/reachability.h). fail: an Error that names the first disconnected unit and the counts;
-/// repair: every unit without incoming connection gets one, every hidden unit without outgoing
-/// connection gets one, drawn uniformly; as many are taken, one by one and at random, from the
-/// layer with most that still has a connection whose loss leaves no unit without one. The count
-/// stays exact. Errors of the repair: no connection left to take; units still on no path after
-/// several tries. Input channels that are never used are exempt. Streams: "seed-mask",
-/// "seed-repair".
+/// (topology/reachability.h). fail: an Error that names the first disconnected unit and the counts,
+/// or the first layer left without any connection; repair: every unit without incoming connection
+/// gets one, every hidden unit without outgoing connection gets one, drawn uniformly; as many are
+/// taken, one by one and at random, from the layer with most that still has a connection whose loss
+/// leaves no unit without one. The count stays exact. Errors of the repair: no connection left to
+/// take; units still on no path after several tries. Input channels that are never used are exempt.
+/// Stream: "seed-repair".
+Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy);
+
+/// The same for rules that need no more than this.
 Seed make_seed(const Network& network, const Parameters& initial, std::string_view rule,
                double density, DisconnectedPolicy policy, std::uint64_t seed);
 

@@ -27,9 +27,12 @@ class FixedMask final : public Method {
     list.add("mask-stage", mask_stage_, {-1, 1e6}, "stage of --mask-file; -1: the last")
         .used_if([this] { return !mask_file_.empty(); }, "there is no --mask-file");
     add_seed_options(list, seed_);
-    for (const char* name : {"seed-rule", "seed-density", "disconnected"}) {
+    for (const std::string& name : seed_option_names()) {
       list.restrict(name, seeded, "the mask comes from --mask-file");
     }
+    list.add("shuffle", shuffle_, "control: the layer counts of the mask, connections at random");
+    list.add("reinitialise", reinitialise_,
+             "control: the mask on other initial weights than it was made from");
     list.add(
         "cycles", cycles_, {0, 1e6},
         "cycles of --stage-epochs each, as many as the growth path has stages; 0: the recipe once");
@@ -52,9 +55,9 @@ class FixedMask final : public Method {
   }
 
   Phase begin(MethodContext& context) const override {
-    std::int64_t moved = 0;
+    AppliedSeed seed;
     if (mask_file_.empty()) {
-      moved = apply_seed(seed_, context);
+      seed = apply_seed(seed_, context);
     } else {
       Mask mask = read_stage_mask(mask_file_, mask_stage_);
       try {
@@ -65,9 +68,11 @@ class FixedMask final : public Method {
       context.state.mask = std::move(mask);
       clear_absent(context.state);
     }
+    control(context);
     Phase phase =
         cycles_ > 0 ? stage_phase(training_, context.recipe, 0) : whole_recipe(context.recipe);
-    phase.repaired = moved;
+    phase.repaired = seed.moved;
+    phase.scores = seed.scores;
     return phase;
   }
 
@@ -82,6 +87,22 @@ class FixedMask final : public Method {
   }
 
  private:
+  /// Other connections in the same layers, other weights under the same mask.
+  void control(MethodContext& context) const {
+    Mask mask = context.state.mask;
+    if (shuffle_) {
+      for (std::size_t l = 0; l < mask.layers.size(); ++l) {
+        RandomStream stream(context.seed, "shuffled-mask", l);
+        mask.layers[l] = random_layer(mask.layers[l].size(), mask.layers[l].count(), stream);
+      }
+    }
+    if (shuffle_ || reinitialise_) {
+      const std::uint64_t seed =
+          reinitialise_ ? RandomStream(context.seed, "reinitialise").next_u64() : context.seed;
+      context.state = initial_state(context.network, mask, seed);
+    }
+  }
+
   static Phase whole_recipe(const Recipe& recipe) {
     Phase phase;
     phase.name = "fixed";
@@ -93,6 +114,8 @@ class FixedMask final : public Method {
   std::string mask_file_;
   std::int64_t mask_stage_ = -1;
   SeedOptions seed_;
+  bool shuffle_ = false;
+  bool reinitialise_ = false;
   std::int64_t cycles_ = 0;
   StageTraining training_;
 };

@@ -78,9 +78,11 @@ class Gcg final : public Method {
   }
 
   Phase begin(MethodContext& context) const override {
-    const std::int64_t moved = apply_seed(seed_, context);
+    const AppliedSeed seed = apply_seed(seed_, context);
     Phase phase = stage_phase(training_, context.recipe, 0);
-    phase.repaired = moved;
+    phase.repaired = seed.moved;
+    phase.scores = seed.scores;
+    phase.gradient_average = gradient_average(rule_);
     return phase;
   }
 
@@ -154,6 +156,8 @@ class Gcg final : public Method {
     phase.grown = report.grown;
     phase.repaired = report.repaired;
     phase.growth_overlap = report.overlap;
+    phase.scores = report.scores;
+    phase.gradient_average = gradient_average(rule_);
     return phase;
   }
 

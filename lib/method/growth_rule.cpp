@@ -2,50 +2,38 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
+#include <utility>
 
-#include "base/lookup.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "growth/grow.h"
 #include "topology/allocation.h"
-#include "train/cost.h"
 
 namespace gcg {
 
 namespace {
 
-Scores path_rule(MethodContext& context, const GrowthRuleOptions& options, int power) {
-  context.record.cost.scoring_flops += path_score_flops(context.network, context.state.mask);
-  const PathNorm norm = options.path_norm == "folded" ? PathNorm::folded : PathNorm::identity;
-  return path_scores(context.network, context.state.values, context.state.mask, {norm, power});
-}
-
-Scores score_path(MethodContext& context, const GrowthRuleOptions& options) {
-  return path_rule(context, options, 1);
-}
-
-Scores score_path_l2(MethodContext& context, const GrowthRuleOptions& options) {
-  return path_rule(context, options, 2);
-}
-
-Scores score_gradient(MethodContext& context, const GrowthRuleOptions& /*options*/) {
-  const auto stage = static_cast<std::uint64_t>(context.record.stages.back().stage);
-  return magnitude_scores(context.network, context.dense_gradients(stage));
-}
-
-Scores score_random(MethodContext& context, const GrowthRuleOptions& /*options*/) {
-  return uniform_scores(context.network);
-}
-
-const GrowthRule& find_growth_rule(std::string_view name) {
-  return find_row(growth_rule_table(), name, "--growth-rule");
-}
+/// Weight of the old average after every update: that of the recipe's usual momentum.
+constexpr double kGradientAverage = 0.9;
 
 SamplingLaw sampling_law(const GrowthRuleOptions& options) {
   if (options.selection == "greedy") {
     return {std::numeric_limits<double>::infinity(), 0};
   }
   return {options.beta, options.lambda};
+}
+
+Scored stage_scores(std::string_view rule, MethodContext& context,
+                    const GrowthRuleOptions& options) {
+  const auto stage = static_cast<std::uint64_t>(context.record.stages.back().stage);
+  const PathNorm norm = options.path_norm == "folded" ? PathNorm::folded : PathNorm::identity;
+  Scored scored = rule_score(rule, context, norm, stage);
+  if (options.inverted) {
+    scored.scores = inverted(std::move(scored.scores));
+    scored.context += ", inverted";
+  }
+  return scored;
 }
 
 /// New connections per layer under another distribution than the rule's own global one.
@@ -70,7 +58,11 @@ std::vector<std::int64_t> layer_quotas(MethodContext& context, const GrowthRuleO
     return quotas_towards(network, mask, largest_remainder(wanted, total, layer_sizes(network)),
                           count);
   }
-  const Scores scores = find_growth_rule(options.quotas).score(context, options);
+  if (options.quotas == "table") {
+    return quotas_towards(network, mask,
+                          read_allocation(options.allocation_file, network, total).counts, count);
+  }
+  const Scores scores = stage_scores(options.quotas, context, options).scores;
   const RandomStream stream(context.seed, fmt::format("growth-quotas-{}", stage));
   return select_global(network, mask, scores, count, sampling_law(options), stream).counts();
 }
@@ -84,24 +76,40 @@ NewWeight new_weight(const std::string& name) {
 
 }  // namespace
 
-const std::vector<GrowthRule>& growth_rule_table() {
-  static const std::vector<GrowthRule> table{
-      {"path", "sum over paths of the product of the |w| of the other connections (PathGrow)",
-       score_path},
-      {"path_l2", "the same with w^2: the exact gain of the path kernel's trace", score_path_l2},
-      {"gradient", "magnitude of the loss gradient on one training batch", score_gradient},
-      {"random", "every absent connection alike", score_random},
-  };
-  return table;
+std::vector<std::string> growth_rule_names() {
+  std::vector<std::string> names;
+  for (const ScoreRule& rule : score_table()) {
+    if (rule.grows) {
+      names.emplace_back(rule.name);
+    }
+  }
+  return names;
+}
+
+double gradient_average(const GrowthRuleOptions& options) {
+  return options.rule == "momentum" || options.quotas == "momentum" ? kGradientAverage : 0;
+}
+
+Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,
+                  std::uint64_t batch) {
+  Scored scored = score(rule, {.network = context.network,
+                               .state = context.state,
+                               .path_norm = norm,
+                               .gradients = context.gradients,
+                               .first_batch = batch,
+                               .gradient_average = &context.memory.gradient_average});
+  context.record.cost.scoring_flops += scored.sweep_flops;
+  return scored;
 }
 
 void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
-  const std::vector<std::string> rules = row_names(growth_rule_table());
-  std::vector<std::string> quotas{"global", "uniform", "erk", "current"};
+  const std::vector<std::string> rules = growth_rule_names();
+  std::vector<std::string> quotas{"global", "uniform", "erk", "current", "table"};
   quotas.insert(quotas.end(), rules.begin(), rules.end());
   const auto sampled = [&options] {
     // Equal scores make every law the uniform one.
-    const bool scored_quotas = options.quotas.starts_with("path") || options.quotas == "gradient";
+    const bool scored_quotas = options.quotas.starts_with("path") || options.quotas == "gradient" ||
+                               options.quotas == "momentum";
     return options.selection == "sampled" && (options.rule != "random" || scored_quotas);
   };
   const auto uses_paths = [&options] {
@@ -127,6 +135,13 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
                   "start of a grown connection");
   list.add("repair", options.repair,
            "give hidden units that lack both sides an incoming and an outgoing connection");
+  list.add("invert-scores", options.inverted, "control: rank connections by 1 / score")
+      .used_if([&options] { return options.rule != "random"; },
+               "equal scores have no order to invert");
+  list.add("allocation-file", options.allocation_file,
+           "densities per layer, lines 'LAYER DENSITY', for quotas table")
+      .identified_by([&options] { return hex(sha256(read_file(options.allocation_file))); })
+      .used_if([&options] { return options.quotas == "table"; }, "the quotas are not a table");
 }
 
 GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
@@ -145,7 +160,9 @@ GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std:
     report.repaired = repair.connections;
     count -= repair.connections;
   }
-  const Scores scores = find_growth_rule(options.rule).score(context, options);
+  Scored scored = stage_scores(options.rule, context, options);
+  const Scores& scores = scored.scores;
+  report.scores = fmt::format("{}: {}", options.rule, scored.context);
   const RandomStream stream(context.seed, fmt::format("growth-{}", stage));
   const Mask added =
       options.quotas == "global"

@@ -6,7 +6,7 @@
 
 #include "base/options.h"
 #include "growth/sampling.h"
-#include "score/path_score.h"
+#include "score/score_table.h"
 #include "train/method.h"
 
 namespace gcg {
@@ -21,17 +21,15 @@ struct GrowthRuleOptions {
   std::string quotas = "global";
   std::string new_weights = "zero";
   bool repair = true;
+  bool inverted = false;
+  std::string allocation_file;
 };
 
-/// One row of the table of growth rules: a score per connection of the network as it stands.
-struct GrowthRule {
-  std::string_view name;
-  std::string_view about;
-  Scores (*score)(MethodContext&, const GrowthRuleOptions&);
-};
+/// The scores that rank absent connections, in the order of the table of scores.
+std::vector<std::string> growth_rule_names();
 
-/// path, path_l2, gradient, random. To add one: write its function, add its row.
-const std::vector<GrowthRule>& growth_rule_table();
+/// The dense gradients that a stage under these options has to average: Phase::gradient_average.
+double gradient_average(const GrowthRuleOptions& options);
 
 void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options);
 
@@ -40,7 +38,13 @@ struct GrowthReport {
   std::int64_t grown = 0;     ///< connections added, the repaired ones included
   std::int64_t repaired = 0;  ///< of those, by the repair of dead units
   double overlap = 0;  ///< of the selected connections with a second draw: StageRow::growth_overlap
+  std::string scores;  ///< how they came about: StageRow::scores
 };
+
+/// The score of a rule on context.state; its sweeps are counted. `batch` is the number of the first
+/// batch of images.
+Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,
+                  std::uint64_t batch);
 
 /// Adds exactly `count` connections to context.state for the stage that follows `stage`: repairs
 /// dead units first, then scores, then selects. Streams are keyed by the stage. Errors name layer

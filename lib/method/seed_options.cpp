@@ -1,7 +1,11 @@
 #include "method/seed_options.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "base/file.h"
+#include "base/hash.h"
 #include "base/lookup.h"
 #include "growth/seed.h"
 
@@ -10,19 +14,18 @@ namespace gcg {
 namespace {
 
 DisconnectedPolicy policy_of(const SeedOptions& options) {
-  if (options.disconnected == "fail") {
-    return DisconnectedPolicy::fail;
-  }
-  if (options.disconnected == "warn") {
-    return DisconnectedPolicy::warn;
-  }
-  if (options.disconnected == "repair") {
-    return DisconnectedPolicy::repair;
-  }
-  return find_seed_rule(options.rule).default_policy;
+  return options.disconnected == "auto" ? find_seed_rule(options.rule).default_policy
+                                        : disconnected_policy(options.disconnected);
 }
 
 }  // namespace
+
+DisconnectedPolicy disconnected_policy(std::string_view name) {
+  if (name == "fail") {
+    return DisconnectedPolicy::fail;
+  }
+  return name == "warn" ? DisconnectedPolicy::warn : DisconnectedPolicy::repair;
+}
 
 void add_seed_options(OptionList& list, SeedOptions& options) {
   list.add_choice("seed-rule", options.rule, row_names(seed_rule_table()),
@@ -32,17 +35,50 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
       "disconnected", options.disconnected, {"auto", "fail", "warn", "repair"},
       "what to do about hidden units on no path of the first mask, auto: fail for phew, "
       "warn for others");
+  list.add("seed-allocation-file", options.allocation_file,
+           "densities per layer, lines 'LAYER DENSITY', for seed rule table")
+      .identified_by([&options] { return hex(sha256(read_file(options.allocation_file))); })
+      .used_if([&options] { return options.rule == "table"; }, "the seed rule is not table");
+  list.add("seed-batches", options.batches, {1, 1e6},
+           "batches of training images over which a seed rule averages gradients")
+      .used_if([&options] { return find_seed_rule(options.rule).images; },
+               "the seed rule looks at no images");
+  list.add("synflow-rounds", options.rounds, {1, 1e6}, "rounds of scoring and pruning")
+      .used_if([&options] { return options.rule == "synflow" && !options.inverted; },
+               "the seed rule is not synflow, or is inverted, which has one round");
+  list.add("seed-inverted", options.inverted, "control: keep the smallest scores")
+      .used_if([&options] { return find_seed_rule(options.rule).scored; },
+               "the seed rule has no scores");
 }
 
-std::int64_t apply_seed(const SeedOptions& options, MethodContext& context) {
-  Seed seed = make_seed(context.network, context.state.values, options.rule, options.density,
-                        policy_of(options), context.seed);
+std::vector<std::string> seed_option_names() {
+  return {"seed-rule",    "seed-density",   "disconnected", "seed-allocation-file",
+          "seed-batches", "synflow-rounds", "seed-inverted"};
+}
+
+AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context) {
+  SeedRequest request{context.network, context.state.values,
+                      present_for_density(context.network, options.density), context.seed};
+  request.gradients = context.gradients;
+  request.curvature = context.curvature;
+  request.batches = options.batches;
+  request.rounds = options.rounds;
+  request.inverted = options.inverted;
+  request.allocation = options.allocation_file;
+  Seed seed = make_seed(request, options.rule, policy_of(options));
   if (!seed.warning.empty()) {
     context.record.warnings.push_back(seed.warning);
   }
+  context.record.cost.scoring_flops += seed.sweep_flops;
   context.state.mask = std::move(seed.mask);
   clear_absent(context.state);
-  return seed.moved;
+  AppliedSeed applied;
+  applied.moved = seed.moved;
+  if (!seed.context.empty()) {
+    applied.scores =
+        fmt::format("{}{}: {}", options.rule, options.inverted ? " inverted" : "", seed.context);
+  }
+  return applied;
 }
 
 }  // namespace gcg

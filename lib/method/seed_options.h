@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/options.h"
+#include "growth/seed.h"
 #include "train/method.h"
 
 namespace gcg {
@@ -12,12 +16,26 @@ struct SeedOptions {
   std::string rule = "phew";
   double density = 0.05;
   std::string disconnected = "auto";
+  std::string allocation_file{};
+  std::int64_t batches = 1;  ///< of images, for scores that look at them
+  std::int64_t rounds = 100;
+  bool inverted = false;
 };
 
 void add_seed_options(OptionList& list, SeedOptions& options);
 
+/// The names of the options that add_seed_options adds.
+std::vector<std::string> seed_option_names();
+
+/// "fail", "warn" or "repair".
+DisconnectedPolicy disconnected_policy(std::string_view name);
+
 /// Makes the first mask on the fresh weights of context.state and applies it. A warning goes into
-/// the record. Returns the number of connections that a repair moved. Errors: as make_seed.
-std::int64_t apply_seed(const SeedOptions& options, MethodContext& context);
+/// the record. Errors: as make_seed.
+struct AppliedSeed {
+  std::int64_t moved = 0;  ///< connections that a repair moved
+  std::string scores;      ///< how they came about: StageRow::scores
+};
+AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context);
 
 }  // namespace gcg

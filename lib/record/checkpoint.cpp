@@ -113,6 +113,17 @@ Checkpoint parse(const fs::path& path, std::span<const std::byte> content) {
   const std::vector<std::uint8_t> text =
       image.root().read_array<std::uint8_t>("method_state", {hdf5::kAny});
   checkpoint.method_state.assign(text.begin(), text.end());
+  const Network& network = checkpoint.record.network;
+  if (image.root().has("kept")) {
+    checkpoint.memory.kept = layout::read_state(image.root().open_group("kept"), network);
+  }
+  if (image.root().has("gradient_average")) {
+    const hdf5::Object group = image.root().open_group("gradient_average");
+    for (const Layer& layer : network.layers) {
+      checkpoint.memory.gradient_average.push_back(
+          group.read_array<float>(hdf5::link_name(layer.name), {layer.connections()}));
+    }
+  }
   return checkpoint;
 }
 
@@ -155,6 +166,18 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
                                        checkpoint.method_state.end());
   image.root().write_array<std::uint8_t>("method_state", text, {std::ssize(text)});
+  const MethodMemory& memory = checkpoint.memory;
+  const Network& network = checkpoint.record.network;
+  if (memory.kept) {
+    layout::write_state(image.root().create_group("kept"), network, *memory.kept);
+  }
+  if (!memory.gradient_average.empty()) {
+    const hdf5::Object group = image.root().create_group("gradient_average");
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+      group.write_array<float>(hdf5::link_name(network.layers[l].name), memory.gradient_average[l],
+                               {network.layers[l].connections()});
+    }
+  }
   const std::vector<std::byte> content = sealed(image.bytes());
 
   // The old file gets a second name before it is replaced, so that at every moment the newest name

@@ -21,12 +21,20 @@ struct Position {
   std::int64_t samples = 0;
 };
 
+/// What a method remembers beyond the record and the state.
+struct MethodMemory {
+  std::optional<TrainingState> kept;                 ///< a state to go back to
+  std::vector<std::vector<float>> gradient_average;  ///< dense, per layer; empty if none is kept
+  bool operator==(const MethodMemory&) const = default;
+};
+
 /// Everything needed to go on: the truth of a run; the run file is rebuilt from it.
 struct Checkpoint {
   RunRecord record;
   TrainingState state;
   Position position;
-  std::string method_state;  ///< JSON text of the method's own variables and of the phase under way
+  std::string method_state;  ///< JSON text of the phase under way
+  MethodMemory memory{};
 };
 
 /// Writes folder/checkpoint.gcg atomically with magic, version, size and SHA-256; the one before is

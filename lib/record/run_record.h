@@ -83,6 +83,8 @@ struct StageRow {
   /// a second draw at the same layer counts (1: no choice was left). NaN where nothing was
   /// selected.
   double growth_overlap = std::numeric_limits<double>::quiet_NaN();
+  std::string scores;  ///< the last score behind this stage's mask and how it came about: rule,
+                       ///< mode of batch norm, precision, batches; empty if there was none
   Extrapolation fit;  ///< after this stage (outcome too_few_stages where there is none)
   std::string
       decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...

@@ -124,6 +124,8 @@ inline constexpr std::tuple kStages{
           "of those, by the repair of dead units; first stage: moved by the repair of the seed"},
     Field{"growth_overlap", &StageRow::growth_overlap, "1",
           "Jaccard index of the selected connections with a second draw at the same layer counts"},
+    Field{"scores", &StageRow::scores, "none",
+          "the last score behind the stage's mask: rule, mode of batch norm, precision, batches"},
     Field{"decision", &StageRow::decision, "none", "what was decided after the stage"},
     Field{"training_flops", &StageRow::training_flops, "FLOP", "of this stage, growth included"},
     Field{"seconds", &StageRow::seconds, "s", "of this stage"},

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -55,6 +57,37 @@ Scores uniform_scores(const Network& network) {
   scores.log_values.reserve(network.layers.size());
   for (const Layer& layer : network.layers) {
     scores.log_values.emplace_back(static_cast<std::size_t>(layer.connections()), 0.0);
+  }
+  return scores;
+}
+
+Scores synflow_scores(const Network& network, const Parameters& parameters, const Mask& mask,
+                      const PathOptions& options) {
+  Scores scores = path_scores(network, parameters, mask, options);
+  for (std::size_t l = 0; l < scores.log_values.size(); ++l) {
+    for (std::size_t c = 0; c < scores.log_values[l].size(); ++c) {
+      double& score = scores.log_values[l][c];
+      score = mask.layers[l].test(static_cast<std::int64_t>(c))
+                  ? score + std::log(std::abs(static_cast<double>(parameters.weights[l][c])))
+                  : -std::numeric_limits<double>::infinity();
+    }
+  }
+  return scores;
+}
+
+Scores inverted(Scores scores) {
+  constexpr double none = -std::numeric_limits<double>::infinity();
+  double largest = 0;
+  for (std::vector<double>& layer : scores.log_values) {
+    for (double& value : layer) {
+      value = value == none ? none : -value;
+      largest = std::max(largest, value);
+    }
+  }
+  for (std::vector<double>& layer : scores.log_values) {
+    for (double& value : layer) {
+      value = value == none ? largest + 1 : value;
+    }
   }
   return scores;
 }

@@ -24,11 +24,21 @@ struct Scores {
 Scores path_scores(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options = {});
 
-/// log |g| of dense gradients, the gradient rule's score. Values that do not fit or are not finite
-/// are an Error that names the layer.
+/// SynFlow (Tanaka et al. 2020), |w dR/dw| of R = sum of the outputs of the network of |w| for an
+/// input of ones: |w| times the path score, that is the path weight through the connection; 0 where
+/// it is absent. Activations are identities and max pooling counts as average, so that dead units
+/// and ties do not matter; never below the smallest double, whatever the depth.
+Scores synflow_scores(const Network& network, const Parameters& parameters, const Mask& mask,
+                      const PathOptions& options = {});
+
+/// log |v| of weights, gradients or their average: the scores of the magnitude, gradient and
+/// momentum rules. Values that do not fit or are not finite are an Error that names the layer.
 Scores magnitude_scores(const Network& network, const std::vector<std::vector<float>>& values);
 
 /// The same score (0 = log 1) everywhere: the random rule.
 Scores uniform_scores(const Network& network);
+
+/// The order turned round, a control: 1 / score; a score of 0 becomes the largest of all.
+Scores inverted(Scores scores);
 
 }  // namespace gcg

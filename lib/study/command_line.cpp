@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "extrapolate/curve.h"
 #include "growth/seed.h"
-#include "method/growth_rule.h"
 #include "method/methods.h"
+#include "score/score_table.h"
+#include "topology/allocation.h"
 
 namespace gcg {
 
@@ -43,6 +44,7 @@ po::options_description describe_run_options() {
 po::options_description describe_program_options() {
   po::options_description program("Program", kLineLength);
   program.add_options()("help", "print this and exit")("list", "print what is registered and exit")(
+      "bibtex", "print the references of what is registered and exit")(
       "version", "print version and build and exit")(
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
       "config", po::value<std::string>()->value_name("FILE"),
@@ -105,6 +107,7 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
   RunCommand command;
   command.help = values.count("help") != 0;
   command.list = values.count("list") != 0;
+  command.bibtex = values.count("bibtex") != 0;
   command.version = values.count("version") != 0;
   command.dry_run = values.count("dry-run") != 0;
   for (const auto& [name, value] : values) {
@@ -131,7 +134,9 @@ std::string run_help() {
 std::string run_list() {
   std::string text;
   list_table(text, "Methods (--method)", method_table());
-  list_table(text, "Growth rules (--growth-rule)", growth_rule_table());
+  list_table(text, "Scores (--growth-rule, --regrow, and behind seed rules)", score_table());
+  list_table(text, "Allocations (--quotas, --prune-scope, and behind seed rules)",
+             allocation_table());
   list_table(text, "Seed rules (--seed-rule)", seed_rule_table());
   list_table(text, "Extrapolators (--extrapolator)", extrapolator_table());
   list_table(text, "Networks (--network)", network_table());

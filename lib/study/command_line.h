@@ -12,6 +12,7 @@ struct RunCommand {
   GivenOptions given;
   bool help = false;
   bool list = false;
+  bool bibtex = false;
   bool version = false;
   bool dry_run = false;
 };

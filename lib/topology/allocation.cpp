@@ -3,10 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <fstream>
 #include <numeric>
+#include <optional>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/lookup.h"
 
 namespace gcg {
 
@@ -40,12 +45,74 @@ void check_request(std::span<const double> wanted, std::int64_t sum,
   }
 }
 
+Allocation in_proportion(const Network& network, const std::vector<double>& shares,
+                         std::int64_t present) {
+  const std::vector<std::int64_t> sizes = layer_sizes(network);
+  return {capped_shares(shares, present, sizes), largest_remainder(shares, present, sizes)};
+}
+
+Allocation uniform(const Network& network, std::int64_t present) {
+  const std::vector<std::int64_t> sizes = layer_sizes(network);
+  return in_proportion(network, {sizes.begin(), sizes.end()}, present);
+}
+
+Allocation uniform_dense_first(const Network& network, std::int64_t present) {
+  const std::vector<std::int64_t> sizes = layer_sizes(network);
+  if (present < sizes.front()) {
+    throw Error(fmt::format("{}: {}", network.name, network.layers.front().name),
+                fmt::format("a dense first layer has {} connections, {} are asked for in all",
+                            sizes.front(), present),
+                "ask for a higher density or take another allocation");
+  }
+  std::vector<double> shares(sizes.begin(), sizes.end());
+  shares.front() = 0;
+  Allocation rest = in_proportion(network, shares, present - sizes.front());
+  rest.wanted.front() = static_cast<double>(sizes.front());
+  rest.counts.front() = sizes.front();
+  return rest;
+}
+
+/// Density times size: the denominator of the formula cancels.
+Allocation erdos_renyi(const Network& network, std::int64_t present, bool with_kernel) {
+  std::vector<double> shares;
+  for (const Layer& layer : network.layers) {
+    const bool convolution =
+        network.nodes[static_cast<std::size_t>(layer.node)].operation == Operation::convolution;
+    const double kernel = with_kernel && convolution
+                              ? static_cast<double>(layer.kernel_height + layer.kernel_width)
+                              : 0;
+    const double units = static_cast<double>(layer.inputs + layer.outputs) + kernel;
+    shares.push_back(with_kernel ? units : units * static_cast<double>(layer.taps()));
+  }
+  return in_proportion(network, shares, present);
+}
+
+Allocation er(const Network& network, std::int64_t present) {
+  return erdos_renyi(network, present, false);
+}
+
+Allocation erk(const Network& network, std::int64_t present) {
+  return erdos_renyi(network, present, true);
+}
+
+constexpr std::string_view kEvci = "Evci et al. 2020, Rigging the lottery";
+
+constexpr std::array<AllocationRule, 4> kAllocations{{
+    {"uniform", "the same density in every layer", "", uniform},
+    {"uniform_dense_first", "the first layer dense, the same density in all others", kEvci,
+     uniform_dense_first},
+    {"er", "Erdos-Renyi: density in proportion to (n_in + n_out) / (n_in n_out)",
+     "Mocanu et al. 2018, Scalable training of artificial neural networks", er},
+    {"erk", "Erdos-Renyi with kernel terms, layers above 1 dense and the rest solved again", kEvci,
+     erk},
+}};
+
 }  // namespace
 
-std::vector<std::int64_t> largest_remainder(std::span<const double> wanted, std::int64_t sum,
-                                            std::span<const std::int64_t> capacity) {
+std::vector<double> capped_shares(std::span<const double> wanted, std::int64_t sum,
+                                  std::span<const std::int64_t> capacity) {
   check_request(wanted, sum, capacity);
-  std::vector<std::int64_t> result(wanted.size(), 0);
+  std::vector<double> result(wanted.size(), 0);
   std::vector<std::size_t> open;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (wanted[i] > 0) {
@@ -74,22 +141,33 @@ std::vector<std::int64_t> largest_remainder(std::span<const double> wanted, std:
     });
     changed = filled != open.end();
     for (auto i = filled; i != open.end(); ++i) {
-      result[*i] = capacity[*i];
+      result[*i] = static_cast<double>(capacity[*i]);
       rest -= capacity[*i];
     }
     open.erase(filled, open.end());
   }
-  std::vector<double> remainder(wanted.size(), 0);
   for (const std::size_t i : open) {
-    const double quota = rest > 0 ? wanted[i] * scale : 0;
-    result[i] = static_cast<std::int64_t>(std::floor(quota));
-    remainder[i] = quota - std::floor(quota);
+    result[i] = rest > 0 ? wanted[i] * scale : 0;
   }
-  for (const std::size_t i : open) {
+  return result;
+}
+
+std::vector<std::int64_t> largest_remainder(std::span<const double> wanted, std::int64_t sum,
+                                            std::span<const std::int64_t> capacity) {
+  const std::vector<double> quotas = capped_shares(wanted, sum, capacity);
+  std::vector<std::int64_t> result(quotas.size());
+  std::vector<std::size_t> open;
+  std::int64_t rest = sum;
+  for (std::size_t i = 0; i < quotas.size(); ++i) {
+    result[i] = static_cast<std::int64_t>(std::floor(quotas[i]));
     rest -= result[i];
+    if (wanted[i] > 0 && result[i] < capacity[i]) {
+      open.push_back(i);
+    }
   }
-  std::stable_sort(open.begin(), open.end(),
-                   [&](std::size_t a, std::size_t b) { return remainder[a] > remainder[b]; });
+  std::stable_sort(open.begin(), open.end(), [&](std::size_t a, std::size_t b) {
+    return quotas[a] - std::floor(quotas[a]) > quotas[b] - std::floor(quotas[b]);
+  });
   // One round is enough but for rounding errors of the quotas.
   while (rest > 0) {
     for (const std::size_t i : open) {
@@ -102,21 +180,83 @@ std::vector<std::int64_t> largest_remainder(std::span<const double> wanted, std:
   return result;
 }
 
+std::span<const AllocationRule> allocation_table() { return kAllocations; }
+
+Allocation allocate(std::string_view rule, const Network& network, std::int64_t present) {
+  const AllocationRule& row = find_row(kAllocations, rule, "--allocation");
+  if (present < 1 || present > network.connections()) {
+    throw Error(network.name, fmt::format("{} of {} connections asked for by allocation {}",
+                                          present, network.connections(), rule));
+  }
+  return row.allocate(network, present);
+}
+
 std::vector<std::int64_t> uniform_allocation(const Network& network, std::int64_t present) {
-  const std::vector<std::int64_t> sizes = layer_sizes(network);
-  return largest_remainder(std::vector<double>(sizes.begin(), sizes.end()), present, sizes);
+  return uniform(network, present).counts;
 }
 
 std::vector<std::int64_t> erk_allocation(const Network& network, std::int64_t present) {
-  // Density times size: the denominator of the formula cancels.
-  std::vector<double> wanted;
-  for (const Layer& layer : network.layers) {
-    const bool convolution =
-        network.nodes[static_cast<std::size_t>(layer.node)].operation == Operation::convolution;
-    const std::int64_t kernel = convolution ? layer.kernel_height + layer.kernel_width : 0;
-    wanted.push_back(static_cast<double>(layer.inputs + layer.outputs + kernel));
+  return erk(network, present).counts;
+}
+
+Allocation read_allocation(const std::filesystem::path& file, const Network& network,
+                           std::int64_t present) {
+  std::ifstream stream(file);
+  if (!stream) {
+    throw Error(file.string(), "cannot be read");
   }
-  return largest_remainder(wanted, present, layer_sizes(network));
+  std::vector<std::optional<double>> densities(network.layers.size());
+  std::string line;
+  for (std::int64_t number = 1; std::getline(stream, line); ++number) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string name;
+    if (!(words >> name)) {
+      continue;
+    }
+    const std::string where = fmt::format("{}: line {}: {}", file.string(), number, name);
+    double density = 0;
+    if (!(words >> density) || !(density >= 0 && density <= 1)) {
+      throw Error(where, "needs a density in [0, 1]");
+    }
+    const auto layer = std::find_if(network.layers.begin(), network.layers.end(),
+                                    [&](const Layer& known) { return known.name == name; });
+    if (layer == network.layers.end()) {
+      throw Error(where, fmt::format("{} has no layer of this name", network.name));
+    }
+    std::optional<double>& slot =
+        densities[static_cast<std::size_t>(layer - network.layers.begin())];
+    if (slot) {
+      throw Error(where, "the layer is there twice");
+    }
+    slot = density;
+  }
+  std::vector<double> shares;
+  for (std::size_t l = 0; l < densities.size(); ++l) {
+    if (!densities[l]) {
+      throw Error(file.string(), fmt::format("layer {} is missing", network.layers[l].name));
+    }
+    shares.push_back(*densities[l] * static_cast<double>(network.layers[l].connections()));
+  }
+  try {
+    return in_proportion(network, shares, present);
+  } catch (const Error& error) {
+    throw Error(file.string(), error.what());
+  }
+}
+
+std::string allocation_text(const Network& network, const Allocation& allocation,
+                            const Mask& mask) {
+  check_sizes(network, mask);
+  std::string text =
+      fmt::format("# {}: {} of {} connections\n# layer density wanted integer realised size\n",
+                  network.name, mask.present(), network.connections());
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const std::int64_t size = network.layers[l].connections();
+    text += fmt::format("{} {} {} {} {} {}\n", network.layers[l].name,
+                        allocation.wanted[l] / static_cast<double>(size), allocation.wanted[l],
+                        allocation.counts[l], mask.layers[l].count(), size);
+  }
+  return text;
 }
 
 }  // namespace gcg

@@ -151,4 +151,15 @@ void unite(Mask& mask, const Mask& other) {
   }
 }
 
+// Floyd's algorithm: one draw per connection.
+LayerMask random_layer(std::int64_t size, std::int64_t count, RandomStream& stream) {
+  LayerMask mask(size);
+  for (std::int64_t last = size - count; last < size; ++last) {
+    const auto drawn =
+        static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(last) + 1));
+    mask.set(mask.test(drawn) ? last : drawn);
+  }
+  return mask;
+}
+
 }  // namespace gcg

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/random.h"
 #include "graph/network.h"
 
 namespace gcg {
@@ -73,6 +74,9 @@ void check_sizes(const Network& network, const Mask& mask);
 /// |a and b| / |a or b| of one layer or of all; 1 where both are empty.
 double jaccard(const LayerMask& a, const LayerMask& b);
 double jaccard(const Mask& a, const Mask& b);
+
+/// A uniform set of `count` of `size` connections.
+LayerMask random_layer(std::int64_t size, std::int64_t count, RandomStream& stream);
 
 /// The union, in place.
 void unite(Mask& mask, const Mask& other);

@@ -124,6 +124,22 @@ PathSums path_sums(const Network& network, const Parameters& parameters, const M
   return sums;
 }
 
+double log_path_norm(const Network& network, const Parameters& parameters, const Mask& mask,
+                     const PathOptions& options) {
+  PathSweep sweep(network, parameters, mask, options);
+  const std::vector<std::size_t> last = last_readers(network);
+  std::vector<BinaryScaled> complexity(network.nodes.size());
+  for (std::size_t n = 0; n < complexity.size(); ++n) {
+    complexity[n] = sweep.forward(n, complexity, is_last_use(network, last, n));
+    for (const std::int32_t input : network.nodes[n].inputs) {
+      if (last[index(input)] == n) {
+        complexity[index(input)] = {};
+      }
+    }
+  }
+  return log_of_sum(complexity.back());
+}
+
 std::vector<ScaledArray> connection_path_sums(const Network& network, const PathSums& sums) {
   check_sizes(network, sums);
   std::vector<ScaledArray> result;
@@ -211,6 +227,10 @@ double log_path_kernel_trace(const Network& network, const Parameters& parameter
     }
   }
   return log_of_sum(derivative.back());
+}
+
+double path_score_flops(const Network& network, const Mask& mask) {
+  return 2 * forward_flops(network, mask.counts()) + forward_flops(network, layer_sizes(network));
 }
 
 }  // namespace gcg

@@ -47,6 +47,10 @@ struct PathSums {
 PathSums path_sums(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options = {});
 
+/// The path norm alone, bit for bit, by a forward sweep.
+double log_path_norm(const Network& network, const Parameters& parameters, const Mask& mask,
+                     const PathOptions& options = {});
+
 /// Per layer, for every connection, present or absent, [outputs][inputs][kh][kw]: the sum over all
 /// input-output paths through it of the product of the factors of the *other* connections on the
 /// path: sum over positions p of complexity(source, p + tap) x generality(target, p), real padding.
@@ -69,5 +73,9 @@ std::vector<ScaledArray> connection_path_sums(const Network& network, const Para
 /// of power 2, and one of weight w by that and w^2 times the part of its paths' other connections.
 double log_path_kernel_trace(const Network& network, const Parameters& parameters, const Mask& mask,
                              const PathOptions& options = {});
+
+/// FLOPs of the sums of all connections: a forward and a backward sweep over present connections
+/// (one sample) and the products at every connection, present or absent; a multiply-add is 2.
+double path_score_flops(const Network& network, const Mask& mask);
 
 }  // namespace gcg

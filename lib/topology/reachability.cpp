@@ -371,6 +371,26 @@ std::vector<bool> single_node_cuts(const Network& network) {
   return cut;
 }
 
+std::int64_t fewest_live_channels(const Network& network, const Passes& passes) {
+  const std::vector<bool> cuts = single_node_cuts(network);
+  const auto live_channels = [&](std::int32_t node) {
+    std::int64_t live = 0;
+    for (std::int64_t c = 0; c < network.nodes[static_cast<std::size_t>(node)].shape.channels;
+         ++c) {
+      live += intersect(passes.reached(node)[c], passes.read(node)[c]) ? 1 : 0;
+    }
+    return live;
+  };
+  const auto last = static_cast<std::int32_t>(network.nodes.size()) - 1;
+  std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
+  for (std::int32_t n = 1; n < last; ++n) {
+    if (cuts[static_cast<std::size_t>(n)]) {
+      fewest = std::min(fewest, live_channels(n));
+    }
+  }
+  return fewest == std::numeric_limits<std::int64_t>::max() ? live_channels(last) : fewest;
+}
+
 }  // namespace
 
 std::int64_t Reachability::disconnected_units() const {
@@ -421,28 +441,12 @@ Reachability reachability(const Network& network, const Mask& mask) {
     result.unread_units.push_back(std::move(unread));
     result.dead_inputs.push_back(std::move(dead));
   }
+  result.fewest_live_channels = fewest_live_channels(network, passes);
   return result;
 }
 
 std::int64_t fewest_live_channels(const Network& network, const Mask& mask) {
-  const Passes passes(network, mask);
-  const std::vector<bool> cuts = single_node_cuts(network);
-  const auto live_channels = [&](std::int32_t node) {
-    std::int64_t live = 0;
-    for (std::int64_t c = 0; c < network.nodes[static_cast<std::size_t>(node)].shape.channels;
-         ++c) {
-      live += intersect(passes.reached(node)[c], passes.read(node)[c]) ? 1 : 0;
-    }
-    return live;
-  };
-  const auto last = static_cast<std::int32_t>(network.nodes.size()) - 1;
-  std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
-  for (std::int32_t n = 1; n < last; ++n) {
-    if (cuts[static_cast<std::size_t>(n)]) {
-      fewest = std::min(fewest, live_channels(n));
-    }
-  }
-  return fewest == std::numeric_limits<std::int64_t>::max() ? live_channels(last) : fewest;
+  return fewest_live_channels(network, Passes(network, mask));
 }
 
 }  // namespace gcg

@@ -21,6 +21,11 @@ struct Reachability {
   std::vector<std::vector<bool>> unread_units;
   /// Per layer: input channels none of whose present connections is on a path.
   std::vector<std::vector<bool>> dead_inputs;
+  /// Fewest live channels (reached and read) among the tensors that every input-output path crosses
+  /// (the single-node cuts of the layer graph: every present path goes through one of these
+  /// channels), input and output left out. A network without such a tensor has its live logits
+  /// counted.
+  std::int64_t fewest_live_channels = 0;
 
   /// Units on no path: unreached, unread, or reached and read at different positions only.
   [[nodiscard]] std::int64_t disconnected_units() const;
@@ -33,10 +38,7 @@ struct Reachability {
 /// Errors: a mask that does not fit the network.
 Reachability reachability(const Network& network, const Mask& mask);
 
-/// Fewest live channels (reached and read) among the tensors that every input-output path crosses
-/// (the single-node cuts of the layer graph: every present path goes through one of these
-/// channels), input and output left out. A network without such a tensor has its live logits
-/// counted.
+/// The same without the connections.
 std::int64_t fewest_live_channels(const Network& network, const Mask& mask);
 
 }  // namespace gcg

@@ -16,17 +16,6 @@ namespace gcg {
 
 namespace {
 
-/// A uniform set of `count` positions of the layer (Floyd's algorithm: one draw per position).
-LayerMask random_layer(std::int64_t size, std::int64_t count, RandomStream& stream) {
-  LayerMask mask(size);
-  for (std::int64_t last = size - count; last < size; ++last) {
-    const auto drawn =
-        static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(last) + 1));
-    mask.set(mask.test(drawn) ? last : drawn);
-  }
-  return mask;
-}
-
 /// Moves each layer's present connections, with their weights, to random positions of the layer.
 std::pair<Mask, Parameters> scatter_within_layers(const Mask& mask, const Parameters& parameters,
                                                   RandomStream stream) {
@@ -85,9 +74,8 @@ std::int64_t zeros(const std::vector<std::int32_t>& values) {
 
 }  // namespace
 
-MaskStatistics mask_statistics(const Network& network, const Parameters& parameters,
-                               const Mask& mask, const Mask* previous, const Mask& ever,
-                               const StatisticsRequest& request) {
+MaskStatistics mask_measures(const Network& network, const Parameters& parameters, const Mask& mask,
+                             const Mask* previous, const Mask& ever) {
   check_sizes(network, parameters);
   check_sizes(network, mask);
   check_sizes(network, ever);
@@ -118,18 +106,25 @@ MaskStatistics mask_statistics(const Network& network, const Parameters& paramet
   result.density = mask.density();
   result.effective_density = reach.effective_density();
   result.disconnected_units = reach.disconnected_units();
-  result.fewest_live_channels = fewest_live_channels(network, mask);
+  result.fewest_live_channels = reach.fewest_live_channels;
   result.overlap_previous = previous == nullptr ? nan : jaccard(mask, *previous);
   result.ever_present_share = ever.density();
-  result.log_path_norm = path_sums(network, parameters, mask).log_path_norm;
+  result.log_path_norm = log_path_norm(network, parameters, mask);
   result.log_path_kernel_trace = log_path_kernel_trace(network, parameters, mask);
   result.inference_flops = forward_flops(network, mask.counts());
+  result.narrowest_layer = narrowest_layer(network);
+  return result;
+}
+
+MaskStatistics mask_statistics(const Network& network, const Parameters& parameters,
+                               const Mask& mask, const Mask* previous, const Mask& ever,
+                               const StatisticsRequest& request) {
+  MaskStatistics result = mask_measures(network, parameters, mask, previous, ever);
   result.tau_core_units = tau_core(network, parameters, mask, request.tau).units;
   const auto [random_mask, random_parameters] = scatter_within_layers(
       mask, parameters, RandomStream(request.seed, "statistics-random-mask", request.stage));
   result.tau_core_units_random =
       tau_core(network, random_parameters, random_mask, request.tau).units;
-  result.narrowest_layer = narrowest_layer(network);
   return result;
 }
 

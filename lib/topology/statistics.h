@@ -47,6 +47,11 @@ struct StatisticsRequest {
   std::uint64_t stage = 0;  ///< index of that stream
 };
 
+/// All measures of one mask but those of its tau-core, which cost the most. Arguments and errors as
+/// below.
+MaskStatistics mask_measures(const Network& network, const Parameters& parameters, const Mask& mask,
+                             const Mask* previous, const Mask& ever);
+
 /// All measures of one mask. `previous` may be null (first stage); `ever` is the union of the masks
 /// of all earlier stages and this one. Errors: sizes that do not fit the network, a union that
 /// lacks connections of `mask`, and those of path_sums and tau_core.

@@ -18,10 +18,6 @@ double training_flops(const Network& network, const Mask& mask, std::int64_t sam
   return 3 * sparse_forward(network, mask) * static_cast<double>(samples);
 }
 
-double path_score_flops(const Network& network, const Mask& mask) {
-  return 2 * sparse_forward(network, mask) + dense_forward(network);
-}
-
 double dense_gradient_flops(const Network& network, const Mask& mask, std::int64_t samples) {
   return (2 * sparse_forward(network, mask) + dense_forward(network)) *
          static_cast<double>(samples);

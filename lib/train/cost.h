@@ -4,6 +4,7 @@
 
 #include "graph/network.h"
 #include "topology/mask.h"
+#include "topology/path_sums.h"  // path_score_flops: the cost of a score without data
 
 namespace gcg {
 
@@ -12,10 +13,6 @@ namespace gcg {
 
 /// One training step (forward and backward) of `samples` samples under a mask: 3 x forward.
 double training_flops(const Network& network, const Mask& mask, std::int64_t samples);
-
-/// One path score: a forward and a backward sweep over present connections (batch 1) and the
-/// products at every connection, present or absent.
-double path_score_flops(const Network& network, const Mask& mask);
 
 /// One gradient at every position: sparse forward, sparse input gradient, dense weight gradient.
 double dense_gradient_flops(const Network& network, const Mask& mask, std::int64_t samples);

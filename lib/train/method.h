@@ -5,39 +5,54 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/options.h"
 #include "executor/state.h"
+#include "graph/networks.h"
+#include "record/checkpoint.h"
 #include "record/run_record.h"
+#include "score/gradient_score.h"
 #include "train/recipe.h"
 
 namespace gcg {
 
-/// A stretch of training under one learning-rate schedule, at whose end the method decides.
+/// A stretch of training under one learning-rate schedule, at whose end the method decides; on
+/// request also every so many updates within.
 struct Phase {
   std::string name;        ///< "dense", "stage", "final", ...
   std::int64_t stage = 0;  ///< stage the phase belongs to
   std::int64_t epochs = 1;
   Schedule schedule;
-  std::int64_t grown = 0;     ///< connections added to reach this phase's mask
-  std::int64_t repaired = 0;  ///< of those, by the repair of dead units
+  std::int64_t first_update = 0;   ///< updates of the schedule left out at the start
+  std::int64_t mask_interval = 0;  ///< updates between two calls of Method::update; 0: none
+  std::int64_t mask_until = 0;     ///< the last update after which Method::update is called
+  double gradient_average = 0;     ///< > 0: the trainer keeps memory.gradient_average, in which the
+                                   ///< old average has this weight after every update
+  std::string scores;              ///< as StageRow::scores
+  std::int64_t grown = 0;          ///< connections added to reach this phase's mask
+  std::int64_t repaired = 0;       ///< of those, by the repair of dead units
   double growth_overlap =
       std::numeric_limits<double>::quiet_NaN();  ///< as StageRow::growth_overlap
 };
 
-/// What the trainer lends a method at a decision. The record is the method's memory: stages with
-/// accuracies and fits, masks of all stages. A decision must depend on these and on named streams
-/// alone, so that a resumed run repeats it bit for bit.
+/// What the trainer lends a method at a decision. The record and the memory are the method's
+/// memory: stages with accuracies and fits, masks of all stages, what it kept. A decision must
+/// depend on these, the state and on named streams alone, so that a resumed run repeats it bit for
+/// bit.
 struct MethodContext {
   const Network& network;
   const Recipe& recipe;
   std::uint64_t seed;
-  RunRecord& record;     ///< append warnings; set fit and decision of the last stage
-  TrainingState& state;  ///< may be changed: masks, weights, slots
-  /// Gradients of the mean loss at every position, absent too, on one batch of training images
-  /// (stream "gradient-batch", index = argument); its FLOPs are counted.
-  std::function<std::vector<std::vector<float>>(std::uint64_t)> dense_gradients;
+  std::int64_t epoch_updates;  ///< updates per epoch
+  RunRecord& record;           ///< append warnings; set fit and decision of the last stage
+  TrainingState& state;        ///< may be changed: masks, weights, slots
+  MethodMemory& memory;
+  /// On batches of training images, not augmented (stream "gradient-batch", index = number of the
+  /// batch); the FLOPs are counted.
+  GradientSource gradients;
+  CurvatureSource curvature;  ///< on the same batches; may be missing
 };
 
 /// Decides masks, rewinds and phases; the trainer owns data, evaluation, timing and checkpoints.
@@ -56,6 +71,14 @@ class Method {
   /// After a phase, whose row is context.record.stages.back(): sets its decision, may change the
   /// state, returns the next phase, or nothing when the run is complete.
   virtual std::optional<Phase> next(MethodContext& context, const Phase& finished) const = 0;
+  /// Within a phase that asks for it, after its `done`-th update (those left out at its start
+  /// counted): may change state and memory.
+  virtual void update(MethodContext& /*context*/, const Phase& /*phase*/,
+                      std::int64_t /*done*/) const {}
+  /// Width of the network this method trains, for methods that choose one; 0: the network's own.
+  virtual std::int64_t width(std::string_view /*network*/, const NetworkRequest& request) const {
+    return request.width;
+  }
 };
 
 }  // namespace gcg

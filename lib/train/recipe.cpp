@@ -1,5 +1,8 @@
 #include "train/recipe.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace gcg {
 
 void add_recipe_options(OptionList& list, Recipe& recipe) {
@@ -21,6 +24,23 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
            "stratified share of the training images kept for validation; 0: 10 %, or 20 % below "
            "10,000 images");
+  list.add_choice("budget", recipe.budget, {"epochs", "flops", "time"},
+                  "what a method has in common with dense training; flops and time stretch the "
+                  "epochs by 1 / cost-ratio, at most fivefold");
+  list.add("cost-ratio", recipe.cost_ratio, kPositive,
+           "FLOPs or seconds of the method at equal epochs over those of dense training, from a "
+           "run of each")
+      .used_if([&recipe] { return recipe.budget != "epochs"; }, "the budget is epochs");
+}
+
+Recipe with_budget(Recipe recipe) {
+  if (recipe.budget != "epochs") {
+    const double wanted = std::min(kLargestStretch, 1 / recipe.cost_ratio);
+    const auto epochs = static_cast<double>(recipe.epochs);
+    recipe.epochs = std::max<std::int64_t>(1, std::llround(wanted * epochs));
+    recipe.stretch = static_cast<double>(recipe.epochs) / epochs;
+  }
+  return recipe;
 }
 
 Schedule recipe_schedule(const Recipe& recipe) {

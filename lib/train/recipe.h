@@ -22,7 +22,18 @@ struct Recipe {
   double weight_decay = 1e-4;
   bool augment = true;             ///< the data set's own augmentation
   double validation_fraction = 0;  ///< of the training images; 0: 10 %, or 20 % below 10,000 images
+  std::string budget = "epochs";   ///< what is equal to dense training: epochs, flops or time
+  double cost_ratio = 1;           ///< of the method at equal epochs to dense training, calibrated
+  double stretch = 1;              ///< what with_budget() multiplied the epochs by; not an option
 };
+
+/// A stretched training takes at most so many times the epochs.
+inline constexpr double kLargestStretch = 5;
+
+/// The recipe with the epochs that its budget pays for: epochs / cost_ratio, at most 5 times as
+/// many, rounded, at least 1. Schedules follow the epochs; mask updates follow `stretch`. A budget
+/// of epochs changes nothing.
+Recipe with_budget(Recipe recipe);
 
 /// Adds the recipe's options, bound to its members.
 void add_recipe_options(OptionList& list, Recipe& recipe);

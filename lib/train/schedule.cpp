@@ -27,6 +27,8 @@ double learning_rate(const Schedule& schedule, std::int64_t step, std::int64_t s
           static_cast<double>(step - warmup) / static_cast<double>(steps - warmup);
       return schedule.peak * 0.5 * (1 + std::cos(std::numbers::pi * progress));
     }
+    case ScheduleShape::constant:
+      return schedule.peak;
   }
   throw Error("schedule", "not a shape");
 }

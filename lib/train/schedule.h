@@ -7,6 +7,7 @@ namespace gcg {
 enum class ScheduleShape : std::uint8_t {
   step,    ///< the peak, x0.1 after 1/2 and again after 3/4 of the updates
   cosine,  ///< from the peak to 0 along half a cosine
+  constant,
 };
 
 /// Learning rate over one phase of training.

@@ -24,8 +24,15 @@ namespace gcg {
 
 namespace {
 
-std::string phase_text(const Phase& phase) {
-  return nlohmann::json{{"name", phase.name},
+/// `counted`: batches of the epoch under way that density_epochs holds already.
+std::string phase_text(const Phase& phase, std::int64_t counted) {
+  return nlohmann::json{{"counted", counted},
+                        {"first_update", phase.first_update},
+                        {"mask_interval", phase.mask_interval},
+                        {"mask_until", phase.mask_until},
+                        {"gradient_average", phase.gradient_average},
+                        {"scores", phase.scores},
+                        {"name", phase.name},
                         {"stage", phase.stage},
                         {"epochs", phase.epochs},
                         {"shape", static_cast<int>(phase.schedule.shape)},
@@ -37,9 +44,13 @@ std::string phase_text(const Phase& phase) {
       .dump();
 }
 
-Phase read_phase(const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text);
+Phase read_phase(const nlohmann::json& json) {
   Phase phase;
+  phase.first_update = json.value("first_update", phase.first_update);
+  phase.mask_interval = json.value("mask_interval", phase.mask_interval);
+  phase.mask_until = json.value("mask_until", phase.mask_until);
+  phase.scores = json.value("scores", phase.scores);
+  phase.gradient_average = json.value("gradient_average", phase.gradient_average);
   phase.name = json.at("name");
   phase.stage = json.at("stage");
   phase.epochs = json.at("epochs");
@@ -102,18 +113,28 @@ class Training {
   void fail(const std::string& failure);
   void check_loss(double loss, const std::string& what);
   MethodContext context();
-  std::vector<std::vector<float>> gradients_at_all_connections(std::uint64_t index);
+  Batch scoring_batch(std::uint64_t number);
+  ConnectionValues gradients(const TrainingState& state, std::uint64_t number);
+  ConnectionValues curvature(const TrainingState& state, const ConnectionValues& direction,
+                             std::uint64_t number);
+  void enter(Phase phase);
+  void average_gradients(const Batch& batch);
+  void update_mask(std::int64_t done);
+  void count_density();
 
   TrainingRun run_;
   RunRecord record_;
   TrainingState state_;  ///< of the last save or decision; the executor is ahead of it in between
+  MethodMemory memory_;
   Phase phase_;
   Position position_;
+  std::int64_t counted_ = 0;  ///< batches of the epoch under way that density_epochs holds already
   Split split_;
   BatchMaker train_batches_;
   BatchMaker test_batches_;
   Augmentation augmentation_;
   std::int64_t planned_epochs_;
+  std::int64_t epoch_batches_;
   double last_save_ = now_seconds();
 };
 
@@ -129,7 +150,9 @@ Training::Training(TrainingRun run)
       test_batches_(run_.data.test, channel_statistics(run_.data.train), run_.seed),
       augmentation_(run_.recipe.augment ? Augmentation{run_.data.crop_padding, run_.data.flip}
                                         : Augmentation{}),
-      planned_epochs_(run_.method.planned_epochs(run_.recipe, run_.network)) {
+      planned_epochs_(run_.method.planned_epochs(run_.recipe, run_.network)),
+      epoch_batches_((std::ssize(split_.train) + run_.recipe.batch_size - 1) /
+                     run_.recipe.batch_size) {
   record_.network = run_.network;
   record_.identity.train_images = std::ssize(split_.train);
   record_.identity.validation_images = std::ssize(split_.validation);
@@ -206,7 +229,10 @@ void Training::resume(Checkpoint checkpoint) {
   record_ = std::move(checkpoint.record);
   state_ = std::move(checkpoint.state);
   position_ = checkpoint.position;
-  phase_ = read_phase(checkpoint.method_state);
+  memory_ = std::move(checkpoint.memory);
+  const nlohmann::json json = nlohmann::json::parse(checkpoint.method_state);
+  phase_ = read_phase(json);
+  counted_ = json.value("counted", counted_);
   run_.executor.write(state_);
   run_.say(fmt::format("resumed {} at stage {}, epoch {} of {}", record_.identity.name,
                        phase_.stage, position_.epoch_in_phase, phase_.epochs));
@@ -214,39 +240,113 @@ void Training::resume(Checkpoint checkpoint) {
 
 void Training::start_fresh() {
   state_ = initial_state(run_.network, Mask(run_.network, true), run_.seed);
-  run_.executor.write(state_);
   MethodContext lent = context();
+  Phase phase;
   {
     const Stopwatch watch(record_.cost.grow_seconds);
-    phase_ = run_.method.begin(lent);
+    phase = run_.method.begin(lent);
   }
+  enter(std::move(phase));
+}
+
+/// Hands the method's state to the executor and stands at the start of a phase.
+void Training::enter(Phase phase) {
   check_mask_invariant(run_.network, state_);
   run_.executor.write(state_);
+  phase_ = std::move(phase);
+  position_ = Position{};
+  position_.phase = std::ssize(record_.stages);
+  position_.epoch_in_phase = phase_.first_update / epoch_batches_;
+  position_.batch_in_epoch = phase_.first_update % epoch_batches_;
+  counted_ = position_.batch_in_epoch;
+  memory_.gradient_average.clear();
 }
 
 MethodContext Training::context() {
-  return {
-      run_.network, run_.recipe,
-      run_.seed,    record_,
-      state_,       [this](std::uint64_t index) { return gradients_at_all_connections(index); }};
+  const GradientSource gradient_source = [this](const TrainingState& state, std::uint64_t number) {
+    return gradients(state, number);
+  };
+  CurvatureSource curvature_source;
+  if (run_.curvature) {
+    curvature_source = [this](const TrainingState& state, const ConnectionValues& direction,
+                              std::uint64_t number) { return curvature(state, direction, number); };
+  }
+  return {run_.network, run_.recipe, run_.seed,       epoch_batches_,  record_,
+          state_,       memory_,     gradient_source, curvature_source};
 }
 
-std::vector<std::vector<float>> Training::gradients_at_all_connections(std::uint64_t index) {
-  RandomStream stream(run_.seed, "gradient-batch", index);
+/// One of the batches that scores look at.
+Batch Training::scoring_batch(std::uint64_t number) {
+  RandomStream stream(run_.seed, "gradient-batch", number);
   std::vector<std::int64_t> positions = split_.train;
   stream.shuffle(std::span(positions));
   positions.resize(std::min(positions.size(), static_cast<std::size_t>(run_.recipe.batch_size)));
+  return train_batches_.plain(positions);
+}
+
+ConnectionValues Training::gradients(const TrainingState& state, std::uint64_t number) {
+  const Batch batch = scoring_batch(number);
+  record_.cost.dense_gradient_flops += dense_gradient_flops(run_.network, state.mask, batch.size());
+  run_.executor.write(state);
+  return run_.executor.dense_gradients(batch);
+}
+
+/// Counted as two gradients: a derivative along the direction of a forward and a backward pass.
+ConnectionValues Training::curvature(const TrainingState& state, const ConnectionValues& direction,
+                                     std::uint64_t number) {
+  const Batch batch = scoring_batch(number);
   record_.cost.dense_gradient_flops +=
-      dense_gradient_flops(run_.network, state_.mask, std::ssize(positions));
+      2 * dense_gradient_flops(run_.network, state.mask, batch.size());
+  return run_.curvature(state, direction, batch);
+}
+
+/// The dense accumulator of momentum-guided growth, beside the optimiser's own.
+void Training::average_gradients(const Batch& batch) {
+  const ConnectionValues newest = run_.executor.dense_gradients(batch);
+  record_.cost.dense_gradient_flops +=
+      dense_gradient_flops(run_.network, state_.mask, batch.size());
+  ConnectionValues& average = memory_.gradient_average;
+  if (average.empty()) {
+    for (const std::vector<float>& layer : newest) {
+      average.emplace_back(layer.size(), 0.0F);
+    }
+  }
+  const auto old = static_cast<float>(phase_.gradient_average);
+  for (std::size_t l = 0; l < average.size(); ++l) {
+    std::transform(average[l].begin(), average[l].end(), newest[l].begin(), average[l].begin(),
+                   [old](float a, float g) { return old * a + (1 - old) * g; });
+  }
+}
+
+/// Adds the batches since the last change of the mask to density_epochs.
+void Training::count_density() {
+  record_.cost.density_epochs +=
+      state_.mask.density() * (static_cast<double>(position_.batch_in_epoch - counted_) /
+                               static_cast<double>(epoch_batches_));
+  counted_ = position_.batch_in_epoch;
+}
+
+void Training::update_mask(std::int64_t done) {
+  count_density();
+  const Stopwatch watch(record_.cost.grow_seconds);
+  state_ = run_.executor.read();
+  MethodContext lent = context();
+  try {
+    run_.method.update(lent, phase_, done);
+    check_mask_invariant(run_.network, state_);
+  } catch (const Error& error) {
+    fail(fmt::format("at stage {}, update {}: {}", phase_.stage, done, error.what()));
+    throw;
+  }
   run_.executor.write(state_);
-  return run_.executor.dense_gradients(train_batches_.plain(positions));
 }
 
 void Training::save() {
   const Stopwatch watch(record_.cost.record_seconds);
   record_.cost.peak_memory_bytes = std::max(record_.cost.peak_memory_bytes, peak_memory_bytes());
   // The checkpoint first: it is the truth, the run file only shows it.
-  write_checkpoint(run_.folder, {record_, state_, position_, phase_text(phase_)});
+  write_checkpoint(run_.folder,
+                   {record_, state_, position_, phase_text(phase_, counted_), memory_});
   write_run_file(run_.folder / kRunFileName, record_);
   last_save_ = now_seconds();
 }
@@ -290,7 +390,7 @@ void Training::show_progress() const {
 
 void Training::train_epoch() {
   const auto count = std::ssize(split_.train);
-  const std::int64_t batches = (count + run_.recipe.batch_size - 1) / run_.recipe.batch_size;
+  const std::int64_t batches = epoch_batches_;
   const auto epoch = static_cast<std::uint64_t>(record_.trajectory.size());
   std::vector<std::int64_t> order = epoch_order(count, run_.seed, epoch);
   for (std::int64_t& entry : order) {
@@ -306,6 +406,9 @@ void Training::train_epoch() {
           std::min(static_cast<std::size_t>(run_.recipe.batch_size), order.size() - begin);
       const Batch batch =
           train_batches_.augmented(std::span(order).subspan(begin, size), augmentation_, epoch);
+      if (phase_.gradient_average > 0) {
+        average_gradients(batch);
+      }
       const BatchSums sums = run_.executor.forward_backward(batch);
       check_loss(sums.loss, "training");
       const double rate =
@@ -318,6 +421,10 @@ void Training::train_epoch() {
       ++position_.batch_in_epoch;
       ++record_.cost.steps;
       record_.cost.training_flops += training_flops(run_.network, state_.mask, sums.samples);
+    }
+    const std::int64_t done = position_.epoch_in_phase * batches + position_.batch_in_epoch;
+    if (phase_.mask_interval > 0 && done % phase_.mask_interval == 0 && done <= phase_.mask_until) {
+      update_mask(done);
     }
     show_progress();
     if (position_.batch_in_epoch < batches &&
@@ -333,7 +440,7 @@ void Training::train_epoch() {
   }
   check_loss(validation.loss, "validation");
   ++record_.cost.epochs;
-  record_.cost.density_epochs += state_.mask.density();
+  count_density();
   TrajectoryRow row;
   row.step = record_.cost.steps;
   row.epoch = record_.cost.epochs;
@@ -353,6 +460,7 @@ void Training::train_epoch() {
   record_.trajectory.push_back(row);
   position_.epoch_in_phase += 1;
   position_.batch_in_epoch = 0;
+  counted_ = 0;
   position_.loss_sum = 0;
   position_.correct = 0;
   position_.samples = 0;
@@ -392,6 +500,7 @@ bool Training::enter_next_phase() {
   row.grown = phase_.grown;
   row.repaired = phase_.repaired;
   row.growth_overlap = phase_.growth_overlap;
+  row.scores = phase_.scores;
   row.fit.outcome = Outcome::too_few_stages;
   // What earlier stages did not account for, so that it comes out the same after a resume.
   row.training_flops = all_flops(record_.cost);
@@ -420,11 +529,7 @@ bool Training::enter_next_phase() {
   if (!next) {
     return false;
   }
-  check_mask_invariant(run_.network, state_);
-  run_.executor.write(state_);
-  phase_ = *next;
-  position_ = Position{};
-  position_.phase = static_cast<std::int64_t>(record_.stages.size());
+  enter(std::move(*next));
   save();
   return true;
 }

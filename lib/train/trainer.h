@@ -34,6 +34,9 @@ struct TrainingRun {
   std::uint64_t seed = 1;
   std::filesystem::path folder{};   ///< exists, belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
+  /// A Hessian-vector product on a batch, for the scores that need one; the executors have none.
+  std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
+      curvature{};
   /// Facts of identity, build and host; the trainer fills the rest.
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};

@@ -108,6 +108,7 @@ class Load(unittest.TestCase):
         self.assertEqual(s["grown"].tolist(), [0, 20, 30])
         self.assertEqual(s["repaired"].tolist(), [0, 2, 0])
         np.testing.assert_array_equal(s["growth_overlap"], [math.nan, 0.25, 1])
+        self.assertEqual(s["scores"].tolist(), ["", "path: no images", "path: no images"])
         self.assertEqual(s["decision"].tolist(), ["grow", "grow", "stop: reached d*"])
         self.assertEqual(s["validation_accuracy"].tolist(), [0.25, 0.5, 0.5625])
         f = self.run_.fits

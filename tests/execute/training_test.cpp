@@ -11,8 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/temporary_folder.h"
-#include "data/procedural.h"
-#include "dense/torch_executor.h"
+#include "execute/miniature.h"
 #include "execute/same_run.h"
 #include "graph/networks.h"
 #include "method/methods.h"
@@ -22,56 +21,13 @@
 namespace gcg {
 namespace {
 
+using testing::CheckedExecutor;
 using testing::difference;
 using ::testing::HasSubstr;
+using testing::Interrupted;
+using testing::Miniature;
+using testing::run_with_interruptions;
 using testing::TemporaryFolder;
-
-const DataSet& small_data() {
-  static const DataSet data = [] {
-    ProceduralOptions options;
-    options.train_images = 300;
-    options.test_images = 50;
-    options.difficulty = 0;
-    return make_procedural(options);
-  }();
-  return data;
-}
-
-std::unique_ptr<Executor> make_executor(const std::string& execution, const Network& network,
-                                        std::int64_t threads) {
-  return execution == "dense" ? make_torch_executor(network, threads)
-                              : make_sparse_executor(network, threads);
-}
-
-/// Everything one miniature run needs.
-struct Miniature {
-  Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
-  DataSet data = small_data();
-  Recipe recipe;
-  std::unique_ptr<Method> method;
-  std::unique_ptr<Executor> executor;
-  OptionList options;
-
-  explicit Miniature(const std::string& name, const std::map<std::string, std::string>& given = {},
-                     const std::string& execution = "sparse", std::int64_t threads = 1)
-      : method(make_method(name)), executor(make_executor(execution, network, threads)) {
-    recipe.epochs = 2;
-    recipe.batch_size = 64;
-    method->add_options(options);
-    for (const auto& [option, value] : given) {
-      options.set(option, value);
-    }
-  }
-
-  TrainingRun run(const std::filesystem::path& folder, std::uint64_t seed = 1) {
-    TrainingRun result{network, data, recipe, *method, *executor};
-    result.seed = seed;
-    result.folder = folder;
-    result.record.identity.name = "miniature";
-    result.record.identity.hash = "hash";
-    return result;
-  }
-};
 
 const std::map<std::string, std::string> kShortGrowth{{"max-stages", "3"},
                                                       {"stop", "never"},
@@ -79,49 +35,18 @@ const std::map<std::string, std::string> kShortGrowth{{"max-stages", "3"},
                                                       {"growth-rule", "gradient"},
                                                       {"disconnected", "repair"}};
 
-/// Looks at everything after every call of another executor.
-class CheckedExecutor final : public Executor {
- public:
-  explicit CheckedExecutor(Executor& inner) : inner_(inner) {}
-  const Network& network() const override { return inner_.network(); }
-  void write(const TrainingState& state) override { inner_.write(state); }
-  TrainingState read() const override { return inner_.read(); }
-  BatchSums forward_backward(const Batch& batch) override {
-    const BatchSums sums = inner_.forward_backward(batch);
-    const TrainingState state = inner_.read();
-    check_mask_invariant(network(), {inner_.gradients(), zero_slots(network()), state.mask});
-    return sums;
-  }
-  void step(const SgdStep& step) override {
-    inner_.step(step);
-    check_mask_invariant(network(), inner_.read());
-    ++steps;
-  }
-  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
-    return inner_.evaluate(batch, predictions);
-  }
-  std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
-    const TrainingState before = inner_.read();
-    auto gradients = inner_.dense_gradients(batch);
-    EXPECT_EQ(inner_.read(), before);
-    return gradients;
-  }
-  Parameters gradients() const override { return inner_.gradients(); }
-
-  int steps = 0;
-
- private:
-  Executor& inner_;
-};
-
 /// What holds however the network is run.
 class TrainingBy : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Execution, TrainingBy, ::testing::Values("sparse", "dense"),
                          [](const auto& row) { return row.param; });
 
+testing::MakeExecutor executor_of(const std::string& execution) {
+  return execution == "dense" ? testing::MakeExecutor(make_torch_executor) : make_sparse_executor;
+}
+
 TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
   const TemporaryFolder folder;
-  Miniature miniature("gcg", kShortGrowth, GetParam());
+  Miniature miniature("gcg", kShortGrowth, executor_of(GetParam()));
   miniature.recipe.weight_decay = 0.01;
   CheckedExecutor checked(*miniature.executor);
   TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, checked};
@@ -135,46 +60,26 @@ TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
 TEST_P(TrainingBy, RepeatsBitForBit) {
   const TemporaryFolder first;
   const TemporaryFolder second;
-  const RunRecord a = train(Miniature("gcg", kShortGrowth, GetParam()).run(first.path()));
-  const RunRecord b = train(Miniature("gcg", kShortGrowth, GetParam()).run(second.path()));
+  const RunRecord a =
+      train(Miniature("gcg", kShortGrowth, executor_of(GetParam())).run(first.path()));
+  const RunRecord b =
+      train(Miniature("gcg", kShortGrowth, executor_of(GetParam())).run(second.path()));
   EXPECT_EQ(difference(a, b), "");
   const TemporaryFolder third;
-  EXPECT_NE(difference(a, train(Miniature("gcg", kShortGrowth, GetParam()).run(third.path(), 2))),
-            "");
+  EXPECT_NE(
+      difference(
+          a, train(Miniature("gcg", kShortGrowth, executor_of(GetParam())).run(third.path(), 2))),
+      "");
 }
 
 TEST(Training, SparseExecutionHasTheSameBitsForAnyNumberOfThreads) {
   const TemporaryFolder first;
   const TemporaryFolder second;
-  const RunRecord one = train(Miniature("gcg", kShortGrowth, "sparse", 1).run(first.path()));
-  const RunRecord three = train(Miniature("gcg", kShortGrowth, "sparse", 3).run(second.path()));
+  const RunRecord one =
+      train(Miniature("gcg", kShortGrowth, make_sparse_executor, 1).run(first.path()));
+  const RunRecord three =
+      train(Miniature("gcg", kShortGrowth, make_sparse_executor, 3).run(second.path()));
   EXPECT_EQ(difference(one, three), "");
-}
-
-struct Interrupted : std::exception {};
-
-/// Breaks off at the given call of progress, starts again, until the run ends.
-RunRecord run_with_interruptions(const std::string& method,
-                                 const std::map<std::string, std::string>& options,
-                                 const std::filesystem::path& folder, int calls, double seconds,
-                                 const std::string& execution) {
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    Miniature miniature(method, options, execution);
-    TrainingRun run = miniature.run(folder);
-    run.checkpoint_seconds = seconds;
-    int left = calls;
-    run.progress = [&](const TrainingProgress&) {
-      if (--left == 0) {
-        throw Interrupted();
-      }
-    };
-    try {
-      return train(std::move(run));
-    } catch (const Interrupted&) {
-    }
-  }
-  ADD_FAILURE() << "no progress";
-  return {};
 }
 
 TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
@@ -185,18 +90,20 @@ TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
            {"dense", {}}}) {
     SCOPED_TRACE(method);
     const TemporaryFolder whole;
-    const RunRecord expected = train(Miniature(method, options, GetParam()).run(whole.path()));
+    const RunRecord expected =
+        train(Miniature(method, options, executor_of(GetParam())).run(whole.path()));
     const TemporaryFolder broken;
     // 5 batches at a time: over the end of an epoch of 4, then in the middle of the next.
-    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300, GetParam()),
+    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300,
+                                                executor_of(GetParam())),
                          expected),
               "");
     const TemporaryFolder shattered;
     // A checkpoint after every batch: 2 at a time come to an end as well.
-    EXPECT_EQ(
-        difference(run_with_interruptions(method, options, shattered.path(), 2, 0, GetParam()),
-                   expected),
-        "");
+    EXPECT_EQ(difference(run_with_interruptions(method, options, shattered.path(), 2, 0,
+                                                executor_of(GetParam())),
+                         expected),
+              "");
   }
 }
 

@@ -71,5 +71,31 @@ TEST(FixedMask, AMaskOfAnotherNetworkIsAnErrorThatNamesTheFile) {
           ::testing::Property("what", &Error::what, ::testing::HasSubstr("run.h5"))));
 }
 
+TEST(FixedMask, ControlsShuffleWithinLayersAndDrawOtherWeights) {
+  const Play plain = play("fixed_mask", {{"seed-density", "0.2"}}, flat);
+  const Play shuffled = play("fixed_mask", {{"seed-density", "0.2"}, {"shuffle", "on"}}, flat);
+  EXPECT_EQ(shuffled.begun[0].mask.counts(), plain.begun[0].mask.counts());
+  EXPECT_NE(shuffled.begun[0].mask, plain.begun[0].mask);
+  EXPECT_EQ(shuffled.begun[0], initial_state(plain.network, shuffled.begun[0].mask, 1));
+  const Play other = play("fixed_mask", {{"seed-density", "0.2"}, {"reinitialise", "on"}}, flat);
+  EXPECT_EQ(other.begun[0].mask, plain.begun[0].mask);
+  EXPECT_NE(other.begun[0].values.weights, plain.begun[0].values.weights);
+}
+
+TEST(FixedMask, TakesEverySeedRuleAtTheExactCount) {
+  for (const SeedRule& rule : seed_rule_table()) {
+    if (rule.name == "dense" || rule.name == "table") {
+      continue;  // these ask for more: density 1, a file
+    }
+    SCOPED_TRACE(rule.name);
+    const Play result =
+        play("fixed_mask", {{"seed-rule", std::string(rule.name)}, {"seed-density", "0.2"}}, flat);
+    EXPECT_EQ(result.begun[0].mask.present(), present_for_density(result.network, 0.2));
+    check_mask_invariant(result.network, result.begun[0]);
+    EXPECT_EQ(result.phases[0].scores.empty(), !rule.scored);
+    EXPECT_EQ(result.record.cost.scoring_flops > 0, rule.name == "synflow");
+  }
+}
+
 }  // namespace
 }  // namespace gcg

@@ -171,7 +171,7 @@ TEST_P(GcgRules, CountsAreExactMasksOnlyGrowAndSeedsDecide) {
 
 std::vector<RuleCase> rule_cases() {
   std::vector<RuleCase> cases;
-  for (const char* rule : {"path", "path_l2", "gradient", "random"}) {
+  for (const char* rule : {"path", "path_l2", "gradient", "random", "momentum"}) {
     for (const char* selection : {"sampled", "greedy"}) {
       for (const char* quotas : {"global", "erk", "uniform", "current", "path"}) {
         cases.push_back({rule, selection, quotas});

@@ -23,7 +23,11 @@ struct Play {
   TrainingState state;
   std::vector<Phase> phases;
   std::vector<TrainingState> begun;  ///< state at the start of every phase
+  MethodMemory memory;
+  std::vector<TrainingState> updated;  ///< state after every mask update
 };
+
+inline constexpr std::int64_t kEpochUpdates = 10;
 
 inline Network small_network() { return build_network("resnet8", {{3, 16, 16}, 10, 4}); }
 
@@ -39,35 +43,58 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
   for (const auto& [option, value] : options) {
     list.set(option, value);
   }
-  Play result{network, {}, {}, {}, {}, {}};
+  Play result{network, {}, {}, {}, {}, {}, {}, {}};
   result.recipe.epochs = 20;
   method->check(result.recipe);
   result.record.network = network;
   result.record.identity.validation_images = 100000;
   result.state = initial_state(network, Mask(network, true), seed);
   // A gradient that depends on the position alone: enough for the rule to have something to rank.
-  MethodContext context{
-      result.network, result.recipe, seed, result.record, result.state, [&](std::uint64_t index) {
-        RandomStream stream(seed, "test-gradient", index);
-        std::vector<std::vector<float>> gradients;
-        for (const Layer& layer : network.layers) {
-          auto& values = gradients.emplace_back(layer.connections());
-          for (float& value : values) {
-            value = static_cast<float>(stream.normal());
-          }
-        }
-        return gradients;
-      }};
+  MethodContext context{result.network,
+                        result.recipe,
+                        seed,
+                        kEpochUpdates,
+                        result.record,
+                        result.state,
+                        result.memory,
+                        [&](const TrainingState&, std::uint64_t index) {
+                          RandomStream stream(seed, "test-gradient", index);
+                          std::vector<std::vector<float>> gradients;
+                          for (const Layer& layer : network.layers) {
+                            auto& values = gradients.emplace_back(layer.connections());
+                            for (float& value : values) {
+                              value = static_cast<float>(stream.normal());
+                            }
+                          }
+                          return gradients;
+                        },
+                        [](const TrainingState&, const ConnectionValues& direction, std::uint64_t) {
+                          return direction;
+                        }};
   std::optional<Phase> phase = method->begin(context);
   while (phase) {
     result.phases.push_back(*phase);
     result.begun.push_back(result.state);
     // Training would move every present weight.
-    for (std::size_t l = 0; l < network.layers.size(); ++l) {
-      result.state.mask.layers[l].for_each_present([&](std::int64_t i) {
-        result.state.values.weights[l][static_cast<std::size_t>(i)] += 0.01F;
-        result.state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F;
-      });
+    const auto train = [&] {
+      for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        result.state.mask.layers[l].for_each_present([&](std::int64_t i) {
+          result.state.values.weights[l][static_cast<std::size_t>(i)] += 0.01F;
+          result.state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F;
+        });
+      }
+    };
+    train();
+    if (phase->gradient_average > 0) {
+      result.memory.gradient_average = context.gradients(result.state, 1);
+    }
+    for (std::int64_t done = phase->mask_interval; done > 0 && done <= phase->mask_until;
+         done += phase->mask_interval) {
+      if (done > phase->first_update) {
+        method->update(context, *phase, done);
+        result.updated.push_back(result.state);
+        train();
+      }
     }
     StageRow row;
     row.stage = phase->stage;

@@ -106,14 +106,17 @@ std::vector<TrajectoryRow> sample_trajectory() {
 }
 
 std::vector<StageRow> sample_stages() {
-  StageRow first{0, "stage", 40, 0.25, 1, 2.25, 0.25, 0, 0, kNan, {}, "grow", 1e9, 1.5};
+  StageRow first{0, "stage", 40, 0.25, 1, 2.25, 0.25, 0, 0, kNan, "", {}, "grow", 1e9, 1.5};
   first.fit.outcome = Outcome::too_few_stages;
   first.fit.note = "1 stage of 5";
-  StageRow second{1, "stage", 60, 0.375, 1, 1.75, 0.5, 20, 2, 0.25, {}, "grow", 2e9, 1.75};
+  StageRow second{1,    "stage",           60, 0.375,  1,   1.75, 0.5, 20, 2,
+                  0.25, "path: no images", {}, "grow", 2e9, 1.75};
   second.fit = {
       Outcome::found, {0.75, 2.5, 0.125},         0.71875, 0.015625, 0.005, 3.5, 0.625, 0.5,
       0.875,          "d* lies beyond the stages"};
-  StageRow third{2, "stage", 90, 0.5, 1, 1.5, 0.5625, 30, 0, 1, {}, "stop: reached d*", 4e9, 1.75};
+  StageRow third{
+      2,   "stage", 90, 0.5, 1, 1.5, 0.5625, 30, 0, 1, "path: no images", {}, "stop: reached d*",
+      4e9, 1.75};
   third.fit = {
       Outcome::needs_dense, {0.875, 2}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
   return {first, second, third};
@@ -294,11 +297,11 @@ std::string describe(const RunRecord& record) {
                 validation_loss, validation_accuracy, flops, seconds);
   }
   for (const auto& [stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
-                    growth_overlap, fit, decision, flops, seconds] : stages) {
+                    growth_overlap, scores, fit, decision, flops, seconds] : stages) {
     const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
                  note] = fit;
     out += line("stage", stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
-                growth_overlap, decision, flops, seconds);
+                growth_overlap, scores, decision, flops, seconds);
     out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
                 d_high, note);
   }

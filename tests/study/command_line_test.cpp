@@ -5,8 +5,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "base/error.h"
+#include "growth/seed.h"
+#include "method/methods.h"
+#include "score/score_table.h"
+#include "study/references.h"
+#include "topology/allocation.h"
 
 namespace gcg {
 namespace {
@@ -79,6 +85,36 @@ TEST(CommandLine, ListShowsWhatIsRegistered) {
        {"gcg", "fixed_mask", "path_l2", "phew", "logistic", "resnet20", "cifar10"}) {
     EXPECT_THAT(text, HasSubstr(name));
   }
+}
+
+/// The references of a table's rows.
+template <typename Table>
+void add_references(const Table& table, std::set<std::string>& references) {
+  for (const auto& row : table) {
+    if (!row.reference.empty()) {
+      references.insert(std::string(row.reference));
+    }
+  }
+}
+
+TEST(Bibtex, HasAnEntryForEveryWorkThatATableCitesAndNoOther) {
+  std::set<std::string> cited;
+  add_references(method_table(), cited);
+  add_references(score_table(), cited);
+  add_references(seed_rule_table(), cited);
+  add_references(allocation_table(), cited);
+  add_references(network_table(), cited);
+  std::set<std::string> known;
+  std::set<std::string> keys;
+  for (const Reference& reference : reference_table()) {
+    known.insert(std::string(reference.text));
+    EXPECT_TRUE(reference.bibtex.starts_with("@"));
+    EXPECT_TRUE(
+        keys.insert(std::string(reference.bibtex.substr(0, reference.bibtex.find(',')))).second);
+    EXPECT_THAT(bibtex(), HasSubstr(std::string(reference.bibtex)));
+  }
+  EXPECT_EQ(known, cited);
+  EXPECT_TRUE(parse({"--bibtex"}).bibtex);
 }
 
 }  // namespace

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/random.h"
+#include "base/temporary_folder.h"
 #include "base/throws.h"
 #include "graph/networks.h"
 
@@ -213,6 +216,129 @@ TEST(ErkAllocation, AgreesWithTheLoopThatFillsOneLayerAtATime) {
       }
     }
   }
+}
+
+/// Training FLOPs at an allocation over those of the dense network.
+double relative_flops(const Network& network, const Counts& counts) {
+  return forward_flops(network, counts) / forward_flops(network, layer_sizes(network));
+}
+
+// Evci et al. 2020, table of ResNet-50 (stride in the 3x3): recomputed by the formula.
+TEST(Allocate, GivesThePublishedFlopsOfResNet50) {
+  const Network network = build_network("resnet50", {{3, 224, 224}, 1000});
+  const auto flops = [&](const char* rule, double density) {
+    const auto present = std::llround(density * static_cast<double>(network.connections()));
+    return relative_flops(network, allocate(rule, network, present).counts);
+  };
+  EXPECT_NEAR(flops("uniform_dense_first", 0.2), 0.223, 0.002);
+  EXPECT_NEAR(flops("uniform_dense_first", 0.1), 0.126, 0.002);
+  EXPECT_NEAR(flops("erk", 0.2), 0.414, 0.002);
+  EXPECT_NEAR(flops("erk", 0.1), 0.242, 0.002);
+  EXPECT_NEAR(flops("uniform", 0.2), 0.2, 1e-5);
+}
+
+TEST(Allocate, EveryRuleIsExactAndRoundsByLessThanOne) {
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 6});
+  for (const AllocationRule& rule : allocation_table()) {
+    for (const std::int64_t present : {400, 1001, 5000, 9999}) {
+      SCOPED_TRACE(std::string(rule.name) + " " + std::to_string(present));
+      const Allocation allocation = allocate(rule.name, network, present);
+      EXPECT_EQ(
+          std::accumulate(allocation.counts.begin(), allocation.counts.end(), std::int64_t{0}),
+          present);
+      EXPECT_NEAR(std::accumulate(allocation.wanted.begin(), allocation.wanted.end(), 0.0),
+                  static_cast<double>(present), 1e-6);
+      for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        EXPECT_LE(allocation.counts[l], network.layers[l].connections());
+        EXPECT_LT(std::abs(static_cast<double>(allocation.counts[l]) - allocation.wanted[l]),
+                  1 + 1e-9);
+      }
+    }
+  }
+}
+
+TEST(Allocate, ErdosRenyiLooksAtUnitsAlone) {
+  // Densities in proportion to (n_in + n_out) / (n_in n_out), whatever the kernel.
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 6});
+  const std::vector<double> wanted = allocate("er", network, 300).wanted;
+  const auto by_formula = [&](std::size_t l) {
+    const Layer& layer = network.layers[l];
+    return static_cast<double>(layer.inputs + layer.outputs) /
+           static_cast<double>(layer.inputs * layer.outputs);
+  };
+  const auto density = [&](std::size_t l) {
+    return wanted[l] / static_cast<double>(network.layers[l].connections());
+  };
+  for (std::size_t l = 1; l < network.layers.size(); ++l) {
+    EXPECT_NEAR(density(l) / density(0), by_formula(l) / by_formula(0), 1e-12);
+  }
+}
+
+TEST(Allocate, ADenseFirstLayerIsDenseAndTheOthersEqual) {
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 6});
+  const Allocation allocation = allocate("uniform_dense_first", network, 1000);
+  EXPECT_EQ(allocation.counts[0], network.layers[0].connections());
+  const double density =
+      allocation.wanted[1] / static_cast<double>(network.layers[1].connections());
+  for (std::size_t l = 2; l < network.layers.size(); ++l) {
+    EXPECT_NEAR(allocation.wanted[l],
+                density * static_cast<double>(network.layers[l].connections()), 1e-9);
+  }
+  GCG_EXPECT_ERROR(allocate("uniform_dense_first", network, 161),
+                   HasSubstr("stem.conv: a dense first layer has 162 connections, 161 are asked"));
+  EXPECT_EQ(allocate("uniform_dense_first", network, 162).counts[1], 0);
+}
+
+TEST(Allocate, ImpossibleRequestsAreErrors) {
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 6});
+  GCG_EXPECT_ERROR(allocate("erk", network, 0), HasSubstr("0 of"));
+  GCG_EXPECT_ERROR(allocate("erk", network, network.connections() + 1),
+                   HasSubstr("by allocation erk"));
+  EXPECT_THROW((void)allocate("erkk", network, 10), UsageError);
+}
+
+struct AllocationFile : ::testing::Test {
+  testing::TemporaryFolder folder;
+  Network network = build_network("mlp", {{6, 1, 1}, 4, 6});  // 36, 12 and 8 connections
+
+  std::filesystem::path write(const std::string& text) const {
+    std::ofstream(folder / "table.txt") << text;
+    return folder / "table.txt";
+  }
+};
+
+TEST_F(AllocationFile, SharesAreScaledToTheTotal) {
+  const auto file =
+      write("# two densities and a dense layer\nfc3 1.0\n\nfc1 0.25 remark\nfc2 0.5\n");
+  const Allocation allocation = read_allocation(file, network, 23);  // 9 + 6 + 8
+  EXPECT_THAT(allocation.counts, ElementsAre(9, 6, 8));
+  EXPECT_THAT(read_allocation(file, network, 8 + 30).counts, ElementsAre(18, 12, 8));
+}
+
+TEST_F(AllocationFile, TheTableOfAnAllocationIsReadBack) {
+  const Allocation allocation = allocate("erk", network, 20);
+  const auto file = write(allocation_text(network, allocation, Mask(network, true)));
+  EXPECT_EQ(read_allocation(file, network, 20).counts, allocation.counts);
+  EXPECT_THAT(allocation_text(network, allocation, Mask(network, true)),
+              HasSubstr("layer density wanted integer realised size"));
+}
+
+TEST_F(AllocationFile, MistakesNameFileLineAndLayer) {
+  const auto error = [&](const std::string& text) {
+    try {
+      (void)read_allocation(write(text), network, 20);
+    } catch (const Error& problem) {
+      return std::string(problem.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(error("fc1 0.5\nfc9 0.5\n"), HasSubstr("line 2: fc9: mlp has no layer"));
+  EXPECT_THAT(error("fc1 0.5\nfc1 0.5\n"), HasSubstr("line 2: fc1: the layer is there twice"));
+  EXPECT_THAT(error("fc1 0.5\nfc2 0.5\n"), HasSubstr("layer fc3 is missing"));
+  EXPECT_THAT(error("fc1 1.5\n"), HasSubstr("line 1: fc1: needs a density in [0, 1]"));
+  EXPECT_THAT(error("fc1\n"), HasSubstr("needs a density"));
+  EXPECT_THAT(error("fc1 0\nfc2 1\nfc3 0\n"), HasSubstr("8 of 20 connections fit no part"));
+  GCG_EXPECT_ERROR(read_allocation(folder / "nothing", network, 20), HasSubstr("cannot be read"));
 }
 
 }  // namespace

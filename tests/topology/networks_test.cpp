@@ -63,6 +63,7 @@ TEST_P(EveryNetworkMeasured, CarriesAllPathsThroughItsFirstAndItsLastLayer) {
   for (const Mask& mask : {Mask(network, true), sparse_mask()}) {
     const double norm = path_sums(network, parameters, mask).log_path_norm;
     ASSERT_TRUE(std::isfinite(norm));
+    EXPECT_EQ(log_path_norm(network, parameters, mask), norm);
     EXPECT_NEAR(log_weight_through(0, mask), norm, 1e-9);
     EXPECT_NEAR(log_weight_through(network.layers.size() - 1, mask), norm, 1e-9);
   }

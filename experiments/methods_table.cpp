@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "study/experiment.h"
+
+namespace {
+
+using gcg::ExperimentRequest;
+using gcg::ExperimentRun;
+using gcg::GivenOptions;
+
+/// Sizes of one scale. Every method has the same epochs in all.
+struct Scale {
+  std::string network, width;
+  int epochs;
+  int growth_stages;  ///< of `stage_epochs` each, from a fifth of the target to the target
+  int stage_epochs;
+  std::string interval, long_interval;  ///< between mask updates, in updates of batch 128
+  std::string turn;                     ///< of AC/DC
+  std::vector<double> densities;
+  std::int64_t seeds;
+};
+
+Scale scale_of(const std::string& name) {
+  if (name == "smoke") {
+    return {"resnet8", "4", 4, 2, 1, "1", "2", "0.125", {0.2}, 1};
+  }
+  if (name == "small") {
+    return {"resnet8", "8", 20, 5, 1, "20", "100", "0.05", {0.2, 0.1, 0.05}, 3};
+  }
+  return {"resnet20", "16", 160, 8, 4, "100", "1000", "0.05", {0.2, 0.1, 0.05, 0.02}, 5};
+}
+
+struct Row {
+  std::string name;
+  GivenOptions options;
+};
+
+std::string text(double value) { return fmt::format("{:.6f}", value); }
+
+/// Rounds of iterative pruning by a fifth that reach a density.
+int rounds(double density) {
+  return static_cast<int>(std::ceil(std::log(density) / std::log(0.8)));
+}
+
+GivenOptions fixed(const std::string& rule, const std::string& density, GivenOptions more = {}) {
+  more.insert({{"method", "fixed_mask"},
+               {"seed-rule", rule},
+               {"seed-density", density},
+               {"disconnected", "warn"}});
+  return more;
+}
+
+/// Growth towards the target in equal ratios (a little more, so that rounding makes no further
+/// stage), then the recipe with the epochs that are left.
+GivenOptions growth(const Scale& scale, double density, GivenOptions more) {
+  const double ratio = std::pow(5.0, 1.0 / (scale.growth_stages - 1)) - 1;
+  more.insert(
+      {{"method", "gcg"},
+       {"seed-density", text(density / 5)},
+       {"disconnected", "warn"},
+       {"growth-ratio", text(1.001 * ratio)},
+       {"max-density", text(density)},
+       {"stop", "never"},
+       {"stage-epochs", fmt::format("{}", scale.stage_epochs)},
+       {"epochs", fmt::format("{}", scale.epochs - scale.growth_stages * scale.stage_epochs)}});
+  return more;
+}
+
+GivenOptions iterative(const Scale& scale, double density, const std::string& rewind) {
+  const int epochs = std::max(1, scale.epochs / (rounds(density) + 1));
+  GivenOptions options{{"method", "imp"},
+                       {"target-density", text(density)},
+                       {"rewind", rewind},
+                       {"epochs", fmt::format("{}", epochs)}};
+  if (rewind == "weights") {
+    options["rewind-share"] = "0.1";
+  }
+  return options;
+}
+
+std::vector<Row> rows(const Scale& scale, double d) {
+  const std::string density = text(d);
+  const GivenOptions moves{{"seed-density", density}, {"disconnected", "warn"}};
+  const auto with = [](GivenOptions options, const GivenOptions& more) {
+    options.insert(more.begin(), more.end());
+    return options;
+  };
+  const GivenOptions target{{"target-density", density}, {"update-interval", scale.interval}};
+  GivenOptions hybrid = with(target, {{"method", "grow_reallocate"}});
+  if (scale.growth_stages < 4) {
+    hybrid["growth-stages"] = fmt::format("{}", scale.growth_stages);
+  }
+  return {
+      {"small dense", {{"method", "small_dense"}, {"target-density", density}}},
+      {"random, uniform", fixed("uniform", density)},
+      {"random, ERK", fixed("erk", density)},
+      {"PHEW", fixed("phew", density)},
+      {"magnitude at start", fixed("magnitude", density)},
+      {"SNIP", fixed("snip", density)},
+      {"GraSP", fixed("grasp", density)},
+      {"SynFlow", fixed("synflow", density)},
+      {"control: SynFlow shuffled", fixed("synflow", density, {{"shuffle", "on"}})},
+      {"SET", with(moves, {{"method", "set"}, {"update-interval", scale.interval}})},
+      {"RigL", with(moves, {{"method", "rigl"}, {"update-interval", scale.interval}})},
+      {"RigL, long intervals",
+       with(moves, {{"method", "rigl"}, {"update-interval", scale.long_interval}})},
+      {"GraNet", with(target, {{"method", "granet"}, {"disconnected", "warn"}})},
+      {"gradual pruning", with(target, {{"method", "gmp"}})},
+      {"AC/DC", {{"method", "acdc"}, {"target-density", density}, {"turn", scale.turn}}},
+      {"IMP, weights rewound", iterative(scale, d, "weights")},
+      {"IMP, rate rewound", iterative(scale, d, "rate")},
+      {"growth, path", growth(scale, d, {})},
+      {"growth, gradient",
+       growth(scale, d, {{"growth-rule", "gradient"}, {"selection", "greedy"}})},
+      {"growth, random", growth(scale, d, {{"growth-rule", "random"}})},
+      {"grow, then reallocate", hybrid},
+  };
+}
+
+/// Accuracy of every method at every density, equal epochs.
+std::vector<ExperimentRun> methods_table(const ExperimentRequest& request) {
+  const Scale scale = scale_of(request.scale);
+  const GivenOptions common{{"network", scale.network},
+                            {"width", scale.width},
+                            {"epochs", fmt::format("{}", scale.epochs)}};
+  std::vector<ExperimentRun> runs;
+  const auto add = [&](const Row& row, const std::string& density, std::int64_t seed) {
+    const std::string curve = density.empty() ? row.name : row.name + ": density " + density;
+    ExperimentRun run{curve, row.options, static_cast<std::uint64_t>(seed)};
+    run.options.insert(common.begin(), common.end());
+    runs.push_back(std::move(run));
+  };
+  const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;
+  // Seeds outermost: an interrupted study has whole replicates.
+  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
+    add({"dense", {{"method", "dense"}}}, "", seed);
+    for (const double density : scale.densities) {
+      for (const Row& row : rows(scale, density)) {
+        add(row, fmt::format("{:.2f}", density), seed);
+      }
+    }
+  }
+  return runs;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return gcg::experiment_main(argc, argv,
+                              {"methods_table",
+                               "accuracy of every method at fixed densities, equal epochs, with "
+                               "cost relative to dense",
+                               methods_table});
+}

@@ -1,0 +1,105 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "growth/grow.h"
+#include "growth/rank.h"
+#include "method/mask_updates.h"
+#include "method/methods.h"
+#include "method/seed_options.h"
+
+namespace gcg {
+
+namespace {
+
+/// AC/DC: dense, then in turn compressed (the largest weights of the network) and decompressed (all
+/// connections, the new ones at 0, empty slots), at the end compressed for good. One schedule over
+/// all of it.
+class AcDc final : public Method {
+ public:
+  void add_options(OptionList& list) override {
+    list.add("target-density", target_, kFraction, "density at the end");
+    list.add("turn", turn_, {0, 0.5, true, false}, "share of the training of one turn");
+    list.add("first-dense", first_dense_, {0, 1, false, true},
+             "share of the training before the first compression");
+    list.add("last-sparse", last_sparse_, {0, 1, true, true},
+             "share of the training after the last compression");
+    add_collapse_option(list, collapse_);
+  }
+
+  void check(const Recipe& /*recipe*/) const override {
+    if (first_dense_ + last_sparse_ + turn_ > 1) {
+      throw UsageError("--turn", fmt::format("{} + --first-dense {} + --last-sparse {} exceed 1",
+                                             turn_, first_dense_, last_sparse_));
+    }
+  }
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
+    return recipe.epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    Phase phase;
+    phase.name = "acdc";
+    phase.epochs = context.recipe.epochs;
+    phase.schedule = recipe_schedule(context.recipe);
+    const std::int64_t updates = context.recipe.epochs * context.epoch_updates;
+    phase.mask_interval = std::llround(turn_ * static_cast<double>(updates));
+    if (phase.mask_interval == 0) {
+      throw Error("--turn", fmt::format("{} of {} updates is none", turn_, updates),
+                  "choose longer turns or more epochs");
+    }
+    phase.mask_until = phase.mask_interval * turns(1 - last_sparse_);
+    phase.scores = "magnitude: no images, float32";
+    return phase;
+  }
+
+  void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
+    const std::int64_t turn = done / phase.mask_interval;
+    const bool sparse = is_sparse(turn);
+    if (sparse == is_sparse(turn - 1)) {
+      return;
+    }
+    if (sparse) {
+      prune_magnitude(context, present_for_density(context.network, target_),
+                      disconnected_policy(collapse_), update_batch(phase, done));
+      return;
+    }
+    const Mask added = absent(context.network, context.state.mask);
+    add_connections(context.network, context.state, added, NewWeight::zero, context.state.values,
+                    RandomStream(context.seed, "decompress"));
+    context.state.momentum = zero_slots(context.network);
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+    context.record.stages.back().decision = "done";
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] std::int64_t turns(double share) const { return std::llround(share / turn_); }
+
+  /// The turn before the last compression is dense, so that the final mask is chosen among all.
+  [[nodiscard]] bool is_sparse(std::int64_t turn) const {
+    const std::int64_t first = std::max<std::int64_t>(1, turns(first_dense_));
+    const std::int64_t last = turns(1 - last_sparse_);
+    if (turn >= last) {
+      return true;
+    }
+    return turn >= first && turn + 1 < last && (turn - first) % 2 == 0;
+  }
+
+  double target_ = 0.1;
+  double turn_ = 0.05;
+  double first_dense_ = 0.1;
+  double last_sparse_ = 0.15;
+  std::string collapse_ = "repair";
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_acdc() { return std::make_unique<AcDc>(); }
+
+}  // namespace gcg

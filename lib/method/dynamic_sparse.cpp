@@ -1,0 +1,63 @@
+#include <cmath>
+#include <numbers>
+
+#include "method/mask_updates.h"
+#include "method/methods.h"
+#include "method/seed_options.h"
+
+namespace gcg {
+
+namespace {
+
+/// A mask of constant layer counts whose weakest connections are replaced while it trains: SET at
+/// random, RigL where the loss gradient is largest.
+class DynamicSparse final : public Method {
+ public:
+  DynamicSparse(const char* name, const char* rule) : name_(name), regrowth_{rule} {}
+
+  void add_options(OptionList& list) override {
+    add_seed_options(list, seed_);
+    add_interval_options(list, updates_);
+    add_fraction_option(list, updates_);
+  }
+
+  void check(const Recipe& /*recipe*/) const override {}
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
+    return recipe.epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    const AppliedSeed seed = apply_seed(seed_, context);
+    Phase phase = updated_phase(name_, updates_, context);
+    phase.repaired = seed.moved;
+    phase.scores = regrowth_.rule == "random"
+                       ? "drop: magnitude; grow: random"
+                       : "drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, "
+                         "float32";
+    return phase;
+  }
+
+  void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
+    const double decay = (1 + std::cos(std::numbers::pi * progress(phase, done))) / 2;
+    drop_and_grow(context, regrowth_, updates_.fraction * decay, update_batch(phase, done));
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+    context.record.stages.back().decision = "done";
+    return std::nullopt;
+  }
+
+ private:
+  const char* name_;
+  Regrowth regrowth_;
+  SeedOptions seed_{.rule = "erk", .density = 0.1};
+  UpdateOptions updates_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_set() { return std::make_unique<DynamicSparse>("set", "random"); }
+std::unique_ptr<Method> make_rigl() { return std::make_unique<DynamicSparse>("rigl", "gradient"); }
+
+}  // namespace gcg

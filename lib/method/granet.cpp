@@ -1,0 +1,73 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "method/mask_updates.h"
+#include "method/methods.h"
+#include "method/seed_options.h"
+
+namespace gcg {
+
+namespace {
+
+/// GraNet: gradual magnitude pruning across layers from a sparse start, and at every update a share
+/// of each layer regrown where the loss gradient is largest.
+class GraNet final : public Method {
+ public:
+  void add_options(OptionList& list) override {
+    add_seed_options(list, seed_);
+    list.add("target-density", target_, kFraction, "density at the end");
+    add_interval_options(list, updates_);
+    add_fraction_option(list, updates_);
+    add_collapse_option(list, collapse_);
+  }
+
+  void check(const Recipe& /*recipe*/) const override {
+    if (target_ > seed_.density) {
+      throw UsageError("--target-density",
+                       fmt::format("{} is above --seed-density {}", target_, seed_.density));
+    }
+  }
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
+    return recipe.epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    const AppliedSeed seed = apply_seed(seed_, context);
+    Phase phase = updated_phase("granet", updates_, context);
+    phase.repaired = seed.moved;
+    phase.scores =
+        "prune, drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, float32";
+    return phase;
+  }
+
+  void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
+    const double u = progress(phase, done);
+    const std::uint64_t number = update_batch(phase, done);
+    const std::int64_t keep = cubic_present(present_for_density(context.network, seed_.density),
+                                            present_for_density(context.network, target_), u);
+    prune_magnitude(context, keep, disconnected_policy(collapse_), number);
+    const double decay = (1 + std::cos(std::numbers::pi * u)) / 2;
+    drop_and_grow(context, {"gradient"}, updates_.fraction * decay, number);
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+    context.record.stages.back().decision = "done";
+    return std::nullopt;
+  }
+
+ private:
+  SeedOptions seed_{.rule = "erk", .density = 0.5};
+  double target_ = 0.1;
+  UpdateOptions updates_;
+  std::string collapse_ = "repair";
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_granet() { return std::make_unique<GraNet>(); }
+
+}  // namespace gcg

@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <cmath>
+
+#include "growth/seed.h"
+#include "method/mask_updates.h"
+#include "method/methods.h"
+#include "method/seed_options.h"
+
+namespace gcg {
+
+namespace {
+
+/// Iterative magnitude pruning: train, prune a share of the survivors across layers, go back, train
+/// again, until the target; the last round is cut to the exact count.
+class Imp final : public Method {
+ public:
+  void add_options(OptionList& list) override {
+    list.add("target-density", target_, kFraction, "density at the end");
+    list.add("prune-fraction", fraction_, {0, 1, true, true}, "share of the survivors per round");
+    list.add_choice(
+        "rewind", rewind_, {"weights", "rate", "none"},
+        "after pruning: weights of an early update and the schedule from there; weights "
+        "kept and the schedule again; fine-tuning at the last learning rate");
+    list.add("rewind-share", rewind_share_, {0, 0.5},
+             "share of the training to rewind to; 0: the initial weights")
+        .used_if([this] { return rewind_ == "weights"; }, "the weights are not rewound");
+    list.add("round-epochs", round_epochs_, {0, 1e6},
+             "epochs of every round after the first; 0: those of the recipe");
+    add_collapse_option(list, collapse_);
+  }
+
+  void check(const Recipe& /*recipe*/) const override {}
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const override {
+    std::int64_t epochs = recipe.epochs;
+    const std::int64_t target = present_for_density(network, target_);
+    for (std::int64_t present = network.connections(); present > target;) {
+      present = survivors(present, target);
+      epochs += later_epochs(recipe);
+    }
+    return epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    Phase phase;
+    phase.name = "dense";
+    phase.epochs = context.recipe.epochs;
+    phase.schedule = recipe_schedule(context.recipe);
+    if (rewind_ == "weights") {
+      phase.mask_interval = phase.mask_until = rewind_update(context);
+      if (phase.mask_until == 0) {
+        context.memory.kept = context.state;
+      }
+    }
+    return phase;
+  }
+
+  /// The one update of the first round: what later rounds go back to.
+  void update(MethodContext& context, const Phase& phase, std::int64_t /*done*/) const override {
+    if (phase.stage == 0) {
+      context.memory.kept = context.state;
+    }
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+    const std::int64_t target = present_for_density(context.network, target_);
+    const std::int64_t present = context.state.mask.present();
+    if (present <= target) {
+      context.record.stages.back().decision = "done";
+      return std::nullopt;
+    }
+    context.record.stages.back().decision = "prune";
+    Phase phase;
+    phase.name = "round";
+    phase.stage = finished.stage + 1;
+    phase.epochs = later_epochs(context.recipe);
+    phase.schedule = recipe_schedule(context.recipe);
+    phase.scores = "magnitude: no images, float32";
+    prune_magnitude(context, survivors(present, target), disconnected_policy(collapse_),
+                    static_cast<std::uint64_t>(phase.stage));
+    if (rewind_ == "weights") {
+      TrainingState rewound = *context.memory.kept;
+      rewound.mask = context.state.mask;
+      clear_absent(rewound);
+      context.state = std::move(rewound);
+      phase.first_update =
+          std::min(rewind_update(context), phase.epochs * context.epoch_updates - 1);
+    } else {
+      context.state.momentum = zero_slots(context.network);
+      if (rewind_ == "none") {
+        phase.schedule = {ScheduleShape::constant, 0.01 * context.recipe.learning_rate, 0};
+      }
+    }
+    return phase;
+  }
+
+ private:
+  [[nodiscard]] std::int64_t survivors(std::int64_t present, std::int64_t target) const {
+    const auto kept = std::llround((1 - fraction_) * static_cast<double>(present));
+    return std::max(target, std::min<std::int64_t>(kept, present - 1));
+  }
+
+  [[nodiscard]] std::int64_t later_epochs(const Recipe& recipe) const {
+    return round_epochs_ > 0 ? round_epochs_ : recipe.epochs;
+  }
+
+  [[nodiscard]] std::int64_t rewind_update(const MethodContext& context) const {
+    return std::llround(rewind_share_ *
+                        static_cast<double>(context.recipe.epochs * context.epoch_updates));
+  }
+
+  double target_ = 0.1;
+  double fraction_ = 0.2;
+  std::string rewind_ = "weights";
+  double rewind_share_ = 0.01;
+  std::int64_t round_epochs_ = 0;
+  std::string collapse_ = "repair";
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_imp() { return std::make_unique<Imp>(); }
+
+}  // namespace gcg

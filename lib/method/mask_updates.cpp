@@ -1,0 +1,157 @@
+#include "method/mask_updates.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "growth/grow.h"
+#include "growth/rank.h"
+#include "method/growth_rule.h"
+
+namespace gcg {
+
+namespace {
+
+/// Share of the uniform law in sampled regrowth, so that a layer on no path can be regrown.
+constexpr double kUniformShare = 0.01;
+
+/// Of each layer's present connections, as many as can go elsewhere in it.
+std::vector<std::int64_t> movable(const Mask& mask, double fraction) {
+  std::vector<std::int64_t> counts;
+  for (const LayerMask& layer : mask.layers) {
+    const std::int64_t present = layer.count();
+    const std::int64_t wanted = std::llround(fraction * static_cast<double>(present));
+    counts.push_back(std::min(wanted, layer.size() - present));
+  }
+  return counts;
+}
+
+Mask grown(MethodContext& context, const Mask& taken, const Scores& scores,
+           const std::vector<std::int64_t>& counts, const Regrowth& regrowth,
+           const RandomStream& stream) {
+  const Network& network = context.network;
+  if (regrowth.sampled) {
+    return select_by_quota(network, taken, scores, counts, {1, kUniformShare}, stream);
+  }
+  return largest_scores(network, absent(network, taken), scores, counts, stream);
+}
+
+Mask grown(MethodContext& context, const Mask& taken, const Scores& scores, std::int64_t count,
+           const Regrowth& regrowth, const RandomStream& stream) {
+  const Network& network = context.network;
+  if (regrowth.sampled) {
+    return select_global(network, taken, scores, count, {1, kUniformShare}, stream);
+  }
+  return largest_scores(network, absent(network, taken), scores, count, stream);
+}
+
+}  // namespace
+
+void add_interval_options(OptionList& list, UpdateOptions& options) {
+  list.add("update-interval", options.interval, kPositive,
+           "training between two changes of the mask, in updates of batch 128");
+  list.add("update-until", options.until, kFraction,
+           "share of the training after which the mask stays");
+}
+
+void add_fraction_option(OptionList& list, UpdateOptions& options) {
+  list.add("update-fraction", options.fraction, kFraction,
+           "share of the present connections that move at the start, cosine-decayed to 0");
+}
+
+void add_collapse_option(OptionList& list, std::string& policy) {
+  list.add_choice("collapse", policy, {"repair", "warn", "fail"},
+                  "what to do about a layer that pruning would leave without connections, repair: "
+                  "its best connection stays");
+}
+
+Phase updated_phase(const std::string& name, const UpdateOptions& options,
+                    const MethodContext& context) {
+  const Recipe& recipe = context.recipe;
+  Phase phase;
+  phase.name = name;
+  phase.epochs = recipe.epochs;
+  phase.schedule = recipe_schedule(recipe);
+  const double interval =
+      options.interval * recipe.stretch * 128 / static_cast<double>(recipe.batch_size);
+  phase.mask_interval = std::max<std::int64_t>(1, std::llround(interval));
+  const std::int64_t updates = recipe.epochs * context.epoch_updates;
+  phase.mask_until = static_cast<std::int64_t>(options.until * static_cast<double>(updates));
+  phase.mask_until -= phase.mask_until % phase.mask_interval;
+  if (phase.mask_until == 0) {
+    throw Error("--update-interval",
+                fmt::format("the mask would change every {} updates, but only until {} of {}",
+                            phase.mask_interval, options.until, updates),
+                "choose a shorter interval or more epochs");
+  }
+  return phase;
+}
+
+double progress(const Phase& phase, std::int64_t done) {
+  return static_cast<double>(done) / static_cast<double>(phase.mask_until);
+}
+
+std::uint64_t update_batch(const Phase& phase, std::int64_t done) {
+  return stream_index(static_cast<std::uint64_t>(phase.stage) + 1,
+                      static_cast<std::uint64_t>(done));
+}
+
+void prune_magnitude(MethodContext& context, std::int64_t keep, DisconnectedPolicy policy,
+                     std::uint64_t number) {
+  const TrainingState& state = context.state;
+  Pruned pruned =
+      prune(context.network, state.mask, magnitude_scores(context.network, state.values.weights),
+            keep, policy, RandomStream(context.seed, "prune", number));
+  if (!pruned.warning.empty()) {
+    context.record.warnings.push_back(pruned.warning);
+  }
+  context.state.mask = std::move(pruned.mask);
+  clear_absent(context.state);
+}
+
+void prune_magnitude(MethodContext& context, const std::vector<std::int64_t>& counts,
+                     std::uint64_t number) {
+  const TrainingState& state = context.state;
+  context.state.mask = largest_scores(context.network, state.mask,
+                                      magnitude_scores(context.network, state.values.weights),
+                                      counts, RandomStream(context.seed, "prune", number));
+  clear_absent(context.state);
+}
+
+std::int64_t drop_and_grow(MethodContext& context, const Regrowth& regrowth, double fraction,
+                           std::uint64_t number) {
+  const Network& network = context.network;
+  TrainingState& state = context.state;
+  // Scores of the network as it stands before the drop: nothing depends on the order of the two.
+  const Scores scores = rule_score(regrowth.rule, context, PathNorm::folded, number).scores;
+  const Scores weights = magnitude_scores(network, state.values.weights);
+  const RandomStream drop(context.seed, "drop", number);
+  const RandomStream grow(context.seed, "regrow", number);
+  const Mask taken = state.mask;
+  Mask removed;
+  Mask added;
+  if (regrowth.across_layers) {
+    const std::int64_t present = taken.present();
+    const std::int64_t count = std::min(std::llround(fraction * static_cast<double>(present)),
+                                        static_cast<long long>(taken.connections() - present));
+    removed = smallest_scores(network, taken, weights, count, drop);
+    added = grown(context, taken, scores, count, regrowth, grow);
+  } else {
+    const std::vector<std::int64_t> counts = movable(taken, fraction);
+    removed = smallest_scores(network, taken, weights, counts, drop);
+    added = grown(context, taken, scores, counts, regrowth, grow);
+  }
+  remove_connections(network, state, removed);
+  add_connections(network, state, added, NewWeight::zero, state.values, grow);
+  return removed.present();
+}
+
+std::int64_t cubic_present(std::int64_t start, std::int64_t target, double u) {
+  const double rest = std::pow(1 - std::clamp(u, 0.0, 1.0), 3);
+  return target + std::llround(rest * static_cast<double>(start - target));
+}
+
+}  // namespace gcg

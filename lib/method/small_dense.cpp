@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "graph/networks.h"
+#include "method/methods.h"
+
+namespace gcg {
+
+namespace {
+
+double size_of(std::string_view network, NetworkRequest request, std::int64_t width, bool flops) {
+  request.width = width;
+  const Network built = build_network(network, request);
+  return flops ? forward_flops(built, layer_sizes(built))
+               : static_cast<double>(built.connections());
+}
+
+/// The widest dense network of the family that is no larger than a sparse one would be.
+class SmallDense final : public Method {
+ public:
+  void add_options(OptionList& list) override {
+    list.add("target-density", target_, kFraction,
+             "size over that of the network of the asked width");
+    list.add_choice("match", match_, {"connections", "flops"}, "what the size is");
+  }
+
+  void check(const Recipe& /*recipe*/) const override {}
+
+  std::int64_t width(std::string_view network, const NetworkRequest& request) const override {
+    const bool flops = match_ == "flops";
+    const double limit = target_ * size_of(network, request, request.width, flops);
+    // Doubling, then halving the interval: sizes rise with the width.
+    std::int64_t low = 0;
+    std::int64_t high = 1;
+    while (size_of(network, request, high, flops) <= limit) {
+      low = high;
+      high *= 2;
+    }
+    while (high - low > 1) {
+      const std::int64_t middle = low + (high - low) / 2;
+      (size_of(network, request, middle, flops) <= limit ? low : high) = middle;
+    }
+    if (low == 0) {
+      throw Error(fmt::format("--target-density {}", target_),
+                  fmt::format("{} of width 1 is larger than that share of the network", network),
+                  "choose a higher density");
+    }
+    return low;
+  }
+
+  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
+    return recipe.epochs;
+  }
+
+  Phase begin(MethodContext& context) const override {
+    Phase phase;
+    phase.name = "dense";
+    phase.epochs = context.recipe.epochs;
+    phase.schedule = recipe_schedule(context.recipe);
+    return phase;
+  }
+
+  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+    context.record.stages.back().decision = "done";
+    return std::nullopt;
+  }
+
+ private:
+  double target_ = 0.1;
+  std::string match_ = "connections";
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_small_dense() { return std::make_unique<SmallDense>(); }
+
+}  // namespace gcg

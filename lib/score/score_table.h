@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "executor/state.h"
+#include "score/gradient_score.h"
+#include "score/path_score.h"
+
+namespace gcg {
+
+/// What a score is computed from. Nothing of it is changed.
+struct ScoreRequest {
+  const Network& network;
+  const TrainingState& state;
+  PathNorm path_norm = PathNorm::folded;
+  GradientSource gradients{};                          ///< for the scores that look at images
+  CurvatureSource curvature{};                         ///< for grasp
+  std::uint64_t first_batch = 0;                       ///< number of the first batch of images
+  std::int64_t batches = 1;                            ///< batches the gradients are averaged over
+  const ConnectionValues* gradient_average = nullptr;  ///< for momentum: kept during training
+};
+
+/// A score and how it came about.
+struct Scored {
+  Scores scores;
+  std::string context;     ///< for the record: mode of batch norm, precision, batches used
+  double sweep_flops = 0;  ///< of sweeps without images; gradients are counted by their source
+};
+
+/// One row of the table of scores.
+struct ScoreRule {
+  std::string_view name;
+  std::string_view about;
+  std::string_view reference;
+  bool grows;   ///< ranks absent connections: a growth rule
+  bool prunes;  ///< ranks present connections: a pruning rule
+  bool images;  ///< needs gradients of training images, or their average
+  Scored (*score)(const ScoreRequest&);
+};
+
+/// path, path_l2, gradient, random, momentum, magnitude, snip, grasp, synflow. To add one: write
+/// its function, add its row.
+std::span<const ScoreRule> score_table();
+
+/// The row's score, checked: a NaN, and a score that is 0 at every connection it ranks, are Errors
+/// that name rule and layer. `rule` is one of the table, else a UsageError.
+Scored score(std::string_view rule, const ScoreRequest& request);
+
+}  // namespace gcg

@@ -1,0 +1,168 @@
+#include "study/references.h"
+
+#include <array>
+
+namespace gcg {
+
+namespace {
+
+constexpr std::array<Reference, 17> kReferences{{
+    {"LeCun et al. 1998, Gradient-based learning applied to document recognition",
+     R"(@article{lecun1998gradient,
+  author = {LeCun, Yann and Bottou, L{\'e}on and Bengio, Yoshua and Haffner, Patrick},
+  title = {Gradient-based learning applied to document recognition},
+  journal = {Proceedings of the IEEE},
+  volume = {86},
+  number = {11},
+  pages = {2278--2324},
+  year = {1998},
+}
+)"},
+    {"Simonyan & Zisserman 2015, Very deep convolutional networks for large-scale image "
+     "recognition",
+     R"(@inproceedings{simonyan2015very,
+  author = {Simonyan, Karen and Zisserman, Andrew},
+  title = {Very deep convolutional networks for large-scale image recognition},
+  booktitle = {International Conference on Learning Representations},
+  year = {2015},
+}
+)"},
+    {"He et al. 2016, Deep residual learning for image recognition",
+     R"(@inproceedings{he2016deep,
+  author = {He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing and Sun, Jian},
+  title = {Deep residual learning for image recognition},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition},
+  year = {2016},
+}
+)"},
+    {"Zagoruyko & Komodakis 2016, Wide residual networks",
+     R"(@inproceedings{zagoruyko2016wide,
+  author = {Zagoruyko, Sergey and Komodakis, Nikos},
+  title = {Wide residual networks},
+  booktitle = {British Machine Vision Conference},
+  year = {2016},
+}
+)"},
+    {"Gradual Capacity Growth for Sparse Network Discovery, arXiv 2509.25665",
+     R"(@misc{gcg2025,
+  title = {Gradual Capacity Growth for Sparse Network Discovery},
+  eprint = {2509.25665},
+  archiveprefix = {arXiv},
+  year = {2025},
+}
+)"},
+    {"Patil & Dovrolis 2021, PHEW",
+     R"(@inproceedings{patil2021phew,
+  author = {Patil, Shreyas Malakarjun and Dovrolis, Constantine},
+  title = {{PHEW}: Constructing sparse networks that learn fast and generalize well without training data},
+  booktitle = {International Conference on Machine Learning},
+  year = {2021},
+}
+)"},
+    {"Evci et al. 2020, Rigging the lottery",
+     R"(@inproceedings{evci2020rigging,
+  author = {Evci, Utku and Gale, Trevor and Menick, Jacob and Castro, Pablo Samuel and Elsen, Erich},
+  title = {Rigging the lottery: Making all tickets winners},
+  booktitle = {International Conference on Machine Learning},
+  year = {2020},
+}
+)"},
+    {"Mocanu et al. 2018, Scalable training of artificial neural networks",
+     R"(@article{mocanu2018scalable,
+  author = {Mocanu, Decebal Constantin and Mocanu, Elena and Stone, Peter and Nguyen, Phuong H. and Gibescu, Madeleine and Liotta, Antonio},
+  title = {Scalable training of artificial neural networks with adaptive sparse connectivity inspired by network science},
+  journal = {Nature Communications},
+  volume = {9},
+  year = {2018},
+}
+)"},
+    {"Dettmers & Zettlemoyer 2019, Sparse networks from scratch",
+     R"(@misc{dettmers2019sparse,
+  author = {Dettmers, Tim and Zettlemoyer, Luke},
+  title = {Sparse networks from scratch: Faster training without losing performance},
+  eprint = {1907.04840},
+  archiveprefix = {arXiv},
+  year = {2019},
+}
+)"},
+    {"Han et al. 2015, Learning both weights and connections",
+     R"(@inproceedings{han2015learning,
+  author = {Han, Song and Pool, Jeff and Tran, John and Dally, William J.},
+  title = {Learning both weights and connections for efficient neural networks},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2015},
+}
+)"},
+    {"Lee et al. 2019, SNIP",
+     R"(@inproceedings{lee2019snip,
+  author = {Lee, Namhoon and Ajanthan, Thalaiyasingam and Torr, Philip H. S.},
+  title = {{SNIP}: Single-shot network pruning based on connection sensitivity},
+  booktitle = {International Conference on Learning Representations},
+  year = {2019},
+}
+)"},
+    {"Wang et al. 2020, GraSP",
+     R"(@inproceedings{wang2020picking,
+  author = {Wang, Chaoqi and Zhang, Guodong and Grosse, Roger},
+  title = {Picking winning tickets before training by preserving gradient flow},
+  booktitle = {International Conference on Learning Representations},
+  year = {2020},
+}
+)"},
+    {"Tanaka et al. 2020, Pruning neural networks without any data",
+     R"(@inproceedings{tanaka2020pruning,
+  author = {Tanaka, Hidenori and Kunin, Daniel and Yamins, Daniel L. K. and Ganguli, Surya},
+  title = {Pruning neural networks without any data by iteratively conserving synaptic flow},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2020},
+}
+)"},
+    {"Zhu & Gupta 2018, To prune, or not to prune",
+     R"(@misc{zhu2018prune,
+  author = {Zhu, Michael and Gupta, Suyog},
+  title = {To prune, or not to prune: Exploring the efficacy of pruning for model compression},
+  eprint = {1710.01878},
+  archiveprefix = {arXiv},
+  year = {2017},
+}
+)"},
+    {"Liu et al. 2021, Sparse training via boosting pruning plasticity",
+     R"(@inproceedings{liu2021sparse,
+  author = {Liu, Shiwei and Chen, Tianlong and Chen, Xiaohan and Atashgahi, Zahra and Yin, Lu and Kou, Huanyu and Shen, Li and Pechenizkiy, Mykola and Wang, Zhangyang and Mocanu, Decebal Constantin},
+  title = {Sparse training via boosting pruning plasticity with neuroregeneration},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2021},
+}
+)"},
+    {"Peste et al. 2021, AC/DC",
+     R"(@inproceedings{peste2021acdc,
+  author = {Peste, Alexandra and Iofinova, Eugenia and Vladu, Adrian and Alistarh, Dan},
+  title = {{AC/DC}: Alternating compressed/decompressed training of deep neural networks},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2021},
+}
+)"},
+    {"Frankle et al. 2020, Linear mode connectivity and the lottery ticket hypothesis",
+     R"(@inproceedings{frankle2020linear,
+  author = {Frankle, Jonathan and Dziugaite, Gintare Karolina and Roy, Daniel M. and Carbin, Michael},
+  title = {Linear mode connectivity and the lottery ticket hypothesis},
+  booktitle = {International Conference on Machine Learning},
+  year = {2020},
+}
+)"},
+}};
+
+}  // namespace
+
+std::span<const Reference> reference_table() { return kReferences; }
+
+std::string bibtex() {
+  std::string text;
+  for (const Reference& reference : kReferences) {
+    text += reference.bibtex;
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace gcg

@@ -1,0 +1,376 @@
+// Every method that changes masks while it trains, on invented gradients: what holds for all of
+// them.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "method/mask_updates.h"
+#include "method/play.h"
+#include "topology/allocation.h"
+
+namespace gcg {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::kEpochUpdates;
+using testing::play;
+using testing::Play;
+
+double flat(double /*density*/) { return 0.5; }
+
+using Options = std::map<std::string, std::string>;
+
+/// One way to run a method that ends at density 0.1.
+struct Case {
+  std::string name;
+  std::string method;
+  Options options;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+std::vector<Case> cases() {
+  const Options often{{"update-interval", "10"}};
+  const auto with = [](Options options, const Options& more) {
+    options.insert(more.begin(), more.end());
+    return options;
+  };
+  const Options sparse = with(often, {{"seed-density", "0.1"}});
+  const Options target = with(often, {{"target-density", "0.1"}});
+  return {{"set", "set", sparse},
+          {"rigl", "rigl", sparse},
+          {"granet", "granet", target},
+          {"gmp", "gmp", target},
+          {"gmp_erk", "gmp", with(target, {{"prune-scope", "erk"}})},
+          {"acdc", "acdc", {{"target-density", "0.1"}}},
+          {"imp", "imp", {{"target-density", "0.1"}}},
+          {"imp_initial", "imp", {{"target-density", "0.1"}, {"rewind-share", "0"}}},
+          {"imp_rate", "imp", {{"target-density", "0.1"}, {"rewind", "rate"}}},
+          {"imp_fine_tuned", "imp", {{"target-density", "0.1"}, {"rewind", "none"}}},
+          {"grow_reallocate", "grow_reallocate", with(target, {{"disconnected", "warn"}})},
+          {"grow_reallocate_gradient", "grow_reallocate",
+           with(target, {{"regrow", "gradient"}, {"disconnected", "warn"}})}};
+}
+
+struct UpdatingMethod : ::testing::TestWithParam<Case> {
+  [[nodiscard]] static Play played(std::uint64_t seed = 1) {
+    return play(GetParam().method, GetParam().options, flat, seed);
+  }
+};
+
+TEST_P(UpdatingMethod, EndsAtTheExactTarget) {
+  const Play result = played();
+  EXPECT_EQ(result.state.mask.present(), present_for_density(result.network, 0.1));
+  EXPECT_EQ(result.record.stages.back().decision, "done");
+}
+
+TEST_P(UpdatingMethod, LeavesZeroBitsAtAbsentConnectionsAfterEveryUpdate) {
+  const Play result = played();
+  EXPECT_FALSE(result.updated.empty() && result.begun.size() < 3);
+  for (const TrainingState& state : result.updated) {
+    check_mask_invariant(result.network, state);
+  }
+  for (const TrainingState& state : result.begun) {
+    check_mask_invariant(result.network, state);
+  }
+}
+
+TEST_P(UpdatingMethod, RepeatsForEqualSeedsAndDiffersForOthers) {
+  const Play result = played();
+  EXPECT_EQ(result.updated, played().updated);
+  EXPECT_EQ(result.begun, played().begun);
+  EXPECT_NE(result.state.mask, played(2).state.mask);
+}
+
+TEST_P(UpdatingMethod, PlansTheEpochsItTakes) {
+  const auto method = make_method(GetParam().method);
+  OptionList list;
+  method->add_options(list);
+  for (const auto& [option, value] : GetParam().options) {
+    list.set(option, value);
+  }
+  const Play result = played();
+  std::int64_t epochs = 0;
+  for (const Phase& phase : result.phases) {
+    epochs += phase.epochs;
+  }
+  EXPECT_EQ(method->planned_epochs(result.recipe, result.network), epochs);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, UpdatingMethod, ::testing::ValuesIn(cases()),
+                         [](const auto& c) { return c.param.name; });
+
+/// State before each update of a play whose training adds 0.01 to present weights.
+std::vector<TrainingState> before_updates(const Play& result) {
+  std::vector<TrainingState> before;
+  for (std::size_t u = 0; u < result.updated.size(); ++u) {
+    TrainingState state = u == 0 ? result.begun.front() : result.updated[u - 1];
+    for (std::size_t l = 0; l < result.network.layers.size(); ++l) {
+      state.mask.layers[l].for_each_present([&](std::int64_t i) {
+        state.values.weights[l][static_cast<std::size_t>(i)] += 0.01F;
+        state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F;
+      });
+    }
+    before.push_back(std::move(state));
+  }
+  return before;
+}
+
+TEST(DropAndGrow, KeepsLayerCountsAndWhatItKeepsAndStartsNewOnesAtZero) {
+  for (const char* method : {"set", "rigl"}) {
+    SCOPED_TRACE(method);
+    const Play result = play(method, {{"seed-density", "0.1"}, {"update-interval", "10"}}, flat);
+    const std::vector<TrainingState> before = before_updates(result);
+    ASSERT_EQ(before.size(), 15U);  // every 10 of 200 updates until three quarters
+    for (std::size_t u = 0; u + 1 < before.size(); ++u) {
+      const TrainingState& old = before[u];
+      const TrainingState& now = result.updated[u];
+      EXPECT_EQ(now.mask.counts(), old.mask.counts());
+      EXPECT_TRUE(u > 10 || now.mask != old.mask);  // in the end fewer than one in a layer
+      for (std::size_t l = 0; l < old.mask.layers.size(); ++l) {
+        float largest_dropped = 0;
+        float smallest_kept = 1e9F;
+        for (std::int64_t i = 0; i < old.mask.layers[l].size(); ++i) {
+          const auto c = static_cast<std::size_t>(i);
+          const bool was = old.mask.layers[l].test(i);
+          const bool is = now.mask.layers[l].test(i);
+          if (was && is) {
+            EXPECT_EQ(now.values.weights[l][c], old.values.weights[l][c]);
+            EXPECT_EQ(now.momentum.weights[l][c], 0.5F);
+            smallest_kept = std::min(smallest_kept, std::abs(old.values.weights[l][c]));
+          } else if (is) {
+            EXPECT_EQ(now.values.weights[l][c], 0.0F);
+            EXPECT_EQ(now.momentum.weights[l][c], 0.0F);
+          } else if (was) {
+            largest_dropped = std::max(largest_dropped, std::abs(old.values.weights[l][c]));
+          }
+        }
+        EXPECT_LE(largest_dropped, smallest_kept);
+      }
+    }
+    // The cosine ends at nothing.
+    EXPECT_EQ(result.updated.back().mask, before.back().mask);
+  }
+}
+
+// As many connections appear as were dropped: none of the dropped ones is among the grown ones.
+TEST(DropAndGrow, WhatIsDroppedIsNotGrownAgain) {
+  const Network network = testing::small_network();
+  for (const bool across : {false, true}) {
+    for (const char* rule : {"gradient", "random", "path"}) {
+      SCOPED_TRACE(fmt::format("{} {}", rule, across));
+      Seed seed = make_seed(network, initial_parameters(network, 1), "erk", 0.5,
+                            DisconnectedPolicy::repair, 1);
+      TrainingState state = initial_state(network, seed.mask, 1);
+      RunRecord record;
+      MethodMemory memory;
+      const Recipe recipe;
+      MethodContext context{network,
+                            recipe,
+                            1,
+                            10,
+                            record,
+                            state,
+                            memory,
+                            [](const TrainingState& at, std::uint64_t batch) {
+                              ConnectionValues values = at.values.weights;
+                              RandomStream stream(1, "g", batch);
+                              for (auto& layer : values) {
+                                for (float& value : layer) {
+                                  value = static_cast<float>(stream.normal());
+                                }
+                              }
+                              return values;
+                            },
+                            {}};
+      const Mask before = state.mask;
+      const std::int64_t moved =
+          drop_and_grow(context, {rule, std::string(rule) == "path", across}, 0.3, 7);
+      const std::int64_t present = before.present();
+      EXPECT_EQ(state.mask.present(), present);
+      const double shared = static_cast<double>(present - moved);
+      EXPECT_DOUBLE_EQ(jaccard(before, state.mask),
+                       shared / (2 * static_cast<double>(present) - shared));
+      EXPECT_GT(moved, present / 6);
+      check_mask_invariant(network, state);
+    }
+  }
+}
+
+TEST(DropAndGrow, ADenseLayerMovesNothingAndAnAlmostDenseOneWhatItCan) {
+  const Network network = testing::small_network();
+  Mask mask(network, true);
+  mask.layers[1].reset(5);
+  TrainingState state = initial_state(network, mask, 1);
+  RunRecord record;
+  MethodMemory memory;
+  const Recipe recipe;
+  MethodContext context{network, recipe, 1, 10, record, state, memory, {}, {}};
+  EXPECT_EQ(drop_and_grow(context, {"random"}, 0.3, 1), 1);
+  EXPECT_TRUE(state.mask.layers[1].test(5));
+  EXPECT_EQ(state.mask.counts(), mask.counts());
+}
+
+TEST(CubicPresent, FallsFromStartToTargetFastAtFirst) {
+  EXPECT_EQ(cubic_present(1000, 100, 0), 1000);
+  EXPECT_EQ(cubic_present(1000, 100, 0.5), 100 + 113);  // 900 / 8 = 112.5
+  EXPECT_EQ(cubic_present(1000, 100, 1), 100);
+  EXPECT_EQ(cubic_present(1000, 100, 1.5), 100);
+}
+
+TEST(Gmp, FallsByTheCubicLawAndNeverRegrows) {
+  const Play result = play("gmp", {{"target-density", "0.1"}, {"update-interval", "10"}}, flat);
+  const std::int64_t all = result.network.connections();
+  const std::int64_t target = present_for_density(result.network, 0.1);
+  ASSERT_EQ(result.updated.size(), 15U);
+  for (std::size_t u = 0; u < result.updated.size(); ++u) {
+    EXPECT_EQ(result.updated[u].mask.present(),
+              cubic_present(all, target, static_cast<double>(u + 1) / 15));
+    if (u > 0) {
+      Mask both = result.updated[u - 1].mask;
+      unite(both, result.updated[u].mask);
+      EXPECT_EQ(both, result.updated[u - 1].mask);
+    }
+  }
+}
+
+TEST(Gmp, ByAnAllocationHasItsLayerCounts) {
+  const Play result = play(
+      "gmp", {{"target-density", "0.1"}, {"update-interval", "10"}, {"prune-scope", "uniform"}},
+      flat);
+  EXPECT_EQ(result.state.mask.counts(),
+            uniform_allocation(result.network, present_for_density(result.network, 0.1)));
+}
+
+TEST(AcDc, TurnsFromDenseToSparseAndEndsSparse) {
+  const Play result = play("acdc", {{"target-density", "0.1"}}, flat);
+  // 20 turns of 10 updates: dense until 2, then in turn, dense in 15 and 16, sparse from 17 on.
+  std::string turns;
+  for (const TrainingState& state : result.updated) {
+    turns += state.mask.density() == 1 ? 'D' : 's';
+  }
+  EXPECT_EQ(turns, "DsDsDsDsDsDsDsDDs");
+  const TrainingState& decompressed = result.updated[2];
+  EXPECT_EQ(decompressed.momentum, zero_slots(result.network));
+  std::int64_t zeros = 0;
+  for (const std::vector<float>& layer : decompressed.values.weights) {
+    zeros += std::count(layer.begin(), layer.end(), 0.0F);
+  }
+  EXPECT_EQ(zeros, result.network.connections() - present_for_density(result.network, 0.1));
+}
+
+TEST(Imp, PrunesAFifthPerRoundAndCutsTheLastOneExactly) {
+  const Play result = play("imp", {{"target-density", "0.5"}}, flat);
+  std::int64_t present = result.network.connections();
+  const std::int64_t target = present_for_density(result.network, 0.5);
+  ASSERT_EQ(result.begun.size(), 5U);  // 1, .8, .64, .512, .5
+  for (const TrainingState& state : result.begun) {
+    EXPECT_EQ(state.mask.present(), present);
+    present = std::max<std::int64_t>(target, std::llround(0.8 * static_cast<double>(present)));
+  }
+}
+
+TEST(Imp, RewindsToTheStateOfAnEarlyUpdateAndToTheScheduleFromThere) {
+  const Play result = play("imp", {{"target-density", "0.5"}, {"rewind-share", "0.02"}}, flat);
+  ASSERT_TRUE(result.memory.kept);
+  EXPECT_EQ(result.phases[0].first_update, 0);
+  EXPECT_EQ(result.phases[0].mask_until, 4);  // of 200 updates
+  for (std::size_t round = 1; round < result.begun.size(); ++round) {
+    TrainingState expected = *result.memory.kept;
+    expected.mask = result.begun[round].mask;
+    clear_absent(expected);
+    EXPECT_EQ(result.begun[round], expected);
+    EXPECT_EQ(result.phases[round].first_update, 4);
+  }
+}
+
+TEST(Imp, RewindsToTheInitialWeightsKeepsThemOrFineTunes) {
+  const Play initial = play("imp", {{"target-density", "0.5"}, {"rewind-share", "0"}}, flat);
+  EXPECT_EQ(initial.begun.back(), initial_state(initial.network, initial.begun.back().mask, 1));
+  const Play rate = play("imp", {{"target-density", "0.5"}, {"rewind", "rate"}}, flat);
+  EXPECT_EQ(rate.phases.back().schedule.shape, ScheduleShape::step);
+  EXPECT_EQ(rate.begun.back().momentum, zero_slots(rate.network));
+  EXPECT_NE(rate.begun.back(), initial_state(rate.network, rate.begun.back().mask, 1));
+  const Play tuned =
+      play("imp", {{"target-density", "0.5"}, {"rewind", "none"}, {"round-epochs", "3"}}, flat);
+  EXPECT_EQ(tuned.phases.back().schedule.shape, ScheduleShape::constant);
+  EXPECT_DOUBLE_EQ(tuned.phases.back().schedule.peak, 0.001);
+  EXPECT_EQ(tuned.phases.back().epochs, 3);
+}
+
+TEST(SmallDense, IsTheWidestNetworkWithinTheSize) {
+  const auto method = make_method("small_dense");
+  OptionList list;
+  method->add_options(list);
+  const NetworkRequest request{{3, 32, 32}, 10, 16};
+  const auto connections = [&](std::int64_t width) {
+    NetworkRequest narrow = request;
+    narrow.width = width;
+    return build_network("resnet20", narrow).connections();
+  };
+  for (const double density : {0.05, 0.2, 0.5, 1.0}) {
+    list.set("target-density", fmt::format("{}", density));
+    const std::int64_t width = method->width("resnet20", request);
+    const double limit = density * static_cast<double>(connections(16));
+    EXPECT_LE(static_cast<double>(connections(width)), limit);
+    EXPECT_GT(static_cast<double>(connections(width + 1)), limit);
+  }
+  list.set("target-density", "1");
+  EXPECT_EQ(method->width("resnet20", request), 16);
+  EXPECT_EQ(method->width("resnet20", {{3, 32, 32}, 10, 0}), 16);
+  list.set("target-density", "0.0001");
+  EXPECT_THAT([&] { (void)method->width("resnet20", request); },
+              ::testing::Throws<Error>(::testing::Property(
+                  "what", &Error::what, HasSubstr("resnet20 of width 1 is larger"))));
+}
+
+TEST(GrowReallocate, ReachesExtremeSparsityWithinTheEpochsOfTheRecipe) {
+  const Network network = build_network("resnet20", {{3, 16, 16}, 10, 8});
+  for (const char* target : {"0.1", "0.05", "0.02"}) {
+    SCOPED_TRACE(target);
+    const Play result =
+        play("grow_reallocate",
+             {{"target-density", target}, {"update-interval", "10"}, {"disconnected", "warn"}},
+             flat, 1, network);
+    EXPECT_EQ(result.state.mask.present(), present_for_density(network, std::stod(target)));
+    std::int64_t epochs = 0;
+    for (const Phase& phase : result.phases) {
+      epochs += phase.epochs;
+    }
+    EXPECT_EQ(epochs, result.recipe.epochs);
+    // The room made by growth: twice the target.
+    EXPECT_EQ(result.begun.back().mask.present(),
+              present_for_density(network, 2 * std::stod(target)));
+  }
+}
+
+TEST(MaskUpdates, IntervalsAreImagesAndStretchWithTheBudget) {
+  const Network network = testing::small_network();
+  TrainingState state = initial_state(network, Mask(network, true), 1);
+  RunRecord record;
+  MethodMemory memory;
+  Recipe recipe;
+  recipe.epochs = 100;
+  recipe.batch_size = 64;
+  const auto phase = [&](UpdateOptions options) {
+    return updated_phase("x", options, {network, recipe, 1, 50, record, state, memory, {}, {}});
+  };
+  EXPECT_EQ(phase({100}).mask_interval, 200);
+  EXPECT_EQ(phase({100}).mask_until, 3600);  // the last multiple up to 3750
+  recipe.budget = "flops";
+  recipe.cost_ratio = 0.4;
+  recipe = with_budget(recipe);
+  EXPECT_EQ(recipe.epochs, 250);
+  EXPECT_EQ(phase({100}).mask_interval, 500);
+  EXPECT_EQ(phase({100}).mask_until, 9000);  // of 12500: as many updates as before
+  EXPECT_THAT([&] { (void)phase({4000}); },
+              ::testing::Throws<Error>(::testing::Property(
+                  "what", &Error::what, HasSubstr("every 20000 updates, but only until 0.75"))));
+}
+
+}  // namespace
+}  // namespace gcg
