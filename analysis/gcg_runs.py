@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _GROUPS = ("identity", "options", "build", "host", "libraries", "layers", "trajectory", "stages", "stages/fit")
 _GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statistics/out_degree", "masks", "cost")
 

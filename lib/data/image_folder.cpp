@@ -299,6 +299,13 @@ DataSet read_tinyimagenet(const fs::path& folder, std::int64_t threads,
   return data;
 }
 
+void use_encoded_conventions(DataSet& data) {
+  data.flip = true;
+  data.crop_padding = 0;
+  data.resized_crop = true;
+  data.normalisation = ChannelStatistics{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
+}
+
 DataSet open_image_folder(const fs::path& folder, const std::string& name, std::int64_t edge) {
   ImageLists lists = list_image_folder(folder);
   DataSet data;
@@ -309,8 +316,7 @@ DataSet open_image_folder(const fs::path& folder, const std::string& name, std::
   data.train = {
       {3, edge, edge}, {}, std::move(lists.train.labels), {}, std::move(lists.train.files)};
   data.test = {{3, edge, edge}, {}, std::move(lists.test.labels), {}, std::move(lists.test.files)};
-  data.crop_padding = 0;
-  data.resized_crop = true;
+  use_encoded_conventions(data);
   return data;
 }
 

@@ -56,6 +56,10 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
 DataSet read_tinyimagenet(const std::filesystem::path& folder, std::int64_t threads,
                           std::vector<DamagedImage>* damaged = nullptr);
 
+/// How encoded images are used: random-resized crops and mirrored in training, no padding,
+/// normalised by the published statistics of ImageNet's training images.
+void use_encoded_conventions(DataSet& data);
+
 /// An ImageNet-style folder whose images are decoded when they are needed, at edge x edge pixels.
 DataSet open_image_folder(const std::filesystem::path& folder, const std::string& name,
                           std::int64_t edge);

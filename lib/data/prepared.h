@@ -39,10 +39,11 @@ struct PreparedHeader {
   std::int64_t image_bytes = 0;  ///< all images together
   std::int64_t name_bytes = 0;   ///< names of the classes
   Digest set_digest{};           ///< of the data set it was made from (raw pixels), else zeros
+  Digest source_digest{};        ///< SHA-256 of what it was made from (PreparedSplit::source)
   Digest table_digest{};         ///< SHA-256 of table and names
   Digest header_digest{};        ///< SHA-256 of all members before
 };
-static_assert(sizeof(PreparedHeader) == 208);
+static_assert(sizeof(PreparedHeader) == 240);
 
 inline constexpr std::array<char, 8> kPreparedMagic{'G', 'C', 'G', 'I', 'M', 'G', 'S', '\n'};
 inline constexpr std::int64_t kPreparedDataStart = 4096;

@@ -73,6 +73,7 @@ RunRecord execute(RunPlan& plan) {
   run.seed = plan.settings.seed;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.loader_threads = plan.settings.data_threads;
   run.record = fresh_record(plan);
   for (const std::string& warning : run.record.warnings) {
     line.say("warning: " + warning);

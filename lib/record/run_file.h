@@ -10,7 +10,7 @@ namespace gcg {
 
 /// Version of the layout described in docs/run_file.md; raised by every change that a reader can
 /// see.
-inline constexpr std::int64_t kRunFileSchema = 1;
+inline constexpr std::int64_t kRunFileSchema = 2;
 
 /// Writes the record as a whole HDF5 file to a temporary path and renames it (replace_file).
 void write_run_file(const std::filesystem::path& path, const RunRecord& record);

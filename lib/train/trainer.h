@@ -34,6 +34,7 @@ struct TrainingRun {
   std::uint64_t seed = 1;
   std::filesystem::path folder{};   ///< exists, belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
+  std::int64_t loader_threads = 1;  ///< that make batches ahead; no effect on results
   /// Facts of identity, build and host; the trainer fills the rest.
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};

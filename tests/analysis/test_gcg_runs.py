@@ -198,7 +198,7 @@ class Files(unittest.TestCase):
         path = self.copy("a")
         with h5py.File(path, "r+") as file:
             file.attrs["schema_version"] = 7
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 1"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 2"):
             gcg_runs.load(path)
 
     def test_what_is_no_run_file(self):
