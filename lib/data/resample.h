@@ -8,24 +8,19 @@
 
 namespace gcg {
 
-/// The pixels that one output row or column is a weighted mean of: `weights[first_weight + i]` of
-/// pixel `first + i`, i below `count`.
-struct Taps {
-  std::int64_t first = 0;
-  std::int64_t count = 0;
-  std::size_t first_weight = 0;
-};
-
 /// A triangle filter along one axis: bilinear interpolation where it enlarges, as wide as the step
-/// of the output where it shrinks, so that no pixel is skipped. Weights sum to 1.
+/// of the output where it shrinks, so that no pixel is skipped.
 struct Filter {
-  std::vector<Taps> taps;
-  std::vector<float> weights;
+  /// Output i is the weighted mean of `taps` pixels from first[i] on, all of them in the image.
+  /// Some weights may be 0: every output has as many, for a loop without surprises.
+  std::int64_t taps = 0;
+  std::vector<std::int64_t> first;
+  std::vector<float> weights;  ///< [outputs][taps]; those of an output sum to 1
 };
 
 /// The filter from the stretch [begin, begin + length) of `pixels` pixels to `outputs` outputs:
 /// output i has its centre at begin + (i + 1/2) length / outputs. Beyond the stretch it looks at
-/// the pixels there are, beyond the image at none. Errors: a stretch without a pixel.
+/// the pixels there are, beyond the image at none. Errors: a stretch that is empty or not inside.
 Filter triangle_filter(double begin, double length, std::int64_t pixels, std::int64_t outputs);
 
 /// Memory of a resampling that is kept from one to the next.
@@ -45,11 +40,12 @@ Image resampled(const Image& image, const Region& region, std::int64_t width, st
 
 namespace detail {
 
-/// The weighted mean of image rows: `to` [image.width][4].
-void mean_of_rows(const Image& image, const Taps& taps, std::span<const float> weights,
-                  std::int64_t first_column, std::int64_t columns, float* to);
-/// The weighted means along one row: `to` [filter.taps][4]; `row` begins at column `first_column`.
-void mean_of_columns(const float* row, std::int64_t first_column, const Filter& filter, float* to);
+/// The weighted mean of the rows that output `y` of the filter looks at, from `column` on:
+/// `to` [columns][4].
+void mean_of_rows(const Image& image, const Filter& filter, std::int64_t y, std::int64_t column,
+                  std::int64_t columns, float* to);
+/// The weighted means along one row [columns][4] that begins at `column`: `to` [3][outputs].
+void mean_of_columns(const float* row, const Filter& filter, std::int64_t column, float* to);
 
 }  // namespace detail
 
@@ -58,15 +54,14 @@ void resample(const Image& image, const Region& region, std::int64_t width, std:
               ResampleScratch& scratch, Take take) {
   const Filter rows = triangle_filter(region.y, region.height, image.height, height);
   const Filter columns = triangle_filter(region.x, region.width, image.width, width);
-  const std::int64_t first = columns.taps.front().first;
-  const std::int64_t count = columns.taps.back().first + columns.taps.back().count - first;
-  scratch.row.resize(static_cast<std::size_t>(4 * (count + width)));
+  const std::int64_t column = columns.first.front();
+  const std::int64_t count = columns.first.back() + columns.taps - column;
+  scratch.row.resize(static_cast<std::size_t>(4 * count + 3 * width));
   float* const tall = scratch.row.data();
   float* const finished = tall + 4 * count;
   for (std::int64_t y = 0; y < height; ++y) {
-    detail::mean_of_rows(image, rows.taps[static_cast<std::size_t>(y)], rows.weights, first, count,
-                         tall);
-    detail::mean_of_columns(tall, first, columns, finished);
+    detail::mean_of_rows(image, rows, y, column, count, tall);
+    detail::mean_of_columns(tall, columns, column, finished);
     take(y, static_cast<const float*>(finished));
   }
 }

@@ -73,18 +73,17 @@ void convert_plane(const std::uint8_t* from, const Shape& shape, const Placement
   }
 }
 
-/// One row of red, green, blue, unused into the three planes of a sample.
+/// One row [3][width] into the three planes of a sample.
 void store_row(const float* row, std::int64_t width, bool mirrored, std::span<const float> scale,
-               std::span<const float> offset, std::int64_t plane, float* to) {
-  for (std::size_t c = 0; c < 3; ++c, to += plane) {
-    const float* from = row + c;
+               std::span<const float> offset, std::int64_t plane, float* __restrict to) {
+  for (std::size_t c = 0; c < 3; ++c, row += width, to += plane) {
     if (mirrored) {
       for (std::int64_t x = 0; x < width; ++x) {
-        to[width - 1 - x] = from[4 * x] * scale[c] + offset[c];
+        to[x] = row[width - 1 - x] * scale[c] + offset[c];
       }
     } else {
       for (std::int64_t x = 0; x < width; ++x) {
-        to[x] = from[4 * x] * scale[c] + offset[c];
+        to[x] = row[x] * scale[c] + offset[c];
       }
     }
   }
