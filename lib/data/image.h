@@ -10,7 +10,7 @@
 
 namespace gcg {
 
-/// A decoded colour image: pixels [height][width][4] of red, green, blue and an unused byte.
+/// A decoded colour image: pixels [height][width][3] of red, green and blue.
 struct Image {
   std::int64_t width = 0;
   std::int64_t height = 0;

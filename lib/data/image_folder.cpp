@@ -258,7 +258,7 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
       std::uint8_t* to = images.pixels.data() + index * elements;
       for (std::size_t p = 0; p < area; ++p) {
         for (std::size_t c = 0; c < 3; ++c) {
-          to[c * area + p] = image.pixels[4 * p + c];
+          to[c * area + p] = image.pixels[3 * p + c];
         }
       }
     } catch (const Error& error) {

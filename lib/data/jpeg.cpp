@@ -29,14 +29,17 @@ bool is_harmless(int message) {
 }
 
 /// In place: cyan, magenta, yellow, black become red, green, blue. Adobe stores them inverted.
-void convert_cmyk(bool inverted, std::span<std::uint8_t> pixels) {
-  for (std::size_t i = 0; i < pixels.size(); i += 4) {
-    const unsigned black = inverted ? pixels[i + 3] : 255U - pixels[i + 3];
-    for (std::size_t c = i; c < i + 3; ++c) {
-      const unsigned ink = inverted ? pixels[c] : 255U - pixels[c];
-      pixels[c] = static_cast<std::uint8_t>((ink * black + 127) / 255);
+void convert_cmyk(bool inverted, std::vector<std::uint8_t>& pixels) {
+  const std::size_t count = pixels.size() / 4;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint8_t* from = pixels.data() + 4 * i;
+    const unsigned black = inverted ? from[3] : 255U - from[3];
+    for (std::size_t c = 0; c < 3; ++c) {
+      const unsigned ink = inverted ? from[c] : 255U - from[c];
+      pixels[3 * i + c] = static_cast<std::uint8_t>((ink * black + 127) / 255);
     }
   }
+  pixels.resize(3 * count);
 }
 
 }  // namespace
@@ -121,7 +124,7 @@ bool ImageDecoder::Jpeg::start(unsigned denominator) {
     return false;
   }
   const bool four_inks = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
-  info_.out_color_space = four_inks ? JCS_CMYK : JCS_EXT_RGBX;
+  info_.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
   info_.scale_num = 1;
   info_.scale_denom = denominator;
   jpeg_start_decompress(&info_);
@@ -144,7 +147,7 @@ bool ImageDecoder::Jpeg::read_rows(const Window& window, Image& image) {
   if (window.first_row > 0) {
     jpeg_skip_scanlines(&info_, window.first_row);
   }
-  const std::size_t stride = std::size_t{4} * window.columns;
+  const std::size_t stride = static_cast<std::size_t>(info_.output_components) * window.columns;
   for (JDIMENSION row = 0; row < window.rows;) {
     JSAMPROW to = image.pixels.data() + row * stride;
     row += jpeg_read_scanlines(&info_, &to, 1);
@@ -158,7 +161,8 @@ void ImageDecoder::Jpeg::decode_window(Window window, Image& image) {
   }
   image.width = window.columns;
   image.height = window.rows;
-  image.pixels.resize(std::size_t{4} * window.columns * window.rows);
+  image.pixels.resize(static_cast<std::size_t>(info_.output_components) * window.columns *
+                      window.rows);
   if (!read_rows(window, image)) {
     fail();
   }
@@ -237,7 +241,7 @@ struct Compressor {
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
   if (image.width < 1 || image.height < 1 || image.width > JPEG_MAX_DIMENSION ||
       image.height > JPEG_MAX_DIMENSION ||
-      std::ssize(image.pixels) != 4 * image.width * image.height) {
+      std::ssize(image.pixels) != 3 * image.width * image.height) {
     throw Error("encode_jpeg", fmt::format("an image of {}x{} with {} bytes", image.width,
                                            image.height, image.pixels.size()));
   }
@@ -251,8 +255,8 @@ std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
   jpeg_mem_dest(&info, &compressor.memory, &compressor.size);
   info.image_width = static_cast<JDIMENSION>(image.width);
   info.image_height = static_cast<JDIMENSION>(image.height);
-  info.input_components = 4;
-  info.in_color_space = JCS_EXT_RGBX;
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, quality, TRUE);
   info.optimize_coding = TRUE;
@@ -260,7 +264,7 @@ std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
   while (info.next_scanline < info.image_height) {
     // The library does not write to the rows it is given.
     auto* row = const_cast<JSAMPROW>(image.pixels.data() +
-                                     std::size_t{4} * info.image_width * info.next_scanline);
+                                     std::size_t{3} * info.image_width * info.next_scanline);
     jpeg_write_scanlines(&info, &row, 1);
   }
   jpeg_finish_compress(&info);

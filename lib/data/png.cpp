@@ -31,44 +31,34 @@ void ImageDecoder::Png::fail(const std::string& problem) {
 void ImageDecoder::Png::decode(Image& image) {
   image.width = width();
   image.height = height();
-  info_.format = PNG_FORMAT_RGBA;
+  info_.format = PNG_FORMAT_RGB;
   image.pixels.resize(PNG_IMAGE_SIZE(info_));
-  if (png_image_finish_read(&info_, nullptr, image.pixels.data(), 0, nullptr) == 0) {
+  const png_color black{0, 0, 0};
+  if (png_image_finish_read(&info_, &black, image.pixels.data(), 0, nullptr) == 0) {
     fail(info_.message);
-  }
-  // Over black, the fourth byte unused.
-  for (std::size_t i = 0; i < image.pixels.size(); i += 4) {
-    const unsigned alpha = image.pixels[i + 3];
-    for (std::size_t c = i; c < i + 3; ++c) {
-      image.pixels[c] = static_cast<std::uint8_t>((image.pixels[c] * alpha + 127) / 255);
-    }
   }
 }
 
 std::vector<std::byte> encode_png(const Image& image) {
+  if (image.width < 1 || image.height < 1 ||
+      std::ssize(image.pixels) != 3 * image.width * image.height) {
+    throw Error("encode_png", fmt::format("an image of {}x{} with {} bytes", image.width,
+                                          image.height, image.pixels.size()));
+  }
   png_image info{};
   info.version = PNG_IMAGE_VERSION;
   info.width = static_cast<png_uint_32>(image.width);
   info.height = static_cast<png_uint_32>(image.height);
   info.format = PNG_FORMAT_RGB;
-  if (image.width < 1 || image.height < 1 ||
-      std::ssize(image.pixels) != 4 * image.width * image.height) {
-    throw Error("encode_png", fmt::format("an image of {}x{} with {} bytes", image.width,
-                                          image.height, image.pixels.size()));
-  }
-  std::vector<std::uint8_t> colours;
-  colours.reserve(image.pixels.size() / 4 * 3);
-  for (std::size_t i = 0; i < image.pixels.size(); i += 4) {
-    colours.insert(colours.end(), {image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]});
-  }
+  const auto write = [&](void* to, png_alloc_size_t& size) {
+    if (png_image_write_to_memory(&info, to, &size, 0, image.pixels.data(), 0, nullptr) == 0) {
+      throw Error("encode_png", info.message);
+    }
+  };
   png_alloc_size_t size = 0;
-  if (png_image_write_to_memory(&info, nullptr, &size, 0, colours.data(), 0, nullptr) == 0) {
-    throw Error("encode_png", info.message);
-  }
+  write(nullptr, size);
   std::vector<std::byte> file(size);
-  if (png_image_write_to_memory(&info, file.data(), &size, 0, colours.data(), 0, nullptr) == 0) {
-    throw Error("encode_png", info.message);
-  }
+  write(file.data(), size);
   file.resize(size);
   return file;
 }

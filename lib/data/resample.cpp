@@ -70,68 +70,88 @@ void add_mean(const std::uint8_t* __restrict a, const std::uint8_t* __restrict b
   }
 }
 
-/// One pixel: four lanes that every processor has.
+/// A pixel and a value of the next, and one each of two rows.
 using Pixel = float __attribute__((vector_size(16), aligned(4), may_alias));
-using Lanes = int __attribute__((vector_size(16)));
-
-Pixel load(const float* from) { return *reinterpret_cast<const Pixel*>(from); }
-void store(Pixel value, float* to) { *reinterpret_cast<Pixel*>(to) = value; }
-
-Pixel mean_of_pixels(const float* pixel, const float* weight, std::int64_t taps) {
-  Pixel sum = weight[0] * load(pixel);
-  for (std::int64_t t = 1; t < taps; ++t) {
-    sum += weight[t] * load(pixel + 4 * t);
-  }
-  return sum;
-}
+using Pair = float __attribute__((vector_size(32)));
+using Lanes = int __attribute__((vector_size(32)));
 
 }  // namespace
 
 void mean_of_rows(const Image& image, const Filter& filter, std::int64_t y, std::int64_t column,
                   std::int64_t columns, float* to) {
-  const std::int64_t stride = 4 * image.width;
+  const std::int64_t stride = 3 * image.width;
   const float* weight = filter.weights.data() + y * filter.taps;
   const std::uint8_t* row =
-      image.pixels.data() + filter.first[static_cast<std::size_t>(y)] * stride + 4 * column;
+      image.pixels.data() + filter.first[static_cast<std::size_t>(y)] * stride + 3 * column;
   // Two rows in one pass over the output; an odd one is taken with itself and weight 0.
   for (std::int64_t t = 0; t < filter.taps; t += 2, row += 2 * stride) {
     const bool pair = t + 1 < filter.taps;
     const std::uint8_t* other = pair ? row + stride : row;
     const float other_weight = pair ? weight[t + 1] : 0;
     if (t == 0) {
-      set_mean(row, other, weight[t], other_weight, 4 * columns, to);
+      set_mean(row, other, weight[t], other_weight, 3 * columns, to);
     } else if (weight[t] != 0 || other_weight != 0) {
-      add_mean(row, other, weight[t], other_weight, 4 * columns, to);
+      add_mean(row, other, weight[t], other_weight, 3 * columns, to);
     }
   }
 }
 
-void mean_of_columns(const float* row, const Filter& filter, std::int64_t column, float* to) {
+#define GCG_PAIR(x)                                                                              \
+  __builtin_shufflevector(*reinterpret_cast<const Pixel*>(row + 3 * (x)),                        \
+                          *reinterpret_cast<const Pixel*>(other + 3 * (x)), 0, 1, 2, 3, 4, 5, 6, \
+                          7)
+
+GCG_FOR_WIDE_VECTORS
+void mean_of_columns(const float* row, const float* other, const Filter& filter,
+                     std::int64_t column, float* to) {
   const auto outputs = std::ssize(filter.first);
   const std::int64_t taps = filter.taps;
-  const auto pixel = [&](std::int64_t i) {
-    return row + 4 * (filter.first[static_cast<std::size_t>(i)] - column);
-  };
   const float* weight = filter.weights.data();
+  const std::int64_t* first = filter.first.data();
   std::int64_t x = 0;
-  // Four outputs at once, turned from pixels into planes.
+  // Four outputs of two rows at once, turned from pixels into planes.
   for (; x + 4 <= outputs; x += 4, weight += 4 * taps) {
-    const Pixel a = mean_of_pixels(pixel(x), weight, taps);
-    const Pixel b = mean_of_pixels(pixel(x + 1), weight + taps, taps);
-    const Pixel c = mean_of_pixels(pixel(x + 2), weight + 2 * taps, taps);
-    const Pixel d = mean_of_pixels(pixel(x + 3), weight + 3 * taps, taps);
-    const Pixel ab_low = __builtin_shuffle(a, b, Lanes{0, 4, 1, 5});
-    const Pixel ab_high = __builtin_shuffle(a, b, Lanes{2, 6, 3, 7});
-    const Pixel cd_low = __builtin_shuffle(c, d, Lanes{0, 4, 1, 5});
-    const Pixel cd_high = __builtin_shuffle(c, d, Lanes{2, 6, 3, 7});
-    store(__builtin_shuffle(ab_low, cd_low, Lanes{0, 1, 4, 5}), to + x);
-    store(__builtin_shuffle(ab_low, cd_low, Lanes{2, 3, 6, 7}), to + outputs + x);
-    store(__builtin_shuffle(ab_high, cd_high, Lanes{0, 1, 4, 5}), to + 2 * outputs + x);
+    const std::int64_t a = first[x] - column;
+    const std::int64_t b = first[x + 1] - column;
+    const std::int64_t c = first[x + 2] - column;
+    const std::int64_t d = first[x + 3] - column;
+    Pair sum_a = weight[0] * GCG_PAIR(a);
+    Pair sum_b = weight[taps] * GCG_PAIR(b);
+    Pair sum_c = weight[2 * taps] * GCG_PAIR(c);
+    Pair sum_d = weight[3 * taps] * GCG_PAIR(d);
+    for (std::int64_t t = 1; t < taps; ++t) {
+      sum_a += weight[t] * GCG_PAIR(a + t);
+      sum_b += weight[taps + t] * GCG_PAIR(b + t);
+      sum_c += weight[2 * taps + t] * GCG_PAIR(c + t);
+      sum_d += weight[3 * taps + t] * GCG_PAIR(d + t);
+    }
+    // Red and green of a and b, blue of a and b, the same of c and d; row by row.
+    const Lanes low{0, 8, 1, 9, 4, 12, 5, 13};
+    const Lanes high{2, 10, 3, 11, 6, 14, 7, 15};
+    const Pair ab_low = __builtin_shuffle(sum_a, sum_b, low);
+    const Pair ab_high = __builtin_shuffle(sum_a, sum_b, high);
+    const Pair cd_low = __builtin_shuffle(sum_c, sum_d, low);
+    const Pair cd_high = __builtin_shuffle(sum_c, sum_d, high);
+    const Lanes front{0, 1, 8, 9, 4, 5, 12, 13};
+    const Lanes back{2, 3, 10, 11, 6, 7, 14, 15};
+    const Pair planes[3] = {__builtin_shuffle(ab_low, cd_low, front),
+                            __builtin_shuffle(ab_low, cd_low, back),
+                            __builtin_shuffle(ab_high, cd_high, front)};
+    for (std::int64_t p = 0; p < 3; ++p) {
+      float* plane = to + p * outputs + x;
+      *reinterpret_cast<Pixel*>(plane) = __builtin_shufflevector(planes[p], planes[p], 0, 1, 2, 3);
+      *reinterpret_cast<Pixel*>(plane + 3 * outputs) =
+          __builtin_shufflevector(planes[p], planes[p], 4, 5, 6, 7);
+    }
   }
   for (; x < outputs; ++x, weight += taps) {
-    const Pixel mean = mean_of_pixels(pixel(x), weight, taps);
-    for (std::int64_t c = 0; c < 3; ++c) {
-      to[c * outputs + x] = mean[c];
+    Pair sum = weight[0] * GCG_PAIR(first[x] - column);
+    for (std::int64_t t = 1; t < taps; ++t) {
+      sum += weight[t] * GCG_PAIR(first[x] - column + t);
+    }
+    for (std::int64_t p = 0; p < 3; ++p) {
+      to[p * outputs + x] = sum[p];
+      to[(3 + p) * outputs + x] = sum[4 + p];
     }
   }
 }
@@ -140,13 +160,13 @@ void mean_of_columns(const float* row, const Filter& filter, std::int64_t column
 
 Image resampled(const Image& image, const Region& region, std::int64_t width, std::int64_t height) {
   Image result{width, height,
-               std::vector<std::uint8_t>(static_cast<std::size_t>(4 * width * height))};
+               std::vector<std::uint8_t>(static_cast<std::size_t>(3 * width * height))};
   ResampleScratch scratch;
   resample(image, region, width, height, scratch, [&](std::int64_t y, const float* row) {
-    std::uint8_t* to = result.pixels.data() + 4 * y * width;
+    std::uint8_t* to = result.pixels.data() + 3 * y * width;
     for (std::int64_t x = 0; x < width; ++x) {
       for (std::int64_t c = 0; c < 3; ++c) {
-        to[4 * x + c] =
+        to[3 * x + c] =
             static_cast<std::uint8_t>(std::clamp(row[c * width + x] + 0.5F, 0.0F, 255.0F));
       }
     }

@@ -25,7 +25,7 @@ Filter triangle_filter(double begin, double length, std::int64_t pixels, std::in
 
 /// Memory of a resampling that is kept from one to the next.
 struct ResampleScratch {
-  std::vector<float> row;
+  std::vector<float> values;
 };
 
 /// Resamples a region of the image to `width` x `height` pixels, rows first, and hands each
@@ -41,11 +41,13 @@ Image resampled(const Image& image, const Region& region, std::int64_t width, st
 namespace detail {
 
 /// The weighted mean of the rows that output `y` of the filter looks at, from `column` on:
-/// `to` [columns][4].
+/// `to` [columns][3].
 void mean_of_rows(const Image& image, const Filter& filter, std::int64_t y, std::int64_t column,
                   std::int64_t columns, float* to);
-/// The weighted means along one row [columns][4] that begins at `column`: `to` [3][outputs].
-void mean_of_columns(const float* row, const Filter& filter, std::int64_t column, float* to);
+/// The weighted means along two rows [columns][3] that begin at `column`: `to` [2][3][outputs].
+/// Reads one value, of any content, behind each row.
+void mean_of_columns(const float* row, const float* other, const Filter& filter,
+                     std::int64_t column, float* to);
 
 }  // namespace detail
 
@@ -56,13 +58,21 @@ void resample(const Image& image, const Region& region, std::int64_t width, std:
   const Filter columns = triangle_filter(region.x, region.width, image.width, width);
   const std::int64_t column = columns.first.front();
   const std::int64_t count = columns.first.back() + columns.taps - column;
-  scratch.row.resize(static_cast<std::size_t>(4 * count + 3 * width));
-  float* const tall = scratch.row.data();
-  float* const finished = tall + 4 * count;
-  for (std::int64_t y = 0; y < height; ++y) {
-    detail::mean_of_rows(image, rows, y, column, count, tall);
-    detail::mean_of_columns(tall, columns, column, finished);
+  scratch.values.resize(static_cast<std::size_t>(6 * count + 6 * width));
+  float* const row = scratch.values.data();
+  float* const other = row + 3 * count;
+  float* const finished = other + 3 * count;
+  // Two output rows at a time: eight lanes. An odd last one stands beside the one before.
+  for (std::int64_t y = 0; y < height; y += 2) {
+    detail::mean_of_rows(image, rows, y, column, count, row);
+    if (y + 1 < height) {
+      detail::mean_of_rows(image, rows, y + 1, column, count, other);
+    }
+    detail::mean_of_columns(row, y + 1 < height ? other : row, columns, column, finished);
     take(y, static_cast<const float*>(finished));
+    if (y + 1 < height) {
+      take(y + 1, static_cast<const float*>(finished + 3 * width));
+    }
   }
 }
 

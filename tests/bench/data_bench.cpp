@@ -110,10 +110,10 @@ class LargeFiles {
     } else {
       const DataSet shapes = make_procedural({kBatch, 10, 0.5, 1});
       for (std::int64_t i = 0; i < kBatch; ++i) {
-        Image image{32, 32, std::vector<std::uint8_t>(4 * 1024)};
+        Image image{32, 32, std::vector<std::uint8_t>(3 * 1024)};
         for (std::size_t p = 0; p < 1024; ++p) {
           for (std::size_t c = 0; c < 3; ++c) {
-            image.pixels[4 * p + c] =
+            image.pixels[3 * p + c] =
                 shapes.train.pixels[(static_cast<std::size_t>(i) * 3 + c) * 1024 + p];
           }
         }
