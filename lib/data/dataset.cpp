@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <span>
 
 #include "base/error.h"
@@ -75,9 +76,14 @@ ChannelStatistics channel_statistics(const ImageSet& images) {
       }
     }
   }
+  return statistics_of_counts(counts);
+}
+
+ChannelStatistics statistics_of_counts(const std::vector<std::array<std::int64_t, 256>>& counts) {
   ChannelStatistics statistics;
-  const auto total = static_cast<double>(images.size() * images.shape.positions());
   for (const std::array<std::int64_t, 256>& count : counts) {
+    const auto total =
+        static_cast<double>(std::accumulate(count.begin(), count.end(), std::int64_t{0}));
     double sum = 0;
     for (std::size_t value = 0; value < 256; ++value) {
       sum += static_cast<double>(count[value]) * static_cast<double>(value);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -59,6 +60,9 @@ struct DataSet {
 
 /// Of images that are not encoded.
 ChannelStatistics channel_statistics(const ImageSet& images);
+
+/// From counts of the 256 values by channel: exact, whatever the order they were counted in.
+ChannelStatistics statistics_of_counts(const std::vector<std::array<std::int64_t, 256>>& counts);
 
 /// What a data set's images are normalised by.
 ChannelStatistics normalisation(const DataSet& data);
