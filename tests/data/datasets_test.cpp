@@ -64,13 +64,15 @@ TEST(DataSources, AreListedInOrderAndFoundByName) {
     EXPECT_FALSE(entry.about.empty());
     EXPECT_FALSE(entry.reference.empty());
   }
-  EXPECT_THAT(names, ElementsAre("procedural", "cifar10", "idx"));
+  EXPECT_THAT(names,
+              ElementsAre("procedural", "cifar10", "cifar100", "tinyimagenet", "imagenet", "idx"));
 }
 
 TEST(DataSources, UnknownNameIsAUsageErrorThatListsTheKnownOnes) {
-  EXPECT_THROW(make_data_source("imagenet"), UsageError);
-  EXPECT_THAT(error_of([] { make_data_source("imagenet"); }),
-              HasSubstr("--data: 'imagenet' is none of: procedural, cifar10, idx"));
+  EXPECT_THROW(make_data_source("mnist"), UsageError);
+  EXPECT_THAT(error_of([] { make_data_source("mnist"); }),
+              HasSubstr("--data: 'mnist' is none of: procedural, cifar10, cifar100, tinyimagenet, "
+                        "imagenet, idx"));
 }
 
 TEST(DataSources, ProceduralOptionsReachTheImages) {
@@ -105,7 +107,7 @@ TEST(DataSources, ProceduralOptionsHaveRanges) {
 }
 
 TEST(DataSources, FolderIsNoPartOfARunsIdentity) {
-  for (const char* name : {"cifar10", "idx"}) {
+  for (const char* name : {"cifar10", "tinyimagenet", "idx"}) {
     const auto source = make_data_source(name);
     OptionList list;
     source->add_options(list);
