@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/random.h"
 #include "data/encoded.h"
 #include "data/files.h"
 #include "data/image_folder.h"
