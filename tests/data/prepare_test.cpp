@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -302,7 +301,7 @@ TEST(PrepareData, EncodedImagesAreKeptOrScaledDown) {
     const Image before = decode_image(file, "x");
     const Image after = decode_image(scaled.image(i), "x");
     if (std::min(before.width, before.height) <= 50) {
-      EXPECT_LE(test::difference(before, after), 9);
+      EXPECT_LE(test::difference(before, after), 16);  // PNG became JPEG with half the chroma
     } else {
       EXPECT_EQ(after.width, 100);
       EXPECT_EQ(after.height, 50);
@@ -340,31 +339,21 @@ TEST(PreparedFile, AChangedBitAnywhereIsFound) {
   write_prepared(folder.path(), text_split(9), {});
   const fs::path path = prepared_path(folder.path(), "train");
   const std::vector<std::byte> good = read_file(path);
+  PreparedHeader header;
+  std::memcpy(&header, good.data(), sizeof header);
+  const auto images_end = static_cast<std::size_t>(kPreparedDataStart + header.image_bytes);
   for (std::size_t i = 0; i < good.size(); ++i) {
-    const bool unused =
-        i >= sizeof(PreparedHeader) && i < static_cast<std::size_t>(kPreparedDataStart);
-    const bool padding = i >= static_cast<std::size_t>(kPreparedDataStart) + 90 && unused;
-    if (unused || padding) {
+    // The zeros behind the header and before the table say nothing.
+    if ((i >= sizeof header && i < static_cast<std::size_t>(kPreparedDataStart)) ||
+        (i >= images_end && i < (images_end + 7) / 8 * 8)) {
       continue;
     }
     std::vector<std::byte> bad = good;
     bad[i] ^= std::byte{0x10};
     write_file_atomically(path, bad);
-    bool found = false;
-    try {
-      PreparedFile(path).check_images(1);
-    } catch (const Error& error) {
-      found = true;
-      EXPECT_THAT(error.what(), HasSubstr(path.string() + ": byte ")) << i;
-    }
-    // Zeros between the images and the table belong to neither.
-    const PreparedHeader header = [&] {
-      PreparedHeader h;
-      std::memcpy(&h, good.data(), sizeof h);
-      return h;
-    }();
-    const auto end = static_cast<std::size_t>(kPreparedDataStart + header.image_bytes);
-    ASSERT_TRUE(found || (i >= end && i < (end + 7) / 8 * 8)) << "byte " << i;
+    ASSERT_THAT(error_of([&] { PreparedFile(path).check_images(1); }),
+                HasSubstr(path.string() + ": byte "))
+        << "byte " << i;
   }
 }
 

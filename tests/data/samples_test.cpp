@@ -47,9 +47,9 @@ TEST(RandomPart, HasItsShareAndPlaceSpreadEvenly) {
       ++places;
     }
   }
-  // Large parts that do not fit are drawn again, so the mean share is a little below (0.08 + 1)
-  // / 2.
-  EXPECT_NEAR(share, 0.51, 0.02);
+  // A share s above 3/4 fits with probability -log(s) / log(4/3), else it is drawn again: the mean
+  // over [0.08, 1] weighted by that is 0.478.
+  EXPECT_NEAR(share, 0.478, 0.02);
   EXPECT_NEAR(x / places, 0.5, 0.02);
 }
 
