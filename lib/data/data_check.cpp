@@ -33,7 +33,7 @@ void count_raw(std::span<const std::uint8_t> pixels, std::size_t positions, Coun
   }
 }
 
-void count_image(const Image& image, Counts& counts) {
+void count_image(const RgbImage& image, Counts& counts) {
   for (std::size_t i = 0; i < image.pixels.size(); ++i) {
     ++counts[i % 3][image.pixels[i]];
   }
@@ -175,13 +175,13 @@ std::vector<std::string> deviations(const DataFacts& facts, const ExpectedFacts&
   return found;
 }
 
-Image contact_sheet(const DataSet& data, std::int64_t rows, std::int64_t columns,
-                    std::uint64_t seed) {
+RgbImage contact_sheet(const DataSet& data, std::int64_t rows, std::int64_t columns,
+                       std::uint64_t seed) {
   constexpr std::int64_t line = 2;
   const Shape& shape = data.train.shape;
   const std::int64_t tall = shape.height + line;
   const std::int64_t wide = shape.width + line;
-  Image sheet{columns * wide - line, rows * tall - line, {}};
+  RgbImage sheet{columns * wide - line, rows * tall - line, {}};
   sheet.pixels.assign(static_cast<std::size_t>(3 * sheet.width * sheet.height), 255);
 
   const ChannelStatistics statistics = normalisation(data);

@@ -50,7 +50,7 @@ std::vector<std::string> deviations(const DataFacts& facts, const ExpectedFacts&
 /// A sheet of training samples as the network sees them, drawn by the stream
 /// "contact-sheet", a row for each of `rows` images: not augmented, then as in the epochs 1 to
 /// columns - 1. Tiles are parted by a line of 2 pixels.
-Image contact_sheet(const DataSet& data, std::int64_t rows, std::int64_t columns,
-                    std::uint64_t seed);
+RgbImage contact_sheet(const DataSet& data, std::int64_t rows, std::int64_t columns,
+                       std::uint64_t seed);
 
 }  // namespace gcg

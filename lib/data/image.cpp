@@ -56,7 +56,7 @@ std::int64_t ImageDecoder::width() const { return jpeg_ ? jpeg_->width() : png_-
 std::int64_t ImageDecoder::height() const { return jpeg_ ? jpeg_->height() : png_->height(); }
 
 Region ImageDecoder::decode(const Region& region, std::int64_t width, std::int64_t height,
-                            Image& image) {
+                            RgbImage& image) {
   const bool inside = region.x >= 0 && region.y >= 0 && region.width > 0 && region.height > 0 &&
                       region.x + region.width <= static_cast<double>(this->width()) &&
                       region.y + region.height <= static_cast<double>(this->height());
@@ -72,7 +72,7 @@ Region ImageDecoder::decode(const Region& region, std::int64_t width, std::int64
   return region;
 }
 
-void ImageDecoder::decode(Image& image) {
+void ImageDecoder::decode(RgbImage& image) {
   if (jpeg_) {
     jpeg_->decode(image);
   } else {
@@ -80,8 +80,8 @@ void ImageDecoder::decode(Image& image) {
   }
 }
 
-Image decode_image(std::span<const std::byte> bytes, const std::string& where) {
-  Image image;
+RgbImage decode_image(std::span<const std::byte> bytes, const std::string& where) {
+  RgbImage image;
   ImageDecoder(bytes, where).decode(image);
   return image;
 }

@@ -11,7 +11,7 @@
 namespace gcg {
 
 /// A decoded colour image: pixels [height][width][3] of red, green and blue.
-struct Image {
+struct RgbImage {
   std::int64_t width = 0;
   std::int64_t height = 0;
   std::vector<std::uint8_t> pixels;
@@ -52,9 +52,9 @@ class ImageDecoder {
   /// Decodes what a resampling of `region` to `width` x `height` pixels needs, at the smallest of
   /// the scales 1, 1/2, 1/4 and 1/8 that keeps as many pixels, and returns where the region lies in
   /// `image`. May be called once. Errors: a region outside of the image, damaged data.
-  Region decode(const Region& region, std::int64_t width, std::int64_t height, Image& image);
+  Region decode(const Region& region, std::int64_t width, std::int64_t height, RgbImage& image);
   /// Decodes everything at full size: the plain reference of the above. May be called once.
-  void decode(Image& image);
+  void decode(RgbImage& image);
 
  private:
   class Jpeg;
@@ -65,15 +65,15 @@ class ImageDecoder {
 };
 
 /// The whole image at full size.
-Image decode_image(std::span<const std::byte> bytes, const std::string& where);
+RgbImage decode_image(std::span<const std::byte> bytes, const std::string& where);
 
 /// True if the bytes begin as a JPEG file does.
 bool is_jpeg(std::span<const std::byte> bytes);
 
 /// A JPEG file of the image: quality in [1, 100], chroma at half the resolution.
-std::vector<std::byte> encode_jpeg(const Image& image, int quality);
+std::vector<std::byte> encode_jpeg(const RgbImage& image, int quality);
 
 /// A PNG file of the image.
-std::vector<std::byte> encode_png(const Image& image);
+std::vector<std::byte> encode_png(const RgbImage& image);
 
 }  // namespace gcg

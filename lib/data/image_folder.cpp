@@ -248,7 +248,7 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
     const auto index = static_cast<std::size_t>(i);
     const std::string name = list.files[index].string();
     try {
-      const Image image = decode_image(read_file(list.files[index]), name);
+      const RgbImage image = decode_image(read_file(list.files[index]), name);
       if (image.width != shape.width || image.height != shape.height) {
         throw Error(name,
                     fmt::format("{}x{} pixels, not {}x{}", image.width, image.height, shape.width,

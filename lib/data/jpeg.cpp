@@ -140,7 +140,7 @@ bool ImageDecoder::Jpeg::crop(Window& window) {
   return true;
 }
 
-bool ImageDecoder::Jpeg::read_rows(const Window& window, Image& image) {
+bool ImageDecoder::Jpeg::read_rows(const Window& window, RgbImage& image) {
   if (setjmp(jump_) != 0) {
     return false;
   }
@@ -155,7 +155,7 @@ bool ImageDecoder::Jpeg::read_rows(const Window& window, Image& image) {
   return true;
 }
 
-void ImageDecoder::Jpeg::decode_window(Window window, Image& image) {
+void ImageDecoder::Jpeg::decode_window(Window window, RgbImage& image) {
   if (window.columns < info_.output_width && !crop(window)) {
     fail();
   }
@@ -180,7 +180,7 @@ void ImageDecoder::Jpeg::decode_window(Window window, Image& image) {
   }
 }
 
-void ImageDecoder::Jpeg::decode(Image& image) {
+void ImageDecoder::Jpeg::decode(RgbImage& image) {
   if (!start(1)) {
     fail();
   }
@@ -188,7 +188,7 @@ void ImageDecoder::Jpeg::decode(Image& image) {
 }
 
 Region ImageDecoder::Jpeg::decode(const Region& region, std::int64_t width, std::int64_t height,
-                                  Image& image) {
+                                  RgbImage& image) {
   unsigned denominator = 1;
   while (denominator < 8 && region.width >= static_cast<double>(2 * width * denominator) &&
          region.height >= static_cast<double>(2 * height * denominator)) {
@@ -238,7 +238,7 @@ struct Compressor {
 
 }  // namespace
 
-std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
+std::vector<std::byte> encode_jpeg(const RgbImage& image, int quality) {
   if (image.width < 1 || image.height < 1 || image.width > JPEG_MAX_DIMENSION ||
       image.height > JPEG_MAX_DIMENSION ||
       std::ssize(image.pixels) != 3 * image.width * image.height) {

@@ -28,8 +28,8 @@ class ImageDecoder::Jpeg {
 
   [[nodiscard]] std::int64_t width() const { return info_.image_width; }
   [[nodiscard]] std::int64_t height() const { return info_.image_height; }
-  Region decode(const Region& region, std::int64_t width, std::int64_t height, Image& image);
-  void decode(Image& image);
+  Region decode(const Region& region, std::int64_t width, std::int64_t height, RgbImage& image);
+  void decode(RgbImage& image);
 
  private:
   /// Rows and columns of the scaled image that are kept.
@@ -40,10 +40,10 @@ class ImageDecoder::Jpeg {
   bool read_header();
   bool start(unsigned denominator);
   bool crop(Window& window);
-  bool read_rows(const Window& window, Image& image);
+  bool read_rows(const Window& window, RgbImage& image);
   [[noreturn]] void fail() const;
   [[noreturn]] void fail(const std::string& problem) const;
-  void decode_window(Window window, Image& image);
+  void decode_window(Window window, RgbImage& image);
 
   static void on_error(j_common_ptr info);
   static void on_message(j_common_ptr info, int level);

@@ -28,7 +28,7 @@ void ImageDecoder::Png::fail(const std::string& problem) {
               "the file is damaged: fetch it again, or leave it out");
 }
 
-void ImageDecoder::Png::decode(Image& image) {
+void ImageDecoder::Png::decode(RgbImage& image) {
   image.width = width();
   image.height = height();
   info_.format = PNG_FORMAT_RGB;
@@ -39,7 +39,7 @@ void ImageDecoder::Png::decode(Image& image) {
   }
 }
 
-std::vector<std::byte> encode_png(const Image& image) {
+std::vector<std::byte> encode_png(const RgbImage& image) {
   if (image.width < 1 || image.height < 1 ||
       std::ssize(image.pixels) != 3 * image.width * image.height) {
     throw Error("encode_png", fmt::format("an image of {}x{} with {} bytes", image.width,

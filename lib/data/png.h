@@ -21,7 +21,7 @@ class ImageDecoder::Png {
 
   [[nodiscard]] std::int64_t width() const { return info_.width; }
   [[nodiscard]] std::int64_t height() const { return info_.height; }
-  void decode(Image& image);
+  void decode(RgbImage& image);
 
  private:
   [[noreturn]] void fail(const std::string& problem);

@@ -169,7 +169,7 @@ std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::
   ImageDecoder decoder(bytes, where);
   const std::int64_t width = decoder.width();
   const std::int64_t height = decoder.height();
-  Image image;
+  RgbImage image;
   if (form.short_side == 0 || (std::min(width, height) <= form.short_side && is_jpeg(bytes))) {
     decoder.decode(image);
     return {bytes.begin(), bytes.end()};

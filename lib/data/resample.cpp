@@ -77,7 +77,7 @@ using Lanes = int __attribute__((vector_size(32)));
 
 }  // namespace
 
-void mean_of_rows(const Image& image, const Filter& filter, std::int64_t y, std::int64_t column,
+void mean_of_rows(const RgbImage& image, const Filter& filter, std::int64_t y, std::int64_t column,
                   std::int64_t columns, float* to) {
   const std::int64_t stride = 3 * image.width;
   const float* weight = filter.weights.data() + y * filter.taps;
@@ -158,9 +158,10 @@ void mean_of_columns(const float* row, const float* other, const Filter& filter,
 
 }  // namespace detail
 
-Image resampled(const Image& image, const Region& region, std::int64_t width, std::int64_t height) {
-  Image result{width, height,
-               std::vector<std::uint8_t>(static_cast<std::size_t>(3 * width * height))};
+RgbImage resampled(const RgbImage& image, const Region& region, std::int64_t width,
+                   std::int64_t height) {
+  RgbImage result{width, height,
+                  std::vector<std::uint8_t>(static_cast<std::size_t>(3 * width * height))};
   ResampleScratch scratch;
   resample(image, region, width, height, scratch, [&](std::int64_t y, const float* row) {
     std::uint8_t* to = result.pixels.data() + 3 * y * width;

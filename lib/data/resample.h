@@ -32,17 +32,18 @@ struct ResampleScratch {
 /// finished row to `take(y, row)`: row [width][4] floats in [0, 255], the fourth one unused. The
 /// same bits on every processor.
 template <typename Take>
-void resample(const Image& image, const Region& region, std::int64_t width, std::int64_t height,
+void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
               ResampleScratch& scratch, Take take);
 
 /// The region as an image of its own, rounded to whole numbers.
-Image resampled(const Image& image, const Region& region, std::int64_t width, std::int64_t height);
+RgbImage resampled(const RgbImage& image, const Region& region, std::int64_t width,
+                   std::int64_t height);
 
 namespace detail {
 
 /// The weighted mean of the rows that output `y` of the filter looks at, from `column` on:
 /// `to` [columns][3].
-void mean_of_rows(const Image& image, const Filter& filter, std::int64_t y, std::int64_t column,
+void mean_of_rows(const RgbImage& image, const Filter& filter, std::int64_t y, std::int64_t column,
                   std::int64_t columns, float* to);
 /// The weighted means along two rows [columns][3] that begin at `column`: `to` [2][3][outputs].
 /// Reads one value, of any content, behind each row.
@@ -52,7 +53,7 @@ void mean_of_columns(const float* row, const float* other, const Filter& filter,
 }  // namespace detail
 
 template <typename Take>
-void resample(const Image& image, const Region& region, std::int64_t width, std::int64_t height,
+void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
               ResampleScratch& scratch, Take take) {
   const Filter rows = triangle_filter(region.y, region.height, image.height, height);
   const Filter columns = triangle_filter(region.x, region.width, image.width, width);

@@ -43,7 +43,7 @@ class SampleMaker {
   /// Memory that is kept from one sample to the next.
   struct Scratch {
     std::vector<std::byte> file;
-    Image image;
+    RgbImage image;
     ResampleScratch resample;
   };
 

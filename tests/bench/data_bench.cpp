@@ -100,7 +100,7 @@ class LargeFiles {
   LargeFiles() {
     const char* data = std::getenv("GCG_TEST_DATA");
     const fs::path real = fs::path(data == nullptr ? "" : data) / "imagenet10";
-    std::vector<Image> sources;
+    std::vector<RgbImage> sources;
     if (fs::is_directory(real)) {
       const ImageLists lists = list_image_folder(real);
       for (std::size_t i = 0; i < lists.train.files.size() && sources.size() < kBatch; i += 7) {
@@ -110,7 +110,7 @@ class LargeFiles {
     } else {
       const DataSet shapes = make_procedural({kBatch, 10, 0.5, 1});
       for (std::int64_t i = 0; i < kBatch; ++i) {
-        Image image{32, 32, std::vector<std::uint8_t>(3 * 1024)};
+        RgbImage image{32, 32, std::vector<std::uint8_t>(3 * 1024)};
         for (std::size_t p = 0; p < 1024; ++p) {
           for (std::size_t c = 0; c < 3; ++c) {
             image.pixels[3 * p + c] =
@@ -122,7 +122,7 @@ class LargeFiles {
     }
     images.shape = {3, 224, 224};
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      const Image& source = sources[i];
+      const RgbImage& source = sources[i];
       const Region whole{0, 0, static_cast<double>(source.width),
                          static_cast<double>(source.height)};
       files.push_back(encode_jpeg(resampled(source, whole, 500, 375), 90));

@@ -93,7 +93,7 @@ TEST(ReadExpected, ErrorsNameTheFile) {
 
 TEST(ContactSheet, ShowsTheImageAndItsAugmentedForms) {
   DataSet data = make_procedural({30, 10, 0.5, 1});
-  const Image sheet = contact_sheet(data, 3, 4, 1);
+  const RgbImage sheet = contact_sheet(data, 3, 4, 1);
   EXPECT_EQ(sheet.width, 4 * 34 - 2);
   EXPECT_EQ(sheet.height, 3 * 34 - 2);
   EXPECT_EQ(sheet.pixels.at(3 * 32), 255) << "the line between two tiles";

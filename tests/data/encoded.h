@@ -17,8 +17,8 @@ namespace gcg::test {
 
 /// A picture without sharp edges, so that lossy coding hardly changes it: red grows to the right,
 /// green downwards, blue is a hill in the middle.
-inline Image smooth_image(std::int64_t width, std::int64_t height) {
-  Image image{width, height, {}};
+inline RgbImage smooth_image(std::int64_t width, std::int64_t height) {
+  RgbImage image{width, height, {}};
   for (std::int64_t y = 0; y < height; ++y) {
     for (std::int64_t x = 0; x < width; ++x) {
       const std::int64_t hill = (x * (width - 1 - x) + y * (height - 1 - y)) * 300 /
@@ -85,17 +85,17 @@ inline std::vector<std::byte> jpeg_file(std::int64_t width, std::int64_t height,
   return file;
 }
 
-inline std::vector<std::byte> jpeg_file(const Image& image, const JpegKind& kind = {}) {
+inline std::vector<std::byte> jpeg_file(const RgbImage& image, const JpegKind& kind = {}) {
   return jpeg_file(image.width, image.height, image.pixels, kind);
 }
 
-inline void write_image(const std::filesystem::path& path, const Image& image) {
+inline void write_image(const std::filesystem::path& path, const RgbImage& image) {
   std::filesystem::create_directories(path.parent_path());
   write_file_atomically(path, jpeg_file(image));
 }
 
 /// Largest difference of two images' values; 256 if their sizes differ.
-inline int difference(const Image& a, const Image& b) {
+inline int difference(const RgbImage& a, const RgbImage& b) {
   if (a.width != b.width || a.height != b.height || a.pixels.size() != b.pixels.size()) {
     return 256;
   }

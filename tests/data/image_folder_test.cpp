@@ -160,7 +160,7 @@ TEST(TinyImageNet, IsReadAsRawPixelsInPlanes) {
   const DataSet data = read_tinyimagenet(folder.path(), 2);
   EXPECT_EQ(data.train.shape, (Shape{3, 64, 64}));
   EXPECT_EQ(data.test.size(), 3);
-  const Image image = decode_image(read_file(folder / "val/images/val_0.JPEG"), "x");
+  const RgbImage image = decode_image(read_file(folder / "val/images/val_0.JPEG"), "x");
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t p = 0; p < 4096; ++p) {
       ASSERT_EQ(data.test.pixels.at(c * 4096 + p), image.pixels.at(3 * p + c));

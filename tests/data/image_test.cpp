@@ -24,9 +24,9 @@ std::vector<std::byte> cut(std::vector<std::byte> bytes, std::size_t size) {
 }
 
 /// A picture full of detail.
-Image noisy_image(std::int64_t width, std::int64_t height) {
+RgbImage noisy_image(std::int64_t width, std::int64_t height) {
   std::mt19937 random(7);
-  Image image{width, height, {}};
+  RgbImage image{width, height, {}};
   for (std::int64_t i = 0; i < 3 * width * height; ++i) {
     image.pixels.push_back(static_cast<std::uint8_t>(random()));
   }
@@ -46,7 +46,7 @@ std::size_t frame_sizes(const std::vector<std::byte>& file) {
 }
 
 TEST(Jpeg, OfEveryKindIsDecodedToColours) {
-  const Image image = smooth_image(37, 29);
+  const RgbImage image = smooth_image(37, 29);
   for (const bool progressive : {false, true}) {
     for (const bool full_chroma : {false, true}) {
       test::JpegKind kind;
@@ -58,7 +58,7 @@ TEST(Jpeg, OfEveryKindIsDecodedToColours) {
 }
 
 TEST(Jpeg, WithOneComponentBecomesGrey) {
-  Image image{20, 10, {}};
+  RgbImage image{20, 10, {}};
   std::vector<std::uint8_t> grey;
   for (int i = 0; i < 200; ++i) {
     const auto value = static_cast<std::uint8_t>(20 + i);
@@ -85,7 +85,7 @@ TEST(Jpeg, WithFourInksBecomesColoursInvertedOrNot) {
     test::JpegKind kind;
     kind.colours = JCS_CMYK;
     kind.adobe = adobe;
-    const Image image = decode_image(jpeg_file(16, 16, samples, kind), "x");
+    const RgbImage image = decode_image(jpeg_file(16, 16, samples, kind), "x");
     ASSERT_EQ(image.pixels.size(), 3U * 256);
     for (std::size_t i = 0; i < image.pixels.size(); ++i) {
       ASSERT_NEAR(image.pixels[i], expected[i % 3], 4) << "adobe " << adobe << ", value " << i;
@@ -98,14 +98,14 @@ TEST(Jpeg, ExifSegmentIsPassedOver) {
   using std::string_view_literals::operator""sv;
   test::JpegKind kind;
   kind.segment = "Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"sv;
-  const Image image = smooth_image(31, 17);
+  const RgbImage image = smooth_image(31, 17);
   EXPECT_EQ(
       difference(decode_image(jpeg_file(image, kind), "x"), decode_image(jpeg_file(image), "x")),
       0);
 }
 
 TEST(Jpeg, WithoutItsEndMarkerIsWhole) {
-  const Image image = noisy_image(40, 24);
+  const RgbImage image = noisy_image(40, 24);
   for (const bool progressive : {false, true}) {
     test::JpegKind kind;
     kind.progressive = progressive;
@@ -153,7 +153,7 @@ TEST(Jpeg, OfAbsurdSizeIsAnErrorBeforeMemoryIsTaken) {
 }
 
 TEST(Png, UnderAnyNameIsTakenByItsContent) {
-  const Image image = noisy_image(13, 7);
+  const RgbImage image = noisy_image(13, 7);
   EXPECT_EQ(difference(decode_image(encode_png(image), "n02105855_2933.JPEG"), image), 0);
 }
 
@@ -183,7 +183,7 @@ TEST(DecodeImage, EmptyAndGarbageAreErrors) {
 TEST(DecodeRegion, HasThePixelsOfAFullDecode) {
   // Full-size decoding of a part skips rows and columns; what lies in the region is the same.
   const std::vector<std::byte> file = jpeg_file(noisy_image(150, 110));
-  const Image whole = decode_image(file, "x");
+  const RgbImage whole = decode_image(file, "x");
   std::mt19937 random(3);
   for (int trial = 0; trial < 200; ++trial) {
     const auto below = [&](std::int64_t n) {
@@ -193,7 +193,7 @@ TEST(DecodeRegion, HasThePixelsOfAFullDecode) {
     const std::int64_t y = below(110);
     const std::int64_t w = 1 + below(150 - x);
     const std::int64_t h = 1 + below(110 - y);
-    Image part;
+    RgbImage part;
     ImageDecoder decoder(file, "x");
     const Region found = decoder.decode({static_cast<double>(x), static_cast<double>(y),
                                          static_cast<double>(w), static_cast<double>(h)},
@@ -215,7 +215,7 @@ TEST(DecodeRegion, HasThePixelsOfAFullDecode) {
 TEST(DecodeRegion, IsScaledWhenFewerPixelsAreWanted) {
   const std::vector<std::byte> file = jpeg_file(smooth_image(161, 121));
   for (const std::int64_t divisor : {1, 2, 4, 8}) {
-    Image image;
+    RgbImage image;
     ImageDecoder decoder(file, "x");
     const Region region = decoder.decode({0, 0, 161, 121}, 161 / divisor, 121 / divisor, image);
     EXPECT_EQ(image.width, (161 + divisor - 1) / divisor);
@@ -226,7 +226,7 @@ TEST(DecodeRegion, IsScaledWhenFewerPixelsAreWanted) {
 
 TEST(DecodeRegion, OutsideOfTheImageIsAnError) {
   const std::vector<std::byte> file = jpeg_file(smooth_image(20, 10));
-  Image image;
+  RgbImage image;
   for (const Region region : {Region{-1, 0, 5, 5}, {0, 0, 21, 5}, {0, 6, 5, 5}, {0, 0, 0, 5}}) {
     ImageDecoder decoder(file, "x");
     EXPECT_THAT(error_of([&] { decoder.decode(region, 4, 4, image); }),
@@ -235,7 +235,7 @@ TEST(DecodeRegion, OutsideOfTheImageIsAnError) {
 }
 
 TEST(EncodeJpeg, DecodesToNearlyTheSame) {
-  const Image image = smooth_image(50, 41);
+  const RgbImage image = smooth_image(50, 41);
   EXPECT_LE(difference(decode_image(encode_jpeg(image, 95), "x"), image), 9);
   EXPECT_TRUE(is_jpeg(encode_jpeg(image, 50)));
 }

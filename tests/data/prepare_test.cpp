@@ -298,8 +298,8 @@ TEST(PrepareData, EncodedImagesAreKeptOrScaledDown) {
   for (std::int64_t i = 0; i < kept.size(); ++i) {
     const std::vector<std::byte> file = read_file(lists.train.files.at(i));
     EXPECT_EQ(text_of(kept.image(i)), text_of(file));
-    const Image before = decode_image(file, "x");
-    const Image after = decode_image(scaled.image(i), "x");
+    const RgbImage before = decode_image(file, "x");
+    const RgbImage after = decode_image(scaled.image(i), "x");
     if (std::min(before.width, before.height) <= 50) {
       EXPECT_LE(test::difference(before, after), 16);  // PNG became JPEG with half the chroma
     } else {

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 /// By the definition, in double precision: every output a mean over all pixels, weighted by the
 /// distance of centres in both axes.
-std::vector<double> reference(const Image& image, const Region& region, std::int64_t width,
+std::vector<double> reference(const RgbImage& image, const Region& region, std::int64_t width,
                               std::int64_t height) {
   const auto weights = [](double begin, double length, std::int64_t outputs, std::int64_t output,
                           std::int64_t pixels) {
@@ -54,7 +54,7 @@ std::vector<double> reference(const Image& image, const Region& region, std::int
   return result;
 }
 
-std::vector<float> planes(const Image& image, const Region& region, std::int64_t width,
+std::vector<float> planes(const RgbImage& image, const Region& region, std::int64_t width,
                           std::int64_t height) {
   std::vector<float> result(static_cast<std::size_t>(3 * width * height));
   ResampleScratch scratch;
@@ -90,13 +90,13 @@ TEST(TriangleFilter, OutsideOfTheImageIsAnError) {
 }
 
 TEST(Resample, ToTheSameSizeChangesNothing) {
-  const Image image = test::smooth_image(17, 9);
+  const RgbImage image = test::smooth_image(17, 9);
   EXPECT_EQ(test::difference(resampled(image, {0, 0, 17, 9}, 17, 9), image), 0);
 }
 
 TEST(Resample, ByTwoIsTheTriangleOverFourPixels) {
   // Output 0 has its centre between the pixels 0 and 1: weights 3/8, 3/8 and 1/8 over 7/8.
-  const Image image{4, 1, {80, 0, 0, 160, 0, 0, 40, 0, 0, 200, 0, 0}};
+  const RgbImage image{4, 1, {80, 0, 0, 160, 0, 0, 40, 0, 0, 200, 0, 0}};
   const std::vector<float> result = planes(image, {0, 0, 4, 1}, 2, 1);
   EXPECT_NEAR(result[0], (3 * 80 + 3 * 160 + 40) / 7.0, 1e-4);
   EXPECT_NEAR(result[1], (160 + 3 * 40 + 3 * 200) / 7.0, 1e-4);
@@ -110,7 +110,7 @@ TEST(Resample, IsTheDefinitionOnRandomRegions) {
     };
     const std::int64_t width = 1 + below(40);
     const std::int64_t height = 1 + below(30);
-    Image image{width, height, {}};
+    RgbImage image{width, height, {}};
     for (std::int64_t i = 0; i < 3 * width * height; ++i) {
       image.pixels.push_back(static_cast<std::uint8_t>(random()));
     }

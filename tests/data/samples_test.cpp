@@ -87,7 +87,7 @@ class EncodedSample : public ::testing::Test {
   }
   /// The part of a full decode, resampled, mirrored, normalised: nothing is skipped or scaled.
   std::vector<float> reference(const Region& part, bool mirrored) {
-    const Image whole = decode_image(read_file(images_.files[0]), "x");
+    const RgbImage whole = decode_image(read_file(images_.files[0]), "x");
     std::vector<float> values(3 * 32 * 32);
     ResampleScratch scratch;
     resample(whole, part, 32, 32, scratch, [&](std::int64_t y, const float* row) {

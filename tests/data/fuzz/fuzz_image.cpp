@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   test::try_to([&] {
     ImageDecoder decoder(bytes, "fuzz");
-    Image image;
+    RgbImage image;
     if (small(decoder)) {
       decoder.decode(image);
     }
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const auto w = static_cast<double>(decoder.width());
     const auto h = static_cast<double>(decoder.height());
-    Image image;
+    RgbImage image;
     const Region region = decoder.decode({w / 4, h / 3, w / 2, h / 2}, 9, 5, image);
     resampled(image, region, 9, 5);
   });
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 std::vector<std::vector<std::uint8_t>> gcg::test::fuzz_seeds() {
   std::vector<std::vector<std::uint8_t>> seeds;
-  const Image image = smooth_image(40, 33);
+  const RgbImage image = smooth_image(40, 33);
   for (const bool progressive : {false, true}) {
     for (const bool full_chroma : {false, true}) {
       JpegKind kind;
