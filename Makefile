@@ -10,20 +10,26 @@ GCG_DATA ?=
 DATA_NAME ?=
 ROUNDS ?= 10
 BENCH_INTO ?=
+DATA   ?= data
+ILSVRC ?=
+LABELS ?=
 PYTHON := /usr/bin/python3
 
 # Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
 PACKAGES := g++ cmake ninja-build lld ccache git \
   libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
-  nlohmann-json3-dev libssl-dev libhwy-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
+  nlohmann-json3-dev libssl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build programs demo test bench bench-growth wall-clock execution-agreement reproduce-cifar growth-rules methods-table inspect format tidy clean
+.PHONY: help packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
+  wall-clock execution-agreement reproduce-cifar growth-rules methods-table inspect format tidy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
 	@echo
+	@echo "  data: DATA=folder of the data sets  ILSVRC=folder of your ImageNet archives  LABELS=list of validation labels  SET=data set to check"
+	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
 	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables"
 
 packages: ## install the Debian packages that are missing (prints the list first)
@@ -48,6 +54,36 @@ build: configure ## configure and compile everything (PRESET=release|debug|asan)
 programs: configure ## compile the library and the programs, not the tests
 	@cmake --build --preset $(PRESET) -j$$(nproc) --target experiments/all
 
+data-programs: configure
+	@cmake --build --preset $(PRESET) -j$$(nproc) --target data_scripts/all
+
+FETCH = $(PYTHON) data_scripts/fetch.py
+PREPARE = $(BUILD)/data_scripts/gcg_data_prepare
+
+data-cifar: data-programs ## fetch, verify and prepare CIFAR-10 and CIFAR-100 (330 MB)
+	$(FETCH) cifar10 $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/cifar10
+	$(PREPARE) --data cifar10 --from $(DATA)/cifar10
+ifndef MANIFEST
+	$(FETCH) cifar100 --out $(DATA)/cifar100
+	$(PREPARE) --data cifar100-fine --from $(DATA)/cifar100
+endif
+
+data-tinyimagenet: data-programs ## fetch, verify and prepare TinyImageNet (237 MB)
+	$(FETCH) tinyimagenet $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/tinyimagenet
+	$(PREPARE) --data tinyimagenet --from $(DATA)/tinyimagenet
+
+data-imagenet: data-programs ## prepare your own ImageNet: ILSVRC=folder of the archives or of train/ and val/
+	@[ -n "$(ILSVRC)" ] || { echo "ILSVRC=FOLDER is missing: your ILSVRC2012 archives, or folders train/ and val/ (nothing is downloaded)"; exit 2; }
+	if [ ! -d '$(ILSVRC)/train' ]; then $(PYTHON) data_scripts/imagenet.py --archives '$(ILSVRC)' --labels '$(LABELS)' \
+	  $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/imagenet; fi
+	$(PREPARE) --data imagenet --from "$$([ -d '$(ILSVRC)/train' ] && echo '$(ILSVRC)' || echo $(DATA)/imagenet)" \
+	  --to $(DATA)/imagenet/prepared --short-side 256
+
+SET ?= cifar10
+data-check: data-programs ## look at every image of SET: counts, duplicates, statistics, a sheet of samples
+	$(BUILD)/data_scripts/gcg_data_check --data $(SET) --data-dir $(DATA)/$(SET) --sheet $(DATA)/$(SET)-samples.png \
+	  --manifest $(or $(MANIFEST),data_scripts/manifests/$(SET).json)
+
 demo: programs ## grow a sparse network on the embedded images, with its dense reference and a figure
 	$(BUILD)/experiments/demo --out $(RUNS)/demo --jobs $(JOBS)
 	$(PYTHON) analysis/demo.py $(RUNS)/demo
@@ -66,6 +102,10 @@ bench: configure ## time of training steps and kernels, sparse against dense, in
 bench-growth: configure ## time of the parts of a growth stage, ResNet-20
 	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_bench
 	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
+	  --benchmark_report_aggregates_only=true
+
+bench-data: build ## rates of the data path; ImageNet-size files are made of GCG_TEST_DATA/imagenet10 if it is there
+	$(BUILD)/tests/bench/gcg_data_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9 \
 	  --benchmark_report_aggregates_only=true
 
 reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=smoke|small|full

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <span>
 
@@ -22,10 +23,13 @@ void print_plan(const gcg::RunPlan& plan) {
 }
 
 void print_result(const gcg::RunPlan& plan, const RunRecord& record) {
-  fmt::print("density {:.4f}  validation {:.2f} %  test {:.2f} %  {} epochs\n{}\n",
-             record.result->density, 100 * record.result->validation_accuracy,
-             100 * record.result->test_accuracy, record.cost.epochs,
-             (plan.folder() / gcg::kRunFileName).string());
+  fmt::print(
+      "density {:.4f}  validation {:.2f} %  test {:.2f} %  {} epochs, {:.2f} % of training waiting "
+      "for data\n{}\n",
+      record.result->density, 100 * record.result->validation_accuracy,
+      100 * record.result->test_accuracy, record.cost.epochs,
+      100 * record.cost.data_wait_seconds / std::max(record.cost.train_seconds, 1e-9),
+      (plan.folder() / gcg::kRunFileName).string());
 }
 
 int run(const gcg::RunCommand& command) {

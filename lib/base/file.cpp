@@ -15,9 +15,7 @@ namespace gcg {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-[[noreturn]] void fail(const fs::path& path, std::string_view action, int code) {
+void throw_file_error(const fs::path& path, std::string_view action, int code) {
   std::string_view remedy;
   if (code == ENOSPC || code == EDQUOT) {
     remedy = "free some disk space and start the same command again: it continues";
@@ -28,6 +26,8 @@ namespace {
   }
   throw Error(path.string(), fmt::format("cannot {}: {}", action, std::strerror(code)), remedy);
 }
+
+namespace {
 
 /// A file descriptor that closes itself.
 class Descriptor {
@@ -51,7 +51,7 @@ class Descriptor {
 void flush_to_disk(const fs::path& path, int flags) {
   const Descriptor file(path, flags);
   if (!file.open() || ::fsync(file.get()) != 0) {
-    fail(path, "flush to disk", errno);
+    throw_file_error(path, "flush to disk", errno);
   }
 }
 
@@ -62,7 +62,7 @@ std::vector<std::byte> read_file(const fs::path& path) {
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);
   struct stat facts {};
   if (!file.open() || ::fstat(file.get(), &facts) != 0) {
-    fail(path, "read", errno);
+    throw_file_error(path, "read", errno);
   }
   if (!S_ISREG(facts.st_mode)) {
     throw Error(path.string(), "is not a regular file");
@@ -75,7 +75,7 @@ std::vector<std::byte> read_file(const fs::path& path) {
       if (errno == EINTR) {
         continue;
       }
-      fail(path, "read", errno);
+      throw_file_error(path, "read", errno);
     }
     if (count == 0) {
       throw Error(path.string(), fmt::format("ended at byte {} of {}", done, content.size()),
@@ -92,7 +92,7 @@ void replace_file(const fs::path& path, const std::function<void(const fs::path&
     write(temporary);
     flush_to_disk(temporary, O_RDWR);
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
-      fail(path, "rename the finished file", errno);
+      throw_file_error(path, "rename the finished file", errno);
     }
   } catch (...) {
     std::error_code ignored;
@@ -107,7 +107,7 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> cont
   replace_file(path, [&](const fs::path& temporary) {
     const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.open()) {
-      fail(temporary, "create", errno);
+      throw_file_error(temporary, "create", errno);
     }
     std::size_t done = 0;
     while (done < content.size()) {
@@ -116,7 +116,7 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> cont
         if (errno == EINTR) {
           continue;
         }
-        fail(temporary, "write", errno);
+        throw_file_error(temporary, "write", errno);
       }
       done += static_cast<std::size_t>(count);
     }
@@ -131,13 +131,13 @@ void make_writable_folder(const fs::path& folder) {
   std::error_code code;
   fs::create_directories(folder, code);
   if (code) {
-    fail(folder, "create the folder", code.value());
+    throw_file_error(folder, "create the folder", code.value());
   }
   const fs::path probe = folder / fmt::format(".write-probe.{}", ::getpid());
   {
     const Descriptor file(probe, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.open()) {
-      fail(folder, "write to the folder", errno);
+      throw_file_error(folder, "write to the folder", errno);
     }
   }
   fs::remove(probe, code);
@@ -147,7 +147,7 @@ FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / ".lock";
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) {
-    fail(path, "create", errno);
+    throw_file_error(path, "create", errno);
   }
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
@@ -156,7 +156,7 @@ FolderLock::FolderLock(const fs::path& folder) {
       throw Error(folder.string(), "another process is working in this folder",
                   "wait for it to end, or choose another folder");
     }
-    fail(path, "lock", code);
+    throw_file_error(path, "lock", code);
   }
 }
 

@@ -10,6 +10,11 @@
 
 namespace gcg {
 
+/// Throws the Error of a failed system call on a file: "cannot ACTION: REASON" for the system's
+/// error number, with a remedy where there is one (a full disk, a missing permission).
+[[noreturn]] void throw_file_error(const std::filesystem::path& path, std::string_view action,
+                                   int code);
+
 /// The whole content of a file. Errors name the path and the system's reason.
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 

@@ -55,4 +55,24 @@ std::string hex(const Digest& digest) {
   return text;
 }
 
+Digest digest_of_hex(std::string_view text) {
+  const auto value = [&](char digit) {
+    if (digit >= '0' && digit <= '9') {
+      return digit - '0';
+    }
+    if (digit >= 'a' && digit <= 'f') {
+      return digit - 'a' + 10;
+    }
+    throw Error("digest", fmt::format("'{}' is not hexadecimal", text));
+  };
+  Digest digest{};
+  if (text.size() != 2 * digest.size()) {
+    throw Error("digest", fmt::format("{} digits, not {}", text.size(), 2 * digest.size()));
+  }
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<std::uint8_t>(16 * value(text[2 * i]) + value(text[2 * i + 1]));
+  }
+  return digest;
+}
+
 }  // namespace gcg

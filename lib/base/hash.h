@@ -36,5 +36,7 @@ Digest sha256(std::string_view text);
 
 /// Lower-case hexadecimal text of a digest, 64 characters.
 std::string hex(const Digest& digest);
+/// The digest of such a text. Anything else: an Error.
+Digest digest_of_hex(std::string_view text);
 
 }  // namespace gcg

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -23,35 +25,59 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr Shape kCifarShape{3, 32, 32};
-constexpr std::int64_t kCifarClasses = 10;
-constexpr std::int64_t kCifarFileRecords = 10'000;  // of every official file
+constexpr std::int64_t kPixelBytes = 3072;
+constexpr std::int64_t kCifar10FileRecords = 10'000;  // of every official file
+constexpr std::int64_t kCifar100FileRecords = 50'000;
 constexpr std::string_view kTestFile = "test_batch.bin";
-constexpr std::string_view kFetchAgain =
-    "the file is damaged or no CIFAR-10 binary file: unpack cifar-10-binary.tar.gz again";
+
+/// A record is one label or two, then pixels.
+struct Format {
+  std::string_view name;
+  std::string_view archive;
+  std::array<std::int64_t, 2> classes;  ///< of every label; 0: there is none
+  std::size_t label;                    ///< the one that counts
+
+  [[nodiscard]] constexpr std::int64_t labels() const { return classes[1] == 0 ? 1 : 2; }
+  [[nodiscard]] constexpr std::int64_t record_bytes() const { return labels() + kPixelBytes; }
+  [[nodiscard]] std::string fetch_again() const {
+    return fmt::format("the file is damaged or no {} binary file: unpack {} again", name, archive);
+  }
+  [[nodiscard]] std::string unpack_there() const {
+    return fmt::format("unpack {} ({} binary version) there", archive, name);
+  }
+};
+
+constexpr Format kCifar10{"CIFAR-10", "cifar-10-binary.tar.gz", {10, 0}, 0};
+static_assert(kCifar10.record_bytes() == kCifarRecordBytes);
+
+constexpr Format cifar100_format(Cifar100Labels labels) {
+  return {
+      "CIFAR-100", "cifar-100-binary.tar.gz", {20, 100}, labels == Cifar100Labels::fine ? 1U : 0U};
+}
 
 /// The whole file, its size known to be sound before memory is taken for it.
-std::vector<std::byte> read_records(const fs::path& path, std::int64_t max_records) {
+std::vector<std::byte> read_records(const fs::path& path, const Format& format,
+                                    std::int64_t max_records) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) {
-    throw Error(path.string(), "there is no such file",
-                "unpack cifar-10-binary.tar.gz (CIFAR-10 binary version) there");
+    throw Error(path.string(), "there is no such file", format.unpack_there());
   }
+  const std::int64_t record_bytes = format.record_bytes();
   const auto bytes = static_cast<std::int64_t>(fs::file_size(path));
   if (bytes == 0) {
-    throw Error(path.string(), "byte 0: the file is empty", kFetchAgain);
+    throw Error(path.string(), "byte 0: the file is empty", format.fetch_again());
   }
-  if (max_records > 0 && bytes > max_records * kCifarRecordBytes) {
+  if (max_records > 0 && bytes > max_records * record_bytes) {
     throw Error(path.string(),
                 fmt::format("byte {}: the file goes on after {} records, it has {} bytes",
-                            max_records * kCifarRecordBytes, max_records, bytes),
-                kFetchAgain);
+                            max_records * record_bytes, max_records, bytes),
+                format.fetch_again());
   }
-  if (bytes % kCifarRecordBytes != 0) {
+  if (bytes % record_bytes != 0) {
     throw Error(path.string(),
                 fmt::format("byte {}: the last record has {} of {} bytes",
-                            bytes - bytes % kCifarRecordBytes, bytes % kCifarRecordBytes,
-                            kCifarRecordBytes),
-                kFetchAgain);
+                            bytes - bytes % record_bytes, bytes % record_bytes, record_bytes),
+                format.fetch_again());
   }
   std::vector<std::byte> content = read_file(path);
   if (std::ssize(content) != bytes) {
@@ -61,30 +87,35 @@ std::vector<std::byte> read_records(const fs::path& path, std::int64_t max_recor
   return content;
 }
 
-void append_records(const fs::path& path, std::span<const std::byte> content, ImageSet& images) {
+void append_records(const fs::path& path, const Format& format, std::span<const std::byte> content,
+                    ImageSet& images) {
   if (images.labels.empty()) {
     images.shape = kCifarShape;
   } else if (images.shape != kCifarShape) {
     throw Error(path.string(), "records of 3x32x32 cannot be appended to images of another shape");
   }
-  constexpr auto record_bytes = static_cast<std::size_t>(kCifarRecordBytes);
-  for (std::size_t at = 0; at < content.size(); at += record_bytes) {
-    if (const int label = std::to_integer<int>(content[at]); label >= kCifarClasses) {
-      throw Error(
-          path.string(),
-          fmt::format("byte {}: record {} has label {}, above 9", at, at / record_bytes, label),
-          kFetchAgain);
+  const auto labels = static_cast<std::size_t>(format.labels());
+  const auto record_bytes = static_cast<std::size_t>(format.record_bytes());
+  const std::size_t records = content.size() / record_bytes;
+  for (std::size_t i = 0; i < records; ++i) {
+    for (std::size_t l = 0; l < labels; ++l) {
+      const std::size_t at = i * record_bytes + l;
+      const auto label = std::to_integer<std::int64_t>(content[at]);
+      if (label >= format.classes.at(l)) {
+        throw Error(path.string(),
+                    fmt::format("byte {}: record {} has label {}, above {}", at, i, label,
+                                format.classes.at(l) - 1),
+                    format.fetch_again());
+      }
     }
   }
-  const std::size_t records = content.size() / record_bytes;
   const std::size_t before = images.labels.size();
   images.labels.resize(before + records);
-  images.pixels.resize((before + records) * (record_bytes - 1));
+  images.pixels.resize((before + records) * kPixelBytes);
   for (std::size_t i = 0; i < records; ++i) {
     const std::byte* record = content.data() + i * record_bytes;
-    images.labels[before + i] = std::to_integer<std::int32_t>(*record);
-    std::memcpy(images.pixels.data() + (before + i) * (record_bytes - 1), record + 1,
-                record_bytes - 1);
+    images.labels[before + i] = std::to_integer<std::int32_t>(record[format.label]);
+    std::memcpy(images.pixels.data() + (before + i) * kPixelBytes, record + labels, kPixelBytes);
   }
 }
 
@@ -148,14 +179,14 @@ Manifest read_manifest(const fs::path& path) {
   return manifest;
 }
 
-void check_entry(const fs::path& path, std::span<const std::byte> content, Manifest& manifest) {
+void check_entry(const fs::path& path, std::int64_t records, std::span<const std::byte> content,
+                 Manifest& manifest) {
   const auto found = manifest.find(path.filename().string());
   constexpr std::string_view remedy = "fetch the files and manifest.json again";
   if (found == manifest.end()) {
     throw Error(path.string(), "manifest.json does not list the file", remedy);
   }
   found->second.read = true;
-  const std::int64_t records = std::ssize(content) / kCifarRecordBytes;
   if (records != found->second.records) {
     throw Error(
         path.string(),
@@ -170,10 +201,63 @@ void check_entry(const fs::path& path, std::span<const std::byte> content, Manif
   }
 }
 
+/// The files of one folder, held against its manifest if there is one.
+class CheckedFolder {
+ public:
+  /// `place` has the data files; the manifest is there or in `folder`.
+  CheckedFolder(const Format& format, const fs::path& place, const fs::path& folder)
+      : format_(format), place_(place) {
+    for (const fs::path& path : {place / "manifest.json", folder / "manifest.json"}) {
+      if (!manifest_ && fs::exists(path)) {
+        manifest_ = read_manifest(path);
+      }
+    }
+  }
+
+  /// The official limit of records; a manifest states its own.
+  void append(const std::string& name, std::int64_t max_records, ImageSet& images) {
+    const fs::path path = place_ / name;
+    const std::vector<std::byte> content = read_records(path, format_, manifest_ ? 0 : max_records);
+    if (manifest_) {
+      check_entry(path, std::ssize(content) / format_.record_bytes(), content, *manifest_);
+    }
+    append_records(path, format_, content, images);
+  }
+
+  void check_all_read() const {
+    if (!manifest_) {
+      return;
+    }
+    for (const auto& [name, entry] : *manifest_) {
+      if (!entry.read) {
+        throw Error((place_ / name).string(), "manifest.json lists the file, but it is not there",
+                    "fetch the files and manifest.json again");
+      }
+    }
+  }
+
+ private:
+  const Format& format_;
+  fs::path place_;
+  std::optional<Manifest> manifest_;
+};
+
+/// The names of the classes, a line each, if the archive's list of them is there and fits.
+std::vector<std::string> class_names(const fs::path& path, std::int64_t classes) {
+  std::ifstream file(path);
+  std::vector<std::string> names;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) {
+      names.push_back(line);
+    }
+  }
+  return std::ssize(names) == classes ? names : std::vector<std::string>{};
+}
+
 }  // namespace
 
 void append_cifar10_file(const fs::path& path, ImageSet& images, std::int64_t max_records) {
-  append_records(path, read_records(path, max_records), images);
+  append_records(path, kCifar10, read_records(path, kCifar10, max_records), images);
 }
 
 DataSet read_cifar10(const fs::path& folder) {
@@ -196,36 +280,38 @@ DataSet read_cifar10(const fs::path& folder) {
     }
   }
 
-  std::optional<Manifest> manifest;
-  for (const fs::path& path : {place / "manifest.json", folder / "manifest.json"}) {
-    if (!manifest && fs::exists(path)) {
-      manifest = read_manifest(path);
-    }
-  }
-  const auto append = [&](const fs::path& path, ImageSet& images) {
-    // The official limit of records; a manifest states its own.
-    const std::vector<std::byte> content = read_records(path, manifest ? 0 : kCifarFileRecords);
-    if (manifest) {
-      check_entry(path, content, *manifest);
-    }
-    append_records(path, content, images);
-  };
-
+  CheckedFolder files(kCifar10, place, folder);
   DataSet data;
   data.name = "cifar10";
-  data.classes = kCifarClasses;
+  data.classes = kCifar10.classes[0];
+  data.class_names = class_names(place / "batches.meta.txt", data.classes);
   for (const int number : numbers) {
-    append(place / fmt::format("data_batch_{}.bin", number), data.train);
+    files.append(fmt::format("data_batch_{}.bin", number), kCifar10FileRecords, data.train);
   }
-  append(place / kTestFile, data.test);
-  if (manifest) {
-    for (const auto& [name, entry] : *manifest) {
-      if (!entry.read) {
-        throw Error((place / name).string(), "manifest.json lists the file, but it is not there",
-                    "fetch the files and manifest.json again");
-      }
-    }
+  files.append(std::string(kTestFile), kCifar10FileRecords, data.test);
+  files.check_all_read();
+  data.digest = data_digest(data.train, data.test);
+  return data;
+}
+
+DataSet read_cifar100(const fs::path& folder, Cifar100Labels labels) {
+  const fs::path inner = folder / "cifar-100-binary";
+  const fs::path place = fs::exists(folder / "train.bin") ? folder : inner;
+  if (!fs::exists(place / "train.bin")) {
+    throw Error(folder.string(), "neither it nor its subfolder cifar-100-binary has train.bin",
+                "unpack cifar-100-binary.tar.gz (CIFAR-100 binary version) there");
   }
+  const Format format = cifar100_format(labels);
+  CheckedFolder files(format, place, folder);
+  DataSet data;
+  data.name = "cifar100";
+  data.classes = format.classes.at(format.label);
+  data.class_names = class_names(
+      place / (labels == Cifar100Labels::fine ? "fine_label_names.txt" : "coarse_label_names.txt"),
+      data.classes);
+  files.append("train.bin", kCifar100FileRecords, data.train);
+  files.append("test.bin", kCifar100FileRecords, data.test);
+  files.check_all_read();
   data.digest = data_digest(data.train, data.test);
   return data;
 }
@@ -236,7 +322,7 @@ void write_cifar10_file(const fs::path& path, const ImageSet& images) {
                 fmt::format("the format holds images of 3x32x32, not {}x{}x{}",
                             images.shape.channels, images.shape.height, images.shape.width));
   }
-  check_images(path.string(), images, kCifarClasses);
+  check_images(path.string(), images, kCifar10.classes[0]);
   constexpr auto record_bytes = static_cast<std::size_t>(kCifarRecordBytes);
   std::vector<std::byte> content(images.labels.size() * record_bytes);
   for (std::size_t i = 0; i < images.labels.size(); ++i) {

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <vector>
 
 #include "data/dataset.h"
 
@@ -26,6 +24,15 @@ void append_cifar10_file(const std::filesystem::path& path, ImageSet& images,
 /// and every file read or listed must be in both. A file with more than the official 10,000 records
 /// is an Error.
 DataSet read_cifar10(const std::filesystem::path& folder);
+
+/// Which of the two labels of a CIFAR-100 record counts: one of 100 classes or one of 20 groups.
+enum class Cifar100Labels : std::uint8_t { fine, coarse };
+
+/// The folder of CIFAR-100's official binary archive: train.bin and test.bin, whose records are a
+/// coarse label, a fine label and pixels as in CIFAR-10. A subfolder cifar-100-binary is looked
+/// into if the folder itself has no train.bin. manifest.json and errors as for CIFAR-10; train.bin
+/// has at most 50,000 records.
+DataSet read_cifar100(const std::filesystem::path& folder, Cifar100Labels labels);
 
 /// Writes images in the CIFAR-10 binary format (shape 3x32x32, labels below 10), atomically.
 void write_cifar10_file(const std::filesystem::path& path, const ImageSet& images);

@@ -7,10 +7,13 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <span>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "data/prepared.h"
 
 namespace gcg {
 
@@ -21,11 +24,41 @@ static_assert(std::endian::native == std::endian::little, "digests are over litt
 void add_to_digest(std::string_view part, const ImageSet& images, Sha256& sha) {
   sha.update(fmt::format("{} {} {} {} {}\n", part, images.size(), images.shape.channels,
                          images.shape.height, images.shape.width));
-  sha.update(std::as_bytes(std::span(images.pixels)));
+  sha.update(std::as_bytes(images.raw_pixels()));
   sha.update(std::as_bytes(std::span(images.labels)));
 }
 
 }  // namespace
+
+bool ImageSet::encoded() const { return !files.empty() || (prepared && prepared->encoded()); }
+
+std::span<const std::uint8_t> ImageSet::raw_pixels() const {
+  if (encoded()) {
+    throw Error("raw_pixels", "the images are encoded");
+  }
+  if (prepared) {
+    const std::span<const std::byte> bytes = prepared->all_images();
+    return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+  }
+  return pixels;
+}
+
+std::span<const std::byte> encoded_image(const ImageSet& images, std::int64_t image,
+                                         std::vector<std::byte>& buffer) {
+  if (images.prepared) {
+    return images.prepared->image(image);
+  }
+  buffer = read_file(images.files.at(static_cast<std::size_t>(image)));
+  return buffer;
+}
+
+std::string image_name(const ImageSet& images, std::int64_t image) {
+  if (images.prepared) {
+    return fmt::format("{}, image {}", images.prepared->path().string(), image);
+  }
+  return images.files.empty() ? fmt::format("image {}", image)
+                              : images.files.at(static_cast<std::size_t>(image)).string();
+}
 
 ChannelStatistics channel_statistics(const ImageSet& images) {
   if (images.labels.empty()) {
@@ -35,7 +68,7 @@ ChannelStatistics channel_statistics(const ImageSet& images) {
   const auto positions = static_cast<std::size_t>(images.shape.positions());
   // Exact counts of the 256 values: the result does not depend on an order of summation.
   std::vector<std::array<std::int64_t, 256>> counts(channels);
-  const std::uint8_t* pixel = images.pixels.data();
+  const std::uint8_t* pixel = images.raw_pixels().data();
   for (std::int64_t i = 0; i < images.size(); ++i) {
     for (std::array<std::int64_t, 256>& count : counts) {
       for (std::size_t p = 0; p < positions; ++p) {
@@ -43,9 +76,14 @@ ChannelStatistics channel_statistics(const ImageSet& images) {
       }
     }
   }
+  return statistics_of_counts(counts);
+}
+
+ChannelStatistics statistics_of_counts(const std::vector<std::array<std::int64_t, 256>>& counts) {
   ChannelStatistics statistics;
-  const auto total = static_cast<double>(images.size() * images.shape.positions());
   for (const std::array<std::int64_t, 256>& count : counts) {
+    const auto total =
+        static_cast<double>(std::accumulate(count.begin(), count.end(), std::int64_t{0}));
     double sum = 0;
     for (std::size_t value = 0; value < 256; ++value) {
       sum += static_cast<double>(count[value]) * static_cast<double>(value);
@@ -63,6 +101,10 @@ ChannelStatistics channel_statistics(const ImageSet& images) {
   return statistics;
 }
 
+ChannelStatistics normalisation(const DataSet& data) {
+  return data.normalisation ? *data.normalisation : channel_statistics(data.train);
+}
+
 std::string data_digest(const ImageSet& train, const ImageSet& test) {
   Sha256 sha;
   add_to_digest("train", train, sha);
@@ -76,9 +118,9 @@ void check_images(const std::string& where, const ImageSet& images, std::int64_t
     throw Error(where, fmt::format("images of {}x{}x{} (channels, height, width)", shape.channels,
                                    shape.height, shape.width));
   }
-  if (std::ssize(images.pixels) != images.size() * shape.elements()) {
+  if (!images.encoded() && std::ssize(images.raw_pixels()) != images.size() * shape.elements()) {
     throw Error(where, fmt::format("{} labels of images of {} bytes, but {} bytes of pixels",
-                                   images.size(), shape.elements(), images.pixels.size()));
+                                   images.size(), shape.elements(), images.raw_pixels().size()));
   }
   for (std::size_t i = 0; i < images.labels.size(); ++i) {
     if (images.labels[i] < 0 || images.labels[i] >= classes) {

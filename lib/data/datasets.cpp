@@ -11,6 +11,9 @@
 #include "base/lookup.h"
 #include "data/cifar.h"
 #include "data/idx.h"
+#include "data/image_folder.h"
+#include "data/parallel.h"
+#include "data/prepared_set.h"
 #include "data/procedural.h"
 
 namespace gcg {
@@ -66,13 +69,75 @@ class FolderSource : public DataSource {
   std::string folder_;
 };
 
+/// The prepared form of the set if the folder has it, else what `read` makes of the folder.
+template <typename Read>
+DataSet open_or_read(const std::filesystem::path& folder, std::string_view name, std::int64_t edge,
+                     Read read) {
+  if (const auto prepared = find_prepared(folder)) {
+    return open_prepared(*prepared, name, edge);
+  }
+  return read();
+}
+
 class Cifar10Source final : public FolderSource {
  public:
   DataSet load() const override {
-    return read_cifar10(
-        folder("fetch cifar-10-binary.tar.gz (the \"binary version\", 162 MB) from "
-               "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it with tar"));
+    const std::filesystem::path place = folder(
+        "fetch cifar-10-binary.tar.gz (the \"binary version\", 162 MB) from "
+        "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it with tar, or let make "
+        "data-cifar do it");
+    return open_or_read(place, "cifar10", 0, [&] { return read_cifar10(place); });
   }
+};
+
+class Cifar100Source final : public FolderSource {
+ public:
+  void add_options(OptionList& list) override {
+    FolderSource::add_options(list);
+    list.add_choice("cifar100-labels", labels_, {"fine", "coarse"},
+                    "the 100 classes or the 20 groups of them");
+  }
+  DataSet load() const override {
+    const std::filesystem::path place = folder(
+        "fetch cifar-100-binary.tar.gz (the \"binary version\", 161 MB) from "
+        "https://www.cs.toronto.edu/~kriz/cifar.html and unpack it with tar, or let make "
+        "data-cifar do it");
+    return open_or_read(place, "cifar100-" + labels_, 0, [&] {
+      return read_cifar100(place,
+                           labels_ == "fine" ? Cifar100Labels::fine : Cifar100Labels::coarse);
+    });
+  }
+
+ private:
+  std::string labels_ = "fine";
+};
+
+class TinyImageNetSource final : public FolderSource {
+ public:
+  DataSet load() const override {
+    const std::filesystem::path place =
+        folder("fetch tiny-imagenet-200.zip (237 MB) with make data-tinyimagenet");
+    return open_or_read(place, "tinyimagenet", 0,
+                        [&] { return read_tinyimagenet(place, usable_cores()); });
+  }
+};
+
+class ImageNetSource final : public FolderSource {
+ public:
+  void add_options(OptionList& list) override {
+    FolderSource::add_options(list);
+    list.add("image-edge", edge_, {8, 1024}, "pixels of an edge at which the network sees images");
+  }
+  DataSet load() const override {
+    const std::filesystem::path place = folder(
+        "lay out your ILSVRC2012 archives with make data-imagenet, or put the images of "
+        "every class into folders train/CLASS and val/CLASS");
+    return open_or_read(place, "imagenet", edge_,
+                        [&] { return open_image_folder(place, "imagenet", edge_); });
+  }
+
+ private:
+  std::int64_t edge_ = 224;
 };
 
 class IdxSource final : public FolderSource {
@@ -92,11 +157,19 @@ std::unique_ptr<DataSource> make() {
   return std::make_unique<Source>();
 }
 
-constexpr std::array<DataSourceEntry, 3> kSources{{
+constexpr std::array<DataSourceEntry, 6> kSources{{
     {"procedural", "ten classes of shapes in 32x32 colour images, made on the spot",
      "this project, lib/data/procedural.h", make<ProceduralSource>},
-    {"cifar10", "CIFAR-10, binary files in --data-dir",
+    {"cifar10", "CIFAR-10, prepared or as binary files in --data-dir",
      "Krizhevsky 2009, Learning multiple layers of features from tiny images", make<Cifar10Source>},
+    {"cifar100", "CIFAR-100, prepared or as binary files in --data-dir",
+     "Krizhevsky 2009, Learning multiple layers of features from tiny images",
+     make<Cifar100Source>},
+    {"tinyimagenet", "TinyImageNet, prepared or as JPEG files in --data-dir",
+     "Le and Yang 2015, Tiny ImageNet visual recognition challenge", make<TinyImageNetSource>},
+    {"imagenet", "ImageNet or folders in its style, prepared or as they are, in --data-dir",
+     "Russakovsky et al. 2015, ImageNet large scale visual recognition challenge",
+     make<ImageNetSource>},
     {"idx", "grey images in the IDX files of MNIST and its relatives, in --data-dir",
      "LeCun et al. 1998, Gradient-based learning applied to document recognition", make<IdxSource>},
 }};

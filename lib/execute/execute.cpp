@@ -108,6 +108,7 @@ RunRecord execute(RunPlan& plan) {
   run.seed = plan.settings.seed;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.loader_threads = plan.settings.data_threads;
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {
     return hessian_product(network, state, direction, batch, plan.settings.threads);

@@ -106,7 +106,8 @@ struct CostRecord {
   double scoring_flops = 0;         ///< path sweeps
   double dense_gradient_flops = 0;  ///< gradients of absent connections
   double train_seconds = 0, evaluate_seconds = 0, grow_seconds = 0, statistics_seconds = 0,
-         record_seconds = 0;  ///< checkpoints and run files
+         record_seconds = 0;     ///< checkpoints and run files
+  double data_wait_seconds = 0;  ///< of train_seconds: waiting for a batch to be made
   std::int64_t peak_memory_bytes = 0;
   std::int64_t steps = 0, epochs = 0;
 };

@@ -197,6 +197,8 @@ inline constexpr std::tuple kCost{
     Field{"grow_seconds", &CostRecord::grow_seconds, "s", "scores and mask changes"},
     Field{"statistics_seconds", &CostRecord::statistics_seconds, "s", "measures of masks"},
     Field{"record_seconds", &CostRecord::record_seconds, "s", "checkpoints and run files"},
+    Field{"data_wait_seconds", &CostRecord::data_wait_seconds, "s",
+          "of train_seconds: waiting for a batch to be made"},
     Field{"peak_memory_bytes", &CostRecord::peak_memory_bytes, "bytes",
           "largest resident memory of the process"},
     Field{"steps", &CostRecord::steps, "updates", "updates"},

@@ -88,8 +88,6 @@ struct Pass {
   Execution& execution;
   const Run& run;
   std::vector<std::vector<float>>* all;
-  /// Per layer of the segment at hand, its first place in the partial sums.
-  std::vector<std::int64_t> place;
 
   const Instruction& of(const Step& step) const {
     return execution.plan.instructions[at(step.instruction)];
@@ -106,7 +104,7 @@ void make_room(Pass& pass, const Segment& segment) {
     if (step.part == Part::weights) {
       const std::size_t l = pass.layer_of(step);
       const SparseLayer& layer = pass.execution.layers[l];
-      pass.place[l] = size;
+      pass.execution.place[l] = size;
       size += weight_count(layer, computed(layer, pass.all != nullptr));
     }
   }
@@ -148,7 +146,7 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
           execution.value(instruction.input, thread),
           execution.gradient(instruction.output, thread), execution.rooms[at(thread)].lanes,
           std::span(execution.partial[at(group)])
-              .subspan(at(pass.place[l]), at(weight_count(layer, which))));
+              .subspan(at(pass.execution.place[l]), at(weight_count(layer, which))));
       return;
     }
     case Part::backward:
@@ -188,7 +186,7 @@ void leave_present(Pass& pass, std::size_t l, std::span<const float> target) {
 void finish_weights(Pass& pass, const Step& step) {
   const std::size_t l = pass.layer_of(step);
   const std::span<float> target = weight_target(pass, l);
-  const std::size_t place = at(pass.place[l]);
+  const std::size_t place = at(pass.execution.place[l]);
   in_parts(pass.run.threads, std::ssize(target),
            [&](std::int64_t, std::int64_t begin, std::int64_t end) {
              const std::size_t count = at(end - begin);
@@ -255,7 +253,7 @@ void finish(Pass& pass, const Step& step) {
 }  // namespace
 
 void backward(Execution& execution, const Run& run, std::vector<std::vector<float>>* all) {
-  Pass pass{execution, run, all, std::vector<std::int64_t>(execution.layers.size(), 0)};
+  Pass pass{execution, run, all};
   for (const Segment& segment : execution.plan.backward) {
     make_room(pass, segment);
     for_each_step(

@@ -27,8 +27,8 @@ Grid output_grid(const LayerPlace& place, Stripe stripe) {
 }
 
 Taps taps_of(const Rows& rows, std::int64_t count, const std::vector<std::int32_t>& offset,
-             const float* values) {
-  return {rows.cut.data(), count, count, rows.passes, offset.data(), values};
+             const std::vector<float>& values, const std::int32_t* place = nullptr) {
+  return {rows.cut.data(), count, count, rows.passes, offset.data(), values.data(), place};
 }
 
 /// The first tap of a row.
@@ -57,8 +57,8 @@ void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& lay
               const View& input, const View& output) {
   const LayerPlace& place = layer.place;
   const std::vector<float>& bias = layer.bias.value;
-  const Taps taps = taps_of(layer.index.outputs, place.layer.outputs, layer.index.offset,
-                            layer.weight.value.data());
+  const Taps taps =
+      taps_of(layer.index.outputs, place.layer.outputs, layer.index.offset, layer.weight.value);
   const AllTaps all{place.layer.outputs, place.layer.fan_in(), layer.all.offset.data(),
                     layer.all_values.data()};
   const std::int64_t corner = -place.window.padding;
@@ -103,8 +103,9 @@ void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const S
                          inputs.gradient_offset.data(), layer.all_by_input[at(p)].data()};
       run.kernels->gather_all(taps, grid, from, start, plane, result);
     } else {
-      const Taps taps = taps_of(layer.index.inputs[at(p)], place.layer.inputs,
-                                layer.index.gradient_offset, layer.reordered.data());
+      const Taps taps =
+          taps_of(layer.index.inputs[at(p)], place.layer.inputs, layer.index.gradient_offset,
+                  layer.weight.value, layer.index.source.data());
       run.kernels->gather(taps, grid, from, start, plane, result);
     }
   };

@@ -84,6 +84,7 @@ Execution make_execution(const Network& network, std::int64_t threads, const Ker
       execution.layers[at(layer)].has_input_gradient = instruction.to_input != Contribution::none;
     }
   }
+  execution.place.resize(network.layers.size());
   execution.moments.resize(network.nodes.size());
   execution.norms.resize(at(network.norm_count));
   std::size_t widest = 0;

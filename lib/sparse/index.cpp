@@ -167,6 +167,7 @@ AllIndex all_index(const LayerPlace& place, bool with_inputs) {
   const Layer& layer = place.layer;
   const std::vector<Meeting> met = meetings(place);
   AllIndex index;
+  index.offset.reserve(at(layer.fan_in()));
   for (std::int64_t i = 0; i < layer.fan_in(); ++i) {
     index.offset.push_back(input_offset(place, i));
   }

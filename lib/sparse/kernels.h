@@ -34,6 +34,7 @@ struct Taps {
   std::int64_t passes = 1;
   const std::int32_t* offset = nullptr;
   const float* value = nullptr;
+  const std::int32_t* place = nullptr;  ///< of the tap's value; null: the tap's own
 };
 
 /// Rows that have all their weights, `count` each, one behind the other: equal offsets for all.

@@ -38,31 +38,35 @@ void SparseLayer::write(const LayerMask& present, std::span<const float> values,
 void SparseLayer::write_as(bool all_taps, const LayerMask& present, std::span<const float> values,
                            std::span<const float> slots) {
   mask = present;
-  build_index(place, mask, has_input_gradient, index);
-  weight.value.clear();
-  weight.momentum.clear();
+  runs_all = all_taps;
+  // Only what the kernels in use read, and no more room than that.
+  if (runs_all) {
+    index = {};
+    all = all_index(place, has_input_gradient);
+  } else {
+    all = {};
+    build_index(place, mask, has_input_gradient, index);
+  }
+  const std::size_t count = static_cast<std::size_t>(mask.count());
+  weight = {};
+  weight.value.reserve(count);
+  weight.momentum.reserve(count);
   mask.for_each_present([&](std::int64_t i) {
     weight.value.push_back(values[static_cast<std::size_t>(i)]);
     weight.momentum.push_back(slots[static_cast<std::size_t>(i)]);
   });
-  weight.gradient.assign(weight.value.size(), 0.0F);
-  runs_all = all_taps;
-  all = all_index(place, runs_all && has_input_gradient);
+  weight.gradient.assign(count, 0.0F);
   all_values.assign(runs_all ? values.size() : 0, 0.0F);
   all_by_input.assign(all.inputs.size(), {});
   for (std::size_t p = 0; p < all_by_input.size(); ++p) {
     all_by_input[p].resize(all.inputs[p].source.size() *
                            static_cast<std::size_t>(place.layer.inputs));
   }
-  reordered.resize(runs_all ? 0 : index.source.size());
-  reorder();
+  spread();
 }
 
-void SparseLayer::reorder() {
+void SparseLayer::spread() {
   if (!runs_all) {
-    std::ranges::transform(index.source, reordered.begin(), [&](std::int32_t i) {
-      return weight.value[static_cast<std::size_t>(i)];
-    });
     return;
   }
   std::size_t next = 0;

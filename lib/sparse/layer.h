@@ -29,8 +29,7 @@ struct SparseLayer {
   bool has_input_gradient = true;
   LayerMask mask;
   LayerIndex index;
-  Trained weight;                ///< in the order of the index
-  std::vector<float> reordered;  ///< the weights in the order of the input gradient
+  Trained weight;  ///< in the order of the index
   Trained bias;
 
   bool runs_all = false;                         ///< whether the kernels for all taps are in use
@@ -44,7 +43,7 @@ struct SparseLayer {
   void write_as(bool all_taps, const LayerMask& present, std::span<const float> values,
                 std::span<const float> slots);
   /// To be called whenever weights have changed.
-  void reorder();
+  void spread();
   /// A dense array with +0 where absent.
   [[nodiscard]] std::vector<float> dense(std::span<const float> present) const;
 };

@@ -187,6 +187,11 @@ std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& bat
   const Run run = prepare(run_, batch.size());
   forward(run_, run, batch.images, Moments::batch);
   loss(batch, true, {});
+  for (SparseLayer& layer : run_.layers) {
+    if (layer.all.offset.empty()) {
+      layer.all = all_index(layer.place, false);
+    }
+  }
   std::vector<std::vector<float>> all(run_.layers.size());
   backward(run_, run, &all);
   return all;
@@ -215,7 +220,7 @@ void SparseExecutor::step(const SgdStep& step) {
   for (SparseLayer& layer : run_.layers) {
     layer.weight.step(step);
     layer.bias.step(step);
-    layer.reorder();
+    layer.spread();
   }
   for (Norm& norm : run_.norms) {
     norm.scale.step(step);

@@ -33,6 +33,9 @@ void add_settings(OptionList& list, RunSettings& settings) {
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
            "longest time between two checkpoints; there is one after every epoch anyway")
       .cosmetic();
+  list.add("data-threads", settings.data_threads, {0, 256},
+           "threads that make batches ahead of the training; 0: it makes them itself")
+      .cosmetic();
 }
 
 /// Who would have used an option that this run does not have.

@@ -4,14 +4,16 @@
 #include <span>
 #include <vector>
 
-#include "data/batches.h"
+#include "data/loader.h"
 #include "executor/executor.h"
 
 namespace gcg {
 
 /// Sums of loss and hits over the images at these positions, not augmented, running statistics.
-/// `predictions`, if not empty, has one entry per position.
-BatchSums evaluate(Executor& executor, BatchMaker& batches, std::span<const std::int64_t> positions,
+/// `predictions`, if not empty, has one entry per position. Batches are made ahead on
+/// `loader_threads` threads.
+BatchSums evaluate(Executor& executor, const SampleMaker& samples,
+                   std::span<const std::int64_t> positions, std::int64_t loader_threads,
                    std::span<std::int32_t> predictions = {});
 
 }  // namespace gcg

@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "data/batches.h"
+#include "data/loader.h"
 #include "data/split.h"
 #include "record/checkpoint.h"
 #include "record/run_file.h"
@@ -131,7 +132,7 @@ class Training {
   std::int64_t counted_ = 0;  ///< batches of the epoch under way that density_epochs holds already
   Split split_;
   BatchMaker train_batches_;
-  BatchMaker test_batches_;
+  SampleMaker test_samples_;
   Augmentation augmentation_;
   std::int64_t planned_epochs_;
   std::int64_t epoch_batches_;
@@ -146,9 +147,10 @@ Training::Training(TrainingRun run)
                                   ? run_.recipe.validation_fraction
                                   : default_validation_fraction(run_.data.train.size()),
                               run_.seed)),
-      train_batches_(run_.data.train, channel_statistics(run_.data.train), run_.seed),
-      test_batches_(run_.data.test, channel_statistics(run_.data.train), run_.seed),
-      augmentation_(run_.recipe.augment ? Augmentation{run_.data.crop_padding, run_.data.flip}
+      train_batches_(run_.data.train, normalisation(run_.data), run_.seed),
+      test_samples_(run_.data.test, normalisation(run_.data), run_.seed),
+      augmentation_(run_.recipe.augment ? Augmentation{run_.data.crop_padding, run_.data.flip,
+                                                       run_.data.resized_crop}
                                         : Augmentation{}),
       planned_epochs_(run_.method.planned_epochs(run_.recipe, run_.network)),
       epoch_batches_((std::ssize(split_.train) + run_.recipe.batch_size - 1) /
@@ -397,15 +399,17 @@ void Training::train_epoch() {
     entry = split_.train[static_cast<std::size_t>(entry)];
   }
   const std::int64_t phase_steps = phase_.epochs * batches;
+  Loader loader(
+      train_batches_.samples(),
+      {std::move(order), run_.recipe.batch_size, augmentation_, epoch, position_.batch_in_epoch},
+      run_.loader_threads);
+  double waited = 0;  // of this loader's waiting, already in the record
   while (position_.batch_in_epoch < batches) {
     {
       const Stopwatch watch(record_.cost.train_seconds);
-      const auto begin =
-          static_cast<std::size_t>(position_.batch_in_epoch * run_.recipe.batch_size);
-      const auto size =
-          std::min(static_cast<std::size_t>(run_.recipe.batch_size), order.size() - begin);
-      const Batch batch =
-          train_batches_.augmented(std::span(order).subspan(begin, size), augmentation_, epoch);
+      const Batch batch = loader.next();
+      record_.cost.data_wait_seconds += loader.waited_seconds() - waited;
+      waited = loader.waited_seconds();
       if (phase_.gradient_average > 0) {
         average_gradients(batch);
       }
@@ -436,7 +440,8 @@ void Training::train_epoch() {
   BatchSums validation;
   {
     const Stopwatch watch(record_.cost.evaluate_seconds);
-    validation = evaluate(run_.executor, train_batches_, split_.validation);
+    validation =
+        evaluate(run_.executor, train_batches_.samples(), split_.validation, run_.loader_threads);
   }
   check_loss(validation.loss, "validation");
   ++record_.cost.epochs;
@@ -540,8 +545,8 @@ void Training::write_result() {
   BatchSums test;
   {
     const Stopwatch watch(record_.cost.evaluate_seconds);
-    test = evaluate(run_.executor, test_batches_, all_positions(run_.data.test.size()),
-                    result.test_predictions);
+    test = evaluate(run_.executor, test_samples_, all_positions(run_.data.test.size()),
+                    run_.loader_threads, result.test_predictions);
   }
   check_loss(test.loss, "test");
   const StageRow& last = record_.stages.back();

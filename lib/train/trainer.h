@@ -37,6 +37,7 @@ struct TrainingRun {
   /// A Hessian-vector product on a batch, for the scores that need one; the executors have none.
   std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
       curvature{};
+  std::int64_t loader_threads = 1;  ///< that make batches ahead; no effect on results
   /// Facts of identity, build and host; the trainer fills the rest.
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
 
 #include "base/file.h"
@@ -296,6 +297,54 @@ TEST(CifarFolder, RealFilesAreRead) {
   EXPECT_NEAR(statistics.mean[0], 0.4914, 0.02);
   EXPECT_NEAR(statistics.mean[1], 0.4822, 0.02);
   EXPECT_NEAR(statistics.mean[2], 0.4465, 0.02);
+}
+
+/// CIFAR-100 records with these (coarse, fine) labels.
+std::vector<std::uint8_t> records100(const std::vector<std::array<std::uint8_t, 2>>& labels) {
+  std::vector<std::uint8_t> bytes;
+  for (const auto& [coarse, fine] : labels) {
+    bytes.insert(bytes.end(), {coarse, fine});
+    for (std::size_t p = 0; p < 3072; ++p) {
+      bytes.push_back(static_cast<std::uint8_t>(p + fine));
+    }
+  }
+  return bytes;
+}
+
+TEST(Cifar100Folder, HasFineOrCoarseLabelsOfTheSameImages) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "cifar-100-binary");
+  write_bytes(folder / "cifar-100-binary/train.bin", records100({{19, 99}, {0, 1}}));
+  write_bytes(folder / "cifar-100-binary/test.bin", records100({{4, 30}}));
+  const DataSet fine = read_cifar100(folder.path(), Cifar100Labels::fine);
+  EXPECT_EQ(fine.classes, 100);
+  EXPECT_THAT(fine.train.labels, ElementsAre(99, 1));
+  EXPECT_THAT(fine.test.labels, ElementsAre(30));
+  EXPECT_EQ(fine.train.pixels.at(3072), 1);
+  const DataSet coarse = read_cifar100(folder / "cifar-100-binary", Cifar100Labels::coarse);
+  EXPECT_EQ(coarse.classes, 20);
+  EXPECT_THAT(coarse.train.labels, ElementsAre(19, 0));
+  EXPECT_EQ(coarse.train.pixels, fine.train.pixels);
+  EXPECT_NE(coarse.digest, fine.digest);
+}
+
+TEST(Cifar100Folder, ErrorsNameFileAndByte) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(error_of([&] { read_cifar100(folder.path(), Cifar100Labels::fine); }),
+              HasSubstr("neither it nor its subfolder cifar-100-binary has train.bin"));
+  write_bytes(folder / "test.bin", records100({{4, 30}}));
+  const auto error_with = [&](const std::vector<std::uint8_t>& train) {
+    write_bytes(folder / "train.bin", train);
+    return error_of([&] { read_cifar100(folder.path(), Cifar100Labels::fine); });
+  };
+  EXPECT_THAT(error_with({}), HasSubstr("train.bin: byte 0: the file is empty"));
+  EXPECT_THAT(error_with(records100({{1, 2}, {20, 3}})),
+              HasSubstr("train.bin: byte 3074: record 1 has label 20, above 19"));
+  EXPECT_THAT(error_with(records100({{1, 100}})),
+              HasSubstr("train.bin: byte 1: record 0 has label 100, above 99"));
+  std::vector<std::uint8_t> cut = records100({{1, 2}, {1, 2}});
+  cut.pop_back();
+  EXPECT_THAT(error_with(cut), HasSubstr("train.bin: byte 3074: the last record has 3073 of 3074"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "data/cifar.h"
 #include "data/files.h"
+#include "data/prepare.h"
 
 namespace gcg {
 namespace {
@@ -64,13 +65,15 @@ TEST(DataSources, AreListedInOrderAndFoundByName) {
     EXPECT_FALSE(entry.about.empty());
     EXPECT_FALSE(entry.reference.empty());
   }
-  EXPECT_THAT(names, ElementsAre("procedural", "cifar10", "idx"));
+  EXPECT_THAT(names,
+              ElementsAre("procedural", "cifar10", "cifar100", "tinyimagenet", "imagenet", "idx"));
 }
 
 TEST(DataSources, UnknownNameIsAUsageErrorThatListsTheKnownOnes) {
-  EXPECT_THROW(make_data_source("imagenet"), UsageError);
-  EXPECT_THAT(error_of([] { make_data_source("imagenet"); }),
-              HasSubstr("--data: 'imagenet' is none of: procedural, cifar10, idx"));
+  EXPECT_THROW(make_data_source("mnist"), UsageError);
+  EXPECT_THAT(error_of([] { make_data_source("mnist"); }),
+              HasSubstr("--data: 'mnist' is none of: procedural, cifar10, cifar100, tinyimagenet, "
+                        "imagenet, idx"));
 }
 
 TEST(DataSources, ProceduralOptionsReachTheImages) {
@@ -105,7 +108,7 @@ TEST(DataSources, ProceduralOptionsHaveRanges) {
 }
 
 TEST(DataSources, FolderIsNoPartOfARunsIdentity) {
-  for (const char* name : {"cifar10", "idx"}) {
+  for (const char* name : {"cifar10", "tinyimagenet", "idx"}) {
     const auto source = make_data_source(name);
     OptionList list;
     source->add_options(list);
@@ -143,6 +146,33 @@ TEST(DataSources, WithoutAFolderTheErrorTeachesWhereTheDataComeFrom) {
     EXPECT_THAT(error_of([] { make_data_source("idx")->load(); }),
                 AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("gunzip")));
   }
+}
+
+TEST(DataSources, PreparedFormTakesThePlaceOfTheFiles) {
+  const test::TemporaryFolder folder;
+  write_tiny_cifar(folder);
+  const auto source = make_data_source("cifar10");
+  OptionList list;
+  source->add_options(list);
+  list.set("data-dir", folder.path().string());
+  const std::string digest = source->load().digest;
+  prepare_data("cifar10", folder.path(), folder / "prepared", {}, {});
+  std::filesystem::remove(folder / "data_batch_1.bin");
+  const DataSet data = source->load();
+  EXPECT_NE(data.train.prepared, nullptr);
+  EXPECT_EQ(data.digest, digest);
+}
+
+TEST(DataSources, WhatChangesTheImagesIsPartOfARunsIdentity) {
+  const auto cifar100 = make_data_source("cifar100");
+  const auto imagenet = make_data_source("imagenet");
+  OptionList list;
+  cifar100->add_options(list);
+  EXPECT_TRUE(list.find("cifar100-labels")->affects_result);
+  OptionList other;
+  imagenet->add_options(other);
+  EXPECT_TRUE(other.find("image-edge")->affects_result);
+  EXPECT_THROW(other.set("image-edge", "7"), UsageError);
 }
 
 }  // namespace

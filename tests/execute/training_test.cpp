@@ -41,7 +41,10 @@ INSTANTIATE_TEST_SUITE_P(Execution, TrainingBy, ::testing::Values("sparse", "den
                          [](const auto& row) { return row.param; });
 
 testing::MakeExecutor executor_of(const std::string& execution) {
-  return execution == "dense" ? testing::MakeExecutor(make_torch_executor) : make_sparse_executor;
+  if (execution == "dense") {
+    return make_torch_executor;
+  }
+  return make_sparse_executor;
 }
 
 TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {

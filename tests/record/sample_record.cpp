@@ -223,7 +223,7 @@ RunRecord sample_record() {
     const Mask mask = sample_mask(r.network, stage);
     r.masks.push_back({stage, mask, sample_statistics(r.network, mask, stage)});
   }
-  r.cost = {1.125, 7e9, 1e6, 2e6, 5, 0.5, 0.25, 0.125, 0.0625, 123'456'789, 30, 3};
+  r.cost = {1.125, 7e9, 1e6, 2e6, 5, 0.5, 0.25, 0.125, 0.0625, 0.03125, 123'456'789, 30, 3};
   r.result = RunResult{sample_state(r.network, r.masks.back().mask),
                        r.masks.back().mask.density(),
                        0.5625,
@@ -319,9 +319,9 @@ std::string describe(const RunRecord& record) {
   }
   {
     const auto& [density_epochs, training, scoring, gradients, train, evaluate, grow, statistics,
-                 recording, memory, steps, epochs] = cost;
+                 recording, waiting, memory, steps, epochs] = cost;
     out += line("cost", density_epochs, training, scoring, gradients, train, evaluate, grow,
-                statistics, recording, memory, steps, epochs);
+                statistics, recording, waiting, memory, steps, epochs);
   }
   if (result) {
     const auto& [state, density, accuracy, loss, test_accuracy, test_loss, predictions, labels,

@@ -155,6 +155,9 @@ SparseLayer layer_of(const Setting& s, Form form) {
   } else {
     layer.write_as(form == Form::all, s.mask, s.dense, slots);
   }
+  if (!layer.runs_all) {
+    layer.all = all_index(layer.place, false);
+  }
   layer.bias.write(s.bias, std::vector<float>(s.bias.size()));
   return layer;
 }
@@ -206,7 +209,7 @@ Result compute(Setting& s, const Kernels& kernels, std::int64_t threads,
   convolve_input_gradient(run, {0, run.blocks}, all_rows(s.place.input), layer, g, true,
                           view(s.place.input, r.twice));
   r.all_weights = weight_gradient(run, layer, Weights::all, in, g);
-  if (form == Form::all) {
+  if (layer.runs_all) {
     r.weight.resize(layer.weight.value.size());
     select_present(layer.mask, r.all_weights, r.weight);
   } else {

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/options.h"
+
+namespace gcg {
+
+/// Sets the options of a program from "--NAME VALUE" arguments. Returns false after printing the
+/// options for --help. Anything else: UsageError.
+inline bool read_arguments(std::span<const char* const> arguments, std::string_view about,
+                           OptionList& list) {
+  for (std::size_t i = 0; i < arguments.size(); i += 2) {
+    const std::string_view name = arguments[i];
+    if (name == "--help") {
+      fmt::print("{}\n\n", about);
+      for (const Option& option : list.options()) {
+        fmt::print("  --{:<16} {} (default: {})\n", option.name, option.help,
+                   option.default_text.empty() ? "none" : option.default_text);
+      }
+      return false;
+    }
+    if (!name.starts_with("--") || list.find(name.substr(2)) == nullptr) {
+      throw UsageError(name, "there is no such option", "--help lists them all");
+    }
+    if (i + 1 == arguments.size()) {
+      throw UsageError(name, "its value is missing", "--help says what it is");
+    }
+    list.set(name.substr(2), arguments[i + 1]);
+  }
+  return true;
+}
+
+/// Runs a program's body: 0, 1 for an error, 2 for a wrong command line.
+inline int run_program(int argc, char** argv,
+                       const std::function<int(std::span<const char* const>)>& body) {
+  try {
+    return body(std::span<const char* const>(argv, static_cast<std::size_t>(argc)).subspan(1));
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,87 @@
+// Looks at every image of a data set: `make data-check`.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "command.h"
+#include "data/data_check.h"
+#include "data/datasets.h"
+#include "data/image.h"
+#include "data/parallel.h"
+
+namespace {
+
+constexpr const char* kAbout =
+    "gcg_data_check: counts per class, images that occur twice, channel statistics, and a sheet "
+    "of\n"
+    "augmented samples. Ends with status 1 if the data set is not what its manifest says.";
+
+void print_split(const char* name, const gcg::SplitFacts& facts) {
+  const auto& counts = facts.class_counts;
+  std::int64_t all = 0;
+  for (const std::int64_t count : counts) {
+    all += count;
+  }
+  fmt::print("{:<6} {} images in {} classes of {} to {}, {} of them twice\n", name, all,
+             counts.size(), *std::min_element(counts.begin(), counts.end()),
+             *std::max_element(counts.begin(), counts.end()), facts.duplicates);
+  fmt::print("       channel mean {:.4f}, deviation {:.4f}\n",
+             fmt::join(facts.statistics.mean, " "), fmt::join(facts.statistics.deviation, " "));
+}
+
+int run(std::span<const char* const> arguments) {
+  // The data set first: the other options are its own.
+  std::string name = "cifar10";
+  for (std::size_t i = 0; i + 1 < arguments.size(); ++i) {
+    if (std::string_view(arguments[i]) == "--data") {
+      name = arguments[i + 1];
+    }
+  }
+  const auto source = gcg::make_data_source(name);
+  std::string manifest;
+  std::string sheet;
+  std::int64_t threads = gcg::usable_cores();
+  gcg::OptionList list;
+  list.add("data", name, "data set, as for gcg_run");
+  list.add("manifest", manifest, "file that says what the data set must be");
+  list.add("sheet", sheet, "PNG file of augmented samples to write");
+  list.add("threads", threads, {1, 1024}, "threads; no effect on the result");
+  source->add_options(list);
+  if (!gcg::read_arguments(arguments, kAbout, list)) {
+    return 0;
+  }
+  const gcg::DataSet data = source->load();
+  gcg::ProgressLine line;
+  const gcg::DataFacts facts =
+      gcg::examine(data, threads, [&](std::int64_t done, std::int64_t all) {
+        line.show(fmt::format("{} of {} images", done, all),
+                  static_cast<double>(done) / static_cast<double>(all));
+      });
+  line.end();
+  fmt::print("{}: digest {}\n", data.name, data.digest);
+  print_split("train", facts.train);
+  print_split("test", facts.test);
+  fmt::print("{} images of test are in train too\n", facts.shared.size());
+  for (std::size_t i = 0; i < std::min<std::size_t>(10, facts.shared.size()); ++i) {
+    fmt::print("  train {}, test {}\n", facts.shared[i].first, facts.shared[i].second);
+  }
+  if (!sheet.empty()) {
+    gcg::write_file_atomically(sheet, gcg::encode_png(gcg::contact_sheet(data, 8, 8, 1)));
+    fmt::print("{}\n", sheet);
+  }
+  if (manifest.empty()) {
+    return 0;
+  }
+  const std::vector<std::string> found = deviations(facts, gcg::read_expected(manifest));
+  for (const std::string& deviation : found) {
+    fmt::print("not as in the manifest: {}\n", deviation);
+  }
+  fmt::print("{}\n", found.empty() ? "as in the manifest" : manifest);
+  return found.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return gcg::run_program(argc, argv, run); }

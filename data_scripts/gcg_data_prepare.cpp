@@ -1,0 +1,72 @@
+// From the publisher's files to the prepared form that runs map into memory.
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "command.h"
+#include "data/parallel.h"
+#include "data/prepare.h"
+
+namespace {
+
+constexpr const char* kAbout =
+    "gcg_data_prepare: writes TO/train.images and TO/test.images from a data set as its publisher\n"
+    "lays it out. Interrupted, it goes on where it was.";
+
+int run(std::span<const char* const> arguments) {
+  std::string data;
+  std::string from;
+  std::string to;
+  gcg::EncodedForm form;
+  gcg::PrepareSettings settings;
+  settings.threads = gcg::usable_cores();
+  std::int64_t quality = form.quality;
+  gcg::OptionList list;
+  list.add_choice("data", data,
+                  {"", "cifar10", "cifar100-fine", "cifar100-coarse", "tinyimagenet", "imagenet"},
+                  "data set");
+  list.add("from", from, "folder of the publisher's files");
+  list.add("to", to, "folder of the prepared files; empty: FROM/prepared");
+  list.add(
+      "short-side", form.short_side, {0, 4096},
+      "imagenet: pixels that the shorter side of larger images is scaled down to; 0: files stay "
+      "as they are");
+  list.add("quality", quality, {1, 100}, "imagenet: of the JPEG files then written");
+  list.add("threads", settings.threads, {1, 1024}, "threads; no effect on the result");
+  list.add("skip-damaged", settings.skip_damaged,
+           "leave damaged images out and list them in TO/left_out.txt: on or off");
+  if (!gcg::read_arguments(arguments, kAbout, list)) {
+    return 0;
+  }
+  if (data.empty() || from.empty()) {
+    throw gcg::UsageError("command line", "--data or --from is missing",
+                          "--help says what they are");
+  }
+  form.quality = static_cast<int>(quality);
+  const std::filesystem::path target =
+      to.empty() ? std::filesystem::path(from) / "prepared" : std::filesystem::path(to);
+  gcg::ProgressLine line;
+  settings.progress = [&](std::int64_t done, std::int64_t all) {
+    line.show(fmt::format("{}: {} of {} images", data, done, all),
+              static_cast<double>(done) / static_cast<double>(all));
+  };
+  const auto damaged = gcg::prepare_data(data, from, target, form, settings);
+  line.end();
+  if (!damaged.empty()) {
+    std::string text;
+    for (const gcg::DamagedImage& image : damaged) {
+      text += fmt::format("{}: {}\n", image.name, image.problem);
+    }
+    gcg::write_file_atomically(target / "left_out.txt", std::string_view(text));
+    fmt::print("{} damaged images were left out: {}\n", damaged.size(),
+               (target / "left_out.txt").string());
+  }
+  fmt::print("{}\n{}\n", (target / "train.images").string(), (target / "test.images").string());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return gcg::run_program(argc, argv, run); }

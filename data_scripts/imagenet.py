@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Lays one's own ILSVRC2012 archives out as train/CLASS/FILE and val/CLASS/FILE. Nothing is downloaded.
+
+    imagenet.py --archives FOLDER --labels FILE --out FOLDER [--manifest FILE]
+
+FOLDER has ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, which are held against the manifest first. FILE says
+the class of every validation image, a line each: LOC_val_solution.csv of the challenge's Kaggle page
+(ILSVRC2012_val_00000001,n01751748 ...) or "ILSVRC2012_val_00000001.JPEG n01751748". An interrupted run goes on with the
+first class that is missing.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+from manifest import DataError, Lock, check_file, load, progress_line, run
+from unpack import Target, unpack_tar
+
+MOST_CLASS_BYTES = 1 << 33
+
+
+def read_labels(path):
+    """The class by name of the validation image, without its ending."""
+    labels = {}
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("ImageId"):
+            continue
+        match = re.match(r"^([\w.-]+?)(?:\.JPEG)?[,\s]+(n\d{8})\b", line)
+        if not match:
+            raise DataError(path, f"line {number}: no image and class: '{line[:60]}'")
+        if labels.setdefault(match[1], match[2]) != match[2]:
+            raise DataError(path, f"line {number}: image {match[1]} has two classes")
+    return labels
+
+
+def replace_folder(temporary, final):
+    os.sync()
+    os.rename(temporary, final)
+
+
+def unpack_train(archive, out):
+    """A tar of one tar for each class."""
+    (out / "train").mkdir(exist_ok=True)
+    with tarfile.open(archive, "r:") as outer:
+        for member in outer:
+            name = member.name.removesuffix(".tar")
+            if not member.isfile() or not re.fullmatch(r"n\d{8}", name):
+                raise DataError(archive, f"member '{member.name}' is no archive of a class")
+            final, temporary = out / "train" / name, out / f".train-{name}"
+            if final.exists():
+                continue
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            target = Target(archive, temporary, MOST_CLASS_BYTES)
+            with tarfile.open(fileobj=outer.extractfile(member), mode="r:") as inner:
+                for image in inner:
+                    if not image.isfile() or "/" in image.name:
+                        raise DataError(archive, f"class {name}: member '{image.name}' is no image file")
+                    target.write(image.name, inner.extractfile(image))
+            replace_folder(temporary, final)
+            print(f"train/{name}")
+
+
+def unpack_validation(archive, labels, out):
+    """A tar of images, whose classes are known from elsewhere."""
+    final, flat, temporary = out / "val", out / ".val-images", out / ".val"
+    if final.exists():
+        return
+    for left in (flat, temporary):
+        shutil.rmtree(left, ignore_errors=True)
+    flat.mkdir()
+    unpack_tar(archive, Target(archive, flat, MOST_CLASS_BYTES))
+    temporary.mkdir()
+    for image in sorted(path for path in flat.rglob("*") if path.is_file()):
+        name = labels.pop(image.stem, None)
+        if name is None:
+            raise DataError(image, "the list of labels does not name this image")
+        (temporary / name).mkdir(exist_ok=True)
+        os.rename(image, temporary / name / image.name)
+    if labels:
+        raise DataError(archive, f"{len(labels)} images of the list of labels are missing, {min(labels)} first")
+    shutil.rmtree(flat)
+    replace_folder(temporary, final)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--archives", required=True)
+    parser.add_argument("--labels", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--manifest", default="imagenet")
+    arguments = parser.parse_args()
+    manifest = load(arguments.manifest)
+    print(f"{manifest['name']}: {manifest['licence']}\n  cite: {manifest['citation']}")
+    labels = read_labels(arguments.labels)
+    out = Path(arguments.out)
+    with Lock(out):
+        paths = {}
+        for archive in manifest["archives"]:
+            path = Path(arguments.archives) / archive["name"]
+            check_file(path, archive, progress_line(f"digest of {path}", archive["bytes"]))
+            paths[archive["part"]] = path
+        try:
+            unpack_train(paths["train"], out)
+            unpack_validation(paths["val"], labels, out)
+        except tarfile.TarError as error:
+            raise DataError(arguments.archives, f"cannot be unpacked: {error}") from error
+    print(out)
+
+
+if __name__ == "__main__":
+    run(main)

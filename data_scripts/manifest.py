@@ -1,0 +1,114 @@
+"""Manifests: what a data set's archives must be, and digests to hold them against."""
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+class DataError(Exception):
+    """A failure that is told to the user: where, what, and what to do about it."""
+
+    def __init__(self, where, problem, remedy=""):
+        super().__init__(f"{where}: {problem}" + (f"\n  remedy: {remedy}" if remedy else ""))
+
+
+def load(source):
+    """The manifest of a data set's name ("cifar10") or of a file."""
+    path = Path(source)
+    if path.suffix != ".json":
+        path = HERE / "manifests" / f"{source}.json"
+    try:
+        manifest = json.loads(path.read_text())
+    except OSError as error:
+        raise DataError(path, f"cannot read the manifest: {error.strerror}", "check the path") from error
+    except ValueError as error:
+        raise DataError(path, f"no JSON: {error}") from error
+    for key in ("name", "licence", "citation", "archives", "folder"):
+        if key not in manifest:
+            raise DataError(path, f"the manifest has no '{key}'")
+    for archive in manifest["archives"]:
+        for key in ("name", "bytes"):
+            if key not in archive:
+                raise DataError(path, f"an archive has no '{key}'")
+        if "/" in archive["name"] or archive["name"].startswith("."):
+            raise DataError(path, f"'{archive['name']}' is no name of an archive")
+        if not {"sha256", "md5"} & set(archive):
+            raise DataError(path, f"archive {archive['name']} has no digest (sha256 or md5)")
+    return manifest
+
+
+def file_digest(path, kind, progress=None):
+    """Hexadecimal digest of a file ("sha256", "md5")."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    done = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            done += len(block)
+            if progress:
+                progress(done)
+    return digest.hexdigest()
+
+
+def check_file(path, expected, progress=None):
+    """Holds a file against {"bytes": N, "sha256": HEX, "md5": HEX}; a DataError if it differs."""
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise DataError(path, f"cannot read: {error.strerror}") from error
+    if "bytes" in expected and size != expected["bytes"]:
+        raise DataError(path, f"byte {min(size, expected['bytes'])}: {size} bytes, but the manifest says "
+                        f"{expected['bytes']}", "fetch it again")
+    for kind in ("sha256", "md5"):
+        if kind in expected:
+            found = file_digest(path, kind, progress)
+            if found != expected[kind].lower():
+                raise DataError(path, f"{kind} is {found}, but the manifest says {expected[kind]}",
+                                "fetch it again, from another mirror if it stays so")
+            break  # the strongest one is enough
+
+
+class Lock:
+    """An exclusive lock on a folder, until the process ends or the block does."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.file = open(self.folder / ".lock", "w")
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(self.folder, "another process is working in this folder",
+                            "wait for it to end, or choose another folder") from None
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def progress_line(what, all_bytes):
+    """A function that shows how many bytes are done, on a terminal only."""
+    def show(done):
+        if sys.stderr.isatty():
+            end = "\n" if done >= all_bytes else ""
+            print(f"\r{what}: {done / 1e6:,.1f} of {all_bytes / 1e6:,.1f} MB", end=end, file=sys.stderr, flush=True)
+    return show
+
+
+def run(main):
+    """Runs a program's main: 0, or 1 with the error on one line and the remedy on the next."""
+    try:
+        sys.exit(main())
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error.filename or 'disk'}: {error.strerror}\n"
+              "  remedy: the same command goes on where it was, once the reason is gone", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Step 2: unpacks the archives of a data set into its folder.
+
+    unpack.py NAME|MANIFEST --out FOLDER      # FOLDER has the archives
+
+Archives are held against the manifest first. Files go to a temporary folder, are held against the manifest there, and
+the folder is renamed: what has its final name is whole.
+"""
+
+import argparse
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from manifest import DataError, Lock, check_file, load, run
+
+
+def safe_parts(archive, name):
+    """The parts of a member's path; a DataError if it would leave the folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise DataError(archive, f"member '{name}' would be written outside of the folder",
+                        "this is not the archive it claims to be")
+    return path.parts
+
+
+class Target:
+    """A folder that files are written into, up to a number of bytes."""
+
+    def __init__(self, archive, folder, most_bytes):
+        self.archive, self.folder, self.left = archive, folder, most_bytes
+
+    def write(self, name, source):
+        path = self.folder.joinpath(*safe_parts(self.archive, name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while block := source.read(1 << 20):
+                self.left -= len(block)
+                if self.left < 0:
+                    raise DataError(self.archive, "unpacks to more bytes than the manifest allows")
+                file.write(block)
+
+
+def unpack_tar(path, target):
+    with tarfile.open(path, "r:*") as archive:
+        for member in archive:
+            if member.isfile():
+                target.write(member.name, archive.extractfile(member))
+            elif not member.isdir():
+                raise DataError(path, f"member '{member.name}' is neither a file nor a folder",
+                                "this is not the archive it claims to be")
+
+
+def unpack_zip(path, target):
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.is_dir():
+                with archive.open(member) as source:
+                    target.write(member.filename, source)
+
+
+def unpack_archive(path, folder, most_bytes):
+    target = Target(path, folder, most_bytes)
+    try:
+        if zipfile.is_zipfile(path):
+            unpack_zip(path, target)
+        else:
+            unpack_tar(path, target)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise DataError(path, f"cannot be unpacked: {error}", "fetch it again") from error
+
+
+def check_folder(manifest, folder):
+    """Holds the files of an unpacked folder against the manifest."""
+    for name, expected in manifest.get("files", {}).items():
+        check_file(Path(folder) / name, expected)
+
+
+def unpack(manifest, out):
+    """The data set's folder in `out`, unpacked if it is not there, its files checked."""
+    out = Path(out)
+    folder = out / manifest["folder"]
+    if folder.exists():
+        check_folder(manifest, out)
+        return folder
+    for left in out.glob(".unpack-*"):
+        shutil.rmtree(left)  # of a process that was killed; the folder is locked
+    temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=out))
+    try:
+        for archive in manifest["archives"]:
+            path = out / archive["name"]
+            check_file(path, archive)
+            unpack_archive(path, temporary, manifest.get("unpacked_bytes_at_most", 1 << 34))
+        if not (temporary / manifest["folder"]).is_dir():
+            raise DataError(out, f"the archives have no folder {manifest['folder']}")
+        check_folder(manifest, temporary)
+        os.sync()
+        os.rename(temporary / manifest["folder"], folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest")
+    parser.add_argument("--out", required=True)
+    arguments = parser.parse_args()
+    with Lock(arguments.out):
+        print(unpack(load(arguments.manifest), arguments.out))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+namespace gcg {
+
+/// A file that is written at its end. Errors name the file and what the disk says.
+class AppendFile {
+ public:
+  /// Opens or creates it with exactly `size` bytes: what lies behind is cut off, what is missing
+  /// becomes zeros.
+  AppendFile(const std::filesystem::path& path, std::int64_t size);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  void append(std::span<const std::byte> bytes);
+  /// Overwrites the first bytes.
+  void write_front(std::span<const std::byte> bytes);
+  /// Returns when everything is on the disk.
+  void flush();
+
+ private:
+  void write(std::span<const std::byte> bytes, std::int64_t at);
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace gcg

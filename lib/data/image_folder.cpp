@@ -1,0 +1,323 @@
+#include "data/image_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "data/image.h"
+#include "data/parallel.h"
+
+namespace gcg {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kUnpackAgain = "unpack the archive again";
+
+bool has_image_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return ending == ".jpeg" || ending == ".jpg" || ending == ".png";
+}
+
+/// Entries of a folder that pass, sorted by name.
+template <typename Test>
+std::vector<fs::path> sorted_entries(const fs::path& folder, Test test) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  if (error) {
+    throw Error(folder.string(), fmt::format("cannot read the folder: {}", error.message()),
+                "check the path");
+  }
+  std::vector<fs::path> found;
+  for (const fs::directory_entry& entry : entries) {
+    if (test(entry)) {
+      found.push_back(entry.path());
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
+  return found;
+}
+
+std::vector<fs::path> image_files(const fs::path& folder) {
+  return sorted_entries(folder, [](const fs::directory_entry& entry) {
+    return has_image_name(entry.path()) && entry.is_regular_file();
+  });
+}
+
+std::vector<std::string> class_folders(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::path& path :
+       sorted_entries(folder, [](const fs::directory_entry& e) { return e.is_directory(); })) {
+    names.push_back(path.filename().string());
+  }
+  return names;
+}
+
+std::optional<std::int32_t> label_of(const std::vector<std::string>& classes,
+                                     std::string_view name) {
+  const auto found = std::lower_bound(classes.begin(), classes.end(), name);
+  if (found == classes.end() || *found != name) {
+    return std::nullopt;
+  }
+  return static_cast<std::int32_t>(found - classes.begin());
+}
+
+void append_class(const fs::path& folder, std::int32_t label, ImageList& list) {
+  const std::vector<fs::path> files = image_files(folder);
+  if (files.empty()) {
+    throw Error(folder.string(), "there are no images in the folder of this class", kUnpackAgain);
+  }
+  list.files.insert(list.files.end(), files.begin(), files.end());
+  list.labels.resize(list.files.size(), label);
+}
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  const std::vector<std::byte> content = read_file(path);
+  std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) {
+      line.remove_suffix(1);
+    }
+    lines.emplace_back(line);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::vector<std::string> read_wnids(const fs::path& path) {
+  std::vector<std::string> classes = lines_of(path);
+  std::sort(classes.begin(), classes.end());
+  if (classes.size() < 2) {
+    throw Error(path.string(), fmt::format("it lists {} classes", classes.size()), kUnpackAgain);
+  }
+  if (const auto twice = std::adjacent_find(classes.begin(), classes.end());
+      twice != classes.end()) {
+    throw Error(path.string(), fmt::format("it lists class '{}' twice", *twice), kUnpackAgain);
+  }
+  return classes;
+}
+
+ImageList read_annotations(const fs::path& folder, const std::vector<std::string>& classes) {
+  const fs::path path = folder / "val_annotations.txt";
+  const std::vector<std::string> lines = lines_of(path);
+  std::map<std::string, std::int32_t> labels;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const auto fail = [&](const std::string& problem) {
+      throw Error(path.string(), fmt::format("line {}: {}", i + 1, problem), kUnpackAgain);
+    };
+    const std::size_t first = lines[i].find('\t');
+    const std::size_t second = first == std::string::npos ? first : lines[i].find('\t', first + 1);
+    if (second == std::string::npos) {
+      fail("it has fewer than three columns");
+    }
+    const std::string file = lines[i].substr(0, first);
+    const std::string name = lines[i].substr(first + 1, second - first - 1);
+    const std::optional<std::int32_t> label = label_of(classes, name);
+    if (!label) {
+      fail(fmt::format("there is no class '{}'", name));
+    }
+    if (!labels.emplace(file, *label).second) {
+      fail(fmt::format("file {} is annotated twice", file));
+    }
+  }
+
+  ImageList list;
+  for (const fs::path& file : image_files(folder / "images")) {
+    const auto found = labels.find(file.filename().string());
+    if (found == labels.end()) {
+      throw Error(file.string(), "val_annotations.txt does not name the file", kUnpackAgain);
+    }
+    list.files.push_back(file);
+    list.labels.push_back(found->second);
+    labels.erase(found);
+  }
+  if (!labels.empty()) {
+    throw Error(
+        path.string(),
+        fmt::format("it names {}, but there is no such file in images", labels.begin()->first),
+        kUnpackAgain);
+  }
+  if (list.files.empty()) {
+    throw Error((folder / "images").string(), "there are no images", kUnpackAgain);
+  }
+  return list;
+}
+
+}  // namespace
+
+ImageLists list_image_folder(const fs::path& folder) {
+  for (const char* part : {"train", "val"}) {
+    std::error_code error;
+    if (!fs::is_directory(folder / part, error)) {
+      throw Error((folder / part).string(), "there is no such folder",
+                  "the data folder must have train/CLASS/FILE.JPEG and val/CLASS/FILE.JPEG");
+    }
+  }
+  ImageLists lists;
+  lists.classes = class_folders(folder / "train");
+  if (lists.classes.size() < 2) {
+    throw Error((folder / "train").string(),
+                fmt::format("it has {} folders of classes", lists.classes.size()),
+                "put the images of every class into a folder of its own");
+  }
+  for (const std::string& name : class_folders(folder / "val")) {
+    if (!label_of(lists.classes, name)) {
+      throw Error((folder / "val" / name).string(), "there is no such class in train",
+                  kUnpackAgain);
+    }
+  }
+  for (std::size_t c = 0; c < lists.classes.size(); ++c) {
+    const auto label = static_cast<std::int32_t>(c);
+    append_class(folder / "train" / lists.classes[c], label, lists.train);
+    append_class(folder / "val" / lists.classes[c], label, lists.test);
+  }
+  return lists;
+}
+
+ImageLists list_tinyimagenet(const fs::path& folder) {
+  std::error_code error;
+  const fs::path inner = folder / "tiny-imagenet-200";
+  const fs::path place = fs::is_directory(inner, error) ? inner : folder;
+  if (!fs::is_regular_file(place / "wnids.txt", error)) {
+    throw Error(folder.string(),
+                "neither it nor its subfolder tiny-imagenet-200 has the file wnids.txt",
+                "unpack tiny-imagenet-200.zip there (make data-tinyimagenet)");
+  }
+  ImageLists lists;
+  lists.classes = read_wnids(place / "wnids.txt");
+  for (const std::string& name : class_folders(place / "train")) {
+    if (!label_of(lists.classes, name)) {
+      throw Error((place / "train" / name).string(), "wnids.txt does not list this class",
+                  kUnpackAgain);
+    }
+  }
+  for (std::size_t c = 0; c < lists.classes.size(); ++c) {
+    append_class(place / "train" / lists.classes[c] / "images", static_cast<std::int32_t>(c),
+                 lists.train);
+  }
+  lists.test = read_annotations(place / "val", lists.classes);
+  return lists;
+}
+
+std::string listing_digest(const fs::path& folder, const ImageLists& lists) {
+  Sha256 sha;
+  sha.update("image files\n");
+  for (const std::string& name : lists.classes) {
+    sha.update(fmt::format("class {}\n", name));
+  }
+  for (const ImageList* list : {&lists.train, &lists.test}) {
+    sha.update(fmt::format("{} files\n", list->files.size()));
+    for (std::size_t i = 0; i < list->files.size(); ++i) {
+      const fs::path& file = list->files[i];
+      sha.update(fmt::format("{} {} {}\n", list->labels[i], fs::file_size(file),
+                             file.lexically_relative(folder).string()));
+    }
+  }
+  return hex(sha.finish());
+}
+
+ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
+                      std::vector<DamagedImage>* damaged) {
+  if (shape.channels != 3) {
+    throw Error("decode_files", fmt::format("{} channels asked for, not 3", shape.channels));
+  }
+  const auto count = std::ssize(list.files);
+  const auto elements = static_cast<std::size_t>(shape.elements());
+  const auto area = static_cast<std::size_t>(shape.positions());
+  ImageSet images{shape, {}, list.labels};
+  images.pixels.resize(list.files.size() * elements);
+  std::vector<std::string> problems(list.files.size());
+  for_each_parallel(count, threads, [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    const std::string name = list.files[index].string();
+    try {
+      const RgbImage image = decode_image(read_file(list.files[index]), name);
+      if (image.width != shape.width || image.height != shape.height) {
+        throw Error(name,
+                    fmt::format("{}x{} pixels, not {}x{}", image.width, image.height, shape.width,
+                                shape.height),
+                    "the file is damaged: fetch it again, or leave it out");
+      }
+      std::uint8_t* to = images.pixels.data() + index * elements;
+      for (std::size_t p = 0; p < area; ++p) {
+        for (std::size_t c = 0; c < 3; ++c) {
+          to[c * area + p] = image.pixels[3 * p + c];
+        }
+      }
+    } catch (const Error& error) {
+      if (damaged == nullptr) {
+        throw;
+      }
+      problems[index] = error.what();
+    }
+  });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    if (!problems[i].empty()) {
+      damaged->push_back({list.files[i].string(), problems[i]});
+      continue;
+    }
+    if (kept != i) {
+      std::memmove(images.pixels.data() + kept * elements, images.pixels.data() + i * elements,
+                   elements);
+      images.labels[kept] = images.labels[i];
+    }
+    ++kept;
+  }
+  images.labels.resize(kept);
+  images.pixels.resize(kept * elements);
+  return images;
+}
+
+DataSet read_tinyimagenet(const fs::path& folder, std::int64_t threads,
+                          std::vector<DamagedImage>* damaged) {
+  const ImageLists lists = list_tinyimagenet(folder);
+  DataSet data;
+  data.name = "tinyimagenet";
+  data.classes = std::ssize(lists.classes);
+  data.class_names = lists.classes;
+  data.train = decode_files(lists.train, {3, 64, 64}, threads, damaged);
+  data.test = decode_files(lists.test, {3, 64, 64}, threads, damaged);
+  data.digest = data_digest(data.train, data.test);
+  return data;
+}
+
+void use_encoded_conventions(DataSet& data) {
+  data.flip = true;
+  data.crop_padding = 0;
+  data.resized_crop = true;
+  data.normalisation = ChannelStatistics{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
+}
+
+DataSet open_image_folder(const fs::path& folder, const std::string& name, std::int64_t edge) {
+  ImageLists lists = list_image_folder(folder);
+  DataSet data;
+  data.name = name;
+  data.classes = std::ssize(lists.classes);
+  data.digest = listing_digest(folder, lists);
+  data.class_names = std::move(lists.classes);
+  data.train = {
+      {3, edge, edge}, {}, std::move(lists.train.labels), {}, std::move(lists.train.files)};
+  data.test = {{3, edge, edge}, {}, std::move(lists.test.labels), {}, std::move(lists.test.files)};
+  use_encoded_conventions(data);
+  return data;
+}
+
+}  // namespace gcg

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace gcg {
+
+/// Files of encoded images and their labels.
+struct ImageList {
+  std::vector<std::filesystem::path> files;
+  std::vector<std::int32_t> labels;
+};
+
+/// The image files of a data set. Labels are the places of the classes in ascending order of their
+/// names (bytes compared); files are in the order of their names within a class.
+struct ImageLists {
+  std::vector<std::string> classes;
+  ImageList train;
+  ImageList test;
+};
+
+/// A folder in ImageNet's style: train/CLASS/FILE and val/CLASS/FILE (the official validation set
+/// is the test set here). Files are images if their names end in .jpeg, .jpg or .png, in letters of
+/// either case; others are passed over. Errors: a part is missing, a class without images in either
+/// part, a class of val that train does not have, fewer than two classes.
+ImageLists list_image_folder(const std::filesystem::path& folder);
+
+/// The folder of TinyImageNet, or one with it as tiny-imagenet-200: wnids.txt (the classes),
+/// train/CLASS/images/FILE, val/images/FILE and val/val_annotations.txt (a line per image: file,
+/// class and a box, parted by tabs). Errors name file and line: a class without images, a class
+/// folder that wnids.txt does not list, an annotation without its file or of no known class, a file
+/// without its annotation or with two.
+ImageLists list_tinyimagenet(const std::filesystem::path& folder);
+
+/// A digest of the files' names below `folder`, sizes and labels, not of what is in them: 150 GB
+/// are not read at every start of a run. The prepared form has a digest of its content.
+std::string listing_digest(const std::filesystem::path& folder, const ImageLists& lists);
+
+/// An image that was left out, and the text of its error.
+struct DamagedImage {
+  std::string name;
+  std::string problem;
+};
+
+/// Decodes files into raw pixels, all of one shape (3 channels), on this many threads. A damaged
+/// file or another shape is an Error; if `damaged` is not null it is left out and listed there
+/// instead.
+ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
+                      std::vector<DamagedImage>* damaged = nullptr);
+
+/// TinyImageNet as raw pixels of 3x64x64.
+DataSet read_tinyimagenet(const std::filesystem::path& folder, std::int64_t threads,
+                          std::vector<DamagedImage>* damaged = nullptr);
+
+/// How encoded images are used: random-resized crops and mirrored in training, no padding,
+/// normalised by the published statistics of ImageNet's training images.
+void use_encoded_conventions(DataSet& data);
+
+/// An ImageNet-style folder whose images are decoded when they are needed, at edge x edge pixels.
+DataSet open_image_folder(const std::filesystem::path& folder, const std::string& name,
+                          std::int64_t edge);
+
+}  // namespace gcg

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <csetjmp>
+#include <cstdio>
+
+// After cstdio: the header of the library needs it.
+#include <jpeglib.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/image.h"
+
+namespace gcg {
+
+/// The JPEG half of ImageDecoder, on libjpeg-turbo. The library reports by calling back; every call
+/// into it stands in a frame without destructors, which an error leaves by longjmp and turns into
+/// an Error behind it.
+class ImageDecoder::Jpeg {
+ public:
+  Jpeg(std::span<const std::byte> bytes, const std::string& where);
+  ~Jpeg();
+  Jpeg(const Jpeg&) = delete;
+  Jpeg& operator=(const Jpeg&) = delete;
+
+  [[nodiscard]] std::int64_t width() const { return info_.image_width; }
+  [[nodiscard]] std::int64_t height() const { return info_.image_height; }
+  Region decode(const Region& region, std::int64_t width, std::int64_t height, RgbImage& image);
+  void decode(RgbImage& image);
+
+ private:
+  /// Rows and columns of the scaled image that are kept.
+  struct Window {
+    JDIMENSION first_row, rows, first_column, columns;
+  };
+
+  bool read_header();
+  bool start(unsigned denominator);
+  bool crop(Window& window);
+  bool read_rows(const Window& window, RgbImage& image);
+  [[noreturn]] void fail() const;
+  [[noreturn]] void fail(const std::string& problem) const;
+  void decode_window(Window window, RgbImage& image);
+
+  static void on_error(j_common_ptr info);
+  static void on_message(j_common_ptr info, int level);
+  static void on_progress(j_common_ptr info);
+
+  std::span<const std::byte> bytes_;
+  std::string where_;
+  jpeg_decompress_struct info_{};
+  jpeg_error_mgr errors_{};
+  jpeg_progress_mgr progress_{};
+  std::jmp_buf jump_{};
+  std::array<char, JMSG_LENGTH_MAX> message_{};
+  bool missing_end_ = false;
+};
+
+}  // namespace gcg

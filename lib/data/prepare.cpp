@@ -1,0 +1,268 @@
+#include "data/prepare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "data/append_file.h"
+#include "data/cifar.h"
+#include "data/image.h"
+#include "data/parallel.h"
+#include "data/prepare_journal.h"
+#include "data/prepared.h"
+#include "data/resample.h"
+
+namespace gcg {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Images that are in memory at once, for each thread.
+constexpr std::int64_t kBlockImages = 64;
+
+template <std::size_t N>
+void set_text(const std::string& text, std::array<char, N>& to) {
+  if (text.size() >= N || text.empty()) {
+    throw Error("prepared name", fmt::format("'{}' has more than {} bytes or none", text, N - 1));
+  }
+  std::copy(text.begin(), text.end(), to.begin());
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+/// A block of images, made in parallel.
+struct Block {
+  std::vector<std::vector<std::byte>> images;
+  std::vector<std::string> problems;
+};
+
+Block make_block(const PreparedSplit& split, std::int64_t begin, std::int64_t end,
+                 const PrepareSettings& settings) {
+  Block block;
+  block.images.resize(static_cast<std::size_t>(end - begin));
+  block.problems.resize(block.images.size());
+  for_each_parallel(end - begin, settings.threads, [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    try {
+      block.images[index] = split.image(begin + i);
+    } catch (const Error& error) {
+      if (!settings.skip_damaged) {
+        throw;
+      }
+      block.problems[index] = one_line(error.what());
+    }
+  });
+  return block;
+}
+
+/// Appends table and names, writes the header in front.
+void complete(AppendFile& file, const PreparedSplit& split, const PrepareJournal& journal) {
+  PreparedHeader header;
+  header.magic = kPreparedMagic;
+  header.encoded = split.encoded ? 1 : 0;
+  set_text(split.name, header.name);
+  set_text(split.split, header.split);
+  header.classes = std::ssize(split.classes);
+  header.channels = 3;
+  if (!split.encoded) {
+    header.channels = split.shape.channels;
+    header.height = split.shape.height;
+    header.width = split.shape.width;
+  }
+  header.set_digest = split.set_digest;
+  header.source_digest = sha256(split.source);
+
+  std::vector<PreparedEntry> table;
+  for (std::size_t i = 0; i < journal.lines.size(); ++i) {
+    if (const JournalLine& line = journal.lines[i]; line.problem.empty()) {
+      table.push_back({line.end, split.labels[i], 0, line.digest});
+    }
+  }
+  if (table.empty()) {
+    throw Error(file.path().string(), "every image is damaged: nothing is left");
+  }
+  header.images = std::ssize(table);
+  header.image_bytes = table.back().end;
+  std::string names;
+  for (const std::string& name : split.classes) {
+    names += one_line(name) + "\n";
+  }
+  header.name_bytes = std::ssize(names);
+  const std::span<const std::byte> table_bytes = std::as_bytes(std::span(table));
+  header.table_digest = Sha256().update(table_bytes).update(names).finish();
+  header.header_digest = prepared_header_digest(header);
+
+  constexpr std::array<std::byte, 8> zeros{};
+  file.append(std::span(zeros).first(static_cast<std::size_t>(-header.image_bytes & 7)));
+  file.append(table_bytes);
+  file.append(std::as_bytes(std::span(names)));
+  file.write_front(std::as_bytes(std::span(&header, 1)));
+}
+
+std::vector<DamagedImage> left_out(const PrepareJournal& journal) {
+  std::vector<DamagedImage> damaged;
+  for (std::size_t i = 0; i < journal.lines.size(); ++i) {
+    if (!journal.lines[i].problem.empty()) {
+      damaged.push_back({fmt::format("image {}", i), journal.lines[i].problem});
+    }
+  }
+  return damaged;
+}
+
+}  // namespace
+
+std::vector<DamagedImage> write_prepared(const fs::path& folder, const PreparedSplit& split,
+                                         const PrepareSettings& settings) {
+  const fs::path path = prepared_path(folder, split.split);
+  if (fs::exists(path) && PreparedFile(path).header().source_digest == sha256(split.source)) {
+    return {};
+  }
+  const fs::path partial = path.string() + ".partial";
+  const fs::path journal_path = path.string() + ".journal";
+  const std::int64_t count = std::ssize(split.labels);
+  PrepareJournal journal = read_journal(journal_path, partial, split.source, settings.threads);
+  journal.lines.resize(std::min(journal.lines.size(), split.labels.size()));
+  write_file_atomically(journal_path, journal_text(journal, split.source));
+  AppendFile file(partial, kPreparedDataStart + journal.end());
+  AppendFile log(journal_path, static_cast<std::int64_t>(fs::file_size(journal_path)));
+
+  const std::int64_t block_images = kBlockImages * std::max<std::int64_t>(1, settings.threads);
+  for (std::int64_t begin = std::ssize(journal.lines); begin < count;) {
+    settings.progress(begin, count);
+    const std::int64_t end = std::min(begin + block_images, count);
+    Block block = make_block(split, begin, end, settings);
+    std::string text;
+    for (std::size_t i = 0; i < block.images.size(); ++i) {
+      JournalLine line;
+      line.problem = std::move(block.problems[i]);
+      line.end = journal.end() + std::ssize(block.images[i]);
+      if (line.problem.empty()) {
+        line.digest = sha256(block.images[i]);
+        file.append(block.images[i]);
+      }
+      text += journal_line_text(line);
+      journal.lines.push_back(std::move(line));
+    }
+    log.append(std::as_bytes(std::span(text)));
+    begin = end;
+  }
+  settings.progress(count, count);
+  complete(file, split, journal);
+  file.flush();
+  replace_file(path, [&](const fs::path& temporary) { fs::rename(partial, temporary); });
+  fs::remove(journal_path);
+  return left_out(journal);
+}
+
+std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::string& where,
+                                   const EncodedForm& form) {
+  ImageDecoder decoder(bytes, where);
+  const std::int64_t width = decoder.width();
+  const std::int64_t height = decoder.height();
+  RgbImage image;
+  if (form.short_side == 0 || (std::min(width, height) <= form.short_side && is_jpeg(bytes))) {
+    decoder.decode(image);
+    return {bytes.begin(), bytes.end()};
+  }
+  const double scale = std::min(
+      1.0, static_cast<double>(form.short_side) / static_cast<double>(std::min(width, height)));
+  const auto scaled = [&](std::int64_t edge) {
+    return std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(edge)));
+  };
+  const Region whole{0, 0, static_cast<double>(width), static_cast<double>(height)};
+  const Region decoded = decoder.decode(whole, scaled(width), scaled(height), image);
+  return encode_jpeg(resampled(image, decoded, scaled(width), scaled(height)), form.quality);
+}
+
+namespace {
+
+void prepare_raw(const std::string& name, const DataSet& data, const fs::path& to,
+                 const PrepareSettings& settings) {
+  for (const auto& [part, images] : {std::pair{"train", &data.train}, {"test", &data.test}}) {
+    PreparedSplit split;
+    split.name = name;
+    split.split = part;
+    split.shape = images->shape;
+    split.classes = data.class_names;
+    for (auto c = std::ssize(split.classes); c < data.classes; ++c) {
+      split.classes.push_back(std::to_string(c));
+    }
+    split.labels = images->labels;
+    split.set_digest = digest_of_hex(data.digest);
+    split.source = fmt::format("raw {} {}", part, data.digest);
+    const std::span<const std::byte> pixels = std::as_bytes(images->raw_pixels());
+    const auto elements = static_cast<std::size_t>(images->shape.elements());
+    split.image = [pixels, elements](std::int64_t i) {
+      const auto image = pixels.subspan(static_cast<std::size_t>(i) * elements, elements);
+      return std::vector<std::byte>(image.begin(), image.end());
+    };
+    write_prepared(to, split, settings);
+  }
+}
+
+std::vector<DamagedImage> prepare_encoded(const std::string& name, const fs::path& from,
+                                          const fs::path& to, const EncodedForm& form,
+                                          const PrepareSettings& settings) {
+  const ImageLists lists = list_image_folder(from);
+  const std::string listing = listing_digest(from, lists);
+  std::vector<DamagedImage> damaged;
+  for (const auto& [part, list] : {std::pair{"train", &lists.train}, {"test", &lists.test}}) {
+    PreparedSplit split;
+    split.name = name;
+    split.split = part;
+    split.encoded = true;
+    split.classes = lists.classes;
+    split.labels = list->labels;
+    split.source =
+        fmt::format("encoded {} {} short side {} quality {}{}", part, listing, form.short_side,
+                    form.quality, settings.skip_damaged ? " without damaged" : "");
+    const std::vector<fs::path>& files = list->files;
+    split.image = [&files, &form](std::int64_t i) {
+      const fs::path& file = files[static_cast<std::size_t>(i)];
+      return stored_form(read_file(file), file.string(), form);
+    };
+    const std::vector<DamagedImage> found = write_prepared(to, split, settings);
+    damaged.insert(damaged.end(), found.begin(), found.end());
+  }
+  return damaged;
+}
+
+}  // namespace
+
+std::vector<DamagedImage> prepare_data(const std::string& name, const fs::path& from,
+                                       const fs::path& to, const EncodedForm& form,
+                                       const PrepareSettings& settings) {
+  make_writable_folder(to);
+  const FolderLock lock(to);
+  if (name == "imagenet") {
+    return prepare_encoded(name, from, to, form, settings);
+  }
+  std::vector<DamagedImage> damaged;
+  DataSet data;
+  if (name == "cifar10") {
+    data = read_cifar10(from);
+  } else if (name == "cifar100-fine") {
+    data = read_cifar100(from, Cifar100Labels::fine);
+  } else if (name == "cifar100-coarse") {
+    data = read_cifar100(from, Cifar100Labels::coarse);
+  } else if (name == "tinyimagenet") {
+    data = read_tinyimagenet(from, settings.threads, settings.skip_damaged ? &damaged : nullptr);
+  } else {
+    throw UsageError("--data", fmt::format("'{}' cannot be prepared", name),
+                     "choose cifar10, cifar100-fine, cifar100-coarse, tinyimagenet or imagenet");
+  }
+  prepare_raw(name, data, to, settings);
+  return damaged;
+}
+
+}  // namespace gcg

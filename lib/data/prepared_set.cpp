@@ -1,0 +1,88 @@
+#include "data/prepared_set.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "data/image_folder.h"
+#include "data/parallel.h"
+#include "data/prepared.h"
+
+namespace gcg {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::shared_ptr<const PreparedFile> open_split(const fs::path& folder, std::string_view name,
+                                               std::string_view split) {
+  auto file = std::make_shared<const PreparedFile>(prepared_path(folder, split));
+  if (file->name() != name || file->split() != split) {
+    throw Error(file->path().string(),
+                fmt::format("holds '{}', part '{}', not '{}', part '{}'", file->name(),
+                            file->split(), name, split),
+                "name the folder of the data set that --data asks for");
+  }
+  return file;
+}
+
+ImageSet images_of(std::shared_ptr<const PreparedFile> file, std::int64_t edge) {
+  ImageSet images;
+  const PreparedHeader& header = file->header();
+  images.shape =
+      file->encoded() ? Shape{3, edge, edge} : Shape{header.channels, header.height, header.width};
+  images.labels.reserve(static_cast<std::size_t>(file->size()));
+  for (std::int64_t i = 0; i < file->size(); ++i) {
+    images.labels.push_back(file->label(i));
+  }
+  if (!file->encoded()) {
+    file->check_images(usable_cores());
+  }
+  images.prepared = std::move(file);
+  return images;
+}
+
+}  // namespace
+
+std::optional<fs::path> find_prepared(const fs::path& folder) {
+  for (const fs::path& place : {folder, folder / "prepared"}) {
+    std::error_code error;
+    if (fs::exists(prepared_path(place, "train"), error) ||
+        fs::exists(prepared_path(place, "test"), error)) {
+      return place;
+    }
+  }
+  return std::nullopt;
+}
+
+DataSet open_prepared(const fs::path& folder, std::string_view name, std::int64_t edge) {
+  const auto train = open_split(folder, name, "train");
+  const auto test = open_split(folder, name, "test");
+  if (train->classes() != test->classes() || train->encoded() != test->encoded() ||
+      train->header().set_digest != test->header().set_digest) {
+    throw Error(folder.string(), "train.images and test.images were not prepared together",
+                "remove both and prepare the data set again (gcg_data_prepare)");
+  }
+  DataSet data;
+  data.name = name;
+  data.classes = std::ssize(train->classes());
+  data.class_names = train->classes();
+  data.train = images_of(train, edge);
+  data.test = images_of(test, edge);
+  if (train->encoded()) {
+    use_encoded_conventions(data);
+    data.digest = hex(Sha256()
+                          .update("prepared images\n")
+                          .update(std::as_bytes(std::span(train->header().table_digest)))
+                          .update(std::as_bytes(std::span(test->header().table_digest)))
+                          .finish());
+  } else {
+    data.digest = hex(train->header().set_digest);
+  }
+  return data;
+}
+
+}  // namespace gcg

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/image.h"
+
+namespace gcg {
+
+/// A triangle filter along one axis: bilinear interpolation where it enlarges, as wide as the step
+/// of the output where it shrinks, so that no pixel is skipped.
+struct Filter {
+  /// Output i is the weighted mean of `taps` pixels from first[i] on, all of them in the image.
+  /// Some weights may be 0: every output has as many, for a loop without surprises.
+  std::int64_t taps = 0;
+  std::vector<std::int64_t> first;
+  std::vector<float> weights;  ///< [outputs][taps]; those of an output sum to 1
+};
+
+/// The filter from the stretch [begin, begin + length) of `pixels` pixels to `outputs` outputs:
+/// output i has its centre at begin + (i + 1/2) length / outputs. Beyond the stretch it looks at
+/// the pixels there are, beyond the image at none. Errors: a stretch that is empty or not inside.
+Filter triangle_filter(double begin, double length, std::int64_t pixels, std::int64_t outputs);
+
+/// Memory of a resampling that is kept from one to the next.
+struct ResampleScratch {
+  std::vector<float> values;
+};
+
+/// Resamples a region of the image to `width` x `height` pixels, rows first, and hands each
+/// finished row to `take(y, row)`: row [width][4] floats in [0, 255], the fourth one unused. The
+/// same bits on every processor.
+template <typename Take>
+void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
+              ResampleScratch& scratch, Take take);
+
+/// The region as an image of its own, rounded to whole numbers.
+RgbImage resampled(const RgbImage& image, const Region& region, std::int64_t width,
+                   std::int64_t height);
+
+namespace detail {
+
+/// The weighted mean of the rows that output `y` of the filter looks at, from `column` on:
+/// `to` [columns][3].
+void mean_of_rows(const RgbImage& image, const Filter& filter, std::int64_t y, std::int64_t column,
+                  std::int64_t columns, float* to);
+/// The weighted means along two rows [columns][3] that begin at `column`: `to` [2][3][outputs].
+/// Reads one value, of any content, behind each row.
+void mean_of_columns(const float* row, const float* other, const Filter& filter,
+                     std::int64_t column, float* to);
+
+}  // namespace detail
+
+template <typename Take>
+void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
+              ResampleScratch& scratch, Take take) {
+  const Filter rows = triangle_filter(region.y, region.height, image.height, height);
+  const Filter columns = triangle_filter(region.x, region.width, image.width, width);
+  const std::int64_t column = columns.first.front();
+  const std::int64_t count = columns.first.back() + columns.taps - column;
+  scratch.values.resize(static_cast<std::size_t>(6 * count + 6 * width));
+  float* const row = scratch.values.data();
+  float* const other = row + 3 * count;
+  float* const finished = other + 3 * count;
+  // Two output rows at a time: eight lanes. An odd last one stands beside the one before.
+  for (std::int64_t y = 0; y < height; y += 2) {
+    detail::mean_of_rows(image, rows, y, column, count, row);
+    if (y + 1 < height) {
+      detail::mean_of_rows(image, rows, y + 1, column, count, other);
+    }
+    detail::mean_of_columns(row, y + 1 < height ? other : row, columns, column, finished);
+    take(y, static_cast<const float*>(finished));
+    if (y + 1 < height) {
+      take(y + 1, static_cast<const float*>(finished + 3 * width));
+    }
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,218 @@
+#include "data/samples.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace gcg {
+
+namespace {
+
+/// What happens to one image: the row and column of the original that becomes the first one
+/// (negative: padding), and whether the result is mirrored.
+struct Placement {
+  std::int64_t row = 0;
+  std::int64_t column = 0;
+  bool mirrored = false;
+};
+
+/// Always three draws, so that switching one augmentation off leaves the others as they are.
+Placement draw_placement(RandomStream stream, const Augmentation& augmentation) {
+  const std::int64_t padding = augmentation.crop_padding;
+  const auto choices = static_cast<std::uint64_t>(2 * padding + 1);
+  Placement placement;
+  placement.row = static_cast<std::int64_t>(stream.below(choices)) - padding;
+  placement.column = static_cast<std::int64_t>(stream.below(choices)) - padding;
+  placement.mirrored = stream.below(2) == 1 && augmentation.flip;
+  return placement;
+}
+
+void convert_row(const std::uint8_t* __restrict from, std::int64_t count, float scale, float offset,
+                 float* __restrict to) {
+  for (std::int64_t x = 0; x < count; ++x) {
+    to[x] = static_cast<float>(from[x]) * scale + offset;
+  }
+}
+
+/// to[x] belongs to from[count - 1 - x].
+void convert_row_mirrored(const std::uint8_t* __restrict from, std::int64_t count, float scale,
+                          float offset, float* __restrict to) {
+  const std::uint8_t* last = from + count - 1;
+  for (std::int64_t x = 0; x < count; ++x) {
+    to[x] = static_cast<float>(last[-x]) * scale + offset;
+  }
+}
+
+/// One channel of one image.
+void convert_plane(const std::uint8_t* from, const Shape& shape, const Placement& placement,
+                   float scale, float offset, float* to) {
+  // The columns of the result that the original covers, before mirroring.
+  const std::int64_t first = std::clamp<std::int64_t>(-placement.column, 0, shape.width);
+  const std::int64_t end =
+      std::clamp<std::int64_t>(shape.width - placement.column, first, shape.width);
+  const std::int64_t left = placement.mirrored ? shape.width - end : first;
+  const std::int64_t count = end - first;
+  for (std::int64_t y = 0; y < shape.height; ++y, to += shape.width) {
+    const std::int64_t row = y + placement.row;
+    if (row < 0 || row >= shape.height || count == 0) {
+      std::fill(to, to + shape.width, 0.0F);
+      continue;
+    }
+    std::fill(to, to + left, 0.0F);
+    std::fill(to + left + count, to + shape.width, 0.0F);
+    const std::uint8_t* source = from + row * shape.width + first + placement.column;
+    if (placement.mirrored) {
+      convert_row_mirrored(source, count, scale, offset, to + left);
+    } else {
+      convert_row(source, count, scale, offset, to + left);
+    }
+  }
+}
+
+/// One row [3][width] into the three planes of a sample.
+void store_row(const float* row, std::int64_t width, bool mirrored, std::span<const float> scale,
+               std::span<const float> offset, std::int64_t plane, float* __restrict to) {
+  for (std::size_t c = 0; c < 3; ++c, row += width, to += plane) {
+    if (mirrored) {
+      for (std::int64_t x = 0; x < width; ++x) {
+        to[x] = row[width - 1 - x] * scale[c] + offset[c];
+      }
+    } else {
+      for (std::int64_t x = 0; x < width; ++x) {
+        to[x] = row[x] * scale[c] + offset[c];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::uint64_t epoch) {
+  if (count < 0) {
+    throw Error("epoch_order", fmt::format("{} images", count));
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  RandomStream(seed, "order", epoch).shuffle(std::span(order));
+  return order;
+}
+
+Region random_part(std::int64_t width, std::int64_t height, RandomStream& stream) {
+  constexpr double least_share = 0.08;
+  const double widest = std::log(4.0 / 3.0);
+  const auto area = static_cast<double>(width * height);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double part = area * (least_share + (1 - least_share) * stream.uniform());
+    const double ratio = std::exp(widest * (2 * stream.uniform() - 1));
+    const std::int64_t w = std::llround(std::sqrt(part * ratio));
+    const std::int64_t h = std::llround(std::sqrt(part / ratio));
+    if (w >= 1 && w <= width && h >= 1 && h <= height) {
+      const auto x = stream.below(static_cast<std::uint64_t>(width - w + 1));
+      const auto y = stream.below(static_cast<std::uint64_t>(height - h + 1));
+      return {static_cast<double>(x), static_cast<double>(y), static_cast<double>(w),
+              static_cast<double>(h)};
+    }
+  }
+  const double most = 4.0 / 3.0;
+  const double w = std::min(static_cast<double>(width), static_cast<double>(height) * most);
+  const double h = std::min(static_cast<double>(height), static_cast<double>(width) * most);
+  return {(static_cast<double>(width) - w) / 2, (static_cast<double>(height) - h) / 2, w, h};
+}
+
+Region centre_part(std::int64_t width, std::int64_t height) {
+  const double edge = 0.875 * static_cast<double>(std::min(width, height));
+  return {(static_cast<double>(width) - edge) / 2, (static_cast<double>(height) - edge) / 2, edge,
+          edge};
+}
+
+SampleMaker::SampleMaker(const ImageSet& images, const ChannelStatistics& statistics,
+                         std::uint64_t seed)
+    : images_(images), stream_(seed, "augmentation") {
+  const auto channels = static_cast<std::size_t>(images.shape.channels);
+  if (statistics.mean.size() != channels || statistics.deviation.size() != channels) {
+    throw Error("BatchMaker", fmt::format("statistics of {} channels for images of {}",
+                                          statistics.mean.size(), channels));
+  }
+  if (!images.encoded()) {
+    pixels_ = images.raw_pixels();
+    if (std::ssize(pixels_) != images.size() * images.shape.elements()) {
+      throw Error("BatchMaker",
+                  fmt::format("{} bytes of pixels are not {} images of {}", pixels_.size(),
+                              images.size(), images.shape.elements()));
+    }
+  } else if (channels != 3) {
+    throw Error("BatchMaker", fmt::format("encoded images have 3 channels, not {}", channels));
+  }
+  for (std::size_t c = 0; c < channels; ++c) {
+    scale_.push_back(1 / (255 * statistics.deviation[c]));
+    offset_.push_back(-statistics.mean[c] / statistics.deviation[c]);
+  }
+}
+
+void SampleMaker::check(const Augmentation& augmentation) const {
+  const Shape& shape = images_.shape;
+  const std::int64_t padding = augmentation.crop_padding;
+  if (padding < 0 || padding > std::min(shape.height, shape.width)) {
+    throw Error("BatchMaker", fmt::format("a crop padding of {} pixels", padding),
+                fmt::format("choose one from 0 to {}, the image's edge",
+                            std::min(shape.height, shape.width)));
+  }
+  if (images_.encoded() && padding > 0) {
+    throw Error("BatchMaker", "crop padding for encoded images", "use resized crops for them");
+  }
+  if (!images_.encoded() && augmentation.resized_crop) {
+    throw Error("BatchMaker", "resized crops of raw images", "use crop padding for them");
+  }
+}
+
+void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
+                       std::span<float> to, Scratch& scratch) const {
+  if (position < 0 || position >= images_.size()) {
+    throw Error("BatchMaker",
+                fmt::format("there is no image {} among {}", position, images_.size()));
+  }
+  if (std::ssize(to) != images_.shape.elements()) {
+    throw Error("BatchMaker", fmt::format("room for {} values of an image of {}", to.size(),
+                                          images_.shape.elements()));
+  }
+  const auto index = static_cast<std::uint64_t>(position);
+  const RandomStream stream = stream_.at(stream_index(epoch, index));
+  if (images_.encoded()) {
+    make_encoded(position, augmentation, stream, to.data(), scratch);
+  } else {
+    make_raw(index, augmentation, stream, to.data());
+  }
+}
+
+void SampleMaker::make_raw(std::size_t image, const Augmentation& augmentation, RandomStream stream,
+                           float* to) const {
+  const Shape& shape = images_.shape;
+  const auto area = static_cast<std::size_t>(shape.positions());
+  const std::uint8_t* from = pixels_.data() + image * static_cast<std::size_t>(shape.elements());
+  const Placement placement = draw_placement(stream, augmentation);
+  for (std::size_t c = 0; c < scale_.size(); ++c, from += area, to += area) {
+    convert_plane(from, shape, placement, scale_[c], offset_[c], to);
+  }
+}
+
+void SampleMaker::make_encoded(std::int64_t image, const Augmentation& augmentation,
+                               RandomStream stream, float* to, Scratch& scratch) const {
+  const Shape& shape = images_.shape;
+  ImageDecoder decoder(encoded_image(images_, image, scratch.file), image_name(images_, image));
+  const bool mirrored = stream.below(2) == 1 && augmentation.flip;
+  const Region part = augmentation.resized_crop
+                          ? random_part(decoder.width(), decoder.height(), stream)
+                          : centre_part(decoder.width(), decoder.height());
+  const Region decoded = decoder.decode(part, shape.width, shape.height, scratch.image);
+  resample(scratch.image, decoded, shape.width, shape.height, scratch.resample,
+           [&](std::int64_t y, const float* row) {
+             store_row(row, shape.width, mirrored, scale_, offset_, shape.positions(),
+                       to + y * shape.width);
+           });
+}
+
+}  // namespace gcg

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+#include "data/dataset.h"
+#include "data/image.h"
+#include "data/resample.h"
+
+namespace gcg {
+
+/// How training images are varied. The default leaves them as they are evaluated.
+struct Augmentation {
+  /// Pixels of zero padding (in normalised units: the mean) on every side before a random crop.
+  std::int64_t crop_padding = 0;
+  bool flip = false;  ///< mirrored with probability 1/2
+  /// Encoded images: a random part of the image instead of its centre (random_part).
+  bool resized_crop = false;
+};
+
+/// Training order of an epoch: a permutation of 0 .. count-1 from the stream "order", index =
+/// epoch.
+std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::uint64_t epoch);
+
+/// The random-resized crop of Szegedy et al. 2015 as the field uses it: a part of 8 % to 100 % of
+/// the area (uniform) with sides in a ratio of 3:4 to 4:3 (uniform logarithm), whole pixels, its
+/// place uniform among those it fits. After ten parts that do not fit: the largest centred part of
+/// an allowed ratio.
+Region random_part(std::int64_t width, std::int64_t height, RandomStream& stream);
+
+/// The centred square of 7/8 of the shorter side: what remains of an image that is scaled to 256
+/// pixels and cropped to 224.
+Region centre_part(std::int64_t width, std::int64_t height);
+
+/// Makes normalised samples of the images of a set. The augmentation of a sample depends on (seed,
+/// epoch, position of the image in the set) alone: stream "augmentation", index =
+/// stream_index(epoch, position). Safe to use from many threads, each with its own scratch.
+class SampleMaker {
+ public:
+  /// Memory that is kept from one sample to the next.
+  struct Scratch {
+    std::vector<std::byte> file;
+    RgbImage image;
+    ResampleScratch resample;
+  };
+
+  /// The image set must outlive the maker. Throws an Error if pixels, labels and statistics do not
+  /// fit together.
+  SampleMaker(const ImageSet& images, const ChannelStatistics& statistics, std::uint64_t seed);
+
+  [[nodiscard]] const ImageSet& images() const { return images_; }
+
+  /// Throws an Error if the images cannot be augmented like this: a padding outside of [0, the
+  /// image's edge], padding for encoded images, resized crops for raw ones.
+  void check(const Augmentation& augmentation) const;
+
+  /// Writes the image at this position to `to` [channels][height][width]. Raw images: cropped at a
+  /// random offset (rows and columns independent, each of the 2 padding + 1 offsets equally
+  /// likely), then mirrored. Encoded images: the part (random_part, else centre_part), scaled, then
+  /// mirrored. Errors: a position outside of the set; what decoding throws.
+  void make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
+            std::span<float> to, Scratch& scratch) const;
+
+ private:
+  void make_raw(std::size_t image, const Augmentation& augmentation, RandomStream stream,
+                float* to) const;
+  void make_encoded(std::int64_t image, const Augmentation& augmentation, RandomStream stream,
+                    float* to, Scratch& scratch) const;
+
+  const ImageSet& images_;
+  std::span<const std::uint8_t> pixels_;  ///< of raw images
+  std::vector<float> scale_;              ///< per channel: value = pixel * scale + offset
+  std::vector<float> offset_;
+  RandomStream stream_;
+};
+
+}  // namespace gcg

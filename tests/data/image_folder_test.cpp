@@ -1,0 +1,203 @@
+#include "data/image_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "data/encoded.h"
+#include "data/files.h"
+
+namespace gcg {
+namespace {
+
+namespace fs = std::filesystem;
+using test::error_of;
+using test::smooth_image;
+using test::TemporaryFolder;
+using test::write_image;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+void write_text(const fs::path& path, std::string_view text) {
+  fs::create_directories(path.parent_path());
+  write_file_atomically(path, text);
+}
+
+/// Two classes with two training images each, three validation images.
+void write_tinyimagenet(const fs::path& folder) {
+  write_text(folder / "wnids.txt", "n02\nn01\n");
+  for (const std::string name : {"n01", "n02"}) {
+    for (const char* image : {"_0", "_1"}) {
+      write_image(folder / "train" / name / "images" / (name + image + ".JPEG"),
+                  smooth_image(64, 64));
+    }
+    write_text(folder / "train" / name / (name + "_boxes.txt"), "n01_0.JPEG\t0\t0\t9\t9\n");
+  }
+  for (const char* image : {"val_0.JPEG", "val_1.JPEG", "val_2.JPEG"}) {
+    write_image(folder / "val" / "images" / image, smooth_image(64, 64));
+  }
+  write_text(folder / "val" / "val_annotations.txt",
+             "val_0.JPEG\tn02\t0\t32\t44\t62\nval_2.JPEG\tn01\t1\t1\t2\t2\r\n"
+             "val_1.JPEG\tn02\t1\t1\t2\t2\n");
+}
+
+TEST(ImageFolder, LabelsAreTheOrderOfTheNamesOfTheClasses) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 3, 2);
+  const ImageLists lists = list_image_folder(folder.path());
+  EXPECT_THAT(lists.classes, ElementsAre("n00000000", "n00000001", "n00000002"));
+  EXPECT_THAT(lists.train.labels, ElementsAre(0, 0, 1, 1, 2, 2));
+  EXPECT_EQ(lists.train.files.at(3), folder.path() / "train/n00000001/image_1.JPEG");
+  EXPECT_EQ(lists.test.files.at(0), folder.path() / "val/n00000000/image_0.JPEG");
+}
+
+TEST(ImageFolder, TakesImagesByTheirEndingAndPassesOverTheRest) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 1);
+  const fs::path place = folder / "train/n00000000";
+  for (const char* name : {"b.jpg", "c.PNG", "d.Jpeg"}) {
+    write_image(place / name, smooth_image(8, 8));
+  }
+  write_text(place / "notes.txt", "no image");
+  write_text(folder / "train/README", "no class");
+  EXPECT_EQ(list_image_folder(folder.path()).train.files.size(), 5U);
+}
+
+TEST(ImageFolder, ErrorsNameTheFolder) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }),
+              HasSubstr("/train: there is no such folder"));
+  test::write_image_folder(folder.path(), 2, 1);
+  fs::create_directories(folder / "train/n00000009");
+  EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }),
+              HasSubstr("train/n00000009: there are no images in the folder of this class"));
+  fs::remove(folder / "train/n00000009");
+  fs::create_directories(folder / "val/n00000008");
+  EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }),
+              HasSubstr("val/n00000008: there is no such class in train"));
+  fs::remove(folder / "val/n00000008");
+  fs::remove_all(folder / "val/n00000001");
+  EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }), HasSubstr("val/n00000001"));
+  fs::remove_all(folder / "train/n00000001");
+  EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }),
+              HasSubstr("1 folders of classes"));
+}
+
+TEST(ImageFolder, DigestTellsNamesSizesAndLabels) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 2);
+  const auto digest = [&] {
+    return listing_digest(folder.path(), list_image_folder(folder.path()));
+  };
+  const std::string before = digest();
+  EXPECT_EQ(digest(), before);
+  const fs::path image = folder / "train/n00000001/image_1.JPEG";
+  fs::rename(image, folder / "train/n00000001/image_2.JPEG");
+  EXPECT_NE(digest(), before);
+  fs::rename(folder / "train/n00000001/image_2.JPEG", image);
+  EXPECT_EQ(digest(), before);
+  fs::resize_file(image, fs::file_size(image) - 1);
+  EXPECT_NE(digest(), before);
+}
+
+TEST(TinyImageNet, HasItsLabelsFromFoldersAndAnnotations) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  const ImageLists lists = list_tinyimagenet(folder.path());
+  EXPECT_THAT(lists.classes, ElementsAre("n01", "n02"));
+  EXPECT_THAT(lists.train.labels, ElementsAre(0, 0, 1, 1));
+  EXPECT_THAT(lists.test.labels, ElementsAre(1, 1, 0));
+  EXPECT_EQ(lists.test.files.at(2), folder.path() / "val/images/val_2.JPEG");
+}
+
+TEST(TinyImageNet, IsFoundInTheFolderOfItsArchiveToo) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder / "tiny-imagenet-200");
+  EXPECT_EQ(list_tinyimagenet(folder.path()).train.files.size(), 4U);
+  const TemporaryFolder empty;
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(empty.path()); }),
+              AllOf(HasSubstr("wnids.txt"), HasSubstr("make data-tinyimagenet")));
+}
+
+TEST(TinyImageNet, ErrorsNameFileAndLine) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  const fs::path annotations = folder / "val/val_annotations.txt";
+  const auto error_with = [&](std::string_view text) {
+    write_text(annotations, text);
+    return error_of([&] { list_tinyimagenet(folder.path()); });
+  };
+  const std::string good = "val_0.JPEG\tn02\t0\nval_1.JPEG\tn02\t0\n";
+  EXPECT_THAT(error_with(good),
+              HasSubstr("val_2.JPEG: val_annotations.txt does not name the file"));
+  EXPECT_THAT(error_with(good + "val_2.JPEG n02\n"),
+              HasSubstr("val_annotations.txt: line 3: it has fewer than three columns"));
+  EXPECT_THAT(error_with(good + "val_2.JPEG\tn07\t0\n"),
+              HasSubstr("line 3: there is no class 'n07'"));
+  EXPECT_THAT(error_with(good + "val_1.JPEG\tn02\t0\n"),
+              HasSubstr("line 3: file val_1.JPEG is annotated twice"));
+  EXPECT_THAT(error_with(good + "val_2.JPEG\tn02\t0\nval_3.JPEG\tn02\t0\n"),
+              HasSubstr("it names val_3.JPEG, but there is no such file in images"));
+}
+
+TEST(TinyImageNet, ClassesMustBeThoseOfTheList) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  write_text(folder / "wnids.txt", "n01\nn02\nn03\n");
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("train/n03/images"));
+  write_text(folder / "wnids.txt", "n01\nn04\n");
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+              HasSubstr("train/n02: wnids.txt does not list this class"));
+  write_text(folder / "wnids.txt", "n01\nn02\nn01\n");
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("class 'n01' twice"));
+}
+
+TEST(TinyImageNet, IsReadAsRawPixelsInPlanes) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  const DataSet data = read_tinyimagenet(folder.path(), 2);
+  EXPECT_EQ(data.train.shape, (Shape{3, 64, 64}));
+  EXPECT_EQ(data.test.size(), 3);
+  const RgbImage image = decode_image(read_file(folder / "val/images/val_0.JPEG"), "x");
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t p = 0; p < 4096; ++p) {
+      ASSERT_EQ(data.test.pixels.at(c * 4096 + p), image.pixels.at(3 * p + c));
+    }
+  }
+}
+
+TEST(TinyImageNet, DamagedImagesAreAnErrorOrLeftOutAndListed) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  const fs::path damaged = folder / "train/n01/images/n01_1.JPEG";
+  fs::resize_file(damaged, fs::file_size(damaged) / 2);
+  write_image(folder / "val/images/val_1.JPEG", smooth_image(64, 63));
+  EXPECT_THAT(error_of([&] { read_tinyimagenet(folder.path(), 2); }),
+              HasSubstr("n01_1.JPEG: byte "));
+  std::vector<DamagedImage> list;
+  const DataSet data = read_tinyimagenet(folder.path(), 2, &list);
+  EXPECT_THAT(data.train.labels, ElementsAre(0, 1, 1));
+  EXPECT_THAT(data.test.labels, ElementsAre(1, 0));
+  EXPECT_EQ(data.train.pixels.size(), 3U * 12288);
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[0].name, damaged.string());
+  EXPECT_THAT(list[1].problem, HasSubstr("64x63 pixels, not 64x64"));
+}
+
+TEST(OpenImageFolder, KeepsTheFilesAndTheConventionsOfImageNet) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 2);
+  const DataSet data = open_image_folder(folder.path(), "imagenet", 48);
+  EXPECT_EQ(data.train.shape, (Shape{3, 48, 48}));
+  EXPECT_TRUE(data.train.encoded());
+  EXPECT_TRUE(data.resized_crop);
+  EXPECT_EQ(data.crop_padding, 0);
+  EXPECT_THAT(normalisation(data).mean, ElementsAre(0.485F, 0.456F, 0.406F));
+  EXPECT_THAT(data.train.pixels, IsEmpty());
+  EXPECT_THAT(error_of([&] { static_cast<void>(data.train.raw_pixels()); }), HasSubstr("encoded"));
+}
+
+}  // namespace
+}  // namespace gcg

@@ -1,0 +1,148 @@
+#include "data/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "data/batches.h"
+#include "data/encoded.h"
+#include "data/files.h"
+#include "data/image_folder.h"
+#include "data/procedural.h"
+
+namespace gcg {
+namespace {
+
+using test::error_of;
+using ::testing::HasSubstr;
+
+ImageSet raw_images(std::int64_t count) {
+  DataSet data = make_procedural({count, 10, 0.5, 1});
+  return data.train;
+}
+
+struct Copied {
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+  bool operator==(const Copied&) const = default;
+};
+
+Copied copy(const Batch& batch) {
+  return {{batch.images.begin(), batch.images.end()}, {batch.labels.begin(), batch.labels.end()}};
+}
+
+std::vector<Copied> all_batches(const SampleMaker& samples, const LoaderPlan& plan,
+                                std::int64_t threads) {
+  Loader loader(samples, plan, threads);
+  std::vector<Copied> batches;
+  for (std::int64_t b = plan.first_batch; b < loader.batches(); ++b) {
+    batches.push_back(copy(loader.next()));
+  }
+  return batches;
+}
+
+TEST(Loader, MakesTheBatchesOfTheBatchMakerForAnyNumberOfThreads) {
+  const ImageSet images = raw_images(330);
+  BatchMaker maker(images, channel_statistics(images), 5);
+  const LoaderPlan plan{epoch_order(330, 5, 7), 50, {4, true}, 7};
+  std::vector<Copied> expected;
+  for (std::size_t begin = 0; begin < 330; begin += 50) {
+    const std::span part =
+        std::span(plan.positions).subspan(begin, std::min<std::size_t>(50, 330 - begin));
+    expected.push_back(copy(maker.augmented(part, plan.augmentation, plan.epoch)));
+  }
+  ASSERT_EQ(expected.back().labels.size(), 30U);
+  for (const std::int64_t threads : {0, 1, 2, 5}) {
+    EXPECT_EQ(all_batches(maker.samples(), plan, threads), expected) << threads << " threads";
+  }
+}
+
+TEST(Loader, GoesOnInTheMiddleOfAnEpoch) {
+  const ImageSet images = raw_images(100);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  LoaderPlan plan{epoch_order(100, 1, 0), 16, {4, true}, 0};
+  const std::vector<Copied> whole = all_batches(samples, plan, 2);
+  for (plan.first_batch = 0; plan.first_batch <= 7; ++plan.first_batch) {
+    const std::vector<Copied> rest = all_batches(samples, plan, 2);
+    EXPECT_EQ(rest, std::vector<Copied>(whole.begin() + plan.first_batch, whole.end()));
+  }
+}
+
+TEST(Loader, OfEncodedImagesIsTheSameForAnyNumberOfThreads) {
+  const test::TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 3, 6);
+  const DataSet data = open_image_folder(folder.path(), "imagenet", 24);
+  const SampleMaker samples(data.train, normalisation(data), 1);
+  const LoaderPlan plan{epoch_order(18, 1, 0), 7, {0, true, true}, 3};
+  const std::vector<Copied> expected = all_batches(samples, plan, 0);
+  EXPECT_EQ(expected.size(), 3U);
+  EXPECT_EQ(all_batches(samples, plan, 3), expected);
+}
+
+TEST(Loader, MayBeLeftInTheMiddle) {
+  const ImageSet images = raw_images(400);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  for (int taken = 0; taken < 4; ++taken) {
+    Loader loader(samples, {epoch_order(400, 1, 0), 20, {}, 0}, 3);
+    for (int b = 0; b < taken; ++b) {
+      loader.next();
+    }
+  }
+}
+
+TEST(Loader, TellsTheErrorOfTheFirstImageThatCannotBeMadeWithItsBatch) {
+  const test::TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 40);
+  DataSet data = open_image_folder(folder.path(), "imagenet", 16);
+  for (const std::size_t damaged : {45, 61}) {
+    test::write_bytes(data.train.files.at(damaged), {1, 2, 3});
+  }
+  const SampleMaker samples(data.train, normalisation(data), 1);
+  std::vector<std::int64_t> order(80);
+  std::iota(order.begin(), order.end(), 0);
+  for (const std::int64_t threads : {0, 1, 4}) {
+    Loader loader(samples, {order, 40, {}, 0}, threads);
+    EXPECT_EQ(loader.next().size(), 40);
+    EXPECT_THAT(error_of([&] { loader.next(); }),
+                HasSubstr(data.train.files.at(45).string() + ": byte 0: neither a JPEG nor a PNG"));
+  }
+}
+
+TEST(Loader, HasNoBatchBehindTheLast) {
+  const ImageSet images = raw_images(20);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  Loader loader(samples, {{3, 4}, 2, {}, 0}, 1);
+  EXPECT_EQ(loader.batches(), 1);
+  loader.next();
+  EXPECT_THAT(error_of([&] { loader.next(); }), HasSubstr("there is no batch 1 among 1"));
+  Loader empty(samples, {{}, 2, {}, 0}, 1);
+  EXPECT_EQ(empty.batches(), 0);
+}
+
+TEST(Loader, CountsTheSecondsItIsWaitedFor) {
+  const ImageSet images = raw_images(200);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  Loader loader(samples, {epoch_order(200, 1, 0), 100, {4, true}, 0}, 0);
+  EXPECT_EQ(loader.waited_seconds(), 0);
+  loader.next();
+  const double first = loader.waited_seconds();
+  EXPECT_GT(first, 0);
+  loader.next();
+  EXPECT_GT(loader.waited_seconds(), first);
+}
+
+TEST(Loader, RejectsPlansThatCannotBe) {
+  const ImageSet images = raw_images(20);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  EXPECT_THAT(error_of([&] { Loader(samples, {{1}, 0, {}, 0}, 1); }), HasSubstr("batches of 0"));
+  EXPECT_THAT(error_of([&] {
+                Loader(samples, {{1}, 1, {0, false, true}, 0}, 1);
+              }),
+              HasSubstr("resized crops of raw images"));
+  Loader outside(samples, {{20}, 1, {}, 0}, 1);
+  EXPECT_THAT(error_of([&] { outside.next(); }), HasSubstr("there is no image 20 among 20"));
+}
+
+}  // namespace
+}  // namespace gcg

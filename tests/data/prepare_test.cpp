@@ -1,0 +1,393 @@
+// The prepared form: what is written comes back, what is damaged is found, what is interrupted goes
+// on.
+#include "data/prepare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+
+#include "base/file.h"
+#include "data/batches.h"
+#include "data/cifar.h"
+#include "data/encoded.h"
+#include "data/files.h"
+#include "data/prepared.h"
+#include "data/prepared_set.h"
+#include "data/procedural.h"
+#include "data/resample.h"
+
+namespace gcg {
+namespace {
+
+namespace fs = std::filesystem;
+using test::error_of;
+using test::TemporaryFolder;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::vector<std::byte> bytes_of(const std::string& text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// A split of `count` encoded "images", texts of different lengths.
+PreparedSplit text_split(std::int64_t count) {
+  PreparedSplit split;
+  split.name = "texts";
+  split.split = "train";
+  split.encoded = true;
+  split.classes = {"a", "b", "c"};
+  for (std::int64_t i = 0; i < count; ++i) {
+    split.labels.push_back(static_cast<std::int32_t>(i % 3));
+  }
+  split.source = "test 1";
+  split.image = [](std::int64_t i) {
+    return bytes_of("image " + std::string(i % 7, '.') + std::to_string(i));
+  };
+  return split;
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Prepare, WhatIsWrittenComesBack) {
+  const TemporaryFolder folder;
+  const PreparedSplit split = text_split(1000);
+  EXPECT_THAT(write_prepared(folder.path(), split, {3}), IsEmpty());
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("train.images"));
+  const PreparedFile file(prepared_path(folder.path(), "train"));
+  EXPECT_EQ(file.name(), "texts");
+  EXPECT_EQ(file.split(), "train");
+  EXPECT_TRUE(file.encoded());
+  EXPECT_THAT(file.classes(), ElementsAre("a", "b", "c"));
+  ASSERT_EQ(file.size(), 1000);
+  for (std::int64_t i = 0; i < 1000; ++i) {
+    ASSERT_EQ(text_of(file.image(i)), text_of(split.image(i)));
+    ASSERT_EQ(file.label(i), i % 3);
+  }
+}
+
+TEST(Prepare, TheFileDoesNotDependOnTheNumberOfThreads) {
+  const TemporaryFolder one;
+  const TemporaryFolder many;
+  write_prepared(one.path(), text_split(500), {1});
+  write_prepared(many.path(), text_split(500), {5});
+  EXPECT_EQ(read_file(prepared_path(one.path(), "train")),
+            read_file(prepared_path(many.path(), "train")));
+}
+
+TEST(Prepare, AFinishedFileOfTheSameSourceIsLeftAsItIs) {
+  const TemporaryFolder folder;
+  PreparedSplit split = text_split(20);
+  write_prepared(folder.path(), split, {});
+  int made = 0;
+  split.image = [&](std::int64_t i) {
+    ++made;
+    return bytes_of("other " + std::to_string(i));
+  };
+  write_prepared(folder.path(), split, {});
+  EXPECT_EQ(made, 0);
+  split.source = "test 2";
+  write_prepared(folder.path(), split, {});
+  EXPECT_EQ(made, 20);
+  EXPECT_EQ(text_of(PreparedFile(prepared_path(folder.path(), "train")).image(3)), "other 3");
+}
+
+TEST(Prepare, GoesOnBehindTheLastWholeImage) {
+  const TemporaryFolder whole;
+  write_prepared(whole.path(), text_split(400), {1});
+  // Blocks of 64 images: the third one fails.
+  const TemporaryFolder folder;
+  PreparedSplit split = text_split(400);
+  const auto image = split.image;
+  std::vector<std::int64_t> made;
+  bool broken = true;
+  split.image = [&](std::int64_t i) {
+    if (broken && i == 150) {
+      throw Error("here", "interrupted");
+    }
+    made.push_back(i);
+    return image(i);
+  };
+  EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, {1}); }),
+              HasSubstr("interrupted"));
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("train.images.journal", "train.images.partial"));
+  broken = false;
+  made.clear();
+  write_prepared(folder.path(), split, {1});
+  EXPECT_EQ(made.front(), 128);
+  EXPECT_EQ(made.size(), 272U);
+  EXPECT_EQ(read_file(prepared_path(folder.path(), "train")),
+            read_file(prepared_path(whole.path(), "train")));
+}
+
+TEST(Prepare, DoesNotTrustWhatAnInterruptionLeftDamaged) {
+  const TemporaryFolder whole;
+  write_prepared(whole.path(), text_split(200), {1});
+  const auto interrupted = [](const TemporaryFolder& folder) {
+    PreparedSplit split = text_split(200);
+    const auto image = split.image;
+    split.image = [&](std::int64_t i) {
+      return i == 190 ? throw Error("here", "interrupted") : image(i);
+    };
+    error_of([&] { write_prepared(folder.path(), split, {1}); });
+  };
+  const auto goes_on = [&](const TemporaryFolder& folder) {
+    write_prepared(folder.path(), text_split(200), {1});
+    return read_file(prepared_path(folder.path(), "train")) ==
+           read_file(prepared_path(whole.path(), "train"));
+  };
+  {
+    const TemporaryFolder folder;  // an image lost after the journal told of it
+    interrupted(folder);
+    fs::resize_file(folder / "train.images.partial", kPreparedDataStart + 300);
+    EXPECT_TRUE(goes_on(folder));
+  }
+  {
+    const TemporaryFolder folder;  // a byte changed
+    interrupted(folder);
+    std::fstream file(folder / "train.images.partial",
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(kPreparedDataStart + 500);
+    file.put('#');
+    file.close();
+    EXPECT_TRUE(goes_on(folder));
+  }
+  {
+    const TemporaryFolder folder;  // half a line in the journal
+    interrupted(folder);
+    fs::resize_file(folder / "train.images.journal",
+                    fs::file_size(folder / "train.images.journal") - 20);
+    EXPECT_TRUE(goes_on(folder));
+  }
+  {
+    const TemporaryFolder folder;  // garbage in the journal
+    interrupted(folder);
+    write_file_atomically(folder / "train.images.journal", "image 12 abc\n");
+    EXPECT_TRUE(goes_on(folder));
+  }
+  {
+    const TemporaryFolder folder;  // begun for another source
+    interrupted(folder);
+    PreparedSplit other = text_split(200);
+    other.source = "test 2";
+    other.image = [](std::int64_t) { return bytes_of("same"); };
+    write_prepared(folder.path(), other, {});
+    EXPECT_EQ(text_of(PreparedFile(prepared_path(folder.path(), "train")).image(0)), "same");
+  }
+}
+
+TEST(Prepare, DamagedImagesAreLeftOutAndListedIfAskedFor) {
+  const TemporaryFolder folder;
+  PreparedSplit split = text_split(200);
+  const auto image = split.image;
+  split.image = [&](std::int64_t i) {
+    return i == 0 || i == 130 ? throw Error("file " + std::to_string(i), "damaged") : image(i);
+  };
+  PrepareSettings settings;
+  EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, settings); }),
+              HasSubstr("file 0: damaged"));
+  settings.skip_damaged = true;
+  const std::vector<DamagedImage> damaged = write_prepared(folder.path(), split, settings);
+  ASSERT_THAT(damaged, SizeIs(2));
+  EXPECT_THAT(damaged[1].problem, HasSubstr("file 130: damaged"));
+  const PreparedFile file(prepared_path(folder.path(), "train"));
+  ASSERT_EQ(file.size(), 198);
+  EXPECT_EQ(text_of(file.image(0)), text_of(image(1)));
+  EXPECT_EQ(file.label(0), 1);
+  EXPECT_EQ(text_of(file.image(197)), text_of(image(199)));
+}
+
+TEST(Prepare, NothingLeftIsAnError) {
+  const TemporaryFolder folder;
+  PreparedSplit split = text_split(3);
+  split.image = [](std::int64_t) -> std::vector<std::byte> { throw Error("x", "damaged"); };
+  PrepareSettings settings;
+  settings.skip_damaged = true;
+  EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, settings); }),
+              HasSubstr("every image is damaged"));
+  EXPECT_FALSE(fs::exists(prepared_path(folder.path(), "train")));
+}
+
+TEST(Prepare, AFullDiskIsAnErrorAndTheSameCallGoesOn) {
+  const TemporaryFolder whole;
+  write_prepared(whole.path(), text_split(2000), {1});
+  const TemporaryFolder folder;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{static_cast<rlim_t>(kPreparedDataStart) + 9000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string error = error_of([&] { write_prepared(folder.path(), text_split(2000), {1}); });
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_THAT(error, AllOf(HasSubstr(folder.path().string()), HasSubstr("cannot write")));
+  EXPECT_FALSE(fs::exists(prepared_path(folder.path(), "train")));
+  write_prepared(folder.path(), text_split(2000), {1});
+  EXPECT_EQ(read_file(prepared_path(folder.path(), "train")),
+            read_file(prepared_path(whole.path(), "train")));
+}
+
+/// Files of a tiny CIFAR-10 in `folder`, and what they hold.
+DataSet write_cifar(const fs::path& folder) {
+  fs::create_directories(folder);
+  const DataSet data = make_procedural({40, 20, 0.5, 1});
+  write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  write_cifar10_file(folder / "test_batch.bin", data.test);
+  return read_cifar10(folder);
+}
+
+TEST(PrepareData, ARunningProcessHasTheFolderForItself) {
+  const TemporaryFolder folder;
+  write_cifar(folder.path());
+  const fs::path to = folder / "prepared";
+  fs::create_directories(to);
+  const FolderLock lock(to);
+  EXPECT_THAT(error_of([&] { prepare_data("cifar10", folder.path(), to, {}, {}); }),
+              HasSubstr("another process is working in this folder"));
+}
+
+TEST(PrepareData, RawImagesAreTheSameDataSetAsTheFilesTheyCameFrom) {
+  const TemporaryFolder folder;
+  const DataSet read = write_cifar(folder.path());
+  prepare_data("cifar10", folder.path(), folder / "prepared", {}, {2});
+  ASSERT_EQ(find_prepared(folder.path()), folder.path() / "prepared");
+  const DataSet mapped = open_prepared(folder / "prepared", "cifar10", 0);
+  EXPECT_EQ(mapped.digest, read.digest);
+  EXPECT_EQ(mapped.classes, 10);
+  EXPECT_EQ(mapped.train.labels, read.train.labels);
+  EXPECT_EQ(mapped.flip, read.flip);
+  EXPECT_EQ(mapped.crop_padding, read.crop_padding);
+  EXPECT_EQ(data_digest(mapped.train, mapped.test), read.digest);
+  const std::vector<std::int64_t> positions{3, 17, 0};
+  BatchMaker from_files(read.train, normalisation(read), 1);
+  BatchMaker from_map(mapped.train, normalisation(mapped), 1);
+  const Batch a = from_files.augmented(positions, {4, true}, 2);
+  const Batch b = from_map.augmented(positions, {4, true}, 2);
+  EXPECT_TRUE(std::equal(a.images.begin(), a.images.end(), b.images.begin(), b.images.end()));
+}
+
+TEST(PrepareData, EncodedImagesAreKeptOrScaledDown) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 3);
+  test::write_image(folder / "train/n00000000/large.JPEG", test::smooth_image(200, 100));
+  write_file_atomically(folder / "train/n00000001/png.JPEG",
+                        encode_png(test::smooth_image(30, 20)));
+  prepare_data("imagenet", folder.path(), folder / "kept", {}, {2});
+  prepare_data("imagenet", folder.path(), folder / "scaled", {50, 90}, {2});
+  const ImageLists lists = list_image_folder(folder.path());
+  const PreparedFile kept(prepared_path(folder / "kept", "train"));
+  const PreparedFile scaled(prepared_path(folder / "scaled", "train"));
+  for (std::int64_t i = 0; i < kept.size(); ++i) {
+    const std::vector<std::byte> file = read_file(lists.train.files.at(i));
+    EXPECT_EQ(text_of(kept.image(i)), text_of(file));
+    const RgbImage before = decode_image(file, "x");
+    const RgbImage after = decode_image(scaled.image(i), "x");
+    if (std::min(before.width, before.height) <= 50) {
+      EXPECT_LE(test::difference(before, after), 16);  // PNG became JPEG with half the chroma
+    } else {
+      EXPECT_EQ(after.width, 100);
+      EXPECT_EQ(after.height, 50);
+      EXPECT_LE(test::difference(after, resampled(before, {0, 0, 200, 100}, 100, 50)), 9);
+    }
+    EXPECT_TRUE(is_jpeg(scaled.image(i)));
+  }
+  EXPECT_NE(open_prepared(folder / "kept", "imagenet", 32).digest,
+            open_prepared(folder / "scaled", "imagenet", 32).digest);
+}
+
+TEST(PrepareData, DamagedFilesAreLeftOutOfAnEncodedSetIfAskedFor) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 3);
+  const fs::path damaged = folder / "val/n00000001/image_2.JPEG";
+  fs::resize_file(damaged, fs::file_size(damaged) / 2);
+  PrepareSettings settings;
+  EXPECT_THAT(
+      error_of([&] { prepare_data("imagenet", folder.path(), folder / "to", {}, settings); }),
+      HasSubstr(damaged.string() + ": byte "));
+  settings.skip_damaged = true;
+  const auto list = prepare_data("imagenet", folder.path(), folder / "to", {}, settings);
+  ASSERT_THAT(list, SizeIs(1));
+  EXPECT_THAT(list[0].problem, HasSubstr(damaged.string()));
+  EXPECT_EQ(open_prepared(folder / "to", "imagenet", 32).test.size(), 5);
+}
+
+TEST(PrepareData, UnknownNamesAreAUsageError) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(prepare_data("mnist", folder.path(), folder / "to", {}, {}), UsageError);
+}
+
+TEST(PreparedFile, AChangedBitAnywhereIsFound) {
+  const TemporaryFolder folder;
+  write_prepared(folder.path(), text_split(9), {});
+  const fs::path path = prepared_path(folder.path(), "train");
+  const std::vector<std::byte> good = read_file(path);
+  PreparedHeader header;
+  std::memcpy(&header, good.data(), sizeof header);
+  const auto images_end = static_cast<std::size_t>(kPreparedDataStart + header.image_bytes);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    // The zeros behind the header and before the table say nothing.
+    if ((i >= sizeof header && i < static_cast<std::size_t>(kPreparedDataStart)) ||
+        (i >= images_end && i < (images_end + 7) / 8 * 8)) {
+      continue;
+    }
+    std::vector<std::byte> bad = good;
+    bad[i] ^= std::byte{0x10};
+    write_file_atomically(path, bad);
+    ASSERT_THAT(error_of([&] { PreparedFile(path).check_images(1); }),
+                HasSubstr(path.string() + ": byte "))
+        << "byte " << i;
+  }
+}
+
+TEST(PreparedFile, CutAnywhereIsAnError) {
+  const TemporaryFolder folder;
+  write_prepared(folder.path(), text_split(5), {});
+  const fs::path path = prepared_path(folder.path(), "train");
+  const std::vector<std::byte> good = read_file(path);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{239},
+                                 std::size_t{4095}, std::size_t{4096}, good.size() - 1}) {
+    write_file_atomically(path, std::span(good).first(size));
+    EXPECT_THAT(error_of([&] { PreparedFile file(path); }), HasSubstr(": byte ")) << size;
+  }
+}
+
+TEST(OpenPrepared, FilesMustBeWhatIsAskedForAndBelongTogether) {
+  const TemporaryFolder folder;
+  write_cifar(folder / "a");
+  prepare_data("cifar10", folder / "a", folder / "a/prepared", {}, {});
+  EXPECT_THAT(error_of([&] { open_prepared(folder / "a/prepared", "cifar100-fine", 0); }),
+              HasSubstr("holds 'cifar10', part 'train', not 'cifar100-fine', part 'train'"));
+  fs::create_directories(folder / "b");
+  DataSet other = make_procedural({20, 20, 0.5, 2});
+  write_cifar10_file(folder / "b/data_batch_1.bin", other.train);
+  write_cifar10_file(folder / "b/test_batch.bin", other.test);
+  prepare_data("cifar10", folder / "b", folder / "b/prepared", {}, {});
+  fs::copy_file(folder / "b/prepared/test.images", folder / "a/prepared/test.images",
+                fs::copy_options::overwrite_existing);
+  EXPECT_THAT(error_of([&] { open_prepared(folder / "a/prepared", "cifar10", 0); }),
+              HasSubstr("were not prepared together"));
+  fs::remove(folder / "a/prepared/test.images");
+  EXPECT_THAT(error_of([&] { open_prepared(folder / "a/prepared", "cifar10", 0); }),
+              HasSubstr("test.images"));
+}
+
+}  // namespace
+}  // namespace gcg
