@@ -69,6 +69,7 @@ def steps_summary(rounds):
             "network": network,
             "threads": threads,
             "setting": entries[0]["label"],
+            "libtorch_ms": spread([e["LibTorch"] for e in entries]),
             "dense_ms": spread([e["dense"] for e in entries]),
             "densities": [],
         }
@@ -77,7 +78,8 @@ def steps_summary(rounds):
             row = {
                 "density": density,
                 "sparse_ms": spread([e[key] for e in entries]),
-                "ratio": median_ratio("dense", key),
+                "ratio": median_ratio("LibTorch", key),
+                "ratio_to_own_dense": median_ratio("dense", key),
                 "required_ratio": REQUIRED.get((network, density)),
             }
             alone = f"{key} on 1 thread"
@@ -165,14 +167,15 @@ def verdict(value, required):
 
 
 def step_table(step):
-    head = ["density", "sparse, ms", "dense, ms", "times faster [quartiles]", "at least"]
+    head = ["density", "sparse, ms", "LibTorch, ms", "times faster [quartiles]", "at least", "our dense, ms", "times faster"]
     scaling = any("scaling" in row for row in step["densities"])
     if scaling:
         head += ["2 threads against 1", "at least"]
     rows = []
     for row in step["densities"]:
-        cells = [f"{row['density']:.2f}", f"{row['sparse_ms']['median']:.1f}", f"{step['dense_ms']['median']:.1f}",
-                 ratio_text(row["ratio"]), verdict(row["ratio"]["median"], row["required_ratio"])]
+        cells = [f"{row['density']:.2f}", f"{row['sparse_ms']['median']:.1f}", f"{step['libtorch_ms']['median']:.1f}",
+                 ratio_text(row["ratio"]), verdict(row["ratio"]["median"], row["required_ratio"]),
+                 f"{step['dense_ms']['median']:.1f}", f"{row['ratio_to_own_dense']['median']:.2f}"]
         if scaling:
             cells += [f"{row['scaling']['median']:.2f}", verdict(row["scaling"]["median"], row["required_scaling"])]
         rows.append(cells)

@@ -1,5 +1,6 @@
-// A whole training step (forward, loss, backward, optimiser), sparse against LibTorch dense at its
-// better channel order, and what growth costs beside it: `make bench`.
+// A whole training step (forward, loss, backward, optimiser), sparse against LibTorch at its better
+// channel order and against this project's own dense executor, which is LibTorch with fused
+// normalisation; and what growth costs beside it: `make bench`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "bench/plain_torch.h"
 #include "bench/rounds.h"
 #include "dense/torch_executor.h"
 #include "executor/random_cases.h"
@@ -84,6 +86,7 @@ class StepCase {
   StepCase(const Start& start, std::int64_t threads)
       : start_(start), network_(start.network), batch_(start.batch) {
     choose_dense_order(threads);
+    choose_plain(threads);
     contenders_.push_back({"dense", [this] { training_step(*dense_, batch_); }});
     for (const auto& [density, state] : start.states) {
       Executor& executor = add_sparse(density, threads);
@@ -135,6 +138,24 @@ class StepCase {
     }
     order_ = dense_trial_[0] < dense_trial_[1] ? ChannelOrder::first : ChannelOrder::last;
     dense_ = std::move(executors[static_cast<std::size_t>(order_)]);
+  }
+
+  /// The same choice for LibTorch without this project.
+  void choose_plain(std::int64_t threads) {
+    std::array<std::function<void()>, 2> steps;
+    std::array<double, 2> least{std::numeric_limits<double>::infinity(),
+                                std::numeric_limits<double>::infinity()};
+    for (const ChannelOrder order : {ChannelOrder::first, ChannelOrder::last}) {
+      steps[static_cast<std::size_t>(order)] = plain_torch_step(network_, batch_, threads, order);
+    }
+    for (int i = 0; i < 3; ++i) {
+      for (std::size_t k = 0; k < 2; ++k) {
+        const double start = now_seconds();
+        steps[k]();
+        least[k] = std::min(least[k], 1000 * (now_seconds() - start));
+      }
+    }
+    add("LibTorch", steps[least[0] < least[1] ? 0 : 1]);
   }
 
   Executor& add_sparse(double density, std::int64_t threads) {

@@ -10,6 +10,7 @@
 
 #include "data/procedural.h"
 #include "dense/torch_executor.h"
+#include "execute/short_run.h"
 #include "graph/networks.h"
 #include "method/methods.h"
 #include "train/trainer.h"
@@ -119,26 +120,6 @@ inline RunRecord run_with_interruptions(const std::string& method,
   }
   ADD_FAILURE() << "no progress";
   return {};
-}
-
-/// Those of the settings that the method has and makes use of: short training, low density.
-inline std::map<std::string, std::string> short_run(const std::string& method) {
-  const std::map<std::string, std::string> settings{
-      {"target-density", "0.4"},   {"seed-density", "0.4"}, {"disconnected", "warn"},
-      {"update-interval", "1"},    {"growth-stages", "1"},  {"max-stages", "3"},
-      {"stop", "never"},           {"stage-epochs", "1"},   {"turn", "0.125"},
-      {"growth-rule", "momentum"}, {"rewind-share", "0.2"}};
-  const std::unique_ptr<Method> made = make_method(method);
-  OptionList list;
-  made->add_options(list);
-  std::map<std::string, std::string> used;
-  for (const auto& [name, value] : settings) {
-    const Option* option = list.find(name);
-    if (option != nullptr && option->unused().empty()) {
-      used[name] = value;
-    }
-  }
-  return used;
 }
 
 }  // namespace gcg::testing

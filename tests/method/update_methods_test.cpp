@@ -342,9 +342,9 @@ TEST(GrowReallocate, ReachesExtremeSparsityWithinTheEpochsOfTheRecipe) {
       epochs += phase.epochs;
     }
     EXPECT_EQ(epochs, result.recipe.epochs);
-    // The room made by growth: twice the target.
+    // The room made by growth: four times the target.
     EXPECT_EQ(result.begun.back().mask.present(),
-              present_for_density(network, 2 * std::stod(target)));
+              present_for_density(network, 4 * std::stod(target)));
   }
 }
 

@@ -86,6 +86,24 @@ TEST(Checkpoint, KeepsAFinishedRunAndAnEmptyMethodState) {
   EXPECT_EQ(again->method_state, "");
 }
 
+TEST(Checkpoint, KeepsWhatAMethodRemembers) {
+  const TemporaryFolder folder;
+  Checkpoint checkpoint = sample_checkpoint();
+  std::string note;
+  write_checkpoint(folder.path(), checkpoint);
+  EXPECT_EQ(read_checkpoint(folder.path(), note)->memory, MethodMemory{});
+  checkpoint.memory.kept = checkpoint.state;
+  for (const Layer& layer : checkpoint.record.network.layers) {
+    checkpoint.memory.gradient_average.emplace_back(layer.connections(), 0.25F);
+  }
+  checkpoint.memory.gradient_average[0][1] = -3;
+  write_checkpoint(folder.path(), checkpoint);
+  const auto again = read_checkpoint(folder.path(), note);
+  ASSERT_TRUE(again && again->memory.kept);
+  EXPECT_EQ(describe(*again->memory.kept), describe(checkpoint.state));
+  EXPECT_EQ(again->memory.gradient_average, checkpoint.memory.gradient_average);
+}
+
 TEST(Checkpoint, IsAbsentWhereNoneWasWritten) {
   const TemporaryFolder folder;
   std::string note;

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
+#include "method/methods.h"
 #include "study/command_line.h"
 
 namespace gcg {
@@ -168,6 +170,34 @@ TEST(RunPlan, TheRecordListsEveryOptionInUse) {
   ASSERT_NE(find("lambda"), options.end());
   EXPECT_TRUE(find("lambda")->is_default);
   EXPECT_FALSE(find("out")->affects_result);
+}
+
+TEST(RunPlan, NoMethodAcceptsAnOptionOfAnother) {
+  for (const MethodEntry& entry : method_table()) {
+    const std::string owner = "method " + std::string(entry.name);
+    for (const OptionDescription& option : all_run_options()) {
+      const bool of_methods =
+          std::any_of(option.owners.begin(), option.owners.end(),
+                      [](const std::string& name) { return name.starts_with("method "); });
+      if (of_methods &&
+          std::find(option.owners.begin(), option.owners.end(), owner) == option.owners.end()) {
+        SCOPED_TRACE(owner + " " + option.name);
+        EXPECT_THAT(usage_error([&] {
+                      (void)make_run_plan({{"method", std::string(entry.name)},
+                                           {option.name, option.default_text}});
+                    }),
+                    HasSubstr("is not used by " + owner));
+      }
+    }
+  }
+}
+
+TEST(RunPlan, EveryMethodHasAPlanOfItsOwn) {
+  std::set<std::string> names;
+  for (const MethodEntry& entry : method_table()) {
+    EXPECT_TRUE(
+        names.insert(make_run_plan({{"method", std::string(entry.name)}})->identity.hash).second);
+  }
 }
 
 }  // namespace

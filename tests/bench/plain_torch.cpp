@@ -1,0 +1,133 @@
+#include "bench/plain_torch.h"
+
+#include <torch/autograd.h>
+#include <torch/types.h>
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+
+namespace gcg::bench {
+
+namespace {
+
+struct PlainNetwork {
+  Network network;
+  at::MemoryFormat format;
+  std::vector<at::Tensor> trained;
+  std::vector<at::Tensor> momentum;
+  std::vector<std::vector<std::size_t>>
+      of_node;                                   ///< in `trained`: weight and bias, scale and shift
+  std::vector<std::vector<at::Tensor>> running;  ///< per node: mean and variance
+
+  std::size_t add(const at::Tensor& value) {
+    trained.push_back(value.detach().requires_grad_());
+    momentum.push_back(at::zeros_like(value));
+    return trained.size() - 1;
+  }
+  const at::Tensor& of(std::size_t node, std::size_t which) const {
+    return trained[of_node[node][which]];
+  }
+};
+
+PlainNetwork make_plain(const Network& network, ChannelOrder order) {
+  PlainNetwork plain{
+      network,
+      order == ChannelOrder::last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous,
+      {},
+      {},
+      std::vector<std::vector<std::size_t>>(network.nodes.size()),
+      std::vector<std::vector<at::Tensor>>(network.nodes.size())};
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) {
+    const Node& node = network.nodes[n];
+    if (node.layer >= 0) {
+      const Layer& layer = network.layers[static_cast<std::size_t>(node.layer)];
+      const bool linear = node.operation == Operation::linear;
+      const at::Tensor weight =
+          linear ? at::randn({layer.outputs, layer.inputs})
+                 : at::randn({layer.outputs, layer.inputs, layer.kernel_height, layer.kernel_width})
+                       .contiguous(plain.format);
+      const double scale = std::sqrt(2.0 / static_cast<double>(layer.fan_in()));
+      plain.of_node[n].push_back(plain.add(weight * scale));
+      if (node.bias) {
+        plain.of_node[n].push_back(plain.add(at::zeros({layer.outputs})));
+      }
+    } else if (node.operation == Operation::batch_norm) {
+      const std::int64_t channels = node.shape.channels;
+      plain.of_node[n] = {plain.add(at::ones({channels})), plain.add(at::zeros({channels}))};
+      plain.running[n] = {at::zeros({channels}), at::ones({channels})};
+    }
+  }
+  return plain;
+}
+
+at::Tensor apply(const PlainNetwork& plain, std::size_t n, const std::vector<at::Tensor>& values) {
+  const Node& node = plain.network.nodes[n];
+  const at::Tensor& x = values[static_cast<std::size_t>(node.inputs[0])];
+  const Window& window = node.window;
+  const at::Tensor bias = node.layer >= 0 && node.bias ? plain.of(n, 1) : at::Tensor();
+  switch (node.operation) {
+    case Operation::input:
+      break;
+    case Operation::convolution:
+      return at::conv2d(x, plain.of(n, 0), bias, window.stride, window.padding);
+    case Operation::linear:
+      return at::linear(x.flatten(1), plain.of(n, 0), bias);
+    case Operation::batch_norm:
+      return at::batch_norm(x, plain.of(n, 0), plain.of(n, 1), plain.running[n][0],
+                            plain.running[n][1], true, 0.1, 1e-5, false);
+    case Operation::relu:
+      return at::relu(x);
+    case Operation::add:
+      return x + values[static_cast<std::size_t>(node.inputs[1])];
+    case Operation::max_pool:
+      return at::max_pool2d(x, {window.height, window.width}, window.stride, window.padding);
+    case Operation::average_pool:
+      return at::avg_pool2d(x, {window.height, window.width}, window.stride, window.padding);
+    case Operation::global_average_pool:
+      return at::adaptive_avg_pool2d(x, {1, 1});
+    case Operation::flatten:
+      return x.flatten(1);
+  }
+  throw Error(node.name, "the plain step does not know this operation");
+}
+
+void optimise(PlainNetwork& plain, const std::vector<at::Tensor>& gradients) {
+  const at::NoGradGuard no_gradient;
+  for (std::size_t i = 0; i < plain.trained.size(); ++i) {
+    const at::Tensor gradient = gradients[i].add(plain.trained[i], 1e-4);
+    plain.momentum[i].mul_(0.9).add_(gradient);
+    plain.trained[i].sub_(gradient.add(plain.momentum[i], 0.9), 1e-4);
+  }
+}
+
+}  // namespace
+
+std::function<void()> plain_torch_step(const Network& network, const Batch& batch,
+                                       std::int64_t threads, ChannelOrder order) {
+  const auto plain = std::make_shared<PlainNetwork>(make_plain(network, order));
+  return [plain, batch, threads] {
+    at::set_num_threads(static_cast<int>(threads));
+    const Shape& shape = plain->network.input_shape();
+    const at::Tensor images =
+        at::from_blob(const_cast<float*>(batch.images.data()),
+                      {batch.size(), shape.channels, shape.height, shape.width}, at::kFloat)
+            .contiguous(plain->format);
+    const at::Tensor labels =
+        at::from_blob(const_cast<std::int32_t*>(batch.labels.data()), {batch.size()}, at::kInt)
+            .to(at::kLong);
+    std::vector<at::Tensor> values{images};
+    for (std::size_t n = 1; n < plain->network.nodes.size(); ++n) {
+      values.push_back(apply(*plain, n, values));
+    }
+    const at::Tensor loss = at::cross_entropy_loss(values.back().flatten(1), labels);
+    optimise(*plain, torch::autograd::grad({loss}, plain->trained));
+    if (!std::isfinite(loss.item<float>())) {
+      throw Error(plain->network.name, "the loss is not finite: what is timed is no training");
+    }
+  };
+}
+
+}  // namespace gcg::bench

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+
+#include "dense/torch_executor.h"
+#include "executor/executor.h"
+#include "graph/network.h"
+
+namespace gcg::bench {
+
+/// A training step as LibTorch's own operations make it: conv2d, batch_norm, relu, add, pooling,
+/// linear and cross_entropy under autograd, then SGD in place (momentum, Nesterov, weight decay),
+/// dense. What a user would write who has no executor of this project. The weights start at random;
+/// `batch` must outlive the result.
+std::function<void()> plain_torch_step(const Network& network, const Batch& batch,
+                                       std::int64_t threads, ChannelOrder order);
+
+}  // namespace gcg::bench
