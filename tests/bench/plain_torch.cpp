@@ -1,5 +1,6 @@
 #include "bench/plain_torch.h"
 
+#include <ATen/Parallel.h>
 #include <torch/autograd.h>
 #include <torch/types.h>
 
