@@ -2,65 +2,24 @@
 
 #include <cstddef>
 
+#include "executor/fusion.h"
+
 namespace gcg {
 
 namespace {
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
-/// The node that alone reads `node`, if it is a `wanted` one, else -1.
-std::int32_t sole_reader(const Network& network,
-                         const std::vector<std::vector<std::int32_t>>& readers, std::int32_t node,
-                         Operation wanted) {
-  if (readers[at(node)].size() != 1) {
-    return -1;
-  }
-  const std::int32_t reader = readers[at(node)].front();
-  return network.nodes[at(reader)].operation == wanted ? reader : -1;
-}
-
 }  // namespace
 
 std::vector<Instruction> make_plan(const Network& network) {
   const auto readers = network.readers();
-  const std::int32_t count = static_cast<std::int32_t>(network.nodes.size());
-
-  // A fused instruction stands where its last node stood: all it reads is there by then. Where both
-  // inputs of an addition are normalisations, the later one takes it up.
-  std::vector<Instruction> fused(at(count));  // by output
-  std::vector<bool> taken(at(count), false);
-  for (std::int32_t n = count - 1; n > 0; --n) {
-    if (network.nodes[at(n)].operation != Operation::batch_norm) {
-      continue;
-    }
-    const std::int32_t sum = sole_reader(network, readers, n, Operation::add);
-    const std::int32_t relu = sole_reader(network, readers, sum < 0 ? n : sum, Operation::relu);
-    if (relu < 0 || taken[at(relu)]) {
-      continue;
-    }
-    Instruction& instruction = fused[at(relu)];
-    instruction = {n, network.nodes[at(n)].inputs[0], -1, true, relu, false, {}};
-    taken[at(n)] = true;
-    taken[at(relu)] = true;
-    if (sum >= 0) {
-      const std::vector<std::int32_t>& inputs = network.nodes[at(sum)].inputs;
-      instruction.other = inputs[0] == n ? inputs[1] : inputs[0];
-      taken[at(sum)] = true;
-    }
-  }
-
   std::vector<Instruction> plan;
-  for (std::int32_t n = 1; n < count; ++n) {
-    const Node& node = network.nodes[at(n)];
-    if (fused[at(n)].output == n) {
-      plan.push_back(fused[at(n)]);
-    } else if (!taken[at(n)]) {
-      const std::int32_t other = node.operation == Operation::add ? node.inputs[1] : -1;
-      plan.push_back({n, node.inputs[0], other, false, n, false, {}});
-    }
+  for (const FusedNode& node : fuse(network)) {
+    plan.push_back({node.node, node.input, node.other, node.relu, node.output, false, {}});
   }
 
-  std::vector<const Instruction*> last_reader(at(count), nullptr);
+  std::vector<const Instruction*> last_reader(network.nodes.size(), nullptr);
   for (std::size_t i = plan.size(); i-- > 0;) {
     Instruction& instruction = plan[i];
     for (const std::int32_t value : {instruction.input, instruction.other}) {

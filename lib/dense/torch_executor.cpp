@@ -27,7 +27,8 @@
 #include "dense/fused_norm.h"
 #include "dense/masked_sgd.h"
 #include "dense/plan.h"
-#include "dense/softmax_loss.h"
+#include "executor/check_batch.h"
+#include "executor/softmax_loss.h"
 
 namespace gcg {
 
@@ -265,32 +266,10 @@ Parameters TorchExecutor::gradients() const {
 }
 
 void TorchExecutor::prepare(std::string_view call, const Batch& batch, Mode mode) const {
-  const auto fail = [&](const std::string& problem, std::string_view remedy = {}) {
-    throw Error(fmt::format("{}: {}", network_.name, call), problem, remedy);
-  };
+  check_batch(network_, call, batch, mode != Mode::evaluation);
   if (!written_) {
-    fail("the executor has no state yet", "write one first");
-  }
-  if (batch.size() == 0) {
-    fail("the batch is empty");
-  }
-  const std::int64_t elements = network_.input_shape().elements();
-  if (std::ssize(batch.images) != batch.size() * elements) {
-    fail(fmt::format("{} labels need {} values of images, not {}", batch.size(),
-                     batch.size() * elements, batch.images.size()));
-  }
-  for (std::size_t s = 0; s < batch.labels.size(); ++s) {
-    if (batch.labels[s] < 0 || batch.labels[s] >= network_.classes()) {
-      fail(fmt::format("label {} of sample {} is not in [0, {})", batch.labels[s], s,
-                       network_.classes()));
-    }
-  }
-  for (const Node& node : network_.nodes) {
-    if (mode != Mode::evaluation && node.operation == Operation::batch_norm &&
-        batch.size() * node.shape.positions() < 2) {
-      fail(fmt::format("{} has a single value per channel, which has no variance", node.name),
-           "use larger batches");
-    }
+    throw Error(fmt::format("{}: {}", network_.name, call), "the executor has no state yet",
+                "write one first");
   }
   // The number is one of the calling thread, and setting it throws caches away.
   if (at::get_num_threads() != threads_) {

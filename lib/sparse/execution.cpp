@@ -98,7 +98,6 @@ Execution make_execution(const Network& network, std::int64_t threads, const Ker
     }
   }
   execution.unused.resize(2 * widest);
-  execution.softmax.resize(at(network.classes()));
   return execution;
 }
 
@@ -125,6 +124,9 @@ Run prepare(Execution& execution, std::int64_t samples) {
           at(planes * execution.plan.sum_stripes[at(nodes[n].norm)]));
     }
   }
+  const std::size_t logits = at(run.blocks * kLanes * execution.network.classes());
+  execution.logits.resize(logits);
+  execution.logit_gradient.resize(logits);
   execution.blocks = run.blocks;
   return run;
 }

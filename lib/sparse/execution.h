@@ -49,8 +49,9 @@ struct Execution {
   std::vector<std::vector<float>> partial;
   std::vector<std::int64_t> place;  ///< per layer of the segment at hand, its first in these sums
   std::vector<float> all_weights;   ///< gradient of a layer that runs as if it had all its weights
-  std::vector<double> softmax;      ///< room for the exponentials of a sample
-  std::vector<float> unused;        ///< where a pure pass leaves the gradients of a normalisation
+  std::vector<float> logits;        ///< [samples][classes]
+  std::vector<float> logit_gradient;
+  std::vector<float> unused;  ///< where a pure pass leaves the gradients of a normalisation
 
   View value(std::int32_t node, std::int64_t thread = 0);
   View gradient(std::int32_t node, std::int64_t thread = 0);

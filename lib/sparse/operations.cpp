@@ -77,6 +77,20 @@ void pack(const Run& run, Blocks part, std::span<const float> images, const View
   });
 }
 
+void unpack(const View& from, std::span<float> images) {
+  const Shape& shape = from.layout.shape;
+  float* to = images.data();
+  for (std::int64_t s = 0; s < std::ssize(images) / shape.elements(); ++s) {
+    for (std::int64_t c = 0; c < shape.channels; ++c) {
+      for (std::int64_t y = 0; y < shape.height; ++y) {
+        for (std::int64_t x = 0; x < shape.width; ++x) {
+          *to++ = from.at(s / kLanes, c, y, x)[s % kLanes];
+        }
+      }
+    }
+  }
+}
+
 void relu(const Run& run, Blocks part, const View& input, const View& output) {
   const Plane plane = plane_of(input.layout);
   for_each_plane(part, input.layout.shape.channels, [&](std::int64_t b, std::int64_t c) {

@@ -61,6 +61,9 @@ inline Stripe all_rows(const Layout& layout) { return {0, layout.shape.height}; 
 /// Plain images [samples][channels][height][width] into blocks.
 void pack(const Run& run, Blocks part, std::span<const float> images, const View& to);
 
+/// Back again, as many samples as there is room for.
+void unpack(const View& from, std::span<float> images);
+
 /// Convolution or linear layer.
 void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
               const View& input, const View& output);

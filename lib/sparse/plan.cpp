@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "executor/fusion.h"
 #include "sparse/index.h"
 #include "sparse/stripes.h"
 
@@ -12,61 +13,6 @@ namespace gcg::sparse {
 namespace {
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
-
-std::int32_t sole_reader(const Network& network,
-                         const std::vector<std::vector<std::int32_t>>& readers, std::int32_t node,
-                         Operation wanted) {
-  if (readers[at(node)].size() != 1) {
-    return -1;
-  }
-  const std::int32_t reader = readers[at(node)].front();
-  return network.nodes[at(reader)].operation == wanted ? reader : -1;
-}
-
-/// A fused instruction stands where its last node stood: all it reads is there by then. Where both
-/// inputs of an addition are normalisations, the later one takes it up.
-std::vector<Instruction> fuse(const Network& network) {
-  const auto readers = network.readers();
-  const std::int32_t count = static_cast<std::int32_t>(network.nodes.size());
-  std::vector<Instruction> fused(at(count));  // by output
-  std::vector<bool> taken(at(count), false);
-  for (std::int32_t n = count - 1; n > 0; --n) {
-    if (network.nodes[at(n)].operation != Operation::batch_norm) {
-      continue;
-    }
-    const std::int32_t sum = sole_reader(network, readers, n, Operation::add);
-    const std::int32_t relu = sole_reader(network, readers, sum < 0 ? n : sum, Operation::relu);
-    if (relu < 0 || taken[at(relu)]) {
-      continue;
-    }
-    Instruction& instruction = fused[at(relu)];
-    instruction.node = n;
-    instruction.input = network.nodes[at(n)].inputs[0];
-    instruction.relu = true;
-    instruction.output = relu;
-    taken[at(n)] = true;
-    taken[at(relu)] = true;
-    if (sum >= 0) {
-      const std::vector<std::int32_t>& inputs = network.nodes[at(sum)].inputs;
-      instruction.other = inputs[0] == n ? inputs[1] : inputs[0];
-      taken[at(sum)] = true;
-    }
-  }
-  std::vector<Instruction> instructions;
-  for (std::int32_t n = 1; n < count; ++n) {
-    const Node& node = network.nodes[at(n)];
-    if (fused[at(n)].output == n) {
-      instructions.push_back(fused[at(n)]);
-    } else if (!taken[at(n)]) {
-      Instruction instruction;
-      instruction.node = instruction.output = n;
-      instruction.input = node.inputs[0];
-      instruction.other = node.operation == Operation::add ? node.inputs[1] : -1;
-      instructions.push_back(instruction);
-    }
-  }
-  return instructions;
-}
 
 /// Tensors of equal height and width get equal halos: what works element by element may then work
 /// in place.
@@ -362,7 +308,15 @@ std::vector<bool> layers_by_block(const Network& network) {
 
 Plan make_plan(const Network& network) {
   Plan plan;
-  plan.instructions = fuse(network);
+  for (const FusedNode& node : fuse(network)) {
+    Instruction instruction;
+    instruction.node = node.node;
+    instruction.input = node.input;
+    instruction.other = node.other;
+    instruction.relu = node.relu;
+    instruction.output = node.output;
+    plan.instructions.push_back(instruction);
+  }
   const std::vector<bool> trained = trained_nodes(network);
   for (Instruction& instruction : plan.instructions) {
     instruction.backward = trained[at(instruction.output)];

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "executor/check_batch.h"
+#include "executor/softmax_loss.h"
 #include "sparse/execution.h"
-#include "sparse/softmax.h"
 
 namespace gcg {
 
@@ -111,45 +112,27 @@ Parameters SparseExecutor::gradients() const {
 }
 
 void SparseExecutor::check(std::string_view call, const Batch& batch, Mode mode) const {
-  const auto fail = [&](const std::string& problem, std::string_view remedy = {}) {
-    throw Error(fmt::format("{}: {}", run_.network.name, call), problem, remedy);
-  };
+  check_batch(run_.network, call, batch, mode == Mode::training);
   if (!written_) {
-    fail("the executor has no state yet", "write one first");
-  }
-  if (batch.size() == 0) {
-    fail("the batch is empty");
-  }
-  const std::int64_t elements = run_.network.input_shape().elements();
-  if (std::ssize(batch.images) != batch.size() * elements) {
-    fail(fmt::format("{} labels need {} values of images, not {}", batch.size(),
-                     batch.size() * elements, batch.images.size()));
-  }
-  for (std::size_t s = 0; s < batch.labels.size(); ++s) {
-    if (batch.labels[s] < 0 || batch.labels[s] >= run_.network.classes()) {
-      fail(fmt::format("label {} of sample {} is not in [0, {})", batch.labels[s], s,
-                       run_.network.classes()));
-    }
-  }
-  for (const Node& node : run_.network.nodes) {
-    if (mode != Mode::evaluation && node.operation == Operation::batch_norm &&
-        batch.size() * node.shape.positions() < 2) {
-      fail(fmt::format("{} has a single value per channel, which has no variance", node.name),
-           "use larger batches");
-    }
+    throw Error(fmt::format("{}: {}", run_.network.name, call), "the executor has no state yet",
+                "write one first");
   }
 }
 
 BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient,
                                std::span<std::int32_t> predictions) {
-  const std::size_t last = run_.network.nodes.size() - 1;
-  const sparse::Tensor& logits = run_.buffers[at(run_.plan.value[last].index)];
-  std::span<sparse::Position> to;
+  const std::int32_t last = static_cast<std::int32_t>(run_.network.nodes.size()) - 1;
+  const std::size_t count = at(batch.size() * run_.network.classes());
+  const std::span<float> logits = std::span(run_.logits).first(count);
+  const std::span<float> gradient =
+      with_gradient ? std::span(run_.logit_gradient).first(count) : std::span<float>();
+  sparse::unpack(run_.value(last), logits);
+  const BatchSums sums = softmax_loss(logits, batch.labels, gradient, predictions);
   if (with_gradient) {
-    to = run_.buffers[at(run_.plan.gradient[last].index)];
+    const Run run = prepare(run_, batch.size());
+    sparse::pack(run, {0, run.blocks}, gradient, run_.gradient(last));
   }
-  return sparse::softmax_loss(run_.plan.layouts[last], logits, batch.labels, run_.softmax, to,
-                              predictions);
+  return sums;
 }
 
 /// The running variance is the unbiased one, the batch is normalised by the biased one.

@@ -12,31 +12,6 @@ namespace {
 
 using ::testing::ElementsAre;
 
-TEST(Plan, NormalisationTakesUpTheReluBehindIt) {
-  NetworkBuilder net("chain", {3, 4, 4});
-  const auto conv = net.convolution("conv", 0, 2, {3, 3, 1, 1});
-  const auto norm = net.batch_norm("norm", conv);
-  const auto relu = net.relu("relu", norm);
-  const auto pool = net.global_average_pool("pool", relu);
-  EXPECT_THAT(make_plan(net.finish()),
-              ElementsAre(Instruction{conv, 0, -1, false, conv, false, {0}},
-                          Instruction{norm, conv, -1, true, relu, false, {conv}},
-                          Instruction{pool, relu, -1, false, pool, false, {relu}}));
-}
-
-TEST(Plan, TheLaterOfTwoNormalisationsTakesUpTheSum) {
-  NetworkBuilder net("block", {3, 1, 1});
-  const auto a = net.batch_norm("a", 0);
-  const auto b = net.batch_norm("b", 0);
-  const auto sum = net.add("sum", b, a);
-  const auto relu = net.relu("relu", sum);
-  const auto fc = net.linear("fc", relu, 2);
-  EXPECT_THAT(make_plan(net.finish()),
-              ElementsAre(Instruction{a, 0, -1, false, a, false, {}},
-                          Instruction{b, 0, a, true, relu, false, {0, a}},
-                          Instruction{fc, relu, -1, false, fc, false, {relu}}));
-}
-
 TEST(Plan, NothingIsFusedOrOverwrittenThatSomeoneElseReads) {
   NetworkBuilder net("shared", {3, 1, 1});
   const auto a = net.batch_norm("a", 0);

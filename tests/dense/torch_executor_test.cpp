@@ -1,12 +1,15 @@
 #include "dense/torch_executor.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include "base/throws.h"
 #include "executor/conformance.h"
@@ -101,6 +104,22 @@ TEST(TorchExecutor, NamesItsLibraries) {
   EXPECT_TRUE(facts.warning.empty() ? facts.version.starts_with("OpenBLAS")
                                     : facts.warning.find("install") != std::string::npos)
       << facts.version << facts.warning;
+}
+
+TEST(TorchExecutor, KeepsNarrowStridedShortcutsWithinTheirMemory) {
+  // oneDNN 2.6 writes behind its memory in their weight gradients: the heap would break.
+  for (const auto& [edge, batch, threads] :
+       {std::tuple(64, 32, 1), std::tuple(64, 33, 2), std::tuple(32, 33, 2)}) {
+    SCOPED_TRACE(fmt::format("{0}x{0}, batch {1}, {2} threads", edge, batch, threads));
+    const Network network = build_network("resnet8", {{3, edge, edge}, 10, 4});
+    const auto executor = make_torch_executor(network, threads);
+    executor->write(random_state(network, 0.5, 1));
+    const OwnedBatch images = random_batch(network, batch, 2);
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_TRUE(std::isfinite(executor->forward_backward(images).loss));
+      executor->step({});
+    }
+  }
 }
 
 }  // namespace

@@ -11,6 +11,11 @@
 #include "sparse/sparse_executor.h"
 
 namespace gcg {
+
+/// For the names of tests.
+void PrintTo(const MethodEntry& method, std::ostream* out);
+void PrintTo(const MethodEntry& method, std::ostream* out) { *out << method.name; }
+
 namespace {
 
 using testing::Miniature;

@@ -12,6 +12,11 @@
 #include "score/score_table.h"
 
 namespace gcg {
+
+/// For the names of tests.
+void PrintTo(const ScoreRule& rule, std::ostream* out);
+void PrintTo(const ScoreRule& rule, std::ostream* out) { *out << rule.name; }
+
 namespace {
 
 using ::testing::HasSubstr;

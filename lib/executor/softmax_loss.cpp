@@ -1,8 +1,7 @@
-#include "dense/softmax_loss.h"
+#include "executor/softmax_loss.h"
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace gcg {
 
@@ -15,15 +14,16 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
   }
   const std::size_t classes = logits.size() / labels.size();
   const double samples = static_cast<double>(labels.size());
-  std::vector<double> exponentials(classes);
   for (std::size_t s = 0; s < labels.size(); ++s) {
     const std::span<const float> row = logits.subspan(s * classes, classes);
     const auto largest = std::max_element(row.begin(), row.end());
     const std::size_t label = static_cast<std::size_t>(labels[s]);
+    const auto exponential = [&](std::size_t c) {
+      return std::exp(static_cast<double>(row[c]) - static_cast<double>(*largest));
+    };
     double sum = 0;
     for (std::size_t c = 0; c < classes; ++c) {
-      exponentials[c] = std::exp(static_cast<double>(row[c]) - static_cast<double>(*largest));
-      sum += exponentials[c];
+      sum += exponential(c);
     }
     sums.loss += std::log(sum) + static_cast<double>(*largest) - static_cast<double>(row[label]);
     const auto prediction = largest - row.begin();
@@ -34,7 +34,7 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     if (!gradient.empty()) {
       for (std::size_t c = 0; c < classes; ++c) {
         const double target = c == label ? 1 : 0;
-        gradient[s * classes + c] = static_cast<float>((exponentials[c] / sum - target) / samples);
+        gradient[s * classes + c] = static_cast<float>((exponential(c) / sum - target) / samples);
       }
     }
   }

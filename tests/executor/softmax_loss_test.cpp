@@ -1,4 +1,4 @@
-#include "dense/softmax_loss.h"
+#include "executor/softmax_loss.h"
 
 #include <gtest/gtest.h>
 
