@@ -290,7 +290,7 @@ def draw(summary, path):
             error = [share - [1 / row["ratio"]["high"] for row in step["densities"]],
                      [1 / row["ratio"]["low"] for row in step["densities"]] - share]
             name = NETWORKS.get(step["network"], step["network"])
-            panel.errorbar(density, share, error, capsize=2, label=f"{name} (dense: {step['dense_ms']['median']:.0f} ms)",
+            panel.errorbar(density, share, error, capsize=2, label=f"{name} (LibTorch: {step['libtorch_ms']['median']:.0f} ms)",
                            **figures.style(index))
             if step["break_even_density"] is not None:
                 panel.annotate(f"break-even {step['break_even_density']:.2f}", (step["break_even_density"], 1),
@@ -302,7 +302,7 @@ def draw(summary, path):
         ticks = [0.05, 0.1, 0.2, 0.5, 1, 2]
         panel.set_yticks(ticks, [f"{t:g}" for t in ticks])
         panel.minorticks_off()
-        panel.set_ylabel("sparse step / LibTorch's dense step")
+        panel.set_ylabel("sparse step / LibTorch's step")
         panel.set_title(f"training step, {threads_text(count)}", fontsize=10)
         panel.legend(loc="upper left")
     lows = [a.get_ylim()[0] for a in axes[: len(threads)]]
