@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/host.h"
+#include "execute/calibrate.h"
 #include "execute/execute.h"
 #include "study/command_line.h"
 #include "study/references.h"
@@ -54,6 +55,11 @@ int run(const gcg::RunCommand& command) {
   const std::unique_ptr<gcg::RunPlan> plan = gcg::make_run_plan(command.given);
   if (command.dry_run) {
     print_plan(*plan);
+    return 0;
+  }
+  if (command.calibrate > 0) {
+    const gcg::Calibration calibration = gcg::calibrate(command.given, command.calibrate);
+    fmt::print("{}", gcg::calibration_text(calibration, plan->settings.recipe));
     return 0;
   }
   print_result(*plan, gcg::execute(*plan));

@@ -175,6 +175,7 @@ Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPo
   Seed result;
   SeedMask made = find_seed_rule(rule).make(request);
   result.mask = std::move(made.mask);
+  result.allocation = std::move(made.allocation);
   result.context = std::move(made.context);
   result.sweep_flops = made.sweep_flops;
   const Disconnected disconnected = disconnected_units(network, result.mask);

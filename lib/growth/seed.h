@@ -9,6 +9,7 @@
 #include "graph/network.h"
 #include "graph/parameters.h"
 #include "score/gradient_score.h"
+#include "topology/allocation.h"
 #include "topology/mask.h"
 
 namespace gcg {
@@ -33,8 +34,9 @@ struct SeedRequest {
 /// A mask of a seed rule.
 struct SeedMask {
   Mask mask{};
-  std::string context{};   ///< how its scores came about; empty if there are none
-  double sweep_flops = 0;  ///< of scores without images
+  std::string context{};    ///< how its scores came about; empty if there are none
+  double sweep_flops = 0;   ///< of scores without images
+  Allocation allocation{};  ///< that set the layer counts; empty if there is none
 };
 
 /// One row of the table of seed rules: makes a mask of exactly `present` connections on fresh
@@ -63,6 +65,7 @@ struct Seed {
   std::int64_t disconnected = 0;  ///< units on no path (hidden or output), before a repair
   std::int64_t moved = 0;         ///< connections moved by a repair (the count stays exact)
   std::string warning;            ///< for the policy warn; empty if there is nothing to tell
+  Allocation allocation;          ///< as SeedMask
   std::string context;            ///< as SeedMask
   double sweep_flops = 0;
 };

@@ -46,7 +46,8 @@ SeedMask random(const SeedRequest& request) {
   return {std::move(mask)};
 }
 
-SeedMask random_within_layers(const SeedRequest& request, const std::vector<std::int64_t>& counts) {
+SeedMask random_within_layers(const SeedRequest& request, Allocation allocation) {
+  const std::vector<std::int64_t>& counts = allocation.counts;
   const RandomStream streams(request.seed, kMaskStream);
   Mask mask(request.network, false);
   for (std::size_t l = 0; l < counts.size(); ++l) {
@@ -54,12 +55,11 @@ SeedMask random_within_layers(const SeedRequest& request, const std::vector<std:
       mask.layers[l].set(i);
     }
   }
-  return {std::move(mask)};
+  return {.mask = std::move(mask), .allocation = std::move(allocation)};
 }
 
 SeedMask allocated(const SeedRequest& request, std::string_view allocation) {
-  return random_within_layers(request,
-                              allocate(allocation, request.network, request.present).counts);
+  return random_within_layers(request, allocate(allocation, request.network, request.present));
 }
 
 SeedMask uniform(const SeedRequest& request) { return allocated(request, "uniform"); }
@@ -71,7 +71,7 @@ SeedMask erk(const SeedRequest& request) { return allocated(request, "erk"); }
 
 SeedMask table(const SeedRequest& request) {
   return random_within_layers(
-      request, read_allocation(request.allocation, request.network, request.present).counts);
+      request, read_allocation(request.allocation, request.network, request.present));
 }
 
 Scores ranked(Scored& scored, const SeedRequest& request) {

@@ -31,6 +31,7 @@ class DynamicSparse final : public Method {
     const AppliedSeed seed = apply_seed(seed_, context);
     Phase phase = updated_phase(name_, updates_, context);
     phase.repaired = seed.moved;
+    phase.allocation = seed.allocation;
     phase.scores = regrowth_.rule == "random"
                        ? "drop: magnitude; grow: random"
                        : "drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, "

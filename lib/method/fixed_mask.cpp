@@ -72,6 +72,7 @@ class FixedMask final : public Method {
     Phase phase =
         cycles_ > 0 ? stage_phase(training_, context.recipe, 0) : whole_recipe(context.recipe);
     phase.repaired = seed.moved;
+    phase.allocation = seed.allocation;
     phase.scores = seed.scores;
     return phase;
   }
@@ -80,7 +81,9 @@ class FixedMask final : public Method {
     StageRow& row = context.record.stages.back();
     if (finished.stage + 1 < cycles_) {
       row.decision = "train on";
-      return stage_phase(training_, context.recipe, finished.stage + 1);
+      Phase phase = stage_phase(training_, context.recipe, finished.stage + 1);
+      phase.allocation = finished.allocation;
+      return phase;
     }
     row.decision = "done";
     return std::nullopt;

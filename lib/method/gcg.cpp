@@ -81,6 +81,7 @@ class Gcg final : public Method {
     const AppliedSeed seed = apply_seed(seed_, context);
     Phase phase = stage_phase(training_, context.recipe, 0);
     phase.repaired = seed.moved;
+    phase.allocation = seed.allocation;
     phase.scores = seed.scores;
     phase.gradient_average = gradient_average(rule_);
     return phase;
@@ -109,6 +110,7 @@ class Gcg final : public Method {
     phase.stage = finished.stage + 1;
     phase.epochs = context.recipe.epochs;
     phase.schedule = recipe_schedule(context.recipe);
+    phase.allocation = finished.allocation;  // the mask stays
     return phase;
   }
 
@@ -156,6 +158,7 @@ class Gcg final : public Method {
     phase.grown = report.grown;
     phase.repaired = report.repaired;
     phase.growth_overlap = report.overlap;
+    phase.allocation = report.allocation;
     phase.scores = report.scores;
     phase.gradient_average = gradient_average(rule_);
     return phase;

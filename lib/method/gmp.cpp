@@ -34,6 +34,10 @@ class Gmp final : public Method {
   Phase begin(MethodContext& context) const override {
     Phase phase = updated_phase("gmp", updates_, context);
     phase.scores = "magnitude: no images, float32";
+    if (scope_ != "global") {
+      phase.allocation =
+          allocate(scope_, context.network, present_for_density(context.network, target_));
+    }
     return phase;
   }
 

@@ -60,6 +60,7 @@ class GrowReallocate final : public Method {
     const AppliedSeed applied = apply_seed(seed, context);
     Phase phase = growth_phase(context, 0);
     phase.repaired = applied.moved;
+    phase.allocation = applied.allocation;
     phase.scores = applied.scores;
     return phase;
   }

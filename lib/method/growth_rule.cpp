@@ -36,31 +36,36 @@ Scored stage_scores(std::string_view rule, MethodContext& context,
   return scored;
 }
 
-/// New connections per layer under another distribution than the rule's own global one.
-std::vector<std::int64_t> layer_quotas(MethodContext& context, const GrowthRuleOptions& options,
-                                       std::int64_t count, std::int64_t stage) {
-  const Network& network = context.network;
-  const Mask& mask = context.state.mask;
-  const std::int64_t total = mask.present() + count;
-  if (options.quotas == "uniform") {
-    return quotas_towards(network, mask, uniform_allocation(network, total), count);
-  }
-  if (options.quotas == "erk") {
-    return quotas_towards(network, mask, erk_allocation(network, total), count);
+/// Layer counts of all present connections after the growth that the quotas aim at; empty where a
+/// score sets the quotas.
+Allocation quota_allocation(const Network& network, const Mask& mask,
+                            const GrowthRuleOptions& options, std::int64_t total) {
+  if (options.quotas == "uniform" || options.quotas == "erk") {
+    return allocate(options.quotas, network, total);
   }
   if (options.quotas == "current") {
-    const std::vector<std::int64_t> counts = mask.counts();
     std::vector<double> wanted;
-    for (const std::int64_t present : counts) {
+    for (const std::int64_t present : mask.counts()) {
       wanted.push_back(static_cast<double>(present) * static_cast<double>(total) /
                        static_cast<double>(mask.present()));
     }
-    return quotas_towards(network, mask, largest_remainder(wanted, total, layer_sizes(network)),
-                          count);
+    const std::vector<std::int64_t> sizes = layer_sizes(network);
+    return {capped_shares(wanted, total, sizes), largest_remainder(wanted, total, sizes)};
   }
   if (options.quotas == "table") {
-    return quotas_towards(network, mask,
-                          read_allocation(options.allocation_file, network, total).counts, count);
+    return read_allocation(options.allocation_file, network, total);
+  }
+  return {};
+}
+
+/// New connections per layer under another distribution than the rule's own global one.
+std::vector<std::int64_t> layer_quotas(MethodContext& context, const GrowthRuleOptions& options,
+                                       const Allocation& allocation, std::int64_t count,
+                                       std::int64_t stage) {
+  const Network& network = context.network;
+  const Mask& mask = context.state.mask;
+  if (!allocation.counts.empty()) {
+    return quotas_towards(network, mask, allocation.counts, count);
   }
   const Scores scores = stage_scores(options.quotas, context, options).scores;
   const RandomStream stream(context.seed, fmt::format("growth-quotas-{}", stage));
@@ -163,13 +168,15 @@ GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std:
   Scored scored = stage_scores(options.rule, context, options);
   const Scores& scores = scored.scores;
   report.scores = fmt::format("{}: {}", options.rule, scored.context);
+  report.allocation =
+      quota_allocation(network, context.state.mask, options, context.state.mask.present() + count);
   const RandomStream stream(context.seed, fmt::format("growth-{}", stage));
   const Mask added =
       options.quotas == "global"
           ? select_global(network, context.state.mask, scores, count, sampling_law(options), stream)
           : select_by_quota(network, context.state.mask, scores,
-                            layer_quotas(context, options, count, stage), sampling_law(options),
-                            stream);
+                            layer_quotas(context, options, report.allocation, count, stage),
+                            sampling_law(options), stream);
   const Mask second =
       select_by_quota(network, context.state.mask, scores, added.counts(), sampling_law(options),
                       RandomStream(context.seed, fmt::format("growth-second-draw-{}", stage)));

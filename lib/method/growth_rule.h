@@ -38,7 +38,8 @@ struct GrowthReport {
   std::int64_t grown = 0;     ///< connections added, the repaired ones included
   std::int64_t repaired = 0;  ///< of those, by the repair of dead units
   double overlap = 0;  ///< of the selected connections with a second draw: StageRow::growth_overlap
-  std::string scores;  ///< how they came about: StageRow::scores
+  Allocation allocation;  ///< of all present connections that the quotas aim at: Phase::allocation
+  std::string scores;     ///< how they came about: StageRow::scores
 };
 
 /// The score of a rule on context.state; its sweeps are counted. `batch` is the number of the first

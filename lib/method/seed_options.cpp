@@ -74,6 +74,7 @@ AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context) {
   clear_absent(context.state);
   AppliedSeed applied;
   applied.moved = seed.moved;
+  applied.allocation = std::move(seed.allocation);
   if (!seed.context.empty()) {
     applied.scores =
         fmt::format("{}{}: {}", options.rule, options.inverted ? " inverted" : "", seed.context);

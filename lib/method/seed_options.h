@@ -34,6 +34,7 @@ DisconnectedPolicy disconnected_policy(std::string_view name);
 /// the record. Errors: as make_seed.
 struct AppliedSeed {
   std::int64_t moved = 0;  ///< connections that a repair moved
+  Allocation allocation;   ///< Phase::allocation
   std::string scores;      ///< how they came about: StageRow::scores
 };
 AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context);

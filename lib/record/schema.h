@@ -184,6 +184,10 @@ inline constexpr std::tuple kLayerStatistics{
           "Jaccard index with the stage before, NaN at the first"},
     Field{"ever_present", &LayerStatistics::ever_present, "connections",
           "connections present at this or an earlier stage"},
+    Field{"wanted", &LayerStatistics::wanted, "connections",
+          "what the allocation behind the mask wanted, NaN without one"},
+    Field{"integer", &LayerStatistics::integer, "connections",
+          "the same in whole connections, -1 without one; realised: present"},
 };
 
 inline constexpr std::tuple kCost{

@@ -47,6 +47,9 @@ po::options_description describe_program_options() {
       "bibtex", "print the references of what is registered and exit")(
       "version", "print version and build and exit")(
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
+      "calibrate", po::value<std::int64_t>()->value_name("EPOCHS"),
+      "run the method and dense training for so many epochs each, print the cost ratios that "
+      "--budget flops and --budget time want, and exit")(
       "config", po::value<std::string>()->value_name("FILE"),
       "read options from a file of lines 'name = value'; the command line wins");
   return program;
@@ -110,6 +113,13 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
   command.bibtex = values.count("bibtex") != 0;
   command.version = values.count("version") != 0;
   command.dry_run = values.count("dry-run") != 0;
+  if (values.count("calibrate") != 0) {
+    command.calibrate = values["calibrate"].as<std::int64_t>();
+    if (command.calibrate < 1) {
+      throw UsageError("--calibrate", fmt::format("{} epochs", command.calibrate),
+                       "name the epochs of each of the two runs");
+    }
+  }
   for (const auto& [name, value] : values) {
     if (run.find_nothrow(name, false) != nullptr && !value.defaulted()) {
       command.given[name] = value.as<std::string>();

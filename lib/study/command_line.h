@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -15,6 +16,7 @@ struct RunCommand {
   bool bibtex = false;
   bool version = false;
   bool dry_run = false;
+  std::int64_t calibrate = 0;  ///< epochs; 0: not asked for
 };
 
 /// Parses with Boost.Program_options: the command line first, then the file named by --config

@@ -6,7 +6,7 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<Reference, 17> kReferences{{
+constexpr std::array<Reference, 20> kReferences{{
     {"LeCun et al. 1998, Gradient-based learning applied to document recognition",
      R"(@article{lecun1998gradient,
   author = {LeCun, Yann and Bottou, L{\'e}on and Bengio, Yoshua and Haffner, Patrick},
@@ -148,6 +148,33 @@ constexpr std::array<Reference, 17> kReferences{{
   title = {Linear mode connectivity and the lottery ticket hypothesis},
   booktitle = {International Conference on Machine Learning},
   year = {2020},
+}
+)"},
+    {"Krizhevsky 2009, Learning multiple layers of features from tiny images",
+     R"(@techreport{krizhevsky2009learning,
+  author = {Krizhevsky, Alex},
+  title = {Learning multiple layers of features from tiny images},
+  institution = {University of Toronto},
+  year = {2009},
+}
+)"},
+    {"Le and Yang 2015, Tiny ImageNet visual recognition challenge",
+     R"(@techreport{le2015tiny,
+  author = {Le, Ya and Yang, Xuan},
+  title = {Tiny {ImageNet} visual recognition challenge},
+  institution = {Stanford University, course CS 231N},
+  year = {2015},
+}
+)"},
+    {"Russakovsky et al. 2015, ImageNet large scale visual recognition challenge",
+     R"(@article{russakovsky2015imagenet,
+  author = {Russakovsky, Olga and Deng, Jia and Su, Hao and Krause, Jonathan and Satheesh, Sanjeev and Ma, Sean and Huang, Zhiheng and Karpathy, Andrej and Khosla, Aditya and Bernstein, Michael and Berg, Alexander C. and Fei-Fei, Li},
+  title = {{ImageNet} large scale visual recognition challenge},
+  journal = {International Journal of Computer Vision},
+  volume = {115},
+  number = {3},
+  pages = {211--252},
+  year = {2015},
 }
 )"},
 }};

@@ -74,9 +74,19 @@ std::int64_t PlaneLayout::backward_run() const { return round_up(plane); }
 
 PlaneLayout plane_layout(const Network& network, const Layer& layer) {
   const Node& node = network.nodes[static_cast<std::size_t>(layer.node)];
+  return plane_layout(network, layer,
+                      network.nodes[static_cast<std::size_t>(node.inputs[0])].shape);
+}
+
+PlaneLayout plane_layout(const Network& network, const Layer& layer, const Shape& input) {
+  const Node& node = network.nodes[static_cast<std::size_t>(layer.node)];
+  const auto outputs = [&](std::int64_t size, std::int64_t kernel) {
+    return (size + 2 * node.window.padding - kernel) / node.window.stride + 1;
+  };
   PlaneLayout layout;
-  layout.input = network.nodes[static_cast<std::size_t>(node.inputs[0])].shape;
-  layout.output = node.shape;
+  layout.input = input;
+  layout.output = {layer.outputs, outputs(input.height, layer.kernel_height),
+                   outputs(input.width, layer.kernel_width)};
   layout.stride = node.window.stride;
   layout.padding = node.window.padding;
   layout.phase_rows = std::min(layout.stride, layer.kernel_height);
@@ -180,6 +190,11 @@ LayerTaps forward_taps(const PlaneLayout& layout, const LayerMask& mask,
                        const ConnectionFactors& factor, TapForm form) {
   LayerTaps result;
   const std::vector<std::uint32_t> offsets = tap_offsets(layout);
+  if (factor.weights.empty() && mask.count() == mask.size()) {
+    result.shared.push_back({0, 1, 1, offsets, std::vector<double>(offsets.size(), 1.0)});
+    result.copies = layout.output.channels;
+    return result;
+  }
   if (form == TapForm::shared) {
     SharedTapRows rows{0, 1, layout.output.channels, offsets, {}};
     rows.factor.assign(index(mask.size()), 0.0);
@@ -266,6 +281,9 @@ void sum_layer(const LayerTaps& taps, const double* in, std::int64_t positions, 
   }
   for (const SharedTapRows& rows : taps.shared) {
     sum_shared_taps(rows, in, positions, out);
+  }
+  for (std::int64_t row = 1; row < taps.copies; ++row) {
+    std::copy_n(out, positions, out + row * positions);
   }
 }
 

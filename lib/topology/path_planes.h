@@ -42,6 +42,10 @@ struct PlaneLayout {
 /// Throws an Error that names the layer if its planes exceed 2^32 elements.
 PlaneLayout plane_layout(const Network& network, const Layer& layer);
 
+/// The same for an input of another size: height and width of `input` alone differ from the
+/// network's.
+PlaneLayout plane_layout(const Network& network, const Layer& layer, const Shape& input);
+
 /// The layer's input [channels][height][width] as planes, zeros at the padding. Every forward run
 /// that starts at a tap's offset lies inside of the buffer.
 void fill_planes(const PlaneLayout& layout, std::span<const double> input,
@@ -83,6 +87,9 @@ struct LayerTaps {
   TapRows sparse;
   std::vector<SharedTapRows> shared;  ///< used if not empty
 
+  /// All rows are the same row, which alone is stored: `copies` in all (0: rows differ).
+  std::int64_t copies = 0;
+
   [[nodiscard]] bool empty() const { return sparse.begin.empty() && shared.empty(); }
 };
 
@@ -91,7 +98,8 @@ enum class TapForm : std::uint8_t { sparse, shared };
 /// The faster form: shared from a density of two thirds on.
 TapForm tap_form(const LayerMask& mask);
 
-/// One row per output channel, over planes.
+/// One row per output channel, over planes. Full layers whose factors are all 1 have one row and
+/// copies of it.
 LayerTaps forward_taps(const PlaneLayout& layout, const LayerMask& mask,
                        const ConnectionFactors& factor, TapForm form);
 /// The same connections transposed: one row per plane, over spread outputs.

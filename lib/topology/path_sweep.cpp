@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "topology/path_squeeze.h"
 
 namespace gcg {
 
@@ -246,14 +247,37 @@ ConnectionFactors PathSweep::factors(std::size_t layer) const {
   return {parameters_.weights[layer], options_.power};
 }
 
-BinaryScaled PathSweep::through_layer(const Node& node, const LayerTaps& taps,
-                                      const BinaryScaled& input) {
-  const PlaneLayout& layout = layouts_[index(node.layer)];
-  fill_planes(layout, input.values, in_);
+BinaryScaled PathSweep::through_layer(const Node& node, const BinaryScaled& input, bool ones) {
+  const std::size_t l = index(node.layer);
+  const LayerMask& mask = mask_.layers[l];
+  const Squeeze small = squeeze(input.values, layouts_[l].input, layouts_[l].output, node.window);
+  const bool smaller = small.smaller_than(layouts_[l].input);
+  const PlaneLayout squeezed_layout =
+      smaller ? plane_layout(
+                    network_, network_.layers[l],
+                    {layouts_[l].input.channels, std::ssize(small.rows), std::ssize(small.columns)})
+              : PlaneLayout{};
+  const PlaneLayout& layout = smaller ? squeezed_layout : layouts_[l];
+  if (smaller) {
+    fill_planes(layout, squeezed(input.values, layouts_[l].input, small), in_);
+  } else {
+    fill_planes(layout, input.values, in_);
+  }
   out_.resize(index(layout.output.channels * layout.forward_run()));
+  KeptTaps& kept = forward_taps_[l];
+  const bool again = !ones && !kept.taps.empty() && kept.input == layout.input;
+  LayerTaps taps =
+      again ? std::move(kept.taps)
+            : forward_taps(layout, mask, ones ? ConnectionFactors{} : factors(l), tap_form(mask));
   sum_layer(taps, in_.data(), layout.forward_run(), out_.data());
+  if (keep_taps_ && !ones) {
+    kept = {std::move(taps), layout.input};
+  }
   BinaryScaled output{std::vector<double>(index(layout.output.elements())), input.exponent};
   read_outputs(layout, out_, output.values);
+  if (smaller) {
+    output.values = expanded(output.values, layout.output, small);
+  }
   normalise(output);
   return output;
 }
@@ -297,18 +321,8 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
     case Operation::flatten:
       return taken();
     case Operation::convolution:
-    case Operation::linear: {
-      const std::size_t l = index(node.layer);
-      const LayerMask& mask = mask_.layers[l];
-      LayerTaps& kept = forward_taps_[l];
-      LayerTaps taps = kept.empty() ? forward_taps(layouts_[l], mask, factors(l), tap_form(mask))
-                                    : std::move(kept);
-      result = through_layer(node, taps, input);
-      if (keep_taps_) {
-        kept = std::move(taps);
-      }
-      return result;
-    }
+    case Operation::linear:
+      return through_layer(node, input, false);
     case Operation::batch_norm:
       result = taken();
       scale_channels(node, result);
@@ -335,10 +349,7 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
 
 BinaryScaled PathSweep::forward_ones(std::size_t n, std::span<const BinaryScaled> outputs) {
   const Node& node = network_.nodes[n];
-  const std::size_t l = index(node.layer);
-  const LayerMask& mask = mask_.layers[l];
-  return through_layer(node, forward_taps(layouts_[l], mask, {}, tap_form(mask)),
-                       outputs[index(node.inputs[0])]);
+  return through_layer(node, outputs[index(node.inputs[0])], true);
 }
 
 BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bool consume) {

@@ -50,7 +50,8 @@ class PathSweep {
  private:
   void fold_norm(const Node& node, const NormParameters& norm);
   [[nodiscard]] ConnectionFactors factors(std::size_t layer) const;
-  BinaryScaled through_layer(const Node& node, const LayerTaps& taps, const BinaryScaled& input);
+  /// By the layer's own factors, or by ones.
+  BinaryScaled through_layer(const Node& node, const BinaryScaled& input, bool ones);
   BinaryScaled back_through_layer(const Node& node, const LayerTaps& taps,
                                   const BinaryScaled& generality);
   /// Contribution of one reader to the generality of its input.
@@ -65,7 +66,12 @@ class PathSweep {
   std::vector<std::vector<std::int32_t>> readers_;
   std::vector<PlaneLayout> layouts_;             ///< per layer
   std::vector<std::vector<double>> norm_scale_;  ///< per norm and channel, to the power
-  std::vector<LayerTaps> forward_taps_;          ///< per layer; empty where not kept
+  /// Rows of a layer that are kept for the next sweep, if its input is squeezed to the same size.
+  struct KeptTaps {
+    LayerTaps taps;  ///< empty where not kept
+    Shape input;
+  };
+  std::vector<KeptTaps> forward_taps_;  ///< per layer
   std::vector<LayerTaps> backward_taps_;
   std::vector<double> in_;  ///< scratch of one layer, kept to be allocated once
   std::vector<double> out_;

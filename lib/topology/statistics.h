@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,15 @@ namespace gcg {
 /// Statistics of one layer's mask.
 struct LayerStatistics {
   std::int64_t present = 0;
-  std::int64_t effective = 0;            ///< present connections on an input-output path
-  std::int64_t dead_inputs = 0;          ///< input channels that carry no path
-  std::int64_t dead_outputs = 0;         ///< output units that carry no path
-  double overlap_previous = 0;           ///< Jaccard with the stage before; NaN at the first stage
-  std::int64_t ever_present = 0;         ///< connections present at this or any earlier stage
+  std::int64_t effective = 0;     ///< present connections on an input-output path
+  std::int64_t dead_inputs = 0;   ///< input channels that carry no path
+  std::int64_t dead_outputs = 0;  ///< output units that carry no path
+  double overlap_previous = 0;    ///< Jaccard with the stage before; NaN at the first stage
+  std::int64_t ever_present = 0;  ///< connections present at this or any earlier stage
+  /// What an allocation asked of the layer, beside what is present: the real number (NaN) and the
+  /// integer (-1) where no allocation made the mask. Not a measure: set by who knows it.
+  double wanted = std::numeric_limits<double>::quiet_NaN();
+  std::int64_t integer = -1;
   std::vector<std::int32_t> in_degree;   ///< per output unit: present incoming connections
   std::vector<std::int32_t> out_degree;  ///< per input channel: present outgoing connections
 };

@@ -14,6 +14,7 @@
 #include "record/checkpoint.h"
 #include "record/run_record.h"
 #include "score/gradient_score.h"
+#include "topology/allocation.h"
 #include "train/recipe.h"
 
 namespace gcg {
@@ -31,6 +32,7 @@ struct Phase {
   double gradient_average = 0;     ///< > 0: the trainer keeps memory.gradient_average, in which the
                                    ///< old average has this weight after every update
   std::string scores;              ///< as StageRow::scores
+  Allocation allocation;           ///< behind the mask; empty if there is none
   std::int64_t grown = 0;          ///< connections added to reach this phase's mask
   std::int64_t repaired = 0;       ///< of those, by the repair of dead units
   double growth_overlap =

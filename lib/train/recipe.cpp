@@ -28,8 +28,8 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
                   "what a method has in common with dense training; flops and time stretch the "
                   "epochs by 1 / cost-ratio, at most fivefold");
   list.add("cost-ratio", recipe.cost_ratio, kPositive,
-           "FLOPs or seconds of the method at equal epochs over those of dense training, from a "
-           "run of each")
+           "FLOPs or seconds of the method at equal epochs over those of dense training: "
+           "gcg_run --calibrate tells")
       .used_if([&recipe] { return recipe.budget != "epochs"; }, "the budget is epochs");
 }
 

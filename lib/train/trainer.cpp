@@ -33,6 +33,8 @@ std::string phase_text(const Phase& phase, std::int64_t counted) {
                         {"mask_until", phase.mask_until},
                         {"gradient_average", phase.gradient_average},
                         {"scores", phase.scores},
+                        {"wanted", phase.allocation.wanted},
+                        {"integer", phase.allocation.counts},
                         {"name", phase.name},
                         {"stage", phase.stage},
                         {"epochs", phase.epochs},
@@ -51,6 +53,8 @@ Phase read_phase(const nlohmann::json& json) {
   phase.mask_interval = json.value("mask_interval", phase.mask_interval);
   phase.mask_until = json.value("mask_until", phase.mask_until);
   phase.scores = json.value("scores", phase.scores);
+  phase.allocation.wanted = json.value("wanted", phase.allocation.wanted);
+  phase.allocation.counts = json.value("integer", phase.allocation.counts);
   phase.gradient_average = json.value("gradient_average", phase.gradient_average);
   phase.name = json.at("name");
   phase.stage = json.at("stage");
@@ -493,6 +497,10 @@ bool Training::enter_next_phase() {
     const Mask* previous = record_.masks.empty() ? nullptr : &record_.masks.back().mask;
     mask.statistics = mask_statistics(run_.network, state_.values, state_.mask, previous, ever,
                                       {0.9, run_.seed, static_cast<std::uint64_t>(phase_.stage)});
+  }
+  for (std::size_t l = 0; l < phase_.allocation.counts.size(); ++l) {
+    mask.statistics.layers[l].wanted = phase_.allocation.wanted[l];
+    mask.statistics.layers[l].integer = phase_.allocation.counts[l];
   }
   StageRow row;
   row.stage = phase_.stage;

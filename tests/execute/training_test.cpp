@@ -14,9 +14,11 @@
 #include "execute/miniature.h"
 #include "execute/same_run.h"
 #include "graph/networks.h"
+#include "growth/seed.h"
 #include "method/methods.h"
 #include "record/run_file.h"
 #include "sparse/sparse_executor.h"
+#include "topology/allocation.h"
 
 namespace gcg {
 namespace {
@@ -58,6 +60,24 @@ TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
   EXPECT_EQ(checked.steps, record.cost.steps);
   EXPECT_EQ(record.cost.steps,
             5 * 4);  // 3 stages of 1 epoch, 2 final ones; 240 images in 4 batches
+}
+
+TEST(Training, TheRecordTellsWhatAnAllocationWantedOfEveryLayer) {
+  const TemporaryFolder folder;
+  Miniature miniature("fixed_mask",
+                      {{"seed-rule", "erk"}, {"seed-density", "0.3"}, {"disconnected", "repair"}},
+                      make_sparse_executor);
+  const RunRecord record = train(miniature.run(folder.path()));
+  const Allocation wanted =
+      allocate("erk", miniature.network, present_for_density(miniature.network, 0.3));
+  const RunRecord stored = read_run_file(folder.path() / kRunFileName);
+  const std::vector<LayerStatistics>& layers = stored.masks.at(0).statistics.layers;
+  ASSERT_EQ(layers.size(), wanted.counts.size());
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    EXPECT_EQ(layers[l].wanted, wanted.wanted[l]);
+    EXPECT_EQ(layers[l].integer, wanted.counts[l]);
+    EXPECT_EQ(layers[l].present, record.masks.at(0).mask.layers[l].count());
+  }
 }
 
 TEST_P(TrainingBy, RepeatsBitForBit) {

@@ -5,6 +5,7 @@
 #include "base/temporary_folder.h"
 #include "method/play.h"
 #include "record/run_file.h"
+#include "topology/allocation.h"
 
 namespace gcg {
 namespace {
@@ -33,6 +34,25 @@ TEST(FixedMask, TheFirstStageIsTheGrowthPathsOwn) {
   const Play cycles = play("fixed_mask", {{"cycles", "2"}}, flat);
   const Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "2"}}, flat);
   EXPECT_EQ(cycles.begun[0], growth.begun[0]);
+}
+
+TEST(Allocations, AreHandedOnWithTheMaskThatTheyMade) {
+  const Play fixed =
+      play("fixed_mask", {{"cycles", "2"}, {"seed-rule", "erk"}, {"seed-density", "0.2"}}, flat);
+  const Allocation erk = allocate("erk", fixed.network, present_for_density(fixed.network, 0.2));
+  for (const Phase& phase : fixed.phases) {
+    EXPECT_EQ(phase.allocation.wanted, erk.wanted);
+    EXPECT_EQ(phase.allocation.counts, erk.counts);
+  }
+  const Play growth =
+      play("gcg", {{"stop", "never"}, {"max-stages", "2"}, {"quotas", "uniform"}}, flat);
+  ASSERT_EQ(growth.phases.size(), 3U);
+  EXPECT_TRUE(growth.phases[0].allocation.counts.empty());  // phew has none
+  const std::int64_t present = growth.begun[1].mask.present();
+  EXPECT_EQ(growth.phases[1].allocation.counts, uniform_allocation(growth.network, present));
+  EXPECT_EQ(growth.phases[2].allocation.counts, growth.phases[1].allocation.counts);  // final
+  const Play global = play("gcg", {{"stop", "never"}, {"max-stages", "2"}}, flat);
+  EXPECT_TRUE(global.phases[1].allocation.counts.empty());
 }
 
 TEST(FixedMask, TheMaskNeverChanges) {

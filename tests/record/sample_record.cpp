@@ -50,6 +50,10 @@ MaskStatistics sample_statistics(const Network& network, const Mask& mask, std::
     row.dead_outputs = stage;
     row.overlap_previous = stage == 0 ? kNan : 0.125 * static_cast<double>(l + 1);
     row.ever_present = row.present + 1;
+    if (stage > 0) {
+      row.wanted = 0.25 + static_cast<double>(row.present);
+      row.integer = row.present + stage;
+    }
     row.in_degree.assign(static_cast<std::size_t>(layer.outputs), 0);
     row.out_degree.assign(static_cast<std::size_t>(layer.inputs), 0);
     mask.layers[l].for_each_present([&](std::int64_t i) {
@@ -311,10 +315,10 @@ std::string describe(const RunRecord& record) {
     out += line("mask of stage", stage) + describe(mask);
     out += line("statistics", present, density, effective, disconnected, fewest, overlap, ever,
                 norm, trace, flops, core, core_random, narrowest);
-    for (const auto& [count, on_path, dead_in, dead_out, previous, ever_layer, in, out_degree] :
-         layers) {
-      out +=
-          line("of layer", count, on_path, dead_in, dead_out, previous, ever_layer, in, out_degree);
+    for (const auto& [count, on_path, dead_in, dead_out, previous, ever_layer, wanted, integer, in,
+                      out_degree] : layers) {
+      out += line("of layer", count, on_path, dead_in, dead_out, previous, ever_layer, wanted,
+                  integer, in, out_degree);
     }
   }
   {

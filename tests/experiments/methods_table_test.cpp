@@ -1,0 +1,128 @@
+// Which runs the table of methods asks for, and its way from runs to the table.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "base/shell.h"
+#include "base/temporary_folder.h"
+#include "data/cifar.h"
+#include "data/procedural.h"
+
+namespace gcg {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::shell;
+using testing::TemporaryFolder;
+
+std::string methods_table(const TemporaryFolder& folder) {
+  return fmt::format("{} --data-dir {} --out {}/runs", GCG_METHODS_TABLE, folder.path().string(),
+                     folder.path().string());
+}
+
+/// The options of every run that a dry run names.
+std::vector<std::map<std::string, std::string>> planned_runs(const std::string& dry_run) {
+  std::vector<std::map<std::string, std::string>> runs;
+  std::istringstream lines(dry_run);
+  const std::regex option("--([a-z0-9-]+)=(\\S+)");
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("gcg_run --") == std::string::npos) {
+      continue;
+    }
+    auto& run = runs.emplace_back();
+    for (std::sregex_iterator at(line.begin(), line.end(), option), end; at != end; ++at) {
+      run[(*at)[1]] = (*at)[2];
+    }
+  }
+  return runs;
+}
+
+TEST(MethodsTable, TheSmallScaleHasEveryFamilyAtEveryDensityAndThreeSeeds) {
+  const TemporaryFolder folder;
+  const Outcome outcome = shell(methods_table(folder) + " --scale small --dry-run");
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  const auto runs = planned_runs(outcome.output);
+  std::set<std::string> seeds;
+  std::map<std::string, int> of_method;
+  for (const auto& run : runs) {
+    EXPECT_EQ(run.at("network"), "resnet8");
+    seeds.insert(run.at("seed"));
+    const auto method = run.find("method");  // gcg is the default
+    ++of_method[method == run.end() ? "gcg" : method->second];
+  }
+  EXPECT_EQ(seeds, (std::set<std::string>{"1", "2", "3"}));
+  EXPECT_EQ(of_method.at("dense"), 3);
+  for (const char* method : {"small_dense", "fixed_mask", "set", "rigl", "granet", "gmp", "acdc",
+                             "imp", "gcg", "grow_reallocate"}) {
+    EXPECT_GE(of_method[method], 9) << method;  // three densities, three seeds
+    EXPECT_EQ(of_method[method] % 9, 0) << method;
+  }
+  EXPECT_GE(static_cast<int>(runs.size()) - 3, 9 * 12);
+  for (const char* density : {"density 0.20", "density 0.10", "density 0.05"}) {
+    EXPECT_THAT(outcome.output, HasSubstr(density));
+  }
+}
+
+TEST(MethodsTable, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
+  const TemporaryFolder folder;
+  for (const char* scale : {"smoke", "small", "full"}) {
+    const Outcome outcome =
+        shell(fmt::format("{} --scale {} --status", methods_table(folder), scale));
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    std::set<std::string> names;
+    std::size_t rows = 0;
+    for (std::size_t at = outcome.output.find("-resnet"); at != std::string::npos;
+         at = outcome.output.find("-resnet", at + 1)) {
+      const std::size_t begin = outcome.output.rfind(' ', at) + 1;
+      names.insert(outcome.output.substr(begin, outcome.output.find('\n', at) - begin));
+      ++rows;
+    }
+    EXPECT_GT(rows, 12U);
+    EXPECT_EQ(names.size(), rows);
+  }
+}
+
+TEST(MethodsTable, RunsToItsTable) {
+  const TemporaryFolder folder;
+  ProceduralOptions options;
+  options.train_images = 250;
+  options.test_images = 50;
+  const DataSet data = make_procedural(options);
+  write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  write_cifar10_file(folder / "test_batch.bin", data.test);
+  const Outcome outcome = shell(methods_table(folder) + " --jobs 1");
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  const Outcome analysis = shell(fmt::format("{} {}/methods_table.py {}/runs --scale smoke",
+                                             GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
+  ASSERT_EQ(analysis.status, 0) << analysis.output;
+  EXPECT_THAT(analysis.output, ::testing::Not(HasSubstr("not finished")));
+  std::ifstream file(folder.path() / "runs" / "methods_table-smoke.summary.json");
+  const nlohmann::json summary = nlohmann::json::parse(file);
+  EXPECT_GE(summary.at("methods").size(), 12U);
+  EXPECT_TRUE(summary.at("missing").empty());
+  const std::int64_t epochs = summary.at("cells").at("dense").at("epochs");
+  for (const auto& [name, cell] : summary.at("cells").items()) {
+    SCOPED_TRACE(name);
+    // This scale is too small for equal epochs: pruning in rounds takes one at least in each, and
+    // growth one more stage where its few connections round down.
+    if (!name.starts_with("IMP") && !name.starts_with("growth")) {
+      EXPECT_EQ(cell.at("epochs").get<std::int64_t>(), epochs);
+    }
+    if (name != "dense") {
+      EXPECT_NEAR(cell.at("density").get<double>(), name.starts_with("small dense") ? 1 : 0.2,
+                  1e-3);
+      EXPECT_LT(cell.at("inference_flops").get<double>(), 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gcg
