@@ -101,6 +101,8 @@ class ImageNetTest(unittest.TestCase):
         self.assertFalse((self.out / "val").exists())
         (self.root / "labels").write_text("ILSVRC2012_val_00000001.JPEG dog\n")
         self.check_failed("labels: line 1: no image and class")
+        (self.root / "labels").write_bytes(b"\xff\xd8\xff\xe0")
+        self.check_failed("labels: line 1: no image and class")
 
     def test_hostile_members_are_errors(self):
         self.publish({"../n00000001.tar": b""}, VALIDATION)
