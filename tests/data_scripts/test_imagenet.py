@@ -43,7 +43,7 @@ class ImageNetTest(unittest.TestCase):
             archives.append({"name": name, "part": part, "bytes": len(content),
                              "md5": hashlib.md5(content).hexdigest()})
         (self.root / "m.json").write_text(json.dumps(
-            {"name": "imagenet", "licence": "yours", "citation": "c", "folder": ".", "archives": archives}))
+            {"name": "imagenet", "licence": "yours", "citation": "c", "folder": "imagenet", "archives": archives}))
 
     def lay_out(self):
         return run("imagenet.py", "--archives", self.root, "--labels", self.root / "labels", "--out", self.out,
