@@ -54,9 +54,10 @@ int run(std::span<const char* const> arguments) {
   };
   const gcg::LeftOut left_out = gcg::prepare_data(data, from, target, form, settings);
   line.end();
-  for (const auto& [part, list] : {std::pair{"train", &left_out.train}, {"test", &left_out.test}}) {
-    if (!list->empty()) {
-      fmt::print("{} damaged images were left out: {}\n", list->size(),
+  for (const auto& [part, errors] :
+       {std::pair{"train", &left_out.train}, {"test", &left_out.test}}) {
+    if (!errors->empty()) {
+      fmt::print("{} damaged images were left out: {}\n", errors->size(),
                  (target / fmt::format("{}.left_out.txt", part)).string());
     }
   }
