@@ -366,12 +366,16 @@ TEST(PreparedFile, AChangedBitAnywhereIsFound) {
         (i >= images_end && i < (images_end + 7) / 8 * 8)) {
       continue;
     }
-    std::vector<std::byte> bad = good;
-    bad[i] ^= std::byte{0x10};
-    write_file_atomically(path, bad);
+    const auto put = [&](std::byte byte) {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(i));
+      file.put(static_cast<char>(byte));
+    };
+    put(good[i] ^ std::byte{0x10});
     ASSERT_THAT(error_of([&] { PreparedFile(path).check_images(1); }),
                 HasSubstr(path.string() + ": byte "))
         << "byte " << i;
+    put(good[i]);
   }
 }
 
