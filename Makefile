@@ -74,6 +74,7 @@ data-tinyimagenet: data-programs ## fetch, verify and prepare TinyImageNet (237 
 
 data-imagenet: data-programs ## prepare your own ImageNet: ILSVRC=folder of the archives or of train/ and val/
 	@[ -n "$(ILSVRC)" ] || { echo "ILSVRC=FOLDER is missing: your ILSVRC2012 archives, or folders train/ and val/ (nothing is downloaded)"; exit 2; }
+	@[ -d '$(ILSVRC)/train' ] || [ -n "$(LABELS)" ] || { echo "LABELS=FILE is missing: the classes of the validation images, LOC_val_solution.csv"; exit 2; }
 	if [ ! -d '$(ILSVRC)/train' ]; then $(PYTHON) data_scripts/imagenet.py --archives '$(ILSVRC)' --labels '$(LABELS)' \
 	  $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/imagenet; fi
 	$(PREPARE) --data imagenet --from "$$([ -d '$(ILSVRC)/train' ] && echo '$(ILSVRC)' || echo $(DATA)/imagenet)" \

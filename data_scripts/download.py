@@ -8,7 +8,9 @@ goes on where it was. Nothing gets its final name before its digest is right.
 """
 
 import argparse
+import http.client
 import os
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +19,8 @@ from manifest import DataError, Lock, check_file, load, progress_line, run
 
 BLOCK = 1 << 18
 TIMEOUT_SECONDS = 60
+# What a mirror may do wrong, a URL of no known form included; other OSErrors are those of the disk here.
+MIRROR_ERRORS = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, TimeoutError, ConnectionError, ValueError)
 
 
 def mirrors_of(archive):
@@ -67,8 +71,8 @@ def fetch_archive(archive, folder):
         try:
             fetch_url(url, part, archive["bytes"])
             check_file(part, archive)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            failures.append(f"{url}: {getattr(error, 'reason', error)}")
+        except MIRROR_ERRORS as error:
+            failures.append(f"{url}: {getattr(error, 'reason', None) or error or type(error).__name__}")
             continue
         except DataError as error:
             # What has the wrong content is of no use to the next mirror; what is short is.
@@ -79,7 +83,7 @@ def fetch_archive(archive, folder):
         os.replace(part, target)
         return target
     raise DataError(target, "no mirror has it:\n  " + "\n  ".join(failures or ["the manifest names none"]),
-                    "set GCG_MIRROR to another source, or put the file there yourself")
+                    "set GCG_MIRROR to another source (http://..., https://..., file:///folder), or put the file there yourself")
 
 
 def download(manifest, folder):

@@ -74,7 +74,12 @@ int run(std::span<const char* const> arguments) {
   if (manifest.empty()) {
     return 0;
   }
-  const std::vector<std::string> found = deviations(facts, gcg::read_expected(manifest));
+  const gcg::ExpectedFacts expected = gcg::read_expected(manifest);
+  if (!expected.train_counts && !expected.test_counts && !expected.train_statistics) {
+    fmt::print("{} says nothing of labels and channels\n", manifest);
+    return 0;
+  }
+  const std::vector<std::string> found = deviations(facts, expected);
   for (const std::string& deviation : found) {
     fmt::print("not as in the manifest: {}\n", deviation);
   }

@@ -1,9 +1,9 @@
 // From the publisher's files to the prepared form that runs map into memory.
 #include <fmt/format.h>
 
-#include <mutex>
+#include <filesystem>
+#include <utility>
 
-#include "base/file.h"
 #include "base/progress.h"
 #include "command.h"
 #include "data/parallel.h"
@@ -36,7 +36,7 @@ int run(std::span<const char* const> arguments) {
   list.add("quality", quality, {1, 100}, "imagenet: of the JPEG files then written");
   list.add("threads", settings.threads, {1, 1024}, "threads; no effect on the result");
   list.add("skip-damaged", settings.skip_damaged,
-           "leave damaged images out and list them in TO/left_out.txt: on or off");
+           "leave damaged images out and list them in TO/SPLIT.left_out.txt: on or off");
   if (!gcg::read_arguments(arguments, kAbout, list)) {
     return 0;
   }
@@ -52,16 +52,14 @@ int run(std::span<const char* const> arguments) {
     line.show(fmt::format("{}: {} of {} images", data, done, all),
               static_cast<double>(done) / static_cast<double>(all));
   };
-  const auto damaged = gcg::prepare_data(data, from, target, form, settings);
+  const gcg::LeftOut left_out = gcg::prepare_data(data, from, target, form, settings);
   line.end();
-  if (!damaged.empty()) {
-    std::string text;
-    for (const gcg::DamagedImage& image : damaged) {
-      text += fmt::format("{}: {}\n", image.name, image.problem);
+  for (const auto& [part, errors] :
+       {std::pair{"train", &left_out.train}, {"test", &left_out.test}}) {
+    if (!errors->empty()) {
+      fmt::print("{} damaged images were left out: {}\n", errors->size(),
+                 (target / fmt::format("{}.left_out.txt", part)).string());
     }
-    gcg::write_file_atomically(target / "left_out.txt", std::string_view(text));
-    fmt::print("{} damaged images were left out: {}\n", damaged.size(),
-               (target / "left_out.txt").string());
   }
   fmt::print("{}\n{}\n", (target / "train.images").string(), (target / "test.images").string());
   return 0;

@@ -17,6 +17,23 @@ class DataError(Exception):
         super().__init__(f"{where}: {problem}" + (f"\n  remedy: {remedy}" if remedy else ""))
 
 
+def check_form(manifest):
+    """Raises an error of Python's that says what is missing or wrong."""
+    for key in ("name", "licence", "citation", "archives", "folder"):
+        manifest[key]
+    names = [manifest["folder"]]
+    for archive in manifest["archives"]:
+        if not {"sha256", "md5"} & set(archive):
+            raise ValueError(f"archive {archive['name']} has no digest (sha256 or md5)")
+        names.append(archive["name"])
+    for name in names:
+        if not name or "/" in name or name.startswith("."):
+            raise ValueError(f"'{name}' is no name of an archive or a folder")
+    for facts in (*manifest["archives"], *manifest.get("files", {}).values()):
+        if not isinstance(facts["bytes"], int):
+            raise ValueError(f"'{facts['bytes']}' is no number of bytes")
+
+
 def load(source):
     """The manifest of a data set's name ("cifar10") or of a file."""
     path = Path(source)
@@ -28,17 +45,12 @@ def load(source):
         raise DataError(path, f"cannot read the manifest: {error.strerror}", "check the path") from error
     except ValueError as error:
         raise DataError(path, f"no JSON: {error}") from error
-    for key in ("name", "licence", "citation", "archives", "folder"):
-        if key not in manifest:
-            raise DataError(path, f"the manifest has no '{key}'")
-    for archive in manifest["archives"]:
-        for key in ("name", "bytes"):
-            if key not in archive:
-                raise DataError(path, f"an archive has no '{key}'")
-        if "/" in archive["name"] or archive["name"].startswith("."):
-            raise DataError(path, f"'{archive['name']}' is no name of an archive")
-        if not {"sha256", "md5"} & set(archive):
-            raise DataError(path, f"archive {archive['name']} has no digest (sha256 or md5)")
+    try:
+        check_form(manifest)
+    except KeyError as error:
+        raise DataError(path, f"the manifest or a part of it has no {error}") from error
+    except (TypeError, AttributeError, ValueError) as error:
+        raise DataError(path, f"no manifest: {error}", "compare it with those in data_scripts/manifests") from error
     return manifest
 
 
@@ -109,6 +121,6 @@ def run(main):
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"error: {error.filename or 'disk'}: {error.strerror}\n"
+        print(f"error: {error.filename or 'disk'}: {error.strerror or error}\n"
               "  remedy: the same command goes on where it was, once the reason is gone", file=sys.stderr)
     sys.exit(1)

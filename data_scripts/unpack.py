@@ -8,6 +8,8 @@ the folder is renamed: what has its final name is whole.
 """
 
 import argparse
+import gzip
+import lzma
 import os
 import shutil
 import tarfile
@@ -17,6 +19,10 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from manifest import DataError, Lock, check_file, load, run
+
+# What the libraries raise for archives that are damaged, encrypted or packed by a method they do not know.
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError,
+           ValueError)
 
 
 def safe_parts(archive, name):
@@ -70,7 +76,7 @@ def unpack_archive(path, folder, most_bytes):
             unpack_zip(path, target)
         else:
             unpack_tar(path, target)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise DataError(path, f"cannot be unpacked: {error}", "fetch it again") from error
 
 

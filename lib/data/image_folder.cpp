@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -234,7 +235,7 @@ std::string listing_digest(const fs::path& folder, const ImageLists& lists) {
 }
 
 ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
-                      std::vector<DamagedImage>* damaged) {
+                      std::vector<std::string>* left_out) {
   if (shape.channels != 3) {
     throw Error("decode_files", fmt::format("{} channels asked for, not 3", shape.channels));
   }
@@ -262,7 +263,7 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
         }
       }
     } catch (const Error& error) {
-      if (damaged == nullptr) {
+      if (left_out == nullptr) {
         throw;
       }
       problems[index] = error.what();
@@ -271,7 +272,7 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
   std::size_t kept = 0;
   for (std::size_t i = 0; i < problems.size(); ++i) {
     if (!problems[i].empty()) {
-      damaged->push_back({list.files[i].string(), problems[i]});
+      left_out->push_back(std::move(problems[i]));
       continue;
     }
     if (kept != i) {
@@ -286,15 +287,15 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
   return images;
 }
 
-DataSet read_tinyimagenet(const fs::path& folder, std::int64_t threads,
-                          std::vector<DamagedImage>* damaged) {
+DataSet read_tinyimagenet(const fs::path& folder, std::int64_t threads, LeftOut* left_out) {
   const ImageLists lists = list_tinyimagenet(folder);
   DataSet data;
   data.name = "tinyimagenet";
   data.classes = std::ssize(lists.classes);
   data.class_names = lists.classes;
-  data.train = decode_files(lists.train, {3, 64, 64}, threads, damaged);
-  data.test = decode_files(lists.test, {3, 64, 64}, threads, damaged);
+  data.train =
+      decode_files(lists.train, {3, 64, 64}, threads, left_out ? &left_out->train : nullptr);
+  data.test = decode_files(lists.test, {3, 64, 64}, threads, left_out ? &left_out->test : nullptr);
   data.digest = data_digest(data.train, data.test);
   return data;
 }

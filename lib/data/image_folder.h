@@ -40,21 +40,21 @@ ImageLists list_tinyimagenet(const std::filesystem::path& folder);
 /// are not read at every start of a run. The prepared form has a digest of its content.
 std::string listing_digest(const std::filesystem::path& folder, const ImageLists& lists);
 
-/// An image that was left out, and the text of its error.
-struct DamagedImage {
-  std::string name;
-  std::string problem;
+/// The errors of damaged images that were left out, by split; each names its file.
+struct LeftOut {
+  std::vector<std::string> train;
+  std::vector<std::string> test;
 };
 
 /// Decodes files into raw pixels, all of one shape (3 channels), on this many threads. A damaged
-/// file or another shape is an Error; if `damaged` is not null it is left out and listed there
-/// instead.
+/// file or another shape is an Error; if `left_out` is not null the image is left out and its error
+/// listed there instead.
 ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
-                      std::vector<DamagedImage>* damaged = nullptr);
+                      std::vector<std::string>* left_out = nullptr);
 
 /// TinyImageNet as raw pixels of 3x64x64.
 DataSet read_tinyimagenet(const std::filesystem::path& folder, std::int64_t threads,
-                          std::vector<DamagedImage>* damaged = nullptr);
+                          LeftOut* left_out = nullptr);
 
 /// How encoded images are used: random-resized crops and mirrored in training, no padding,
 /// normalised by the published statistics of ImageNet's training images.

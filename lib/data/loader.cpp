@@ -44,12 +44,19 @@ Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads
     slot.labels.resize(static_cast<std::size_t>(most));
   }
   free_until_ = plan_.first_batch + slots;
-  for (std::int64_t t = 0; t < threads; ++t) {
-    threads_.emplace_back([this] { work(); });
+  try {
+    for (std::int64_t t = 0; t < threads; ++t) {
+      threads_.emplace_back([this] { work(); });
+    }
+  } catch (...) {
+    stop();  // those that could be started
+    throw;
   }
 }
 
-Loader::~Loader() {
+Loader::~Loader() { stop(); }
+
+void Loader::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

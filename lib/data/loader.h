@@ -61,6 +61,7 @@ class Loader {
   };
 
   void work();
+  void stop();
   bool take(Piece& piece);
   void make(const Piece& piece, SampleMaker::Scratch& scratch);
   [[nodiscard]] std::int64_t size_of(std::int64_t batch) const;

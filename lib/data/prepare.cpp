@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <fstream>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -109,23 +110,45 @@ void complete(AppendFile& file, const PreparedSplit& split, const PrepareJournal
   file.write_front(std::as_bytes(std::span(&header, 1)));
 }
 
-std::vector<DamagedImage> left_out(const PrepareJournal& journal) {
-  std::vector<DamagedImage> damaged;
-  for (std::size_t i = 0; i < journal.lines.size(); ++i) {
-    if (!journal.lines[i].problem.empty()) {
-      damaged.push_back({fmt::format("image {}", i), journal.lines[i].problem});
+std::vector<std::string> lines_left_out(const PreparedSplit& split, const PrepareJournal& journal) {
+  std::vector<std::string> lines;
+  for (const std::string& problem : split.left_out) {
+    lines.push_back(one_line(problem));
+  }
+  for (const JournalLine& line : journal.lines) {
+    if (!line.problem.empty()) {
+      lines.push_back(line.problem);
     }
   }
-  return damaged;
+  return lines;
+}
+
+void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
+  if (lines.empty()) {
+    fs::remove(path);  // of a split prepared before
+    return;
+  }
+  write_file_atomically(path, std::string_view(fmt::format("{}\n", fmt::join(lines, "\n"))));
+}
+
+/// None if there is no such file.
+std::vector<std::string> read_lines(const fs::path& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+  }
+  return lines;
 }
 
 }  // namespace
 
-std::vector<DamagedImage> write_prepared(const fs::path& folder, const PreparedSplit& split,
-                                         const PrepareSettings& settings) {
+std::vector<std::string> write_prepared(const fs::path& folder, const PreparedSplit& split,
+                                        const PrepareSettings& settings) {
   const fs::path path = prepared_path(folder, split.split);
+  const fs::path list_path = folder / fmt::format("{}.left_out.txt", split.split);
   if (fs::exists(path) && PreparedFile(path).header().source_digest == sha256(split.source)) {
-    return {};
+    return read_lines(list_path);
   }
   const fs::path partial = path.string() + ".partial";
   const fs::path journal_path = path.string() + ".journal";
@@ -159,9 +182,12 @@ std::vector<DamagedImage> write_prepared(const fs::path& folder, const PreparedS
   settings.progress(count, count);
   complete(file, split, journal);
   file.flush();
+  // First the list: a finished file is not looked at again.
+  std::vector<std::string> lines = lines_left_out(split, journal);
+  write_lines(list_path, lines);
   replace_file(path, [&](const fs::path& temporary) { fs::rename(partial, temporary); });
   fs::remove(journal_path);
-  return left_out(journal);
+  return lines;
 }
 
 std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::string& where,
@@ -186,68 +212,67 @@ std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::
 
 namespace {
 
-void prepare_raw(const std::string& name, const DataSet& data, const fs::path& to,
-                 const PrepareSettings& settings) {
-  for (const auto& [part, images] : {std::pair{"train", &data.train}, {"test", &data.test}}) {
+LeftOut prepare_raw(const std::string& name, const DataSet& data, const LeftOut& left_out,
+                    const fs::path& to, const PrepareSettings& settings) {
+  const auto write = [&](const std::string& part, const ImageSet& images,
+                         const std::vector<std::string>& damaged) {
     PreparedSplit split;
     split.name = name;
     split.split = part;
-    split.shape = images->shape;
+    split.shape = images.shape;
     split.classes = data.class_names;
     for (auto c = std::ssize(split.classes); c < data.classes; ++c) {
       split.classes.push_back(std::to_string(c));
     }
-    split.labels = images->labels;
+    split.labels = images.labels;
     split.set_digest = digest_of_hex(data.digest);
     split.source = fmt::format("raw {} {}", part, data.digest);
-    const std::span<const std::byte> pixels = std::as_bytes(images->raw_pixels());
-    const auto elements = static_cast<std::size_t>(images->shape.elements());
+    split.left_out = damaged;
+    const std::span<const std::byte> pixels = std::as_bytes(images.raw_pixels());
+    const auto elements = static_cast<std::size_t>(images.shape.elements());
     split.image = [pixels, elements](std::int64_t i) {
       const auto image = pixels.subspan(static_cast<std::size_t>(i) * elements, elements);
       return std::vector<std::byte>(image.begin(), image.end());
     };
-    write_prepared(to, split, settings);
-  }
+    return write_prepared(to, split, settings);
+  };
+  return {write("train", data.train, left_out.train), write("test", data.test, left_out.test)};
 }
 
-std::vector<DamagedImage> prepare_encoded(const std::string& name, const fs::path& from,
-                                          const fs::path& to, const EncodedForm& form,
-                                          const PrepareSettings& settings) {
+LeftOut prepare_encoded(const std::string& name, const fs::path& from, const fs::path& to,
+                        const EncodedForm& form, const PrepareSettings& settings) {
   const ImageLists lists = list_image_folder(from);
-  const std::string listing = listing_digest(from, lists);
-  std::vector<DamagedImage> damaged;
-  for (const auto& [part, list] : {std::pair{"train", &lists.train}, {"test", &lists.test}}) {
+  const std::string making =
+      fmt::format("{} short side {} quality {}{}", listing_digest(from, lists), form.short_side,
+                  form.quality, settings.skip_damaged ? " without damaged" : "");
+  const auto write = [&](const std::string& part, const ImageList& list) {
     PreparedSplit split;
     split.name = name;
     split.split = part;
     split.encoded = true;
     split.classes = lists.classes;
-    split.labels = list->labels;
-    split.source =
-        fmt::format("encoded {} {} short side {} quality {}{}", part, listing, form.short_side,
-                    form.quality, settings.skip_damaged ? " without damaged" : "");
-    const std::vector<fs::path>& files = list->files;
-    split.image = [&files, &form](std::int64_t i) {
-      const fs::path& file = files[static_cast<std::size_t>(i)];
+    split.labels = list.labels;
+    split.set_digest = sha256(making);
+    split.source = fmt::format("encoded {} {}", part, making);
+    split.image = [&](std::int64_t i) {
+      const fs::path& file = list.files[static_cast<std::size_t>(i)];
       return stored_form(read_file(file), file.string(), form);
     };
-    const std::vector<DamagedImage> found = write_prepared(to, split, settings);
-    damaged.insert(damaged.end(), found.begin(), found.end());
-  }
-  return damaged;
+    return write_prepared(to, split, settings);
+  };
+  return {write("train", lists.train), write("test", lists.test)};
 }
 
 }  // namespace
 
-std::vector<DamagedImage> prepare_data(const std::string& name, const fs::path& from,
-                                       const fs::path& to, const EncodedForm& form,
-                                       const PrepareSettings& settings) {
+LeftOut prepare_data(const std::string& name, const fs::path& from, const fs::path& to,
+                     const EncodedForm& form, const PrepareSettings& settings) {
   make_writable_folder(to);
   const FolderLock lock(to);
   if (name == "imagenet") {
     return prepare_encoded(name, from, to, form, settings);
   }
-  std::vector<DamagedImage> damaged;
+  LeftOut left_out;
   DataSet data;
   if (name == "cifar10") {
     data = read_cifar10(from);
@@ -256,13 +281,12 @@ std::vector<DamagedImage> prepare_data(const std::string& name, const fs::path& 
   } else if (name == "cifar100-coarse") {
     data = read_cifar100(from, Cifar100Labels::coarse);
   } else if (name == "tinyimagenet") {
-    data = read_tinyimagenet(from, settings.threads, settings.skip_damaged ? &damaged : nullptr);
+    data = read_tinyimagenet(from, settings.threads, settings.skip_damaged ? &left_out : nullptr);
   } else {
     throw UsageError("--data", fmt::format("'{}' cannot be prepared", name),
                      "choose cifar10, cifar100-fine, cifar100-coarse, tinyimagenet or imagenet");
   }
-  prepare_raw(name, data, to, settings);
-  return damaged;
+  return prepare_raw(name, data, left_out, to, settings);
 }
 
 }  // namespace gcg

@@ -21,6 +21,7 @@ struct PreparedSplit {
   Shape shape;                       ///< of raw images
   std::vector<std::string> classes;  ///< names by label
   std::vector<std::int32_t> labels;  ///< one an image
+  /// The same in both splits of a set: files of different makings are not taken for one set.
   Digest set_digest{};
   /// Everything the content depends on, on one line: a file begun for another source or with other
   /// settings is begun anew.
@@ -28,6 +29,7 @@ struct PreparedSplit {
   /// The bytes of an image as they are stored; called from many threads, more than once after an
   /// interruption.
   std::function<std::vector<std::byte>(std::int64_t)> image;
+  std::vector<std::string> left_out;  ///< errors of images that the reader left out already
 };
 
 struct PrepareSettings {
@@ -36,15 +38,16 @@ struct PrepareSettings {
   std::function<void(std::int64_t done, std::int64_t all)> progress = [](auto, auto) {};
 };
 
-/// Writes FOLDER/SPLIT.images and returns the images that were left out. Images are made in
+/// Writes FOLDER/SPLIT.images, and SPLIT.left_out.txt if images were left out: their errors, a line
+/// each, which are returned too. Images are made in
 /// parallel and written in order to SPLIT.images.partial, with a line of SPLIT.images.journal for
 /// each once they are on the disk; when all are there the file is completed, flushed and renamed.
 /// After an interruption, a full disk included, the same call goes on behind the last whole image.
 /// A finished file of the same source is left as it is. The caller holds a FolderLock on the
 /// folder. Errors: no image left, what `image` throws, what the disk says.
-std::vector<DamagedImage> write_prepared(const std::filesystem::path& folder,
-                                         const PreparedSplit& split,
-                                         const PrepareSettings& settings);
+std::vector<std::string> write_prepared(const std::filesystem::path& folder,
+                                        const PreparedSplit& split,
+                                        const PrepareSettings& settings);
 
 /// How the encoded images of a set are stored.
 struct EncodedForm {
@@ -59,9 +62,9 @@ std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::
 
 /// Prepares a data set under `name` (a row of the data table, cifar100 as cifar100-fine or
 /// cifar100-coarse) from the publisher's files in `from`. Locks the folder `to`: a second process
-/// that prepares there is told so. Returns the images that were left out.
-std::vector<DamagedImage> prepare_data(const std::string& name, const std::filesystem::path& from,
-                                       const std::filesystem::path& to, const EncodedForm& form,
-                                       const PrepareSettings& settings);
+/// that prepares there is told so. Returns the errors of the images that were left out.
+LeftOut prepare_data(const std::string& name, const std::filesystem::path& from,
+                     const std::filesystem::path& to, const EncodedForm& form,
+                     const PrepareSettings& settings);
 
 }  // namespace gcg

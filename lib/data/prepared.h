@@ -38,7 +38,7 @@ struct PreparedHeader {
   std::int64_t width = 0;
   std::int64_t image_bytes = 0;  ///< all images together
   std::int64_t name_bytes = 0;   ///< names of the classes
-  Digest set_digest{};           ///< of the data set it was made from (raw pixels), else zeros
+  Digest set_digest{};           ///< the same in both splits of a set; of raw pixels: data_digest()
   Digest source_digest{};        ///< SHA-256 of what it was made from (PreparedSplit::source)
   Digest table_digest{};         ///< SHA-256 of table and names
   Digest header_digest{};        ///< SHA-256 of all members before

@@ -19,7 +19,12 @@ namespace {
 
 std::shared_ptr<const PreparedFile> open_split(const fs::path& folder, std::string_view name,
                                                std::string_view split) {
-  auto file = std::make_shared<const PreparedFile>(prepared_path(folder, split));
+  const fs::path path = prepared_path(folder, split);
+  if (std::error_code error; !fs::exists(path, error)) {
+    throw Error(path.string(), "the file is missing: the data set is prepared in part only",
+                "run gcg_data_prepare again, it goes on where it was");
+  }
+  auto file = std::make_shared<const PreparedFile>(path);
   if (file->name() != name || file->split() != split) {
     throw Error(file->path().string(),
                 fmt::format("holds '{}', part '{}', not '{}', part '{}'", file->name(),

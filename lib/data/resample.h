@@ -29,8 +29,8 @@ struct ResampleScratch {
 };
 
 /// Resamples a region of the image to `width` x `height` pixels, rows first, and hands each
-/// finished row to `take(y, row)`: row [width][4] floats in [0, 255], the fourth one unused. The
-/// same bits on every processor.
+/// finished row to `take(y, row)`: row [3][width] floats in [0, 255]. The same bits on every
+/// processor.
 template <typename Take>
 void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
               ResampleScratch& scratch, Take take);

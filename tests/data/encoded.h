@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string_view>
 #include <vector>
 
@@ -91,7 +92,9 @@ inline std::vector<std::byte> jpeg_file(const RgbImage& image, const JpegKind& k
 
 inline void write_image(const std::filesystem::path& path, const RgbImage& image) {
   std::filesystem::create_directories(path.parent_path());
-  write_file_atomically(path, jpeg_file(image));
+  const std::vector<std::byte> file = jpeg_file(image);
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(file.data()), std::ssize(file));
 }
 
 /// Largest difference of two images' values; 256 if their sizes differ.

@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <numeric>
+#include <system_error>
 
 #include "data/batches.h"
 #include "data/encoded.h"
@@ -108,6 +112,31 @@ TEST(Loader, TellsTheErrorOfTheFirstImageThatCannotBeMadeWithItsBatch) {
                 HasSubstr(data.train.files.at(45).string() + ": byte 0: neither a JPEG nor a PNG"));
   }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(Loader, EndsTheThreadsThatCouldBeStartedIfNotAllCould) {
+  const ImageSet images = raw_images(64);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  LoaderPlan plan;
+  plan.positions = {0, 1, 2};
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  // Room for some stacks, but not for a thousand.
+  const rlimit small{static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE)) + (rlim_t{64} << 20),
+                     before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &small), 0);
+  bool failed = false;
+  try {
+    const Loader loader(samples, plan, 1000);
+  } catch (const std::system_error&) {
+    failed = true;
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_TRUE(failed);
+}
+#endif
 
 TEST(Loader, HasNoBatchBehindTheLast) {
   const ImageSet images = raw_images(20);

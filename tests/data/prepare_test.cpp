@@ -30,7 +30,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 std::vector<std::byte> bytes_of(const std::string& text) {
   const auto bytes = std::as_bytes(std::span(text));
@@ -205,14 +204,33 @@ TEST(Prepare, DamagedImagesAreLeftOutAndListedIfAskedFor) {
   EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, settings); }),
               HasSubstr("file 0: damaged"));
   settings.skip_damaged = true;
-  const std::vector<DamagedImage> damaged = write_prepared(folder.path(), split, settings);
-  ASSERT_THAT(damaged, SizeIs(2));
-  EXPECT_THAT(damaged[1].problem, HasSubstr("file 130: damaged"));
+  const std::vector<std::string> damaged = write_prepared(folder.path(), split, settings);
+  EXPECT_THAT(damaged, ElementsAre("file 0: damaged", "file 130: damaged"));
   const PreparedFile file(prepared_path(folder.path(), "train"));
   ASSERT_EQ(file.size(), 198);
   EXPECT_EQ(text_of(file.image(0)), text_of(image(1)));
   EXPECT_EQ(file.label(0), 1);
   EXPECT_EQ(text_of(file.image(197)), text_of(image(199)));
+}
+
+TEST(Prepare, TheListOfWhatWasLeftOutStaysWithTheFile) {
+  const TemporaryFolder folder;
+  PreparedSplit split = text_split(3);
+  const auto image = split.image;
+  split.left_out = {"by the reader: damaged\n  remedy: none"};
+  split.image = [&](std::int64_t i) { return i == 1 ? throw Error("here", "damaged") : image(i); };
+  PrepareSettings settings;
+  settings.skip_damaged = true;
+  const auto is_the_list = ElementsAre("by the reader: damaged   remedy: none", "here: damaged");
+  EXPECT_THAT(write_prepared(folder.path(), split, settings), is_the_list);
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("train.images", "train.left_out.txt"));
+  // Another split was interrupted: this one is not made again, but its list is not lost.
+  EXPECT_THAT(write_prepared(folder.path(), split, settings), is_the_list);
+  // Now the images were mended.
+  PreparedSplit mended = text_split(3);
+  mended.source = "test 2";
+  EXPECT_THAT(write_prepared(folder.path(), mended, settings), IsEmpty());
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("train.images"));
 }
 
 TEST(Prepare, NothingLeftIsAnError) {
@@ -323,9 +341,9 @@ TEST(PrepareData, DamagedFilesAreLeftOutOfAnEncodedSetIfAskedFor) {
       error_of([&] { prepare_data("imagenet", folder.path(), folder / "to", {}, settings); }),
       HasSubstr(damaged.string() + ": byte "));
   settings.skip_damaged = true;
-  const auto list = prepare_data("imagenet", folder.path(), folder / "to", {}, settings);
-  ASSERT_THAT(list, SizeIs(1));
-  EXPECT_THAT(list[0].problem, HasSubstr(damaged.string()));
+  const LeftOut list = prepare_data("imagenet", folder.path(), folder / "to", {}, settings);
+  EXPECT_THAT(list.train, IsEmpty());
+  EXPECT_THAT(list.test, ElementsAre(HasSubstr(damaged.string())));
   EXPECT_EQ(open_prepared(folder / "to", "imagenet", 32).test.size(), 5);
 }
 
@@ -348,12 +366,16 @@ TEST(PreparedFile, AChangedBitAnywhereIsFound) {
         (i >= images_end && i < (images_end + 7) / 8 * 8)) {
       continue;
     }
-    std::vector<std::byte> bad = good;
-    bad[i] ^= std::byte{0x10};
-    write_file_atomically(path, bad);
+    const auto put = [&](std::byte byte) {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(i));
+      file.put(static_cast<char>(byte));
+    };
+    put(good[i] ^ std::byte{0x10});
     ASSERT_THAT(error_of([&] { PreparedFile(path).check_images(1); }),
                 HasSubstr(path.string() + ": byte "))
         << "byte " << i;
+    put(good[i]);
   }
 }
 
@@ -385,8 +407,21 @@ TEST(OpenPrepared, FilesMustBeWhatIsAskedForAndBelongTogether) {
   EXPECT_THAT(error_of([&] { open_prepared(folder / "a/prepared", "cifar10", 0); }),
               HasSubstr("were not prepared together"));
   fs::remove(folder / "a/prepared/test.images");
-  EXPECT_THAT(error_of([&] { open_prepared(folder / "a/prepared", "cifar10", 0); }),
-              HasSubstr("test.images"));
+  EXPECT_THAT(
+      error_of([&] { open_prepared(folder / "a/prepared", "cifar10", 0); }),
+      AllOf(HasSubstr("test.images: the file is missing"), HasSubstr("goes on where it was")));
+}
+
+TEST(OpenPrepared, EncodedFilesOfDifferentMakingsDoNotBelongTogether) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 3);
+  prepare_data("imagenet", folder.path(), folder / "to", {}, {});
+  const std::vector<std::byte> test_before = read_file(prepared_path(folder / "to", "test"));
+  prepare_data("imagenet", folder.path(), folder / "to", {20, 90}, {});
+  // As if the second preparation had been interrupted between the splits.
+  write_file_atomically(prepared_path(folder / "to", "test"), test_before);
+  EXPECT_THAT(error_of([&] { open_prepared(folder / "to", "imagenet", 32); }),
+              HasSubstr("were not prepared together"));
 }
 
 }  // namespace

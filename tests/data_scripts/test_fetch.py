@@ -6,8 +6,10 @@ import io
 import json
 import resource
 import signal
+import socket
 import tarfile
 import tempfile
+import threading
 import unittest
 import zipfile
 from pathlib import Path
@@ -149,6 +151,25 @@ class FetchTest(unittest.TestCase):
             self.publish(tar_bytes(FILES), mirrors=[mirror.url, "file:///nowhere"])
             self.check_failed(self.fetch(), "no mirror has it", "Not Found", "/nowhere", "GCG_MIRROR")
 
+    def test_mirror_that_is_no_url_is_told(self):
+        self.check_failed(self.fetch(str(self.source)), "unknown url type", "file:///folder")
+
+    def test_mirror_that_speaks_another_protocol_is_passed_over(self):
+        with socket.create_server(("127.0.0.1", 0)) as server, Mirror(self.source) as good:
+            def answer():
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"220 mail server\r\n")
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            self.publish(tar_bytes(FILES), mirrors=[f"http://127.0.0.1:{server.getsockname()[1]}", good.url])
+            status, output = self.fetch()
+            thread.join()
+        self.assertEqual(status, 0, output)
+        self.check_unpacked()
+
     def test_wrong_digest_is_an_error_and_nothing_is_unpacked(self):
         good = (self.source / "set.tar.gz").read_bytes()
         (self.source / "set.tar.gz").write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
@@ -190,6 +211,15 @@ class FetchTest(unittest.TestCase):
         self.check_failed(self.fetch(f"file://{self.source}"), "outside of the folder")
         self.assertFalse((self.root / "outside").exists())
 
+    def test_archives_that_cannot_be_unpacked_are_errors(self):
+        encrypted = bytearray(zip_bytes(FILES))
+        encrypted[6] |= 1  # the flag, before the file and in the directory behind the files
+        encrypted[encrypted.index(b"PK\1\2") + 8] |= 1
+        self.publish(bytes(encrypted), "set.zip")
+        self.check_failed(self.fetch(f"file://{self.source}"), "set.zip: cannot be unpacked", "encrypted")
+        self.publish(tar_bytes(FILES)[:100])
+        self.check_failed(self.fetch(f"file://{self.source}"), "set.tar.gz: cannot be unpacked")
+
     def test_archive_larger_than_allowed_is_an_error(self):
         self.publish(tar_bytes(FILES), unpacked_bytes_at_most=250)
         self.check_failed(self.fetch(f"file://{self.source}"), "more bytes than the manifest allows")
@@ -219,6 +249,17 @@ class FetchTest(unittest.TestCase):
         self.check_failed(self.fetch(), "has no digest")
         self.publish(tar_bytes(FILES), archives=[{"name": "../x", "bytes": 1, "md5": "0"}])
         self.check_failed(self.fetch(), "is no name of an archive")
+        for changes, text in (({"folder": "../set"}, "'../set' is no name"), ({"folder": ""}, "'' is no name"),
+                              ({"archives": ["x"]}, "no manifest"), ({"archives": [{"bytes": 1, "md5": "0"}]}, "has no 'name'"),
+                              ({"archives": [{"name": "x", "bytes": "1", "md5": "0"}]}, "'1' is no number of bytes"),
+                              ({"files": {"a": 1}}, "no manifest")):
+            with self.subTest(text):
+                self.publish(tar_bytes(FILES))
+                self.manifest.write_text(json.dumps({**json.loads(self.manifest.read_text()), **changes}))
+                self.check_failed(self.fetch(), text)
+        for text in ("[]", "3", '"name"', "null"):
+            self.manifest.write_text(text)
+            self.check_failed(self.fetch(), "set.json: no manifest")
         status, output = run("fetch.py", "nothing", "--out", self.out)
         self.assertEqual(status, 1)
         self.assertIn("nothing.json: cannot read the manifest", output)

@@ -43,7 +43,7 @@ class ImageNetTest(unittest.TestCase):
             archives.append({"name": name, "part": part, "bytes": len(content),
                              "md5": hashlib.md5(content).hexdigest()})
         (self.root / "m.json").write_text(json.dumps(
-            {"name": "imagenet", "licence": "yours", "citation": "c", "folder": ".", "archives": archives}))
+            {"name": "imagenet", "licence": "yours", "citation": "c", "folder": "imagenet", "archives": archives}))
 
     def lay_out(self):
         return run("imagenet.py", "--archives", self.root, "--labels", self.root / "labels", "--out", self.out,
@@ -100,6 +100,8 @@ class ImageNetTest(unittest.TestCase):
         self.check_failed("1 images of the list of labels are missing, ILSVRC2012_val_00000003 first")
         self.assertFalse((self.out / "val").exists())
         (self.root / "labels").write_text("ILSVRC2012_val_00000001.JPEG dog\n")
+        self.check_failed("labels: line 1: no image and class")
+        (self.root / "labels").write_bytes(b"\xff\xd8\xff\xe0")
         self.check_failed("labels: line 1: no image and class")
 
     def test_hostile_members_are_errors(self):

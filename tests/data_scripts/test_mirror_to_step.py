@@ -55,11 +55,11 @@ class MirrorToStep(unittest.TestCase):
         self.assertIn("0 images of test are in train too", output)
         return re.search(r"digest ([0-9a-f]{64})", output)[1]
 
-    def train(self, name, folder, *arguments, network="resnet8", width=4):
+    def train(self, name, folder, *arguments):
         """One epoch of a small dense network: digest of the data and training loss of the run file."""
         out = self.root / "runs"
         shutil.rmtree(out, ignore_errors=True)
-        status, output = program(RUN, "--method", "dense", "--network", network, "--width", width, "--epochs", 1, "--data",
+        status, output = program(RUN, "--method", "dense", "--network", "resnet8", "--width", 4, "--epochs", 1, "--data",
                                  name, "--data-dir", folder, "--out", out, *arguments)
         self.assertEqual(status, 0, output)
         self.assertRegex(output, r"[0-9.]+ % of training waiting for data")
@@ -94,7 +94,7 @@ class MirrorToStep(unittest.TestCase):
         folder = self.fetch("tinyimagenet", DATA / "mirror" / "tiny-imagenet-200.zip")
         self.prepare("tinyimagenet", folder)
         digest = self.digest_by_check("tinyimagenet", folder)
-        self.assertEqual(self.train("tinyimagenet", folder, network="lenet5", width=0)[0], digest)
+        self.assertEqual(self.train("tinyimagenet", folder)[0], digest)
         shutil.rmtree(folder / "prepared")
         self.assertEqual(self.digest_by_check("tinyimagenet", folder), digest, "of the JPEG files themselves")
 
