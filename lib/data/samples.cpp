@@ -134,18 +134,18 @@ SampleMaker::SampleMaker(const ImageSet& images, const ChannelStatistics& statis
     : images_(images), stream_(seed, "augmentation") {
   const auto channels = static_cast<std::size_t>(images.shape.channels);
   if (statistics.mean.size() != channels || statistics.deviation.size() != channels) {
-    throw Error("BatchMaker", fmt::format("statistics of {} channels for images of {}",
+    throw Error("SampleMaker", fmt::format("statistics of {} channels for images of {}",
                                           statistics.mean.size(), channels));
   }
   if (!images.encoded()) {
     pixels_ = images.raw_pixels();
     if (std::ssize(pixels_) != images.size() * images.shape.elements()) {
-      throw Error("BatchMaker",
+      throw Error("SampleMaker",
                   fmt::format("{} bytes of pixels are not {} images of {}", pixels_.size(),
                               images.size(), images.shape.elements()));
     }
   } else if (channels != 3) {
-    throw Error("BatchMaker", fmt::format("encoded images have 3 channels, not {}", channels));
+    throw Error("SampleMaker", fmt::format("encoded images have 3 channels, not {}", channels));
   }
   for (std::size_t c = 0; c < channels; ++c) {
     scale_.push_back(1 / (255 * statistics.deviation[c]));
@@ -157,26 +157,26 @@ void SampleMaker::check(const Augmentation& augmentation) const {
   const Shape& shape = images_.shape;
   const std::int64_t padding = augmentation.crop_padding;
   if (padding < 0 || padding > std::min(shape.height, shape.width)) {
-    throw Error("BatchMaker", fmt::format("a crop padding of {} pixels", padding),
+    throw Error("SampleMaker", fmt::format("a crop padding of {} pixels", padding),
                 fmt::format("choose one from 0 to {}, the image's edge",
                             std::min(shape.height, shape.width)));
   }
   if (images_.encoded() && padding > 0) {
-    throw Error("BatchMaker", "crop padding for encoded images", "use resized crops for them");
+    throw Error("SampleMaker", "crop padding for encoded images", "use resized crops for them");
   }
   if (!images_.encoded() && augmentation.resized_crop) {
-    throw Error("BatchMaker", "resized crops of raw images", "use crop padding for them");
+    throw Error("SampleMaker", "resized crops of raw images", "use crop padding for them");
   }
 }
 
 void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
                        std::span<float> to, Scratch& scratch) const {
   if (position < 0 || position >= images_.size()) {
-    throw Error("BatchMaker",
+    throw Error("SampleMaker",
                 fmt::format("there is no image {} among {}", position, images_.size()));
   }
   if (std::ssize(to) != images_.shape.elements()) {
-    throw Error("BatchMaker", fmt::format("room for {} values of an image of {}", to.size(),
+    throw Error("SampleMaker", fmt::format("room for {} values of an image of {}", to.size(),
                                           images_.shape.elements()));
   }
   const auto index = static_cast<std::uint64_t>(position);
