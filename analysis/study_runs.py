@@ -2,23 +2,52 @@
 
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gcg_runs
 
 
-def load_study(folder, experiment, scale):
-    """{curve: {seed: Run}} of the finished runs and a list of those that are missing."""
+@dataclass
+class Study:
+    """One experiment at one scale, as far as its runs are finished."""
+
+    experiment: str
+    scale: str
+    folder: Path
+    entries: list  # of the study file: curve, seed, name (of the run's folder), command
+    curves: dict = field(default_factory=dict)  # {curve: {seed: Run}}
+    missing: list = field(default_factory=list)  # "CURVE, seed N"
+
+    def any_run(self):
+        return next(iter(next(iter(self.curves.values())).values()))
+
+    def runs(self):
+        """Every run once, also where two curves share it."""
+        return list({run.identity["name"]: run for by_seed in self.curves.values() for run in by_seed.values()}.values())
+
+
+def open_study(folder, experiment, scale):
+    """The study with its finished runs."""
     path = Path(folder) / f"{experiment}-{scale}.json"
     if not path.exists():
         sys.exit(f"{path}: there is no such study; run the experiment first")
-    study = json.loads(path.read_text())
-    curves, missing = {}, []
-    for entry in study["runs"]:
-        run_file = Path(folder) / entry["name"] / "run.h5"
-        run = gcg_runs.load(run_file) if run_file.exists() else None
+    study = Study(experiment, scale, Path(folder), json.loads(path.read_text())["runs"])
+    loaded = {}
+    for entry in study.entries:
+        name = entry["name"]
+        if name not in loaded:
+            run_file = study.folder / name / "run.h5"
+            loaded[name] = gcg_runs.load(run_file) if run_file.exists() else None
+        run = loaded[name]
         if run is None or run.status != "finished":
-            missing.append(f'{entry["curve"]}, seed {entry["seed"]}')
+            study.missing.append(f'{entry["curve"]}, seed {entry["seed"]}')
         else:
-            curves.setdefault(entry["curve"], {})[entry["seed"]] = run
-    return curves, missing
+            study.curves.setdefault(entry["curve"], {})[entry["seed"]] = run
+    return study
+
+
+def load_study(folder, experiment, scale):
+    """{curve: {seed: Run}} of the finished runs and a list of those that are missing."""
+    study = open_study(folder, experiment, scale)
+    return study.curves, study.missing

@@ -14,6 +14,9 @@ struct ExperimentRun {
   std::string curve;     ///< "path, sampled", "control: density 0.19", ...
   GivenOptions options;  ///< without data, data-dir, out and seed
   std::uint64_t seed = 1;
+  /// Curve of this experiment whose run of the same seed this run starts from (option --trunk; the
+  /// stage is option --trunk-stage); empty: none. That run is finished first.
+  std::string trunk = {};
 };
 
 /// What is asked of an experiment.

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""From the run files of a study to a small summary, and from the summary alone to its tables and figures.
+
+    analyse.py EXPERIMENT FOLDER --scale small     reads FOLDER/EXPERIMENT-small.json and the runs it names
+    analyse.py --redraw SUMMARY...                 makes tables and figures of summaries again, without any run
+
+Beside FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of
+every figure. Every experiment is a module of its own name here with three functions:
+
+    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed
+    tables(summary) -> [Table]      tables.Table
+    figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import tables
+from study_runs import open_study
+
+
+def provenance(study, data_name):
+    """Where the numbers come from: what every summary begins with."""
+    runs = study.runs()
+    values = lambda read: sorted({str(read(run)) for run in runs})  # noqa: E731
+    digests = values(lambda run: run.identity["data_digest"])
+    return {
+        "experiment": study.experiment,
+        "scale": study.scale,
+        "data": data_name or ", ".join(values(lambda run: run.identity["data"])),
+        "data_digests": digests,
+        "networks": values(lambda run: run.identity["network"] + (f' of width {run.options["width"]}' if run.options["width"] != "0" else "")),
+        "train_images": max(int(run.identity["train_images"]) for run in runs),
+        "validation_images": max(int(run.identity["validation_images"]) for run in runs),
+        "test_images": max(int(run.identity["test_images"]) for run in runs),
+        "seeds": sorted({int(seed) for by_seed in study.curves.values() for seed in by_seed}),
+        "runs": len(runs),
+        "run_seconds": float(np.sum([run.trajectory["seconds"][-1] for run in runs if len(run.trajectory["seconds"])])),
+        "processors": values(lambda run: run.host["processor"]),
+        "cores": max(int(run.host["cores"]) for run in runs),
+        "execution": values(lambda run: run.execution["used"]),
+        "commits": values(lambda run: run.build["commit"]),
+        "defaults_versions": values(lambda run: run.identity["defaults_version"]),
+        "missing": study.missing,
+    }
+
+
+def load_module(experiment):
+    try:
+        module = importlib.import_module(experiment)
+    except ModuleNotFoundError as error:
+        if error.name != experiment:
+            raise
+        sys.exit(f"there is no analysis of an experiment {experiment}")
+    if not all(hasattr(module, name) for name in ("summarise", "tables", "figures")):
+        sys.exit(f"{experiment} is no experiment's analysis: it has no summarise, tables and figures")
+    return module
+
+
+def header(summary):
+    """One paragraph about what the numbers stand on."""
+    lines = [f'{summary["experiment"]}, {summary["scale"]} scale: {summary["data"]} ({summary["train_images"]:,} images for training, '
+             f'{summary["validation_images"]:,} for validation, {summary["test_images"]:,} for the test), {", ".join(summary["networks"])}; '
+             f'{summary["runs"]} runs, seeds {", ".join(map(str, summary["seeds"]))}, {summary["run_seconds"] / 60:.0f} minutes of run time; '
+             f'{", ".join(summary["processors"])}, {summary["cores"]} cores; {" and ".join(summary["execution"])} execution.']
+    if summary["missing"]:
+        shown = "; ".join(summary["missing"][:5]) + ("; ..." if len(summary["missing"]) > 5 else "")
+        lines += ["", f'**Not finished ({len(summary["missing"])}):** {shown}']
+    return "\n".join(lines) + "\n"
+
+
+def render(module, summary, into):
+    """Tables and figures of a summary; returns the text of the Markdown page."""
+    base = Path(into) / f'{summary["experiment"]}-{summary["scale"]}'
+    made = module.tables(summary)
+    page = "\n".join([header(summary), *(tables.markdown(table) for table in made)])
+    for table in made:
+        Path(f"{base}-{table.name}.tex").write_text(tables.latex(table))
+    drawn = module.figures(summary, str(base))
+    Path(f"{base}.md").write_text(page)
+    return page, drawn
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", nargs="?")
+    parser.add_argument("folder", nargs="?", type=Path, help="folder of the study's runs")
+    parser.add_argument("--scale", default="smoke", choices=["smoke", "small", "full"])
+    parser.add_argument("--data-name", default="", help="how to name the data in tables and figures")
+    parser.add_argument("--into", type=Path, help="where the results go; the study's folder if left out")
+    parser.add_argument("--redraw", nargs="+", type=Path, metavar="SUMMARY", help="summaries to make tables and figures of")
+    arguments = parser.parse_args()
+    if arguments.redraw:
+        for path in arguments.redraw:
+            summary = json.loads(path.read_text())
+            render(load_module(summary["experiment"]), summary, arguments.into or path.parent)
+            print(path)
+        return
+    if not arguments.experiment or not arguments.folder:
+        parser.error("EXPERIMENT and FOLDER, or --redraw SUMMARY")
+    module = load_module(arguments.experiment)
+    study = open_study(arguments.folder, arguments.experiment, arguments.scale)
+    if not study.curves:
+        sys.exit("no run of the study is finished yet")
+    into = arguments.into or arguments.folder
+    summary = provenance(study, arguments.data_name) | module.summarise(study)
+    # Through JSON and back: what is rendered now is what can be rendered from the file.
+    text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
+    path = into / f"{arguments.experiment}-{arguments.scale}.summary.json"
+    path.write_text(text)
+    page, drawn = render(module, json.loads(text), into)
+    print(page)
+    for figure in drawn:
+        print("figure  ", figure)
+    print("summary ", path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Tables as data, written once and rendered as Markdown (for reading here) and LaTeX (for the paper)."""
+
+import math
+import re
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Table:
+    """Cells are text as a reader shall see it ("53.3 ± 2.0", "-"); the first column names the row."""
+
+    name: str  # of the file: letters, digits, "_" and "-"
+    caption: str  # one or more sentences: what, units, intervals, n
+    header: list
+    rows: list
+    notes: list = field(default_factory=list)  # sentences below the table
+
+
+def percent(mean, half=None, digits=1):
+    """An accuracy in [0, 1] as percent with its half interval; "-" for None."""
+    if mean is None or not math.isfinite(mean):
+        return "-"
+    text = f"{100 * mean:.{digits}f}"
+    return text if half is None or not math.isfinite(half) else f"{text} ± {100 * half:.{digits}f}"
+
+
+def number(mean, half=None, digits=2):
+    """A plain number with its half interval; "-" for None."""
+    if mean is None or not math.isfinite(mean):
+        return "-"
+    text = f"{mean:.{digits}f}"
+    return text if half is None or not math.isfinite(half) else f"{text} ± {half:.{digits}f}"
+
+
+def plain(value):
+    """A number for JSON, which has no NaN."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _check(table):
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", table.name):
+        raise ValueError(f"table name {table.name!r}: letters, digits, _ and - only")
+    for row in table.rows:
+        if len(row) != len(table.header):
+            raise ValueError(f"table {table.name}: row {row} has {len(row)} cells, the header {len(table.header)}")
+
+
+def markdown(table):
+    _check(table)
+    escape = lambda cell: str(cell).replace("|", "\\|")  # noqa: E731
+    rows = [[escape(cell) for cell in row] for row in [table.header, *table.rows]]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.header))]
+    line = lambda row: "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |"  # noqa: E731
+    lines = [table.caption, "", line(rows[0]), "|" + "|".join("-" * (w + 2) for w in widths) + "|"]
+    lines += [line(row) for row in rows[1:]]
+    for note in table.notes:
+        lines += ["", note]
+    return "\n".join(lines) + "\n"
+
+
+_LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+          "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$",
+          "ε": r"$\varepsilon$", "λ": r"$\lambda$", "β": r"$\beta$", "–": "--", "<": r"$<$", ">": r"$>$"}
+
+
+def latex_text(text):
+    """Plain text as LaTeX; d* as the paper writes it; a minus sign before a number as one."""
+    escaped = "".join(_LATEX.get(c, c) for c in str(text))
+    escaped = re.sub(r"\bd\*", r"$d^*$", escaped)
+    return re.sub(r"(?<![\w.\-])-(?=\d)", "$-$", escaped)
+
+
+def latex(table):
+    """A booktabs tabular, without caption and float: the paper has its own."""
+    _check(table)
+    line = lambda row: " & ".join(latex_text(c) for c in row) + r" \\"  # noqa: E731
+    columns = "l" + "r" * (len(table.header) - 1)
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(table.header), r"\midrule"]
+    lines += [line(row) for row in table.rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
