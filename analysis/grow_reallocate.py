@@ -112,6 +112,15 @@ def findings(summary):
     return sentences
 
 
+def style_of(methods, method):
+    """The hybrid in black and thick; every other method in a colour, with open markers from the second time on."""
+    if method == HYBRID:
+        return look.style(0) | {"color": "black", "linewidth": 2.6, "zorder": 5}
+    colours = [colour for colour in look.COLOURS if colour != "#000000"]
+    index = [m for m in methods if m != HYBRID].index(method)
+    return look.style(index) | {"color": colours[index % len(colours)]} | ({"markerfacecolor": "white"} if index >= len(colours) else {})
+
+
 def figures(summary, base):
     figure, axes = look.new_figure(width=7.8, height=5.4)
     densities = sorted(float(d) for d in summary["densities"])
@@ -119,9 +128,7 @@ def figures(summary, base):
         points = [(float(d), summary["cells"][name_of(method, d)]) for d in summary["densities"] if name_of(method, d) in summary["cells"]]
         if not points:
             continue
-        style = look.style(index) | ({"linewidth": 2.6, "zorder": 5} if method == HYBRID else {})
-        if index >= len(look.COLOURS):
-            style["markerfacecolor"] = "white"
+        style = style_of(summary["methods"], method)
         # Beside each other, so that the intervals can be told apart.
         shift = 1.012 ** (index - len(summary["methods"]) / 2)
         axes.errorbar([d * shift for d, _ in points], [100 * c["test_accuracy"] for _, c in points], [100 * (c["half_interval"] or 0) for _, c in points],
