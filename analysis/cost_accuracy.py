@@ -22,6 +22,7 @@ def parts(curve):
 def cell(curve, runs, dense):
     method, density, stage_epochs = parts(curve)
     any_run = runs[min(runs)]
+    itself = curve == "dense"
     return {
         "method": method,
         "asked_density": density,
@@ -29,7 +30,7 @@ def cell(curve, runs, dense):
         "density": interval([float(run.final["density"]) for run in runs.values()])["mean"],
         "epochs": int(any_run.cost["epochs"]),
         "accuracy": interval(list(test_accuracies(runs).values())),
-        "gap": paired(test_accuracies(runs), test_accuracies(dense)),
+        "gap": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
         "costs": relative_costs(runs, dense),
     }
 
@@ -122,13 +123,13 @@ def draw(cells, density, grids, path):
             for other in others:
                 point(panel, [other], name, style | {"markerfacecolor": "white", "linestyle": "none",
                                                      "label": f'{method}, density {other["asked_density"]}, E {other["stage_epochs"]}'})
-        dense = [c for c in cells if c["method"].startswith("dense")]
-        point(panel, sorted(dense, key=lambda c: c["epochs"]), name, {"color": "black", "marker": "*", "linestyle": ":", "markersize": 9, "linewidth": 1,
-                                                                      "label": "dense, " + " and ".join(str(c["epochs"]) for c in sorted(dense, key=lambda c: c["epochs"])) + " epochs"})
+        dense = sorted((c for c in cells if c["method"].startswith("dense")), key=lambda c: c["epochs"])
+        label_of_dense = "dense, " + " and ".join(f'{c["epochs"]} epochs (n = {c["accuracy"]["seeds"]})' for c in dense)
+        point(panel, dense, name, {"color": "black", "marker": "*", "linestyle": ":", "markersize": 9, "linewidth": 1, "label": label_of_dense})
         panel.set_xlabel(f"{label} / dense")
     axes[0].set_ylabel("test accuracy, %")
     epochs = sorted({c["stage_epochs"] for c in cells if c["asked_density"] == density})
-    axes[0].set_title(f"density {density}; E = {', '.join(map(str, epochs))} from left to right", fontsize=10)
+    axes[0].set_title(f"density {density}; E = {', '.join(map(str, epochs))} along each line", fontsize=10)
     look.legend_below(figure, axes[0])
     return look.save(figure, path)
 

@@ -57,7 +57,7 @@ def legend_below(figure, axes, columns=4):
     """One legend of the entries of `axes`, below all panels."""
     handles, labels = axes.get_legend_handles_labels()
     lines = -(-len(labels) // columns)
-    share = (0.05 + 0.19 * lines) / figure.get_figheight()
+    share = (0.1 + 0.19 * lines) / figure.get_figheight()
     figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
     figure.legend(handles, labels, loc="lower center", ncol=columns)
 
