@@ -107,7 +107,7 @@ def figures(summary, base):
         if c["method"] == GROWTH and c["costs"]["flops"]:
             by_density.setdefault(c["asked_density"], []).append(c["stage_epochs"])
     grids = [d for d, epochs in by_density.items() if len(epochs) > 1]
-    return [draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density}") for density in grids]
+    return [draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density.replace('.', '-')}") for density in grids]
 
 
 def draw(cells, density, grids, path):

@@ -105,7 +105,8 @@ def tables(summary):
         if rows:
             made.append(Table(f"more-{file}", f"Accuracy of {words}: points, paired by seed, mean ± 95 % t interval.",
                               ["pace", "minus", "seeds", "validation, growth", "test, end"], rows,
-                              [f'Comparisons over both kinds, per column: {summary["tested"]}. ' + phrases.holm_note(summary["tested"])]))
+                              (["A larger r has fewer stages, so fewer epochs in all: the costs are in the table above."] if kind == "ratio" else [])
+                              + [f'Comparisons over both kinds, per column: {summary["tested"]}. ' + phrases.holm_note(summary["tested"])]))
     return made
 
 
