@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "study/experiment.h"
+
+namespace {
+
+using gcg::ExperimentRequest;
+using gcg::ExperimentRun;
+using gcg::GivenOptions;
+
+/// Sizes of one scale. Tasks with fewer images have as many more epochs: the updates are those of
+/// the base.
+struct Scale {
+  std::string network;
+  int width;
+  int epochs;        ///< of the recipe
+  int stage_epochs;  ///< per stage of growth
+  double growth_ratio;
+  std::string epsilon;  ///< a share of what is learnt beyond chance: tasks differ in both
+  int classes;          ///< of the study's data
+  std::vector<int> fewer_classes, other_widths;
+  std::vector<double> shares, noise, difficulties, teachers;
+  int made_images;  ///< of the made data sets
+  std::int64_t seeds;
+};
+
+Scale scale_of(const std::string& name) {
+  if (name == "smoke") {
+    return {"resnet8", 4, 2, 1, 0.6, "0.1", 10, {2}, {}, {}, {0.4}, {0.25, 0.75}, {}, 1000, 1};
+  }
+  if (name == "small") {
+    return {"resnet8",
+            8,
+            8,
+            2,
+            0.4,
+            "0.05",
+            10,
+            {2, 5},
+            {4, 16},
+            {0.25, 0.5},
+            {0.2, 0.4},
+            {0.25, 0.5, 0.75},
+            {0.05, 0.2, 0.8},
+            4000,
+            3};
+  }
+  return {"resnet20",
+          16,
+          160,
+          16,
+          0.25,
+          "0.02",
+          10,
+          {2, 5},
+          {8, 32},
+          {0.125, 0.25, 0.5},
+          {0.2, 0.4},
+          {0.25, 0.5, 0.75, 1},
+          {0.05, 0.1, 0.2, 0.4, 0.8},
+          40000,
+          5};
+}
+
+/// A task with what it changes, and how many times the epochs it needs for equal updates.
+struct Task {
+  std::string name;
+  GivenOptions options;
+  double stretch = 1;
+};
+
+std::string text(double value) { return fmt::format("{:g}", value); }
+
+/// Families of tasks that differ in one quantity. If d* follows what a task needs, then with the
+/// quantity it moves like this, which was written down before any run and is tested by rank:
+///
+///   width            falls   the same task in a network of more connections
+///   classes          rises   more to tell apart
+///   samples          rises   more images, more that can be learnt from them
+///   label noise      falls   less can be learnt from the same images
+///   difficulty       rises   of the made images: pose, colour, clutter, occlusion, noise
+///   teacher density  rises   of the random network that made the labels
+///
+/// The base is the study's data as it is: a member of the first four families.
+std::vector<Task> tasks(const Scale& scale) {
+  std::vector<Task> tasks{{"base", {}}};
+  for (const int width : scale.other_widths) {
+    tasks.push_back({fmt::format("width {}", width), {{"width", fmt::format("{}", width)}}});
+  }
+  for (const int classes : scale.fewer_classes) {
+    tasks.push_back({fmt::format("classes {}", classes),
+                     {{"class-subset", fmt::format("{}", classes)}},
+                     static_cast<double>(scale.classes) / classes});
+  }
+  for (const double share : scale.shares) {
+    tasks.push_back({"samples " + text(share), {{"train-share", text(share)}}, 1 / share});
+  }
+  for (const double noise : scale.noise) {
+    tasks.push_back({"label noise " + text(noise), {{"label-noise", text(noise)}}});
+  }
+  const GivenOptions made{{"data-images", fmt::format("{}", scale.made_images)}};
+  for (const double difficulty : scale.difficulties) {
+    GivenOptions options{{"data", "procedural"}, {"difficulty", text(difficulty)}};
+    options.insert(made.begin(), made.end());
+    tasks.push_back({"difficulty " + text(difficulty), std::move(options)});
+  }
+  for (const double density : scale.teachers) {
+    GivenOptions options{{"data", "teacher"}, {"teacher-density", text(density)}};
+    options.insert(made.begin(), made.end());
+    tasks.push_back({"teacher density " + text(density), std::move(options)});
+  }
+  return tasks;
+}
+
+/// Of every task growth until its stop with its final training, and the dense run.
+std::vector<ExperimentRun> discovered_density(const ExperimentRequest& request) {
+  const Scale scale = scale_of(request.scale);
+  std::vector<ExperimentRun> runs;
+  const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;
+  // Seeds outermost: an interrupted study has whole replicates.
+  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
+    for (const Task& task : tasks(scale)) {
+      const auto epochs = [&](int of_base) {
+        return fmt::format("{}", std::lround(task.stretch * of_base));
+      };
+      const auto add = [&](const char* kind, GivenOptions options) {
+        options.insert(task.options.begin(), task.options.end());
+        options.insert({{"network", scale.network},
+                        {"width", fmt::format("{}", scale.width)},
+                        {"epochs", epochs(scale.epochs)}});
+        runs.push_back({fmt::format("{}: {}", task.name, kind), std::move(options),
+                        static_cast<std::uint64_t>(seed)});
+      };
+      add("growth", {{"method", "gcg"},
+                     {"disconnected", "repair"},
+                     {"stage-epochs", epochs(scale.stage_epochs)},
+                     {"growth-ratio", text(scale.growth_ratio)},
+                     {"epsilon", scale.epsilon},
+                     {"epsilon-relative", "on"}});
+      add("dense", {{"method", "dense"}});
+    }
+  }
+  return runs;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return gcg::experiment_main(argc, argv,
+                              {"discovered_density",
+                               "the density that growth finds, its gap to dense and its cost over "
+                               "tasks of known difficulty",
+                               discovered_density});
+}
