@@ -10,6 +10,13 @@ every figure. Every experiment is a module of its own name here with three funct
     summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
+
+and, if it likes, two more:
+
+    findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
+                                       Markdown page, HTML report and paper print them.
+    effects(summary) -> {option: phrase}    measured effect of choices, by the name of gcg_run's option without "--"; for the paper's table
+                                            of choices
 """
 
 import argparse
@@ -46,8 +53,29 @@ def provenance(study, data_name):
         "execution": values(lambda run: run.execution["used"]),
         "commits": values(lambda run: run.build["commit"]),
         "defaults_versions": values(lambda run: run.identity["defaults_version"]),
+        "settings": common_settings(runs),
+        "commands": first_commands(study.entries),
         "missing": study.missing,
     }
+
+
+def first_commands(entries):
+    """{curve: command} of the first seed of every curve."""
+    commands = {}
+    for entry in entries:
+        commands.setdefault(entry["curve"], entry["command"])
+    return commands
+
+
+def common_settings(runs):
+    """{option: value} of the options that affect results and have one value in all runs that know them."""
+    found = {}
+    for run in runs:
+        table = run.option_table
+        for name, value, affects in zip(table["name"], table["value"], table["affects_result"]):
+            if affects:
+                found.setdefault(str(name), set()).add(str(value))
+    return {name: value for name, (value, *others) in sorted(found.items()) if not others and name not in ("seed", "data-dir", "out")}
 
 
 def load_module(experiment):
@@ -60,6 +88,15 @@ def load_module(experiment):
     if not all(hasattr(module, name) for name in ("summarise", "tables", "figures")):
         sys.exit(f"{experiment} is no experiment's analysis: it has no summarise, tables and figures")
     return module
+
+
+def findings(module, summary):
+    """What the numbers say, as far as the experiment's module has rules for it."""
+    return module.findings(summary) if hasattr(module, "findings") else []
+
+
+def effects(module, summary):
+    return module.effects(summary) if hasattr(module, "effects") else {}
 
 
 def header(summary):
@@ -78,7 +115,10 @@ def render(module, summary, into):
     """Tables and figures of a summary; returns the text of the Markdown page."""
     base = Path(into) / f'{summary["experiment"]}-{summary["scale"]}'
     made = module.tables(summary)
+    said = findings(module, summary)
     page = "\n".join([header(summary), *(tables.markdown(table) for table in made)])
+    if said:
+        page += "\nBy rule from these numbers:\n\n" + "".join(f"- {sentence}\n" for sentence in said)
     for table in made:
         Path(f"{base}-{table.name}.tex").write_text(tables.latex(table))
     drawn = module.figures(summary, str(base))

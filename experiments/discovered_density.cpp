@@ -1,14 +1,8 @@
-#include <fmt/format.h>
-
-#include <cmath>
-
-#include "study/experiment.h"
+#include "run_rows.h"
 
 namespace {
 
-using gcg::ExperimentRequest;
-using gcg::ExperimentRun;
-using gcg::GivenOptions;
+using namespace gcg;
 
 /// Sizes of one scale. Tasks with fewer images have as many more epochs: the updates are those of
 /// the base.
@@ -71,7 +65,7 @@ struct Task {
   double stretch = 1;
 };
 
-std::string text(double value) { return fmt::format("{:g}", value); }
+std::string short_text(double value) { return fmt::format("{:g}", value); }
 
 /// Families of tasks that differ in one quantity. If d* follows what a task needs, then with the
 /// quantity it moves like this, which was written down before any run and is tested by rank:
@@ -95,21 +89,22 @@ std::vector<Task> tasks(const Scale& scale) {
                      static_cast<double>(scale.classes) / classes});
   }
   for (const double share : scale.shares) {
-    tasks.push_back({"samples " + text(share), {{"train-share", text(share)}}, 1 / share});
+    tasks.push_back(
+        {"samples " + short_text(share), {{"train-share", short_text(share)}}, 1 / share});
   }
   for (const double noise : scale.noise) {
-    tasks.push_back({"label noise " + text(noise), {{"label-noise", text(noise)}}});
+    tasks.push_back({"label noise " + short_text(noise), {{"label-noise", short_text(noise)}}});
   }
   const GivenOptions made{{"data-images", fmt::format("{}", scale.made_images)}};
   for (const double difficulty : scale.difficulties) {
-    GivenOptions options{{"data", "procedural"}, {"difficulty", text(difficulty)}};
+    GivenOptions options{{"data", "procedural"}, {"difficulty", short_text(difficulty)}};
     options.insert(made.begin(), made.end());
-    tasks.push_back({"difficulty " + text(difficulty), std::move(options)});
+    tasks.push_back({"difficulty " + short_text(difficulty), std::move(options)});
   }
   for (const double density : scale.teachers) {
-    GivenOptions options{{"data", "teacher"}, {"teacher-density", text(density)}};
+    GivenOptions options{{"data", "teacher"}, {"teacher-density", short_text(density)}};
     options.insert(made.begin(), made.end());
-    tasks.push_back({"teacher density " + text(density), std::move(options)});
+    tasks.push_back({"teacher density " + short_text(density), std::move(options)});
   }
   return tasks;
 }
@@ -117,32 +112,22 @@ std::vector<Task> tasks(const Scale& scale) {
 /// Of every task growth until its stop with its final training, and the dense run.
 std::vector<ExperimentRun> discovered_density(const ExperimentRequest& request) {
   const Scale scale = scale_of(request.scale);
-  std::vector<ExperimentRun> runs;
-  const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;
-  // Seeds outermost: an interrupted study has whole replicates.
-  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    for (const Task& task : tasks(scale)) {
-      const auto epochs = [&](int of_base) {
-        return fmt::format("{}", std::lround(task.stretch * of_base));
-      };
-      const auto add = [&](const char* kind, GivenOptions options) {
-        options.insert(task.options.begin(), task.options.end());
-        options.insert({{"network", scale.network},
-                        {"width", fmt::format("{}", scale.width)},
-                        {"epochs", epochs(scale.epochs)}});
-        runs.push_back({fmt::format("{}: {}", task.name, kind), std::move(options),
-                        static_cast<std::uint64_t>(seed)});
-      };
-      add("growth", {{"method", "gcg"},
-                     {"disconnected", "repair"},
-                     {"stage-epochs", epochs(scale.stage_epochs)},
-                     {"growth-ratio", text(scale.growth_ratio)},
-                     {"epsilon", scale.epsilon},
-                     {"epsilon-relative", "on"}});
-      add("dense", {{"method", "dense"}});
-    }
+  std::vector<Row> rows;
+  for (const Task& task : tasks(scale)) {
+    const auto epochs = [&](int of_base) {
+      return fmt::format("{}", std::lround(task.stretch * of_base));
+    };
+    const GivenOptions own = with(task.options, {{"epochs", epochs(scale.epochs)}});
+    rows.push_back({task.name + ": growth", with(own, {{"method", "gcg"},
+                                                       {"disconnected", "repair"},
+                                                       {"stage-epochs", epochs(scale.stage_epochs)},
+                                                       {"growth-ratio", text(scale.growth_ratio)},
+                                                       {"epsilon", scale.epsilon},
+                                                       {"epsilon-relative", "on"}})});
+    rows.push_back({task.name + ": dense", with(own, {{"method", "dense"}})});
   }
-  return runs;
+  return repeat(rows, {{"network", scale.network}, {"width", text(scale.width)}}, request,
+                scale.seeds);
 }
 
 }  // namespace

@@ -1,14 +1,8 @@
-#include <fmt/format.h>
-
-#include <cmath>
-
-#include "study/experiment.h"
+#include "run_rows.h"
 
 namespace {
 
-using gcg::ExperimentRequest;
-using gcg::ExperimentRun;
-using gcg::GivenOptions;
+using namespace gcg;
 
 /// Sizes of one scale. The network a procedure ends with is trained by the whole recipe in all.
 struct Scale {
@@ -49,14 +43,6 @@ Scale scale_of(const std::string& name) {
           {3, 6, 9, 12},
           5};
 }
-
-struct Row {
-  std::string curve;
-  GivenOptions options;
-};
-
-std::string text(double value) { return fmt::format("{:.6f}", value); }
-std::string text(int value) { return fmt::format("{}", value); }
 
 std::string at(const char* procedure, double density) {
   return fmt::format("{}: density {:.3f}", procedure, density);
@@ -123,17 +109,8 @@ std::vector<Row> rows(const Scale& scale) {
 /// by bisection, which are replayed on these runs.
 std::vector<ExperimentRun> discovery_cost(const ExperimentRequest& request) {
   const Scale scale = scale_of(request.scale);
-  std::vector<ExperimentRun> runs;
-  const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;
-  // Seeds outermost: an interrupted study has whole replicates.
-  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    for (const Row& row : rows(scale)) {
-      ExperimentRun run{row.curve, row.options, static_cast<std::uint64_t>(seed)};
-      run.options.insert({{"network", scale.network}, {"width", scale.width}});
-      runs.push_back(std::move(run));
-    }
-  }
-  return runs;
+  return repeat(rows(scale), {{"network", scale.network}, {"width", scale.width}}, request,
+                scale.seeds);
 }
 
 }  // namespace

@@ -1,0 +1,42 @@
+"""What a run cost, alone and relative to the dense training of the same seed."""
+
+import numpy as np
+
+from intervals import interval
+
+TRAINING = ("train_seconds", "grow_seconds")
+WHOLE = ("train_seconds", "evaluate_seconds", "grow_seconds")
+HARNESS = ("statistics_seconds", "record_seconds")  # measures of masks, checkpoints and run files: this harness's own
+
+
+def flops(run):
+    """Of training, with scoring sweeps and dense gradients."""
+    return float(sum(run.cost[name] for name in ("training_flops", "scoring_flops", "dense_gradient_flops")))
+
+
+def seconds(run, parts=WHOLE):
+    return float(sum(run.cost[part] for part in parts))
+
+
+def density_epochs(run):
+    """Density x epochs: the sum over epochs of the density they were trained at."""
+    return float(run.cost["density_epochs"])
+
+
+def of_dense(read, runs, dense):
+    """read(run) relative to the dense run of the same seed, over the seeds that have both; None without any."""
+    seeds = sorted(seed for seed in runs if seed in dense)
+    return interval([read(runs[s]) / read(dense[s]) for s in seeds]) if seeds else None
+
+
+def over_seeds(read, runs):
+    return interval([read(runs[s]) for s in sorted(runs)])
+
+
+def mean_parts(runs, parts=WHOLE + HARNESS):
+    return {part: float(np.mean([run.cost[part] for run in runs])) for part in parts}
+
+
+def last_stage(run):
+    """Index of the last stage of growth in the tables of stages and fits."""
+    return [i for i, phase in enumerate(run.stages["phase"]) if phase != "final"][-1]
