@@ -11,13 +11,14 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "data/shapes.h"
 
 namespace gcg {
 
 namespace {
 
 constexpr std::size_t kUnits = 16;
-constexpr std::size_t kClasses = kShapeKinds;
+constexpr std::size_t kClasses = static_cast<std::size_t>(kShapeKinds);
 
 /// A present connection of a 3x3 convolution.
 struct Tap {
