@@ -71,7 +71,7 @@ def tables(summary):
     seeds = sorted({len(c["seeds"]) for c in summary["cells"].values()})
     notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
     if dense:
-        notes.insert(0, f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} ({len(dense['seeds'])} seeds, {dense['epochs']} epochs).")
+        notes.insert(0, f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} (n = {len(dense['seeds'])}, {dense['epochs']} epochs).")
     return [
         by_method(summary, "accuracy", f"Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary['data']}).",
                   lambda c: percent(c["test_accuracy"], c["half_interval"]), notes),

@@ -1,5 +1,6 @@
-"""Tables as data, written once and rendered as Markdown (for reading here) and LaTeX (for the paper)."""
+"""Tables as data, written once and rendered as Markdown (for reading here), HTML (for the report) and LaTeX (for the paper)."""
 
+import html as escaping
 import math
 import re
 from dataclasses import dataclass, field
@@ -55,6 +56,16 @@ def markdown(table):
     lines += [line(row) for row in rows[1:]]
     for note in table.notes:
         lines += ["", note]
+    return "\n".join(lines) + "\n"
+
+
+def html(table):
+    """A <figure> with caption, table and notes; all text escaped."""
+    _check(table)
+    line = lambda row, tag: "<tr>" + "".join(f"<{tag}>{escaping.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"  # noqa: E731
+    lines = [f'<figure class="table"><figcaption>{escaping.escape(table.caption)}</figcaption>', "<table>", f"<thead>{line(table.header, 'th')}</thead>", "<tbody>"]
+    lines += [line(row, "td") for row in table.rows]
+    lines += ["</tbody></table>", *(f"<p class=\"note\">{escaping.escape(note)}</p>" for note in table.notes), "</figure>"]
     return "\n".join(lines) + "\n"
 
 
