@@ -7,7 +7,8 @@
 Beside FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of
 every figure. Every experiment is a module of its own name here with three functions:
 
-    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed
+    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed; what it keeps by seed (`by_seed`: a
+                                    dictionary, or a list beside a list `seeds`) can be paired by compare.py
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
 
