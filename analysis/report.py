@@ -34,9 +34,11 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; fon
 .note { font-size: .85rem; margin: .3rem 0; } .missing { border-left: 4px solid #d55e00; padding-left: .8rem; }
 .runs td { text-align: left; white-space: normal; overflow-wrap: anywhere; } .runs th { text-align: left; } .runs table { font-size: .75rem; }
 a { color: #0072b2; }
+@page { margin: 1.4cm; }
 @media print {
   body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-before: page; } h2:first-of-type { break-before: avoid; }
-  figure, tr, li { break-inside: avoid; } table { font-size: 7.5pt; } th, td { padding: .1rem .3rem; white-space: normal; } figure { overflow: visible; }
+  figure, tr, li { break-inside: avoid; } table { font-size: 6.8pt; } th, td { padding: .1rem .2rem; } th, td:first-child { white-space: normal; }
+  figure { overflow: visible; } .runs { break-inside: auto; }
   a { color: inherit; text-decoration: none; } nav { display: none; }
 }
 """
@@ -98,7 +100,7 @@ def facts(summary):
         ("defaults version", ", ".join(summary["defaults_versions"])),
     ]
     if summary.get("settings"):
-        rows.append(("settings of all runs", ", ".join(f"{name} {value}" for name, value in summary["settings"].items())))
+        rows.append(("shared settings", ", ".join(f"{name} {value}" for name, value in summary["settings"].items())))
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows) + "</dl>"
 
 
