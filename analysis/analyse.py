@@ -12,12 +12,11 @@ every figure. Every experiment is a module of its own name here with three funct
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
 
-and, if it likes, two more:
+and, if it likes, a fourth:
 
     findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
-                                       Markdown page, HTML report and paper print them.
-    effects(summary) -> {option: phrase}    measured effect of choices, by the name of gcg_run's option without "--"; for the paper's table
-                                            of choices
+                                       Markdown page, HTML report and paper print them. A phrases.Finding names the claims and options
+                                       that it bears on as well: the paper gathers them by claim, and in its table of choices
 """
 
 import argparse
@@ -94,10 +93,6 @@ def load_module(experiment):
 def findings(module, summary):
     """What the numbers say, as far as the experiment's module has rules for it."""
     return module.findings(summary) if hasattr(module, "findings") else []
-
-
-def effects(module, summary):
-    return module.effects(summary) if hasattr(module, "effects") else {}
 
 
 def header(summary):

@@ -3,6 +3,7 @@
 import phrases
 from costs import TRAINING, flops, of_dense, seconds
 from intervals import holm_differences, mean_interval, paired
+from phrases import Finding
 from tables import Table, percent, plain
 
 
@@ -98,9 +99,10 @@ def findings(summary):
         if grown:
             text += (f"; path growth has rank {ranked.index(grown[0]) + 1} with "
                      f"{percent(cells[grown[0]]['test_accuracy'], cells[grown[0]]['half_interval'])} %")
-        sentences.append(text + ".")
+        claims = ["limit"] if density == summary["densities"][-1] and len(summary["densities"]) > 1 else []
+        sentences.append(Finding(text + ".", claims=claims))
         if grown and "gap" in cells[grown[0]]:
-            sentences.append(f"At density {density}: " + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]))
+            sentences.append(Finding(f"At density {density}: " + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]), claims=["accuracy"]))
     tested = [c["gap"] for name, c in summary["cells"].items() if name != "dense" and "gap" in c and c["gap"]["p"] is not None]
     if tested:
         lost = sum(g["p_holm"] < phrases.LEVEL and g["mean"] < 0 for g in tested)
