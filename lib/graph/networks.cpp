@@ -56,10 +56,10 @@ constexpr std::array<NetworkEntry, 18> kNetworks{{
     {"resnet50_small", "resnet50 with a 3x3 stem, for images of 32 to 64 pixels", kResNet, 64,
      build_resnet50_small},
     {"deit_tiny", "vision transformer, patches of 16 pixels, 12 blocks of 3 heads (ImageNet)",
-     kDeit, 192, build_deit_tiny, true},
+     kDeit, 192, build_deit_tiny, true, 3},
     {"vit6_small",
      "vision transformer, patches of 4 pixels, 6 blocks of 3 heads, for images of 32 pixels", kVit,
-     96, build_vit6_small, true},
+     96, build_vit6_small, true, 3},
 }};
 
 }  // namespace

@@ -23,7 +23,8 @@ struct NetworkEntry {
   std::string_view reference;  ///< where it is described
   std::int64_t default_width = 0;
   Network (*build)(const NetworkRequest&);
-  bool attention = false;  ///< a transformer: sparse execution does not run it
+  bool attention = false;       ///< a transformer: sparse execution does not run it
+  std::int64_t width_step = 1;  ///< widths are multiples of it
 };
 
 /// Every network, in the order of --list. To add one: write its function, add its row.
