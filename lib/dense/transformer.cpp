@@ -1,5 +1,6 @@
 #include "dense/transformer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
