@@ -227,9 +227,7 @@ void TorchExecutor::write_parameters(at::Tensor Trained::*what, const Parameters
 
 void TorchExecutor::add_squares() {
   for (Trained& trained : trained_) {
-    if (!trained.squares.defined()) {
-      trained.squares = at::zeros_like(trained.momentum);
-    }
+    trained.squares = at::zeros_like(trained.momentum);
   }
 }
 
@@ -259,14 +257,19 @@ void TorchExecutor::write(const TrainingState& state) {
                   "running statistics belong to the values, not to the momentum");
     }
   }
-  const c10::InferenceMode no_autograd;
-  write_parameters(&Trained::value, state.values);
-  write_parameters(&Trained::momentum, state.momentum);
+  for (Trained& trained : trained_) {
+    trained.squares.reset();
+  }
   adamw_updates_.reset();
   if (state.second) {
     add_squares();
-    write_parameters(&Trained::squares, state.second->squares);
     adamw_updates_ = state.second->updates;
+  }
+  const c10::InferenceMode no_autograd;
+  write_parameters(&Trained::value, state.values);
+  write_parameters(&Trained::momentum, state.momentum);
+  if (state.second) {
+    write_parameters(&Trained::squares, state.second->squares);
   }
   for (std::size_t k = 0; k < running_.size(); ++k) {
     if (running_[k].mean.defined()) {
@@ -496,9 +499,6 @@ void TorchExecutor::adamw_step(const AdamWStep& step) {
   }
   if (!adamw_updates_) {
     add_squares();
-    for (const Trained& trained : trained_) {
-      trained.squares.zero_();
-    }
     adamw_updates_ = 0;
   }
   ++*adamw_updates_;

@@ -363,7 +363,7 @@ void takes_batches_of_changing_size(const ExecutorFactory& make, const Networks&
   }
 }
 
-void refuses_bad_states(const ExecutorFactory& make, const Networks& networks) {
+void refuses_bad_states(const ExecutorFactory& make, const Networks& /*networks*/) {
   const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
   const auto executor = make(network);
   const OwnedBatch batch = random_batch(network, 4, 60);
