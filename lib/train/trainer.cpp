@@ -424,7 +424,7 @@ void Training::train_epoch() {
       const double rate =
           learning_rate(phase_.schedule,
                         position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
-      run_.executor.step(recipe_step(run_.recipe, rate));
+      recipe_step(run_.recipe, rate, run_.executor);
       position_.loss_sum += sums.loss;
       position_.correct += sums.correct;
       position_.samples += sums.samples;
