@@ -11,6 +11,7 @@ import numpy as np
 import figures as look
 import phrases
 from intervals import holm_differences, interval, paired
+from phrases import Finding
 from tables import Table, number, percent
 
 SAMPLED, GREEDY = "path, sampled", "path, greedy"
@@ -180,16 +181,18 @@ def findings(summary):
     sentences = []
     found = summary["minus_sampled_path"].get(GREEDY, {})
     for measure, d in found.items():
-        sentences.append(f"Greedy minus sampled path growth, {MEASURES[measure][0]}, average over the stages: {marked(d['mean'])} (n = {d['mean']['seeds']}"
-                         + (")." if d["mean"].get("p_holm") is None else f"; p = {d['mean']['p_holm']:.3f} after Holm)."))
+        said = f"Greedy minus sampled path growth, {MEASURES[measure][0]}, average over the stages: {marked(d['mean'])} (n = {d['mean']['seeds']}"
+        said += ")." if d["mean"].get("p_holm") is None else f"; p = {d['mean']['p_holm']:.3f} after Holm)."
+        sentences.append(Finding(said, options=["selection"]))
     if found:
-        sentences.append(bottleneck_sentence(found))
+        sentences.append(Finding(bottleneck_sentence(found), claims=["diversity"], options=["selection"]))
     for name in (SAMPLED, GREEDY, "random"):
         c = summary["curves"].get(name)
         if c and c["between_seeds"]:
             last = c["between_seeds"][-1]
-            sentences.append(f"At density {c['density'][len(c['between_seeds']) - 1]:.2f} two seeds of {name} growth share {100 * last['jaccard']:.0f} % of their connections "
-                             f"(Jaccard index; {100 * last['chance']:.0f} % by chance at their layer counts; {last['pairs']} pairs).")
+            sentences.append(Finding(f"At density {c['density'][len(c['between_seeds']) - 1]:.2f} two seeds of {name} growth share {100 * last['jaccard']:.0f} % of their connections "
+                             f"(Jaccard index; {100 * last['chance']:.0f} % by chance at their layer counts; {last['pairs']} pairs).",
+                                     claims=["diversity"]))
     return sentences
 
 

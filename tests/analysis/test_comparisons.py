@@ -56,7 +56,9 @@ class CostAccuracy(unittest.TestCase):
                          ["IMP, rate rewound", "0.20", "2", "12 / 12", "3", "+2.0 ± 2.5", "3.00 ± 0.00", "3.00 ± 0.00"])
         dense = row_of(table_of(made, "cells"), "dense")
         self.assertEqual(dense[5:8], ["61.0 ± 2.5", "-", "1.00 ± 0.00"])
-        self.assertIn("IMP, rate rewound cost 3.0 times the training FLOPs of growth.", cost_accuracy.findings(self.summary)[0])
+        first = cost_accuracy.findings(self.summary)[0]
+        self.assertIn("IMP, rate rewound cost 3.0 times the training FLOPs of growth.", first)
+        self.assertEqual(first.claims, ("cost",))
 
     def test_without_dense_runs_there_is_no_relative_cost(self):
         summary = cost_accuracy.summarise(study({"growth: density 0.20: E 2": seeds(0.5)}))
@@ -126,20 +128,19 @@ class Ablations(unittest.TestCase):
         self.assertAlmostEqual(rows["law: beta 2"]["p_holm"], 2 * p)
         self.assertLess(rows["pace: no growth"]["p_holm"], 0.001)
 
-    def test_the_table_and_the_effects_by_option(self):
+    def test_the_table_says_option_difference_and_corrected_p_value(self):
         (table,) = ablations.tables(self.summary)
         self.assertEqual(row_of(table, "law: beta 2"),
                          ["law: beta 2", "--beta 2", "3", "49.0 ± 2.5", "-2.0 ± 2.5", "0.074", "0.148", "10", "1.10"])
         self.assertEqual(row_of(table, "pace: no growth")[4], "-10.0 ± 0.0*")
-        self.assertEqual(ablations.effects(self.summary),
-                         {"beta": "beta 2 minus the default: -2.0 ± 2.5 points (n = 3, p = 0.15 after Holm); "
-                                  "beta 0 minus the default: +0.3 ± 3.8 points (n = 3, p = 0.74 after Holm)"})
 
-    def test_only_what_survives_or_excludes_nothing_is_told(self):
+    def test_every_change_is_told_with_the_option_it_bears_on(self):
         said = ablations.findings(self.summary)
-        self.assertEqual(len(said), 2)
+        self.assertEqual(len(said), 4)
         self.assertIn("Of 3 changes of the default growth 1 change the test accuracy", said[0])
-        self.assertIn("pace: no growth is below the default growth", said[1])
+        self.assertEqual(said[1], 'Growth changed in "law: beta 2" and the default growth are not told apart: -2.0 ± 2.5 points (n = 3).')
+        self.assertEqual([finding.options for finding in said[1:]], [("beta",), ("beta",), ()])
+        self.assertIn('"Pace: no growth" is below the default growth', said[3])
 
 
 class GrowReallocate(unittest.TestCase):
