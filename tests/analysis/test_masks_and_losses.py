@@ -88,7 +88,17 @@ class Bottleneck(unittest.TestCase):
         self.assertEqual(len(found["stages"]), 1)
         self.assertEqual(found["mean"]["by_seed"], {"1": -0.25, "2": -0.5, "3": -0.75})
         self.assertEqual(self.summary["tested"], 4)
+        self.assertEqual(self.summary["constant"], {"previous": 1 / 3})
         self.assertIn("minus-sampled", [table.name for table in bottleneck.tables(self.summary)])
+
+    def test_what_never_varies_is_said_once_and_not_tested(self):
+        runs = {"path, sampled": {1: growing(mask(1, 1, 1, 0, 0, 0), 2), 2: growing(mask(1, 0, 1, 1, 0, 0), 2)},
+                "random": {1: growing(mask(1, 1, 0, 1, 0, 0), 2), 2: growing(mask(1, 0, 1, 1, 0, 0), 2)}}
+        summary = bottleneck.summarise(study(runs))
+        self.assertEqual(summary["constant"]["core_of_narrowest"], 0.5)
+        self.assertEqual(set(summary["minus_sampled_path"]["random"]), {"disconnected", "live_channels"})
+        self.assertNotIn("core-of-narrowest", [table.name for table in bottleneck.tables(summary)])
+        self.assertIn("tau-core / narrowest layer 0.5", " ".join(bottleneck.findings(summary)))
 
     def test_the_finding_follows_the_side_of_the_interval(self):
         far = {"mean": {"mean": -0.5, "half_interval": 0.1, "seeds": 3}}
