@@ -6,7 +6,7 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<Reference, 20> kReferences{{
+constexpr std::array<Reference, 22> kReferences{{
     {"LeCun et al. 1998, Gradient-based learning applied to document recognition",
      R"(@article{lecun1998gradient,
   author = {LeCun, Yann and Bottou, L{\'e}on and Bengio, Yoshua and Haffner, Patrick},
@@ -43,7 +43,8 @@ constexpr std::array<Reference, 20> kReferences{{
   year = {2016},
 }
 )"},
-    {"Dosovitskiy et al. 2021, An image is worth 16x16 words: transformers for image recognition at "
+    {"Dosovitskiy et al. 2021, An image is worth 16x16 words: transformers for image recognition "
+     "at "
      "scale",
      R"(@inproceedings{dosovitskiy2021image,
   author = {Dosovitskiy, Alexey and Beyer, Lucas and Kolesnikov, Alexander and Weissenborn, Dirk and Zhai, Xiaohua and Unterthiner, Thomas and Dehghani, Mostafa and Minderer, Matthias and Heigold, Georg and Gelly, Sylvain and Uszkoreit, Jakob and Houlsby, Neil},
