@@ -33,6 +33,7 @@ struct RunSettings {
   std::int64_t threads = 1;
   std::string out = "runs";
   double checkpoint_seconds = 300;
+  bool keep_stages = true;
   std::int64_t data_threads = 1;
   Recipe recipe;
 };

@@ -36,6 +36,12 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
            "stratified share of the training images kept for validation; 0: 10 %, or 20 % below "
            "10,000 images");
+  list.add("class-subset", recipe.task.classes, {0, 1e6},
+           "classes that are kept, drawn by the run's seed, at least 2; 0: all");
+  list.add("train-share", recipe.task.train_share, kFraction,
+           "share of the training split that is kept, stratified; validation and test stay");
+  list.add("label-noise", recipe.task.label_noise, {0, 1, false, true},
+           "share of the training split's labels that are wrong; validation and test stay true");
   list.add_choice("budget", recipe.budget, {"epochs", "flops", "time"},
                   "what a method has in common with dense training; flops and time stretch the "
                   "epochs by 1 / cost-ratio, at most fivefold");

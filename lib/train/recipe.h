@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/options.h"
+#include "data/task.h"
 #include "executor/executor.h"
 #include "train/schedule.h"
 
@@ -25,6 +26,7 @@ struct Recipe {
   double weight_decay = 1e-4;
   bool augment = true;             ///< the data set's own augmentation
   double validation_fraction = 0;  ///< of the training images; 0: 10 %, or 20 % below 10,000 images
+  TaskOptions task;                ///< what the data set is made harder or easier by
   std::string budget = "epochs";   ///< what is equal to dense training: epochs, flops or time
   double cost_ratio = 1;           ///< of the method at equal epochs to dense training, calibrated
   double stretch = 1;              ///< what with_budget() multiplied the epochs by; not an option

@@ -56,6 +56,7 @@ struct Miniature {
     result.folder = folder;
     result.record.identity.name = "miniature";
     result.record.identity.hash = "hash";
+    result.record.identity.seed = seed;
     return result;
   }
 };
