@@ -7,16 +7,16 @@
 Beside FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of
 every figure. Every experiment is a module of its own name here with three functions:
 
-    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed
+    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed; what it keeps by seed (`by_seed`: a
+                                    dictionary, or a list beside a list `seeds`) can be paired by compare.py
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
 
-and, if it likes, two more:
+and, if it likes, a fourth:
 
     findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
-                                       Markdown page, HTML report and paper print them.
-    effects(summary) -> {option: phrase}    measured effect of choices, by the name of gcg_run's option without "--"; for the paper's table
-                                            of choices
+                                       Markdown page, HTML report and paper print them. A phrases.Finding names the claims and options
+                                       that it bears on as well: the paper gathers them by claim, and in its table of choices
 """
 
 import argparse
@@ -93,10 +93,6 @@ def load_module(experiment):
 def findings(module, summary):
     """What the numbers say, as far as the experiment's module has rules for it."""
     return module.findings(summary) if hasattr(module, "findings") else []
-
-
-def effects(module, summary):
-    return module.effects(summary) if hasattr(module, "effects") else {}
 
 
 def header(summary):

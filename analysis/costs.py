@@ -24,13 +24,18 @@ def density_epochs(run):
 
 
 def of_dense(read, runs, dense):
-    """read(run) relative to the dense run of the same seed, over the seeds that have both; None without any."""
-    seeds = sorted(seed for seed in runs if seed in dense)
-    return interval([read(runs[s]) / read(dense[s]) for s in seeds]) if seeds else None
+    """read(run) relative to the dense run of the same seed, over the seeds that have both: interval() with `by_seed`; None without any."""
+    return of_seeds({seed: read(runs[seed]) / read(dense[seed]) for seed in sorted(runs) if seed in dense})
 
 
 def over_seeds(read, runs):
-    return interval([read(runs[s]) for s in sorted(runs)])
+    """read(run) over the seeds of runs: interval() with `by_seed`."""
+    return of_seeds({seed: read(runs[seed]) for seed in sorted(runs)})
+
+
+def of_seeds(values):
+    """interval() of {seed: value} with `by_seed`; None without any."""
+    return interval(list(values.values())) | {"by_seed": {str(seed): float(value) for seed, value in values.items()}} if values else None
 
 
 def mean_parts(runs, parts=WHOLE + HARNESS):
@@ -40,3 +45,16 @@ def mean_parts(runs, parts=WHOLE + HARNESS):
 def last_stage(run):
     """Index of the last stage of growth in the tables of stages and fits."""
     return [i for i, phase in enumerate(run.stages["phase"]) if phase != "final"][-1]
+
+
+def relative_costs(runs, dense):
+    """The three costs of runs relative to the dense run of the same seed, as of_dense; None without such runs."""
+    return {
+        "density_epochs": of_dense(density_epochs, runs, dense),
+        "flops": of_dense(flops, runs, dense),
+        "seconds": of_dense(lambda run: seconds(run, TRAINING), runs, dense),
+    }
+
+
+def test_accuracies(runs):
+    return {seed: float(run.final["test_accuracy"]) for seed, run in runs.items()}

@@ -8,6 +8,7 @@ import math
 import sys
 
 from intervals import mean_interval
+from phrases import Finding
 from tables import Table, percent, plain
 
 MARGIN = 0.015  # of accuracy
@@ -76,8 +77,8 @@ def tables(summary):
 
 
 def findings(summary):
-    return [f'At density {density} training under sparse and dense execution is {"" if row["equivalent"] else "not "}shown to be equivalent within '
-            f'{100 * summary["margin"]:g} points: sparse minus dense {difference_text(row)} points (n = {len(row["seeds"])}).'
+    return [Finding(f'At density {density} training under sparse and dense execution is {"" if row["equivalent"] else "not "}shown to be equivalent within '
+            f'{100 * summary["margin"]:g} points: sparse minus dense {difference_text(row)} points (n = {len(row["seeds"])}).', options=["execution"])
             for density, row in sorted(summary["densities"].items())]
 
 

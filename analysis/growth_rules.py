@@ -8,11 +8,15 @@ import figures as look
 import phrases
 from costs import last_stage
 from intervals import holm_differences, mean_interval, paired
+from phrases import Finding
 from tables import Table, number, percent, plain
 
 EPSILON = 0.005  # the default of the method: accuracy one gives away
 PATH = "path, sampled"
 CONTROL = "control: density "
+# Which option a comparison of path growth with another rule is about.
+OPTIONS = {"random": ["growth-rule"], "gradient, greedy": ["growth-rule"], "path, greedy": ["selection"], "random, path's layer counts": ["quotas"],
+           "path, ERK layer counts": ["quotas"], "path_l2, sampled": ["growth-rule"], "gradient, sampled": ["growth-rule"]}
 
 
 def stages_of(run):
@@ -266,21 +270,24 @@ def findings(summary):
     sentences = []
     if found:
         for name, rows in found["rules"].items():
-            sentences.append(f"Path growth (sampled) minus {name}: {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; "
-                             f"n = {rows[0]['seeds']}; {survivors(rows)}).")
+            sentences.append(Finding(f"Path growth (sampled) minus {name}: {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; "
+                                     f"n = {rows[0]['seeds']}; {survivors(rows)}).", options=OPTIONS.get(name, ())))
         if found["controls"]:
             rows = found["controls"]
-            sentences.append(f"Path growth when it passes a density, minus a network that has this density throughout and all the cycles: "
-                             f"{phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']}; {survivors(rows)}).")
+            sentences.append(Finding(f"Path growth when it passes a density, minus a network that has this density throughout and all the cycles: "
+                                     f"{phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']}; {survivors(rows)}).",
+                                     claims=["exploration"]))
     for reader in summary["reader_of_the_control"]:
-        sentences.append(f"A reader of the control at epsilon = {100 * reader['epsilon']:.1f} points: {lower(reader_sentence(reader))}")
+        sentences.append(Finding(f"A reader of the control at epsilon = {100 * reader['epsilon']:.1f} points: {lower(reader_sentence(reader))}", options=["epsilon"]))
     path = summary["curves"].get(PATH)
     if path:
         epsilon = path["fits"][0]["epsilon"]
         sentences.append(f"Over seeds the fit of path growth says: {path['over_seeds']['outcomes']}; d* {over_seeds_text(path['over_seeds'])}"
                          + ("." if epsilon is None else f" at epsilon = {100 * epsilon:.1f} points."))
-        sentences += [s for reader in summary["reader_of_the_control"] if same_epsilon(reader, path)
-                      for s in [extrapolation_against(reader, path["over_seeds"])] if s]
+        for reader in summary["reader_of_the_control"]:
+            sentence = extrapolation_against(reader, path["over_seeds"]) if same_epsilon(reader, path) else None
+            if sentence:
+                sentences.append(Finding(sentence, claims=["exploration"], options=["extrapolator"]))
     return sentences
 
 
@@ -313,19 +320,6 @@ def extrapolation_against(reader, result):
     rest = f"its interval over seeds excludes the density that the control's means would name ({by_mean:.3f}), d* lies {where} it" if excluded \
         else f"its interval over seeds {'does not exclude' if result['low'] is not None else 'does not exist (one seed) and cannot exclude'} the density that the control's means would name ({by_mean:.3f})"
     return f"The extrapolated d* lies {place} the range that the control leaves open; {rest}."
-
-
-def effects(summary):
-    """Measured effects of choices, by option."""
-    found = summary.get("differences", {"rules": {}})["rules"]
-    result = {}
-    for option, name, words in (("selection", "path, greedy", "sampled minus greedy path growth"),
-                                ("quotas", "random, path's layer counts", "path growth minus random growth with its layer counts"),
-                                ("growth-rule", "random", "path minus random growth")):
-        if name in found:
-            rows = found[name]
-            result[option] = f"{words}: {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']}; {survivors(rows)})"
-    return result
 
 
 def figures(summary, base):

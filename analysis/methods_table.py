@@ -3,6 +3,7 @@
 import phrases
 from costs import TRAINING, flops, of_dense, seconds
 from intervals import holm_differences, mean_interval, paired
+from phrases import Finding
 from tables import Table, percent, plain
 
 
@@ -71,7 +72,7 @@ def tables(summary):
     seeds = sorted({len(c["seeds"]) for c in summary["cells"].values()})
     notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
     if dense:
-        notes.insert(0, f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} ({len(dense['seeds'])} seeds, {dense['epochs']} epochs).")
+        notes.insert(0, f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} (n = {len(dense['seeds'])}, {dense['epochs']} epochs).")
     return [
         by_method(summary, "accuracy", f"Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary['data']}).",
                   lambda c: percent(c["test_accuracy"], c["half_interval"]), notes),
@@ -98,9 +99,10 @@ def findings(summary):
         if grown:
             text += (f"; path growth has rank {ranked.index(grown[0]) + 1} with "
                      f"{percent(cells[grown[0]]['test_accuracy'], cells[grown[0]]['half_interval'])} %")
-        sentences.append(text + ".")
+        claims = ["limit"] if density == summary["densities"][-1] and len(summary["densities"]) > 1 else []
+        sentences.append(Finding(text + ".", claims=claims))
         if grown and "gap" in cells[grown[0]]:
-            sentences.append(f"At density {density}: " + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]))
+            sentences.append(Finding(f"At density {density}: " + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]), claims=["accuracy"]))
     tested = [c["gap"] for name, c in summary["cells"].items() if name != "dense" and "gap" in c and c["gap"]["p"] is not None]
     if tested:
         lost = sum(g["p_holm"] < phrases.LEVEL and g["mean"] < 0 for g in tested)

@@ -4,6 +4,27 @@ import tables
 
 LEVEL = 0.05
 
+# What the source claims, as the paper orders it.
+CLAIMS = {
+    "accuracy": "near-dense accuracy at moderate density",
+    "cost": "total cost far below that of iterative magnitude pruning",
+    "exploration": "a practical way to explore accuracy over density under a limited budget",
+    "diversity": "structural diversity is kept",
+    "limit": "growth alone does not reach the extreme sparsity of pruning or reallocation",
+}
+
+
+class Finding(str):
+    """A sentence that knows what it bears on: claims of the source (keys of CLAIMS) and options of gcg_run (without "--")."""
+
+    def __new__(cls, text, claims=(), options=()):
+        unknown = set(claims) - set(CLAIMS)
+        if unknown:
+            raise ValueError(f"there is no claim {', '.join(sorted(unknown))}; there are {', '.join(CLAIMS)}")
+        finding = super().__new__(cls, text)
+        finding.claims, finding.options = tuple(claims), tuple(options)
+        return finding
+
 
 def points(difference, digits=1):
     """A difference of accuracies in points, with its sign and half interval."""

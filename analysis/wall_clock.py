@@ -11,6 +11,7 @@ import numpy as np
 import figures as look
 from bench import break_even
 from costs import flops, last_stage, mean_parts, of_dense, over_seeds, seconds
+from phrases import Finding
 from tables import Table, number, percent, plain
 
 DENSE = "LibTorch, dense"
@@ -147,8 +148,9 @@ def findings(summary):
         sentences.append(f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were measured.")
     if GROWTH in curves:
         growth = curves[GROWTH]
-        sentences.append(f"Growth and its final training together took {measured(growth['of_dense'], 2)} of the seconds of one dense training by LibTorch "
-                         f"and {measured(growth['flops_of_dense'], 2)} of its FLOPs (n = {growth['of_dense']['seeds']}), {faster(growth['of_dense'])}.")
+        sentences.append(Finding(f"Growth and its final training together took {measured(growth['of_dense'], 2)} of the seconds of one dense training by "
+                                 f"LibTorch and {measured(growth['flops_of_dense'], 2)} of its FLOPs (n = {growth['of_dense']['seeds']}), "
+                                 f"{faster(growth['of_dense'])}.", claims=["cost"]))
     return sentences
 
 

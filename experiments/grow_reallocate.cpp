@@ -9,7 +9,7 @@ using namespace gcg;
 /// Densities of the table and those it does not reach.
 std::vector<double> densities(const std::string& scale) {
   if (scale == "smoke") {
-    return {0.2, 0.02};
+    return {0.2, 0.05};
   }
   return {0.2, 0.1, 0.05, 0.02};
 }

@@ -19,14 +19,16 @@ std::vector<Pace> paces(const std::string& scale) {
   const std::vector<int> epochs =
       scale == "small" ? std::vector<int>{1, 2, 4} : std::vector<int>{4, 8, 16, 32};
   std::vector<Pace> result;
-  for (const double ratio : {0.25, 0.5, 1.0}) {
+  // A little more than doubling: rounded counts shall not leave a stage of one connection.
+  constexpr double kDoubling = 1.001;
+  for (const double ratio : {0.25, 0.5, kDoubling}) {
     for (const int stage_epochs : epochs) {
       result.push_back({ratio, stage_epochs});
     }
   }
   if (scale == "small") {
     result.push_back({0.5, 8});
-    result.push_back({1.0, 8});
+    result.push_back({kDoubling, 8});
   }
   return result;
 }

@@ -82,7 +82,7 @@ std::string progress_text(const TrainingProgress& progress) {
 /// What a killed process left half written; nobody else works in the folder while it is locked.
 void remove_temporary_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> left;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (entry.path().extension() == ".tmp") {
       left.push_back(entry.path());
     }
@@ -112,6 +112,7 @@ RunRecord execute(RunPlan& plan) {
   run.split = task.split;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.keep_stages = plan.settings.keep_stages;
   run.loader_threads = plan.settings.data_threads;
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {

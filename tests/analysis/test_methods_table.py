@@ -67,7 +67,7 @@ class Tables(unittest.TestCase):
         accuracy, differences, cost = methods_table.tables(self.summary())
         self.assertEqual(accuracy.header, ["method", "0.20", "0.05"])
         self.assertEqual(accuracy.rows[:2], [["SET", "82.5 ± 31.8", "-"], ["RigL", "85.0", "70.0"]])
-        self.assertEqual(accuracy.notes[0], "Dense: 91.0 ± 12.7 (2 seeds, 20 epochs).")
+        self.assertEqual(accuracy.notes[0], "Dense: 91.0 ± 12.7 (n = 2, 20 epochs).")
         # Seed 9 of RigL has no dense run; one pair has no interval.
         self.assertEqual(differences.rows[:2], [["SET", "-8.5 ± 19.1", "-"], ["RigL", "-5.0", "-"]])
         self.assertEqual(cost.rows[:2], [["SET", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"], ["RigL", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"]])
