@@ -245,7 +245,7 @@ def findings(summary):
                                         f'loses {phrases.points(row["lost"])} points and costs {row["cost"]["mean"]:.2f} dense trainings.', options=["extrapolator"]))
     for row in summary["coverage"]:
         if row["truth"] == row["extrapolator"] and row["intervals"]:
-            said.append(f'On simulated {row["truth"]} curves the interval of a {row["extrapolator"]} fit holds the true d* in {100 * row["covered"] / row["intervals"]:.0f} % of '
+            said.append(f'On simulated curves of the {row["truth"]} family the interval of its own fit holds the true d* in {100 * row["covered"] / row["intervals"]:.0f} % of '
                         f'{row["intervals"]} intervals ({row["trials"]} trials, level 95 %).')
     if real["others"]:
         said.append(f'The interval of one seed holds the d* of another in {real["hold_other"]} of {real["others"]} pairs: it covers validation noise alone.')
@@ -297,6 +297,6 @@ def figures(summary, base):
         right.set_xlabel("cost to the stop and of the final training\n(density x epochs, dense = 1)")
         right.set_ylabel("test accuracy below dense, points")
         n = max(len(r["seeds"]) for r in summary["rules"].values())
-        right.set_title(f"{len(summary['rules'])} stopping rules, means of n = {n}; dashed: ε", fontsize=10)
+        right.set_title(f"{len(summary['rules'])} rules, means of n = {n}; dashed: ε", fontsize=10)
         right.legend(loc="best")
     return [look.save(figure, base)]
