@@ -45,3 +45,16 @@ def mean_parts(runs, parts=WHOLE + HARNESS):
 def last_stage(run):
     """Index of the last stage of growth in the tables of stages and fits."""
     return [i for i, phase in enumerate(run.stages["phase"]) if phase != "final"][-1]
+
+
+def relative_costs(runs, dense):
+    """The three costs of runs relative to the dense run of the same seed, as of_dense; None without such runs."""
+    return {
+        "density_epochs": of_dense(density_epochs, runs, dense),
+        "flops": of_dense(flops, runs, dense),
+        "seconds": of_dense(lambda run: seconds(run, TRAINING), runs, dense),
+    }
+
+
+def test_accuracies(runs):
+    return {seed: float(run.final["test_accuracy"]) for seed, run in runs.items()}

@@ -55,7 +55,8 @@ class Run:
     @cached_property
     def final(self):
         """The end of a finished run, else None: its numbers, test_predictions, test_labels, values and momentum (weights,
-        biases: dictionaries by layer; norms: dictionary of arrays) and mask (Boolean arrays by layer)."""
+        biases: dictionaries by layer; norms and, of transformers, tokens: dictionaries of arrays) and mask (Boolean arrays
+        by layer)."""
         with _opened(self.path) as file:
             if "final" not in file:
                 return None
@@ -83,7 +84,10 @@ class Run:
 
     def _parameters(self, group):
         norms = {name: array[()] for name, array in group["norms"].items()}
-        return {"weights": self._by_layer(group["weights"]), "biases": self._by_layer(group["biases"]), "norms": norms}
+        result = {"weights": self._by_layer(group["weights"]), "biases": self._by_layer(group["biases"]), "norms": norms}
+        if "tokens" in group:
+            result["tokens"] = {name: array[()] for name, array in group["tokens"].items()}
+        return result
 
 
 class Masks(Mapping):

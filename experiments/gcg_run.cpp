@@ -8,9 +8,9 @@
 #include "base/host.h"
 #include "execute/calibrate.h"
 #include "execute/execute.h"
+#include "record/run_file.h"
 #include "study/command_line.h"
 #include "study/references.h"
-#include "train/trainer.h"
 
 namespace {
 
