@@ -12,11 +12,13 @@ every figure. Every experiment is a module of its own name here with three funct
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
 
-and, if it likes, a fourth:
+and, if it likes, two more:
 
     findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
                                        Markdown page, HTML report and paper print them. A phrases.Finding names the claims and options
                                        that it bears on as well: the paper gathers them by claim, and in its table of choices
+    effects(summary) -> {option: phrase}    measured effects of choices, by the name of gcg_run's option without "--", for that table:
+                                            where the phrase is none of the findings
 """
 
 import argparse
@@ -93,6 +95,15 @@ def load_module(experiment):
 def findings(module, summary):
     """What the numbers say, as far as the experiment's module has rules for it."""
     return module.findings(summary) if hasattr(module, "findings") else []
+
+
+def effects(module, summary):
+    """{option: [phrase]}: measured effects of choices, from effects() and from the findings that name options."""
+    found = {option: [phrase] for option, phrase in module.effects(summary).items()} if hasattr(module, "effects") else {}
+    for finding in findings(module, summary):
+        for option in getattr(finding, "options", ()):
+            found.setdefault(option, []).append(finding)
+    return found
 
 
 def header(summary):

@@ -38,6 +38,11 @@ SETTINGS = ["epochs", "batch-size", "learning-rate", "schedule", "warmup", "mome
             "stage-epochs", "stage-warmup", "growth-ratio", "epsilon", "extrapolator", "threads"]
 
 
+# The claim that an experiment as a whole bears on: of those of its findings that name none.
+BEARING = {"bottleneck": "diversity", "growth_pace": "exploration", "extrapolation": "exploration", "cost_accuracy": "cost", "discovery_cost": "exploration",
+           "discovered_density": "accuracy", "grow_reallocate": "limit"}
+
+
 class Missing(list):
     """What was asked for and is not there, each once, in the order of asking."""
 
@@ -159,28 +164,33 @@ def experiment_tex(name, summaries, largest, out, missing):
     return "\n".join(parts)
 
 
-def all_findings(summaries, largest):
-    """[(experiment, finding)] of every experiment that has rules."""
-    found = []
-    for name, stem in sorted(largest.items()):
-        module = module_of(name)
-        if module is not None:
-            found += [(name, finding) for finding in analyse.findings(module, summaries[stem])]
-    return found
+def analysed(summaries, largest):
+    """[(experiment, module, summary)] of the experiments that have both."""
+    found = [(name, module_of(name), summaries[stem]) for name, stem in sorted(largest.items())]
+    return [(name, module, summary) for name, module, summary in found if module is not None]
 
 
-def claim_tex(claim, found, missing):
-    bearing = [f"{finding} ({name.replace('_', ' ')})" for name, finding in found if claim in getattr(finding, "claims", ())]
+def claim_tex(claim, experiments, missing):
+    bearing = []
+    for name, module, summary in experiments:
+        for finding in analyse.findings(module, summary):
+            claims = getattr(finding, "claims", ()) or ([BEARING[name]] if name in BEARING else [])
+            if claim in claims:
+                bearing.append(f"{finding} ({name.replace('_', ' ')}, {summary['scale']} scale)")
     if not bearing:
         return missing.add(f"a finding that bears on the claim: {phrases.CLAIMS[claim]}") + "\n"
     return itemize(bearing)
 
 
-def choice_table(choices, found, missing):
+def choice_table(choices, experiments, missing):
     """Choices with their default and what was measured of them."""
+    measured = {}
+    for name, module, summary in experiments:
+        for option, texts in analyse.effects(module, summary).items():
+            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in texts)
     lines = [r"\begin{choices}"]
     for choice in choices:
-        effects = [f"{finding} ({name.replace('_', ' ')})" for name, finding in found if choice["option"] in getattr(finding, "options", ())]
+        effects = measured.get(choice["option"])
         effect = latex_text(" ".join(effects)) if effects else missing.add(f"effect of --{choice['option']}")
         here = f"{choice['here']}: {choice['default']}" if choice["default"] else choice["here"]
         option = rf"\texttt{{-{{}}-{latex_text(choice['option'])}}}"
@@ -238,11 +248,11 @@ def generate(results, paper, out):
     others = [name for name in sorted(largest) if name not in named]
     (out / "others.tex").write_text("".join(f"\\subsection{{{latex_text(name.replace('_', ' '))}}}\n" + experiment_tex(name, summaries, largest, out, missing)
                                             for name in others))
-    found = all_findings(summaries, largest)
+    experiments = analysed(summaries, largest)
     for claim in phrases.CLAIMS:
-        (out / f"claim-{claim}.tex").write_text(claim_tex(claim, found, missing))
+        (out / f"claim-{claim}.tex").write_text(claim_tex(claim, experiments, missing))
     (out / "setup.tex").write_text(setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
-    (out / "choices.tex").write_text(choice_table(json.loads((paper / "choices.json").read_text()), found, missing))
+    (out / "choices.tex").write_text(choice_table(json.loads((paper / "choices.json").read_text()), experiments, missing))
     (out / "missing.tex").write_text(missing_tex(missing))
     return missing
 

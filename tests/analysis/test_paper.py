@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "paper"), str(ROOT / "analysis"), str(Path(__file__).resolve().parent)]
@@ -123,6 +124,14 @@ class Generated(unittest.TestCase):
         self.assertIn(r"execution & - & present connections only: auto (\texttt{-{}-execution}) & At density 1.00 training", self.read("choices"))
         self.assertIn(r"power & one & exponent: 1 (\texttt{-{}-beta}) & \missing{effect of -{}-beta}", self.read("choices"))
         self.assertIn("effect of --beta", missing)
+
+    def test_an_experiment_without_rules_for_claims_bears_on_its_own(self):
+        module = SimpleNamespace(findings=lambda _: ["It costs little.", phrases.Finding("It is accurate.", claims=["accuracy"], options=["beta"])],
+                                 effects=lambda _: {"beta": "beta matters", "lambda": "so does lambda"})
+        experiments = [("cost_accuracy", module, {"scale": "full"})]
+        self.assertEqual(generate.claim_tex("cost", experiments, generate.Missing()), "\\begin{itemize}\n\\item It costs little. (cost accuracy, full scale)\n\\end{itemize}\n")
+        self.assertIn("It is accurate. (cost accuracy, full scale)", generate.claim_tex("accuracy", experiments, generate.Missing()))
+        self.assertIn("& beta matters (cost accuracy) It is accurate. (cost accuracy) \\\\", generate.choice_table(self.choices, experiments, generate.Missing()))
 
     def test_texts_of_a_summary_cannot_be_commands(self):
         self.make(r"\experiment{execution_agreement}", execution_agreement__small=agreement(networks=[r"\input{/etc/passwd} %"], data=r"}\end{document}"))
