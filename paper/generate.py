@@ -33,6 +33,7 @@ from tables import Table, latex, latex_text  # noqa: E402
 
 SCALES = ["smoke", "small", "full"]
 ROWS = 40  # of a table on one page
+COLUMNS = 5  # of facts of experiments in one table
 # Settings that every experiment shows, if all of its runs share them.
 SETTINGS = ["epochs", "batch-size", "learning-rate", "schedule", "warmup", "momentum", "nesterov", "weight-decay", "augment", "seed-rule", "seed-density",
             "stage-epochs", "stage-warmup", "growth-ratio", "epsilon", "extrapolator", "threads"]
@@ -151,7 +152,7 @@ def experiment_tex(name, summaries, largest, out, missing):
     parts = [rf"\noindent {latex_text(scale)}" + "\n"]
     if summary["missing"]:
         count = len(summary["missing"])
-        parts.append(rf"\par\noindent {missing.add(f'{count} runs of {largest[name]} that are not finished')}" + "\n")
+        parts.append(rf"\par\noindent {missing.add(f'runs of {largest[name]} that are not finished: {count}')}" + "\n")
     said = analyse.findings(module, summary)
     if said:
         parts.append("\\medskip\\noindent By rule from these numbers:\\nopagebreak\n" + itemize(said))
@@ -222,10 +223,9 @@ def setup_tables(summaries, largest):
     turned = lambda body: [[stem, *(row[i + 1] for row in body)] for i, stem in enumerate(stems)]  # noqa: E731
     made = []
     for name, caption, body in (("setup", "Data, runs and hardware of every experiment.", rows), ("settings", "Settings that all runs of an experiment share.", settings)):
-        half = (len(body) + 1) // 2
-        for part, chosen in enumerate((body[:half], body[half:])):
-            if chosen:
-                made.append(Table(f"{name}-{part + 1}", caption if part == 0 else f"{caption} (Continued.)", ["experiment", *(row[0] for row in chosen)], turned(chosen)))
+        for part in range(0, len(body), COLUMNS):
+            chosen = body[part:part + COLUMNS]
+            made.append(Table(f"{name}-{part}", caption if part == 0 else f"{caption} (Continued.)", ["experiment", *(row[0] for row in chosen)], turned(chosen)))
     return "".join(table_tex(piece) for table in made for piece in pieces(table))
 
 

@@ -99,7 +99,7 @@ class Generated(unittest.TestCase):
         self.assertIn(r"\item At density 1.00 training under sparse and dense execution is shown to be equivalent within 1.5 points: sparse minus dense +0.20 $\pm$ 0.10 points (n = 2).", text)
         self.assertIn(r"\begin{generatedtable}{Accuracy on 2,631 images", text)
         self.assertIn(r"1.00 & 2 & 50.20 & 50.00 & +0.20 $\pm$ 0.10 &", text)
-        self.assertIn("1 runs of execution_agreement-small that are not finished", missing)
+        self.assertIn("runs of execution_agreement-small that are not finished: 1", missing)
 
     def test_figures_are_made_of_the_summary(self):
         self.make(r"\experiment{growth_rules}", growth_rules__small=growth())
