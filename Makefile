@@ -21,8 +21,11 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
   nlohmann-json3-dev libssl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
+# What the paper needs: pdflatex with booktabs, caption, xcolor and Times.
+PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib
+
 .DEFAULT_GOAL := help
-.PHONY: help packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
+.PHONY: help packages paper-packages paper report configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
   wall-clock execution-agreement reproduce-cifar growth-rules methods-table inspect format tidy clean
 
 help: ## list the targets
@@ -32,8 +35,11 @@ help: ## list the targets
 	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
 	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables"
 
+packages: WANTED = $(PACKAGES)
+paper-packages: WANTED = $(PAPER_PACKAGES)
 packages: ## install the Debian packages that are missing (prints the list first)
-	@missing=$$(for p in $(PACKAGES); do \
+packages paper-packages:
+	@missing=$$(for p in $(WANTED); do \
 	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || echo $$p; done); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	echo "packages to install:"; echo $$missing | fold -s -w 90 | sed 's/^/  /'; \
@@ -130,6 +136,16 @@ methods-table: programs ## accuracy and cost of every method at fixed densities
 	$(BUILD)/experiments/methods_table --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
 	$(PYTHON) analysis/analyse.py methods_table $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+
+report: packages ## one HTML file of the studies in RUNS/cifar: figures, tables, provenance, what is missing
+	$(PYTHON) analysis/report.py $(RUNS)/cifar --out $(RUNS)/report.html
+
+paper: paper-packages ## the LaTeX report of the study from docs/results: paper/paper.pdf, and what is missing in it
+	$(PYTHON) paper/generate.py
+	cd paper && latexmk -silent -outdir=build paper.tex >/dev/null 2>&1 || { grep -A3 -E '^!|paper.tex:[0-9]+:' build/paper.log; exit 1; }
+	@cp paper/build/paper.pdf paper/paper.pdf
+	@if [ -s paper/generated/missing.txt ]; then echo "missing in paper/paper.pdf:"; cat paper/generated/missing.txt; fi
+	@echo paper/paper.pdf
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)

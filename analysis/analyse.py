@@ -4,19 +4,21 @@
     analyse.py EXPERIMENT FOLDER --scale small     reads FOLDER/EXPERIMENT-small.json and the runs it names
     analyse.py --redraw SUMMARY...                 makes tables and figures of summaries again, without any run
 
-Beside FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of
-every figure. Every experiment is a module of its own name here with three functions:
+In FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of every
+figure; what is redrawn is called as its summary. Every experiment is a module of its own name here with three functions:
 
     summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed; what it keeps by seed (`by_seed`: a
                                     dictionary, or a list beside a list `seeds`) can be paired by compare.py
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
 
-and, if it likes, a fourth:
+and, if it likes, two more:
 
     findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
                                        Markdown page, HTML report and paper print them. A phrases.Finding names the claims and options
                                        that it bears on as well: the paper gathers them by claim, and in its table of choices
+    effects(summary) -> {option: phrase}    measured effects of choices, by the name of gcg_run's option without "--", for that table:
+                                            where the phrase is none of the findings
 """
 
 import argparse
@@ -95,6 +97,15 @@ def findings(module, summary):
     return module.findings(summary) if hasattr(module, "findings") else []
 
 
+def effects(module, summary):
+    """{option: [phrase]}: measured effects of choices, from effects() and from the findings that name options."""
+    found = {option: [phrase] for option, phrase in module.effects(summary).items()} if hasattr(module, "effects") else {}
+    for finding in findings(module, summary):
+        for option in getattr(finding, "options", ()):
+            found.setdefault(option, []).append(finding)
+    return found
+
+
 def header(summary):
     """One paragraph about what the numbers stand on."""
     lines = [f'{summary["experiment"]}, {summary["scale"]} scale: {summary["data"]} ({summary["train_images"]:,} images for training, '
@@ -107,9 +118,9 @@ def header(summary):
     return "\n".join(lines) + "\n"
 
 
-def render(module, summary, into):
-    """Tables and figures of a summary; returns the text of the Markdown page."""
-    base = Path(into) / f'{summary["experiment"]}-{summary["scale"]}'
+def render(module, summary, into, name):
+    """Tables and figures of a summary, in files that begin with its name; returns the text of the Markdown page."""
+    base = Path(into) / name
     made = module.tables(summary)
     said = findings(module, summary)
     page = "\n".join([header(summary), *(tables.markdown(table) for table in made)])
@@ -134,7 +145,7 @@ def main():
     if arguments.redraw:
         for path in arguments.redraw:
             summary = json.loads(path.read_text())
-            render(load_module(summary["experiment"]), summary, arguments.into or path.parent)
+            render(load_module(summary["experiment"]), summary, arguments.into or path.parent, path.name.removesuffix(".summary.json"))
             print(path)
         return
     if not arguments.experiment or not arguments.folder:
@@ -147,9 +158,10 @@ def main():
     summary = provenance(study, arguments.data_name) | module.summarise(study)
     # Through JSON and back: what is rendered now is what can be rendered from the file.
     text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
-    path = into / f"{arguments.experiment}-{arguments.scale}.summary.json"
+    name = f"{arguments.experiment}-{arguments.scale}"
+    path = into / f"{name}.summary.json"
     path.write_text(text)
-    page, drawn = render(module, json.loads(text), into)
+    page, drawn = render(module, json.loads(text), into, name)
     print(page)
     for figure in drawn:
         print("figure  ", figure)

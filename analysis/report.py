@@ -143,18 +143,24 @@ def command_table(summary):
     return f'<figure class="runs"><h3>Commands of the first seed</h3><table><thead><tr><th>curve</th><th>command</th></tr></thead><tbody>{rows}</tbody></table></figure>'
 
 
+def results(summary, title):
+    """Findings, figures and tables, where the experiment has an analysis."""
+    try:
+        module = analyse.load_module(summary["experiment"])
+    except SystemExit as error:
+        return [f'<p class="missing">{escape(str(error))}</p>']
+    said = analyse.findings(module, summary)
+    parts = ["<h3>By rule from these numbers</h3><ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in said) + "</ul>"] if said else []
+    return parts + pictures(module, summary, title) + [tables.html(table) for table in module.tables(summary)]
+
+
 def section(title, summary, study, out):
     parts = [f'<section id="{escape(anchor(title))}"><h2>{escape(title)}</h2>']
     if summary is None:
         parts.append('<p class="missing">This study has no summary yet: analyse.py has not been run on it.</p>')
     else:
-        module = analyse.load_module(summary["experiment"])
-        said = analyse.findings(module, summary)
         parts += [facts(summary), missing(summary)]
-        if said:
-            parts.append("<h3>By rule from these numbers</h3><ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in said) + "</ul>")
-        parts += pictures(module, summary, title)
-        parts += [tables.html(table) for table in module.tables(summary)]
+        parts += results(summary, title)
     if study is not None:
         parts.append(run_table(study, out))
     elif summary is not None:

@@ -73,13 +73,13 @@ _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{"
           "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$",
           "ε": r"$\varepsilon$", "λ": r"$\lambda$", "β": r"$\beta$", "τ": r"$\tau$", "Δ": r"$\Delta$", "σ": r"$\sigma$", "µ": r"$\mu$", "–": "--",
           "−": "$-$", "·": r"$\cdot$", "≈": r"$\approx$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}", "†": r"\dag{}", "’": "'", "“": "``", "”": "''",
-          "<": r"$<$", ">": r"$>$", "|": r"\textbar{}", "°": r"\textdegree{}"}
+          "<": r"$<$", ">": r"$>$", "|": r"\textbar{}", "\0": "{}", "°": r"\textdegree{}"}
 
 
 def latex_text(text):
     """Plain text as LaTeX; d* as the paper writes it; a minus sign before a number as one; a character that LaTeX's own fonts
     may not have as its number, so that it is seen."""
-    escaped = "".join(_LATEX.get(c, c if ord(c) < 256 else f"[U+{ord(c):04X}]") for c in str(text))
+    escaped = "".join(_LATEX.get(c, c if ord(c) < 256 else f"[U+{ord(c):04X}]") for c in str(text).replace("--", "-\0-"))
     escaped = re.sub(r"\bd\*", r"$d^*$", escaped)
     return re.sub(r"(?<![\w.\-])-(?=\d)", "$-$", escaped)
 

@@ -155,7 +155,9 @@ def findings(summary):
 
 
 def faster(ratio):
-    if ratio["half_interval"] is None or abs(ratio["mean"] - 1) <= ratio["half_interval"]:
+    if ratio["half_interval"] is None:
+        return "one seed, not tested"
+    if abs(ratio["mean"] - 1) <= ratio["half_interval"]:
         return "not told apart from 1 in time"
     return "less than one dense training in time" if ratio["mean"] < 1 else "more than one dense training in time"
 

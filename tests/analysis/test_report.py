@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import report  # noqa: E402
 import tables  # noqa: E402
-from synthetic import agreement, growth  # noqa: E402
+from synthetic import agreement, growth, summary  # noqa: E402
 
 VOID = {"meta", "img", "br", "hr"}
 
@@ -116,6 +116,13 @@ class Report(unittest.TestCase):
         text = self.read().all_text()
         self.assertIn("growth_rules-small This study has no summary yet", text)
         self.assertNotIn("other", text)
+
+    def test_an_experiment_without_analysis_does_not_stop_the_others(self):
+        self.write("brand_new-small.summary.json", summary("brand_new"))
+        self.write("execution_agreement-small.summary.json", agreement())
+        text = self.read().all_text()
+        self.assertIn("there is no analysis of an experiment brand_new", text)
+        self.assertIn("+0.20 ± 0.10 points", text)
 
     def test_nothing_to_report_is_an_error(self):
         with self.assertRaisesRegex(SystemExit, "no summary and no study file"):
