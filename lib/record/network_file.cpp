@@ -17,7 +17,8 @@ constexpr std::int64_t kLargest = 1 << 20;
 
 std::int64_t number(const json& value) {
   if (!value.is_number_integer() || value < 0 || value > kLargest) {
-    throw Error("number", fmt::format("'{}' is no whole number in [0, {}]", value.dump(), kLargest));
+    throw Error("number",
+                fmt::format("'{}' is no whole number in [0, {}]", value.dump(), kLargest));
   }
   return value.get<std::int64_t>();
 }
@@ -66,8 +67,9 @@ std::string network_text(const Network& network) {
     if (node.operation == Operation::input) {
       continue;
     }
-    json entry{
-        {"name", node.name}, {"operation", operation_name(node.operation)}, {"inputs", node.inputs}};
+    json entry{{"name", node.name},
+               {"operation", operation_name(node.operation)},
+               {"inputs", node.inputs}};
     if (node.layer >= 0) {
       entry["channels"] = node.shape.channels;
       entry["bias"] = node.bias;
