@@ -114,22 +114,22 @@ reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=s
 growth-rules: programs ## accuracy over density by growth rule, with controls
 	$(BUILD)/experiments/growth_rules --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/growth_rules.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+	$(PYTHON) analysis/analyse.py growth_rules $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
 wall-clock: programs ## seconds and memory of whole trainings and of growth, one run at a time (needs GCG_DATA)
 	$(BUILD)/experiments/wall_clock --scale $(SCALE) --seeds $(SEEDS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/wall_clock.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+	$(PYTHON) analysis/analyse.py wall_clock $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
 execution-agreement: programs ## the same trainings sparse and dense: equal accuracy within a margin (needs GCG_DATA)
 	$(BUILD)/experiments/execution_agreement --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/execution_agreement.py $(RUNS)/cifar --scale $(SCALE)
+	$(PYTHON) analysis/analyse.py execution_agreement $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
 methods-table: programs ## accuracy and cost of every method at fixed densities
 	$(BUILD)/experiments/methods_table --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
 	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/methods_table.py $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+	$(PYTHON) analysis/analyse.py methods_table $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)

@@ -17,13 +17,33 @@ def state_dict(path):
     """Weights (0 where a connection is absent), biases and batch norms under the names of the layer graph."""
     with np.load(path) as file:
         return {name: torch.from_numpy(file[name]) for name in file.files
-                if name.endswith((".weight", ".bias", ".running_mean", ".running_var"))}
+                if not name.endswith((".mask", ".json"))}
 
 
 def masks(path):
     """Boolean tensors by layer: which connections are present."""
     with np.load(path) as file:
         return {name.removesuffix(".mask"): torch.from_numpy(file[name]) for name in file.files if name.endswith(".mask")}
+
+
+class Tokens(nn.Module):
+    """Positions of [N, C, H, W] as tokens [N, 1 + H W, C] behind a class token, a position table added."""
+
+    def __init__(self, channels, positions):
+        super().__init__()
+        self.class_token = nn.Parameter(torch.zeros(channels))
+        self.positions = nn.Parameter(torch.zeros(channels, 1 + positions))
+
+    def forward(self, images):
+        first = self.class_token.expand(len(images), 1, -1)
+        return torch.cat([first, images.flatten(2).transpose(1, 2)], 1) + self.positions.t()
+
+
+def attention(query, key, value, heads):
+    """Softmax(Q K' / sqrt(d)) V per head of d channels, tokens as [N, T, C]."""
+    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    weights = torch.softmax(query @ key.transpose(2, 3) / query.shape[3] ** 0.5, 3)
+    return (weights @ value).transpose(1, 2).flatten(2)
 
 
 class Network(nn.Module):
@@ -36,13 +56,13 @@ class Network(nn.Module):
         sizes = [tuple(graph["input"][1:])]
         for node in self.nodes:
             inputs, (height, width) = channels[node["inputs"][0]], sizes[node["inputs"][0]]
-            module, outputs = _module(node, inputs)
+            module, outputs = _module(node, inputs, height * width)
             if "window" in node:
                 kh, kw, stride, padding = node["window"]
                 height, width = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
             elif node["operation"] == "flatten":
                 outputs, height, width = inputs * height * width, 1, 1
-            elif node["operation"] == "global_average_pool":
+            elif node["operation"] in ("global_average_pool", "first_token"):
                 height, width = 1, 1
             channels.append(outputs)
             sizes.append((height, width))
@@ -71,18 +91,28 @@ class Network(nn.Module):
                 values.append(inputs[0].flatten(1))
             elif node["operation"] == "global_average_pool":
                 values.append(inputs[0].mean((2, 3)))
+            elif node["operation"] == "gelu":
+                values.append(nn.functional.gelu(inputs[0]))
+            elif node["operation"] == "attention":
+                values.append(attention(*inputs, node["heads"]))
+            elif node["operation"] == "first_token":
+                values.append(inputs[0][:, 0])
             else:
                 values.append(self.get_submodule(node["name"])(inputs[0]))
         return values[-1]
 
 
-def _module(node, inputs):
+def _module(node, inputs, positions):
     """The module of a node, or nothing for one without numbers or window, and the channels of its output."""
     operation = node["operation"]
     if operation == "linear":
         return nn.Linear(inputs, node["channels"], bias=node["bias"]), node["channels"]
     if operation == "batch_norm":
         return nn.BatchNorm2d(inputs), inputs
+    if operation == "layer_norm":
+        return nn.LayerNorm(inputs, eps=1e-6), inputs
+    if operation == "tokens":
+        return Tokens(inputs, positions), inputs
     if "window" not in node:
         return None, inputs
     height, width, stride, padding = node["window"]

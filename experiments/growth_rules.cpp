@@ -1,64 +1,16 @@
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
+#include <string>
 
-#include "study/experiment.h"
+#include "growth_runs.h"
 
 namespace {
 
-using gcg::ExperimentRequest;
-using gcg::ExperimentRun;
-using gcg::GivenOptions;
-
-/// Sizes of one scale.
-struct Scale {
-  std::string network, width;
-  int stages;
-  std::string stage_epochs;
-  double growth_ratio;
-  std::string epsilon;  ///< what the scale's validation split can resolve
-  std::int64_t seeds;
-};
-
-Scale scale_of(const std::string& name) {
-  if (name == "smoke") {
-    return {"resnet8", "4", 6, "1", 0.6, "0.02", 1};
-  }
-  if (name == "small") {
-    return {"resnet8", "8", 9, "3", 0.4, "0.02", 3};
-  }
-  return {"resnet20", "16", 14, "16", 0.25, "0.005", 5};
-}
-
-struct Curve {
-  std::string name;
-  GivenOptions options;
-};
-
-std::vector<Curve> growth_curves(const std::string& scale) {
-  std::vector<Curve> curves{
-      {"path, sampled", {{"growth-rule", "path"}}},
-      {"random", {{"growth-rule", "random"}}},
-      {"path, greedy", {{"growth-rule", "path"}, {"selection", "greedy"}}},
-  };
-  if (scale != "smoke") {
-    curves.push_back({"gradient, greedy", {{"growth-rule", "gradient"}, {"selection", "greedy"}}});
-    curves.push_back(
-        {"random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}}});
-  }
-  if (scale == "full") {
-    curves.push_back({"path_l2, sampled", {{"growth-rule", "path_l2"}}});
-    curves.push_back({"gradient, sampled", {{"growth-rule", "gradient"}}});
-    curves.push_back({"path, ERK layer counts", {{"growth-rule", "path"}, {"quotas", "erk"}}});
-    curves.push_back({"random, ERK layer counts", {{"growth-rule", "random"}, {"quotas", "erk"}}});
-  }
-  return curves;
-}
+using namespace gcg;
+using namespace gcg::rules;
 
 /// Constant densities of the growth path: every second stage, every stage from 0.19 on, and 1:
 /// enough to see where the control flattens.
-std::vector<double> control_densities(const Scale& scale) {
+std::vector<double> control_densities(const RuleScale& scale) {
   std::vector<double> densities;
   double density = 0.05;
   for (int stage = 0; stage < scale.stages; ++stage) {
@@ -74,29 +26,16 @@ std::vector<double> control_densities(const Scale& scale) {
 /// Growth curves by rule, selection and layer counts; controls of constant density in the same
 /// cycles; dense training by the recipe with as many epochs.
 std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
-  const Scale scale = scale_of(request.scale);
+  const RuleScale scale = rule_scale(request.scale);
   const std::string stages = fmt::format("{}", scale.stages);
-  const GivenOptions common{{"network", scale.network}, {"width", scale.width}};
   const std::string epochs = fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs));
-  std::vector<Curve> curves = growth_curves(request.scale);
-  for (Curve& curve : curves) {
-    // Narrow networks have units that no walk of the seed meets: they are repaired, count
-    // unchanged.
-    curve.options.insert({{"method", "gcg"},
-                          {"disconnected", "repair"},
-                          {"stage-epochs", scale.stage_epochs},
-                          {"growth-ratio", fmt::format("{}", scale.growth_ratio)},
-                          {"max-stages", stages},
-                          {"epsilon", scale.epsilon},
-                          {"stop", "never"},
-                          {"final", "none"}});
-  }
+  std::vector<Row> curves = growth_curves(request.scale);
   for (const double density : control_densities(scale)) {
-    Curve curve{fmt::format("control: density {:.3f}", density),
-                {{"method", "fixed_mask"},
-                 {"seed-density", fmt::format("{:.6f}", density)},
-                 {"cycles", stages},
-                 {"stage-epochs", scale.stage_epochs}}};
+    Row curve{fmt::format("control: density {:.3f}", density),
+              {{"method", "fixed_mask"},
+               {"seed-density", fmt::format("{:.6f}", density)},
+               {"cycles", stages},
+               {"stage-epochs", scale.stage_epochs}}};
     if (density < 1) {
       curve.options["disconnected"] = "repair";
     } else {
@@ -118,18 +57,7 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
     }
   }
   curves.push_back({"dense", {{"method", "dense"}, {"epochs", epochs}}});
-
-  std::vector<ExperimentRun> runs;
-  const std::int64_t seeds = request.seeds > 0 ? request.seeds : scale.seeds;
-  // Seeds outermost: an interrupted study has whole replicates.
-  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    for (const Curve& curve : curves) {
-      ExperimentRun run{curve.name, curve.options, static_cast<std::uint64_t>(seed)};
-      run.options.insert(common.begin(), common.end());
-      runs.push_back(std::move(run));
-    }
-  }
-  return runs;
+  return repeat(curves, common_options(scale), request, scale.seeds);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "data/task.h"
 #include "dense/curvature.h"
 #include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
@@ -97,7 +98,9 @@ RunRecord execute(RunPlan& plan) {
   make_writable_folder(plan.folder());
   const FolderLock lock(plan.folder());
   remove_temporary_files(plan.folder());
-  const DataSet data = plan.data->load();
+  const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
+                              plan.settings.recipe.validation_fraction, plan.settings.seed);
+  const DataSet& data = task.data;
   const Network network = network_for(plan, data);
   const Execution execution = execution_used(plan.settings) == "sparse"
                                   ? sparse_execution(plan, network)
@@ -106,6 +109,7 @@ RunRecord execute(RunPlan& plan) {
   const Recipe recipe = with_budget(plan.settings.recipe);
   TrainingRun run{network, data, recipe, *plan.method, *execution.executor};
   run.seed = plan.settings.seed;
+  run.split = task.split;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
   run.keep_stages = plan.settings.keep_stages;

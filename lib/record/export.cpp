@@ -92,8 +92,14 @@ std::vector<std::byte> export_content(const Network& network, const TrainingStat
       const std::vector<std::int64_t> shape{node.shape.channels};
       add(node.name + ".weight", norm.scale, shape);
       add(node.name + ".bias", norm.shift, shape);
-      add(node.name + ".running_mean", norm.mean, shape);
-      add(node.name + ".running_var", norm.variance, shape);
+      if (node.operation == Operation::batch_norm) {
+        add(node.name + ".running_mean", norm.mean, shape);
+        add(node.name + ".running_var", norm.variance, shape);
+      }
+    } else if (node.operation == Operation::tokens) {
+      const TokenParameters& tokens = state.values.tokens;
+      add(node.name + ".class_token", tokens.class_token, {node.shape.channels});
+      add(node.name + ".positions", tokens.positions, {node.shape.channels, node.shape.height});
     }
   }
   const std::string graph = network_text(network);

@@ -121,7 +121,7 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& 
   bool any = false;
   for (ExperimentRun& run : experiment.runs(settings.request)) {
     GivenOptions given = run.options;
-    given["data"] = settings.data;
+    const bool own_data = !given.insert({"data", settings.data}).second;
     given["seed"] = fmt::format("{}", run.seed);
     given["out"] = settings.out;
     if (!settings.execution.empty()) {
@@ -133,7 +133,7 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& 
       }
       given["execution"] = settings.execution;
     }
-    if (!settings.data_dir.empty()) {
+    if (!settings.data_dir.empty() && !own_data) {
       given["data-dir"] = settings.data_dir;
     }
     run.options = given;
@@ -152,15 +152,30 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const Settings& 
   return planned;
 }
 
+/// The options of a run's images: runs that agree in them see the same.
+std::string images_of(const RunPlan& plan) {
+  std::string text = plan.settings.data;
+  for (const Option& option : plan.options.options()) {
+    if (option.group == "Data " + plan.settings.data) {
+      text += fmt::format(" {}={}", option.name, option.text());
+    }
+  }
+  return text;
+}
+
 /// Loads the images once, before any run is started: a missing folder is told here, and finished
 /// runs on other images are not taken for this study's.
 void check_data(const std::vector<PlannedRun>& planned) {
-  const DataSet data = planned.front().plan->data->load();
+  std::map<std::string, std::string> digests;
   for (const PlannedRun& run : planned) {
-    if (run.state == "finished" && run.data_digest != data.digest) {
+    std::string& digest = digests[images_of(*run.plan)];
+    if (digest.empty()) {
+      digest = run.plan->data->load().digest;
+    }
+    if (run.state == "finished" && run.data_digest != digest) {
       throw Error((run.plan->folder() / kRunFileName).string(),
                   fmt::format("this finished run saw other images (digest {}, now {})",
-                              run.data_digest.substr(0, 12), data.digest.substr(0, 12)),
+                              run.data_digest.substr(0, 12), digest.substr(0, 12)),
                   "choose another --out for other data");
     }
   }

@@ -151,11 +151,13 @@ class Training {
 Training::Training(TrainingRun run)
     : run_(std::move(run)),
       record_(run_.record),
-      split_(stratified_split(run_.data.train.labels, run_.data.classes,
-                              run_.recipe.validation_fraction > 0
-                                  ? run_.recipe.validation_fraction
-                                  : default_validation_fraction(run_.data.train.size()),
-                              run_.seed)),
+      split_(run_.split
+                 ? std::move(*run_.split)
+                 : stratified_split(run_.data.train.labels, run_.data.classes,
+                                    run_.recipe.validation_fraction > 0
+                                        ? run_.recipe.validation_fraction
+                                        : default_validation_fraction(run_.data.train.size()),
+                                    run_.seed)),
       train_batches_(run_.data.train, normalisation(run_.data), run_.seed),
       test_samples_(run_.data.test, normalisation(run_.data), run_.seed),
       augmentation_(run_.recipe.augment ? Augmentation{run_.data.crop_padding, run_.data.flip,
@@ -446,7 +448,7 @@ void Training::train_epoch() {
       const double rate =
           learning_rate(phase_.schedule,
                         position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
-      run_.executor.step(recipe_step(run_.recipe, rate));
+      recipe_step(run_.recipe, rate, run_.executor);
       position_.loss_sum += sums.loss;
       position_.correct += sums.correct;
       position_.samples += sums.samples;

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "data/dataset.h"
+#include "data/split.h"
 #include "executor/executor.h"
 #include "record/run_record.h"
 #include "train/method.h"
@@ -32,6 +34,8 @@ struct TrainingRun {
   const Method& method;
   Executor& executor;
   std::uint64_t seed = 1;
+  /// Of data.train, which make_task makes of the recipe; without it the stratified split.
+  std::optional<Split> split{};
   std::filesystem::path folder{};   ///< exists, belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
   bool keep_stages = true;  ///< the state at the end of every stage, for branches and export

@@ -121,20 +121,35 @@ class Export(unittest.TestCase):
         for column in ("stage", "density", "validation_accuracy", "training_flops"):
             np.testing.assert_array_equal(run.stages[column][:3], self.run_file.stages[column][:3])
 
-    def test_torch_predicts_what_the_run_file_says(self):
-        if load_in_torch is None:
-            self.skipTest(WHY)
+    def predict(self, path):
         train = pixels_of(self.folder / "data_batch_1.bin")
         mean = train.mean((0, 2, 3), dtype=np.float64)[:, None, None]
         deviation = train.std((0, 2, 3), dtype=np.float64)[:, None, None]
         images = ((pixels_of(self.folder / "test_batch.bin") - mean) / deviation).astype(np.float32)
-        path = self.run_folder / "final.npz"
         with torch.no_grad():
-            predictions = load_in_torch.network(path)(torch.from_numpy(images)).argmax(1).numpy()
+            return load_in_torch.network(path)(torch.from_numpy(images)).argmax(1).numpy()
+
+    def test_torch_predicts_what_the_run_file_says(self):
+        if load_in_torch is None:
+            self.skipTest(WHY)
+        path = self.run_folder / "final.npz"
+        predictions = self.predict(path)
         np.testing.assert_array_equal(predictions, self.run_file.final["test_predictions"])
         self.assertGreater(len(set(predictions)), 2)  # else nothing was compared
         for layer, mask in load_in_torch.masks(path).items():
             self.assertFalse(load_in_torch.state_dict(path)[layer + ".weight"][~mask].any())
+
+    def test_torch_predicts_what_the_run_file_of_a_transformer_says(self):
+        if load_in_torch is None:
+            self.skipTest(WHY)
+        out = self.folder / "transformer"
+        status, output = call("gcg_run", "--method", "dense", "--network", "vit6_small", "--width", "6", "--epochs", "1",
+                              "--data", "cifar10", "--data-dir", self.folder, "--execution", "dense", "--out", out)
+        self.assertEqual(status, 0, output)
+        (folder,) = out.iterdir()
+        self.assertEqual(call("gcg_export", folder)[0], 0)
+        predictions = self.predict(folder / "final.npz")
+        np.testing.assert_array_equal(predictions, gcg_runs.load(folder / "run.h5").final["test_predictions"])
 
     def test_torch_load_reads_the_state_dict(self):
         if load_in_torch is None:

@@ -79,6 +79,11 @@ class CheckedExecutor : public Executor {
     check_mask_invariant(network(), inner_.read());
     ++steps;
   }
+  void adamw_step(const AdamWStep& step) override {
+    inner_.adamw_step(step);
+    check_mask_invariant(network(), inner_.read());
+    ++steps;
+  }
   BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
     return inner_.evaluate(batch, predictions);
   }

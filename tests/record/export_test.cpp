@@ -38,7 +38,7 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 TEST(NetworkFile, EveryNetworkComesBack) {
   for (const NetworkEntry& entry : network_table()) {
     SCOPED_TRACE(entry.name);
-    const Network network = build_network(std::string(entry.name), {{3, 64, 64}, 10, 4});
+    const Network network = build_network(entry.name, {{3, 64, 64}, 10, 6});
     const std::string text = network_text(network);
     const Network again = parse_network("network.json", text);
     EXPECT_EQ(network_text(again), text);
@@ -48,6 +48,7 @@ TEST(NetworkFile, EveryNetworkComesBack) {
       EXPECT_EQ(again.nodes[n].window, network.nodes[n].window);
       EXPECT_EQ(again.nodes[n].layer, network.nodes[n].layer);
       EXPECT_EQ(again.nodes[n].norm, network.nodes[n].norm);
+      EXPECT_EQ(again.nodes[n].heads, network.nodes[n].heads);
     }
   }
 }

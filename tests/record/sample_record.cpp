@@ -258,8 +258,10 @@ Checkpoint sample_checkpoint() {
 }
 
 std::string describe(const TrainingState& state) {
-  const auto& [values, momentum, mask] = state;
-  return "values\n" + describe(values) + "momentum\n" + describe(momentum) + describe(mask);
+  const auto& [values, momentum, mask, second] = state;
+  return "values\n" + describe(values) + "momentum\n" + describe(momentum) + describe(mask) +
+         (second ? fmt::format("second, {} updates\n{}", second->updates, describe(second->squares))
+                 : "");
 }
 
 std::string describe(const RunRecord& record) {

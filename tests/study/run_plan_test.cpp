@@ -57,6 +57,33 @@ TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   EXPECT_EQ(execution_used(dense->settings), "dense");
 }
 
+TEST(RunPlan, WhatSparseExecutionCannotDoIsDenseByItself) {
+  for (const GivenOptions& given :
+       {GivenOptions{{"network", "vit6_small"}}, GivenOptions{{"optimiser", "adamw"}}}) {
+    const auto plan = make_run_plan(given);
+    EXPECT_EQ(execution_used(plan->settings), "dense");
+    GivenOptions with_execution = given;
+    with_execution["execution"] = "dense";
+    EXPECT_EQ(make_run_plan(with_execution)->identity.hash, plan->identity.hash);
+    with_execution["execution"] = "sparse";
+    EXPECT_THAT(usage_error([&] { (void)make_run_plan(with_execution); }),
+                HasSubstr("--execution sparse: has no "));
+  }
+}
+
+TEST(RunPlan, AnOptimiserHasItsOwnOptions) {
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"optimiser", "adamw"}, {"momentum", "0.9"}});
+              }),
+              HasSubstr("--momentum: has no effect here: the optimiser is adamw"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"beta2", "0.99"}});
+              }),
+              HasSubstr("--beta2: has no effect here: the optimiser is sgd"));
+  EXPECT_NE(make_run_plan({{"optimiser", "adamw"}, {"beta2", "0.99"}})->identity.hash,
+            make_run_plan({{"optimiser", "adamw"}})->identity.hash);
+}
+
 TEST(RunPlan, ThreadsBelongToTheIdentityUnderDenseExecutionAlone) {
   const auto threads_affect_result = [](const RunPlan& plan) {
     return std::ranges::find(plan.identity.options, "threads", &OptionValue::name)->affects_result;

@@ -1,0 +1,21 @@
+#include "growth_runs.h"
+
+namespace {
+
+/// The growth paths of growth_rules: their masks are measured here.
+std::vector<gcg::ExperimentRun> bottleneck(const gcg::ExperimentRequest& request) {
+  const gcg::rules::RuleScale scale = gcg::rules::rule_scale(request.scale);
+  return gcg::repeat(gcg::rules::growth_curves(request.scale), gcg::rules::common_options(scale),
+                     request, scale.seeds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return gcg::experiment_main(
+      argc, argv,
+      {"bottleneck",
+       "tau-core, dead units, effective density and diversity of masks over "
+       "density, by growth rule",
+       bottleneck});
+}
