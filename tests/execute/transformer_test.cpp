@@ -96,6 +96,7 @@ TEST(Transformer, LearnsByEitherOptimiser) {
     made.recipe.batch_size = 32;
     made.recipe.warmup = 0.1;
     made.recipe.weight_decay = 1e-4;
+    made.recipe.augment = false;
     const RunRecord record = train(made.run(folder.path()));
     EXPECT_LT(record.trajectory.back().train_loss, 1.8);
     EXPECT_GT(record.trajectory.back().train_accuracy, 0.3);

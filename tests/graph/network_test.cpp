@@ -171,9 +171,10 @@ TEST(Flops, CountTheProductsOfAttentionWhateverIsPresent) {
 
 TEST(NetworkBuilder, RefusesTokensThatAreNone) {
   NetworkBuilder net("net", {4, 3, 3});
-  GCG_EXPECT_ERROR(net.token_linear("fc", 0, 2),
-                   StrEq("net: fc: reads 3x3 positions, which are no tokens (make tokens of them "
-                         "first)"));
+  GCG_EXPECT_ERROR(
+      net.token_linear("fc", 0, 2),
+      StrEq("net: fc: reads 3x3 positions, which are no tokens\n  remedy: make tokens of them "
+            "first"));
   const std::int32_t x = net.tokens("tokens", 0);
   GCG_EXPECT_ERROR(net.tokens("again", 0), StrEq("net: again: the network has tokens already"));
   GCG_EXPECT_ERROR(net.attention("a", x, x, x, 3),

@@ -154,13 +154,16 @@ std::string line(std::string_view name, const T&... values) {
 }
 
 std::string describe(const Parameters& p) {
-  const auto& [weights, biases, norms] = p;
+  const auto& [weights, biases, norms, tokens] = p;
   std::string out;
   for (std::size_t l = 0; l < weights.size(); ++l) {
     out += line("weights", weights[l]) + line("biases", biases[l]);
   }
   for (const auto& [scale, shift, mean, variance] : norms) {
     out += line("norm", scale, shift, mean, variance);
+  }
+  if (!tokens.class_token.empty()) {
+    out += line("tokens", tokens.class_token, tokens.positions);
   }
   return out;
 }
