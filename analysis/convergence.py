@@ -184,7 +184,7 @@ def findings(summary):
 
 
 def figures(summary, base):
-    drawn = [draw_losses(summary, f"{base}-loss")]
+    drawn = [draw_losses(summary, f"{base}-loss")] if summary["densities"] else []
     return drawn + ([draw_trace(summary, f"{base}-trace")] if summary["starts"] else [])
 
 

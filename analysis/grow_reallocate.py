@@ -86,7 +86,7 @@ def tables(summary):
     if any(c["warnings"] for c in cells.values()):
         notes.append("†: with warnings, of disconnected units or emptied layers.")
     if "dense" in cells:
-        notes.insert(0, f'Dense: {percent(cells["dense"]["test_accuracy"], cells["dense"]["half_interval"])} ({len(cells["dense"]["seeds"])} seeds, {cells["dense"]["epochs"]} epochs).')
+        notes.insert(0, f'Dense: {percent(cells["dense"]["test_accuracy"], cells["dense"]["half_interval"])} (n = {len(cells["dense"]["seeds"])}, {cells["dense"]["epochs"]} epochs).')
     header = ["method", *summary["densities"]]
     rows = [row for row in by_method(summary, difference) if row[0] != HYBRID]
     return [

@@ -126,6 +126,8 @@ def findings(summary):
 
 
 def figures(summary, base):
+    if not summary["paces"]:
+        return []
     figure, (left, middle, right) = look.new_figure(width=12.4, height=4.6, columns=3)
     ratios = sorted({p["ratio"] for p in summary["paces"]})
     epochs = sorted({p["stage_epochs"] for p in summary["paces"]})
