@@ -2,8 +2,9 @@
 
 import figures as look
 import phrases
-from costs import flops, relative_costs, test_accuracies
-from intervals import holm_differences, interval, paired
+from costs import flops, of_seeds, relative_costs, test_accuracies
+from intervals import holm_differences, paired
+from phrases import Finding
 from tables import Table, number, percent, plain
 
 DEFAULT = "default"
@@ -26,9 +27,9 @@ def row(curve, runs, default, dense):
         "change": curve,
         "options": {name: [str(default[seeds[0]].options.get(name, "-")), str(any_run.options.get(name, "-"))] for name in options},
         "epochs": int(any_run.cost["epochs"]),
-        "accuracy": interval([test_accuracies(runs)[s] for s in seeds]),
+        "accuracy": of_seeds({seed: test_accuracies(runs)[seed] for seed in seeds}),
         "difference": paired(test_accuracies(runs), test_accuracies(default)),
-        "flops_ratio": interval([flops(runs[s]) / flops(default[s]) for s in seeds]),
+        "flops_ratio": of_seeds({seed: flops(runs[seed]) / flops(default[seed]) for seed in seeds}),
         "costs": relative_costs(runs, dense),
         "density": plain(any_run.final["density"]),
     }
@@ -40,7 +41,7 @@ def summarise(study):
             if curve not in (DEFAULT, "dense") and any(seed in default for seed in runs)]
     reference = None
     if default:
-        reference = {"accuracy": interval(list(test_accuracies(default).values())), "epochs": int(default[min(default)].cost["epochs"]),
+        reference = {"accuracy": of_seeds(test_accuracies(default)), "epochs": int(default[min(default)].cost["epochs"]),
                      "gap": paired(test_accuracies(default), test_accuracies(dense)), "costs": relative_costs(default, dense)}
     return {"default": reference, "rows": rows, "tested": holm_differences([r["difference"] for r in rows])}
 
@@ -83,22 +84,10 @@ def findings(summary):
     sentences = [f"Of {len(tested)} changes of the default growth {len(survive)} change the test accuracy after Holm's correction "
                  f"({phrases.span([r['difference'] for r in tested])}; n = {tested[0]['difference']['seeds']})."]
     for r in tested:
-        if phrases.side(r["difference"]) != "not told apart":
-            sentences.append(phrases.against(r["change"], "the default growth", r["difference"]))
+        options = [name for name in r["options"] if name != "method"]
+        sentences.append(Finding(phrases.against(f"Growth changed in \"{r['change']}\"" if options else f"\"{r['change'].capitalize()}\"", "the default growth", r["difference"]),
+                                 options=options[:1]))
     return sentences
-
-
-def effects(summary):
-    """Measured effect by option: every change of it against the default."""
-    phrases_of = {}
-    for r in summary["rows"]:
-        names = [name for name in r["options"] if name != "method"]
-        if names:
-            d = r["difference"]
-            said = f"{r['change'].split(': ', 1)[-1]} minus the default: {phrases.points(d)} points (n = {d['seeds']}"
-            said += ")" if d.get("p_holm") is None else f", p = {d['p_holm']:.2f} after Holm)"
-            phrases_of.setdefault(names[0], []).append(said)
-    return {name: "; ".join(said) for name, said in phrases_of.items()}
 
 
 def figures(summary, base):

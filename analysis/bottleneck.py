@@ -11,6 +11,7 @@ import numpy as np
 import figures as look
 import phrases
 from intervals import holm_differences, interval, paired
+from phrases import Finding
 from tables import Table, number, percent
 
 SAMPLED, GREEDY = "path, sampled", "path, greedy"
@@ -119,16 +120,28 @@ def differences(curves, left, right, measure):
     return {"stages": [interval([found[seed] for seed in seeds]) for found in by_stage], "mean": paired(mean, dict.fromkeys(seeds, 0.0))}
 
 
+def constants(curves):
+    """{measure: value} of the measures that are the same in every mask of every run: there is nothing to show or to test."""
+    found = {}
+    for name, (_, _, read) in MEASURES.items():
+        seen = {value for runs in curves.values() for by_seed in values(runs, read) for value in by_seed.values()}
+        if len(seen) == 1:
+            found[name] = seen.pop()
+    return found
+
+
 def summarise(study):
     curves = study.curves
     reference = curves.get(SAMPLED)
+    constant = constants(curves)
     against = {}
     for name in curves:
         if name != SAMPLED and SAMPLED in curves:
-            found = {measure: differences(curves, name, SAMPLED, measure) for measure in TESTED}
+            found = {measure: differences(curves, name, SAMPLED, measure) for measure in TESTED if measure not in constant}
             against[name] = {measure: d for measure, d in found.items() if d}
     return {
         "curves": {name: curve(runs, reference) for name, runs in curves.items()},
+        "constant": constant,
         "minus_sampled_path": against,
         "tested": holm_differences([d["mean"] for measures in against.values() for d in measures.values()]),
     }
@@ -148,6 +161,8 @@ def tables(summary):
     header = ["rule", "seeds", *(f"{d:.3f}" for d in densities)]
     made = []
     for name, (heading, digits, _) in MEASURES.items():
+        if name in summary["constant"]:
+            continue
         rows = [[rule, str(len(c["seeds"])), *padded([text(v, digits) for v in c["measures"][name]], len(densities))] for rule, c in curves.items()]
         made.append(Table(name.replace("_", "-"), f"{heading[0].upper()}{heading[1:]}, by density of the stage; mean ± 95 % t interval over seeds.", header, rows))
     rows = [[rule, str(c["between_seeds"][0]["pairs"]), *padded([f'{100 * v["jaccard"]:.0f} ({100 * v["chance"]:.0f})' for v in c["between_seeds"]], len(densities))]
@@ -167,8 +182,15 @@ def tables(summary):
             for rule, found in summary["minus_sampled_path"].items() for measure, d in found.items()]
     if rows:
         made.append(Table("minus-sampled", "The rule minus sampled path growth of the same seed: averaged over all stages after the first (tested), and by the density of the stage; mean ± 95 % t "
-                          "interval over seeds.", ["rule", "measure", "seeds", "all stages", *header[3:]], rows, [phrases.holm_note(summary["tested"])]))
+                          "interval over seeds.", ["rule", "measure", "seeds", "all stages", *header[3:]], rows,
+                          [phrases.holm_note(summary["tested"]), *constant_note(summary)]))
     return made
+
+
+def constant_note(summary):
+    if not summary["constant"]:
+        return []
+    return ["The same in every mask of every run: " + ", ".join(f"{MEASURES[name][0]} {value:g}" for name, value in summary["constant"].items()) + "."]
 
 
 def marked(difference):
@@ -180,16 +202,20 @@ def findings(summary):
     sentences = []
     found = summary["minus_sampled_path"].get(GREEDY, {})
     for measure, d in found.items():
-        sentences.append(f"Greedy minus sampled path growth, {MEASURES[measure][0]}, average over the stages: {marked(d['mean'])} (n = {d['mean']['seeds']}"
-                         + (")." if d["mean"].get("p_holm") is None else f"; p = {d['mean']['p_holm']:.3f} after Holm)."))
+        said = f"Greedy minus sampled path growth, {MEASURES[measure][0]}, average over the stages: {marked(d['mean'])} (n = {d['mean']['seeds']}"
+        said += ")." if d["mean"].get("p_holm") is None else f"; p = {d['mean']['p_holm']:.3f} after Holm)."
+        sentences.append(Finding(said, options=["selection"]))
     if found:
-        sentences.append(bottleneck_sentence(found))
+        sentences.append(Finding(bottleneck_sentence(found), claims=["diversity"], options=["selection"]))
+    sentences += constant_note(summary)
     for name in (SAMPLED, GREEDY, "random"):
         c = summary["curves"].get(name)
         if c and c["between_seeds"]:
-            last = c["between_seeds"][-1]
-            sentences.append(f"At density {c['density'][len(c['between_seeds']) - 1]:.2f} two seeds of {name} growth share {100 * last['jaccard']:.0f} % of their connections "
-                             f"(Jaccard index; {100 * last['chance']:.0f} % by chance at their layer counts; {last['pairs']} pairs).")
+            stage = int(np.argmin(np.abs(np.log(np.array(c["density"][: len(c["between_seeds"])]) / 0.2))))
+            found = c["between_seeds"][stage]
+            sentences.append(Finding(f"At density {c['density'][stage]:.2f} the masks of two seeds of growth \"{name}\" have a Jaccard index of {100 * found['jaccard']:.0f} % "
+                                     f"({100 * found['chance']:.0f} % by chance at their layer counts; {found['pairs']} pairs).",
+                                     claims=["diversity"]))
     return sentences
 
 
@@ -214,39 +240,36 @@ PANELS = ("core_of_narrowest", "core_of_random", "disconnected", "effective", "s
 
 
 def figures(summary, base):
-    figure, axes = look.new_figure(width=12.4, height=7.6, columns=3, rows=2)
+    shown = [name for name in PANELS if name not in summary["constant"]]
+    columns = 3 if len(shown) > 3 else 2
+    rows = -(-(len(shown) + 1) // columns)
+    figure, axes = look.new_figure(width=1 + 3.8 * columns, height=0.6 + 3.5 * rows, columns=columns, rows=rows)
     panels = list(axes.flat)
+    for panel in panels[len(shown) + 1:]:
+        panel.set_visible(False)
+    last = panels[len(shown)]
     curves = summary["curves"]
     for index, (rule, c) in enumerate(curves.items()):
         style = look.style(index) | {"label": f'{rule} (n = {len(c["seeds"])})'}
-        for panel, measure in zip(panels, PANELS):
-            points = [(d, v) for d, v in zip(c["density"], c["measures"][measure]) if v is not None]
-            if not points:
-                continue
-            density, mean = [d for d, _ in points], np.array([v["mean"] for _, v in points])
-            panel.plot(density, mean, **style)
-            if all(v["half_interval"] is not None for _, v in points):
-                half = np.array([v["half_interval"] for _, v in points])
-                panel.fill_between(density, mean - half, mean + half, color=style["color"], alpha=0.13, linewidth=0)
-        shared = c["between_seeds"]
-        if shared:
-            panels[5].plot(c["density"][: len(shared)], [v["jaccard"] for v in shared], **style)
-            panels[5].plot(c["density"][: len(shared)], [v["chance"] for v in shared], color=style["color"], linewidth=0.9, linestyle=(0, (1, 2)))
-        elif c["with_sampled_path"]:
-            other = c["with_sampled_path"]
-            panels[5].plot(c["density"][: len(other)], [v["jaccard"]["mean"] for v in other], **style)
-            panels[5].plot(c["density"][: len(other)], [v["chance"]["mean"] for v in other], color=style["color"], linewidth=0.9, linestyle=(0, (1, 2)))
+        shift = 1.02 ** (index - (len(curves) - 1) / 2)  # beside each other, so that the intervals can be told apart
+        for panel, measure in zip(panels, shown):
+            points = [(d * shift, v) for d, v in zip(c["density"], c["measures"][measure]) if v is not None]
+            if points:
+                panel.errorbar([d for d, _ in points], [v["mean"] for _, v in points], [v["half_interval"] or 0 for _, v in points],
+                               capsize=1.5, elinewidth=0.7, **style)
+        thin = {"color": style["color"], "linewidth": 0.9, "linestyle": (0, (1, 2))}
+        if c["between_seeds"]:
+            found, chance = ([v[name] for v in c["between_seeds"]] for name in ("jaccard", "chance"))
+        else:
+            found, chance = ([v[name]["mean"] for v in c["with_sampled_path"]] for name in ("jaccard", "chance"))
+        last.plot(c["density"][: len(found)], found, **style)
+        last.plot(c["density"][: len(found)], chance, **thin)
     several = any(c["between_seeds"] for c in curves.values())
-    titles = [MEASURES[name][0] for name in PANELS] + ["Jaccard index between seeds" if several else "Jaccard index with sampled path growth"]
-    titles[5] += "\n(thin dots: random masks, same layer counts)"
+    titles = [MEASURES[name][0] for name in shown] + ["Jaccard index between seeds" if several else "Jaccard index with sampled path growth"]
+    titles[-1] += "\n(thin dots: random masks, same layer counts)"
     densities = [d for c in curves.values() for d in c["density"]]
     for panel, title in zip(panels, titles):
         look.density_axis(panel, min(densities), max(densities))
         panel.set_title(title, fontsize=10)
-    for panel, measure in zip(panels, PANELS):
-        if measure == "disconnected":
-            panel.set_ylim(bottom=-0.05 * max(1, panel.get_ylim()[1]), top=max(1, panel.get_ylim()[1]))
-        if measure == "effective":
-            panel.set_ylim(min(0.95, panel.get_ylim()[0]), 1.005)
-    look.legend_below(figure, panels[0], columns=5)
+    look.legend_below(figure, panels[0], columns=3)
     return [look.save(figure, base)]

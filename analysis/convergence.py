@@ -28,6 +28,10 @@ def split(curve):
     return method, density
 
 
+def file_part(density):
+    return density.replace(".", "-")
+
+
 def history(runs, dense):
     """Losses per epoch over seeds, and FLOPs so far relative to all of the dense run of the seed."""
     epochs = min(len(run.trajectory["train_loss"]) for run in runs.values())
@@ -77,28 +81,25 @@ def grouped(rows, key):
     return [group for group in groups.values() if len(group) > 1]
 
 
-def pair_score(x, y):
-    """Concordant minus discordant pairs."""
-    return sum(int(np.sign((x[i] - x[j]) * (y[i] - y[j]))) for i, j in itertools.combinations(range(len(x)), 2))
+def pair_signs(values):
+    """Signs of the differences of all pairs in the last axis."""
+    first, second = np.triu_indices(np.shape(values)[-1], k=1)
+    values = np.asarray(values, dtype=float)
+    return np.sign(values[..., first] - values[..., second])
 
 
 def within_groups(groups, x_name, y_name, seed=1):
-    """Kendall's tau over pairs within groups, its interval and its p value."""
-    x = [[row[x_name] for row in group] for group in groups]
-    y = [[row[y_name] for row in group] for group in groups]
-    pairs = np.array([len(g) * (len(g) - 1) // 2 for g in x])
-    scores = np.array([pair_score(a, b) for a, b in zip(x, y)])
+    """Kendall's tau over pairs within groups (concordant minus discordant, of all), its interval and its p value."""
     generator = np.random.default_rng(seed)
-    sign_x = [np.sign(np.subtract.outer(g, g)) for g in map(np.array, x)]
-    sign_y = [np.sign(np.subtract.outer(g, g)) for g in map(np.array, y)]
-    extreme = 0
-    for _ in range(DRAWS):
-        total = 0
-        for a, b in zip(sign_x, sign_y):
-            order = generator.permutation(len(a))
-            total += np.sum(a * b[np.ix_(order, order)]) / 2
-        extreme += abs(total) >= abs(scores.sum()) - 1e-9
-    result = {"tau": float(scores.sum() / pairs.sum()), "pairs": int(pairs.sum()), "groups": len(groups), "masks": int(sum(map(len, x))),
+    x = [pair_signs([row[x_name] for row in group]) for group in groups]
+    y = [np.array([row[y_name] for row in group]) for group in groups]
+    pairs = np.array([len(signs) for signs in x])
+    scores = np.array([np.sum(a * pair_signs(b)) for a, b in zip(x, y)])
+    shuffled = np.zeros(DRAWS)
+    for a, b in zip(x, y):
+        shuffled += pair_signs(generator.permuted(np.tile(b, (DRAWS, 1)), axis=1)) @ a
+    extreme = int(np.sum(np.abs(shuffled) >= abs(scores.sum()) - 1e-9))
+    result = {"tau": float(scores.sum() / pairs.sum()), "pairs": int(pairs.sum()), "groups": len(groups), "masks": sum(map(len, groups)),
               "p": (extreme + 1) / (DRAWS + 1), "low": None, "high": None}
     if len(groups) > 2:
         drawn = generator.integers(len(groups), size=(DRAWS, len(groups)))
@@ -149,7 +150,7 @@ def tables(summary):
             rows.append([method, str(len(found["seeds"])), *(loss_text(found["last"][name]) for name in LOSSES), loss_text(found["mean_over_epochs"]),
                          number(found["flops"][-1], digits=3) if found["flops"] else "-",
                          str(way[0]) if way else "-", number(way[1], digits=3) if way else "-"])
-        made.append(Table(f"loss-{density}", f"Density {density}: losses after the last epoch and validation loss averaged over all epochs, nats, mean ± 95 % t interval over seeds; training "
+        made.append(Table(f"loss-{file_part(density)}", f"Density {density}: losses after the last epoch and validation loss averaged over all epochs, nats, mean ± 95 % t interval over seeds; training "
                           f"FLOPs relative to dense; epoch and FLOPs at which the mean validation loss reaches what {REFERENCE} ends with.",
                           ["method", "seeds", "training", "validation", "over epochs", "FLOPs", "epoch", "FLOPs then"], rows))
     if summary["predictions"]:
@@ -237,7 +238,7 @@ def draw_trace(summary, path):
         upper.axvline(0, color="black", linewidth=0.8)
         upper.set_title("mask minus the same layer counts shuffled" + verdict(summary, "allocation", name), fontsize=9)
         upper.set_xlabel(f"difference in {label} before training")
-        lower.set_title("all masks that stay" + verdict(summary, "density", name), fontsize=9)
+        lower.set_title(f"all masks that stay (n = {len(rows)})" + verdict(summary, "density", name), fontsize=9)
         lower.set_xlabel(f"{label} before training")
     axes[0][0].set_ylabel("difference in training loss at the end, nats")
     axes[1][0].set_ylabel("training loss at the end, nats")

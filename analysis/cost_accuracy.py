@@ -4,8 +4,9 @@ import re
 
 import figures as look
 import phrases
-from costs import density_epochs, flops, relative_costs, test_accuracies
+from costs import density_epochs, flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, interval, paired
+from phrases import Finding
 from tables import Table, number, percent
 
 COSTS = {"density_epochs": "density × epochs", "flops": "training FLOPs", "seconds": "seconds of training"}
@@ -29,7 +30,7 @@ def cell(curve, runs, dense):
         "stage_epochs": stage_epochs,
         "density": interval([float(run.final["density"]) for run in runs.values()])["mean"],
         "epochs": int(any_run.cost["epochs"]),
-        "accuracy": interval(list(test_accuracies(runs).values())),
+        "accuracy": of_seeds(test_accuracies(runs)),
         "gap": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
         "costs": relative_costs(runs, dense),
     }
@@ -91,12 +92,13 @@ def findings(summary):
         ratios = [r["flops_ratio"]["mean"] for r in rows]
         spanned = f"{min(ratios):.1f} to {max(ratios):.1f}" if len(ratios) > 1 else f"{ratios[0]:.1f}"
         survive = sum(r["p_holm"] is not None and r["p_holm"] < phrases.LEVEL for r in rows)
-        sentences.append(f"Growth minus {method} at equal density, E and final training: {phrases.counted(rows, 'cells')} ({phrases.span(rows)}; "
-                         f"n = {rows[0]['seeds']}; {survive} survive Holm's correction); {method} cost {spanned} times the training FLOPs of growth.")
+        sentences.append(Finding(f"Growth minus {method} at equal density, E and final training: {phrases.counted(rows, 'cells')} ({phrases.span(rows)}; "
+                         f"n = {rows[0]['seeds']}; {survive} survive Holm's correction); {method} cost {spanned} times the training FLOPs of growth.", claims=["cost"]))
     for name, text in (("growth", "Growth"), ("IMP, rate rewound", "IMP with the rate rewound")):
         costs = [c["costs"]["density_epochs"]["mean"] for c in summary["cells"].values() if c["method"] == name and c["costs"]["density_epochs"]]
         if costs:
-            sentences.append(f"{text} cost {min(costs):.2f} to {max(costs):.2f} times the dense training in density × epochs over the grid of E and densities.")
+            sentences.append(Finding(f"{text} cost {min(costs):.2f} to {max(costs):.2f} times the dense training in density × epochs over the grid of E and densities.",
+                                     claims=["cost"]))
     return sentences
 
 
@@ -107,7 +109,7 @@ def figures(summary, base):
         if c["method"] == GROWTH and c["costs"]["flops"]:
             by_density.setdefault(c["asked_density"], []).append(c["stage_epochs"])
     grids = [d for d, epochs in by_density.items() if len(epochs) > 1]
-    return [draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density}") for density in grids]
+    return [draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density.replace('.', '-')}") for density in grids]
 
 
 def draw(cells, density, grids, path):

@@ -7,6 +7,7 @@ import phrases
 from costs import test_accuracies
 from intervals import holm_differences, paired
 from methods_table import cell
+from phrases import Finding
 from tables import Table, number, percent
 
 HYBRID = "grow, then reallocate"
@@ -101,13 +102,14 @@ def findings(summary):
     sentences = []
     for density in summary["densities"]:
         rows = [d for d in summary["differences"] if d["density"] == density]
+        limit = ["limit"] if float(density) <= 0.05 else []
         if rows:
             survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in rows)
-            sentences.append(f"At density {density}, grow-then-reallocate minus the other methods: {phrases.counted(rows, 'methods')} ({phrases.span(rows)}; "
-                             f"n = {rows[0]['seeds']}; {survive} survive Holm's correction).")
+            sentences.append(Finding(f"At density {density}, grow-then-reallocate minus the other methods: {phrases.counted(rows, 'methods')} "
+                                     f"({phrases.span(rows)}; n = {rows[0]['seeds']}; {survive} survive Holm's correction).", claims=limit))
         alone = [d for d in rows if d["method"] == "growth, path"]
         if alone:
-            sentences.append(f"At density {density}: " + phrases.against("grow-then-reallocate", "growth alone", alone[0]))
+            sentences.append(Finding(f"At density {density}: " + phrases.against("grow-then-reallocate", "growth alone", alone[0]), claims=limit))
     sentences += [f'{curve} is {found["kind"]}: {found["reason"]}.' for curve, found in summary["failed"].items()]
     return sentences
 

@@ -6,8 +6,9 @@ import numpy as np
 
 import figures as look
 import phrases
-from costs import relative_costs, test_accuracies
+from costs import of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, interval, paired
+from phrases import Finding
 from tables import Table, number, percent
 
 
@@ -41,7 +42,7 @@ def pace(curve, runs, dense):
         "density": [float(np.mean(at("density", i))) for i in range(stages)],
         "validation": [interval(at("validation_accuracy", i)) for i in range(stages)],
         "spent": np.mean([spent(runs[s], dense[s])[:stages] for s in both], axis=0).tolist() if both else None,
-        "accuracy": interval([test_accuracies(runs)[s] for s in seeds]),
+        "accuracy": of_seeds(test_accuracies(runs)),
         "costs": relative_costs(runs, dense),
     }
 
@@ -74,7 +75,7 @@ def summarise(study):
     holm_differences([row["growth_end"] for row in rows])
     return {
         "paces": [pace(curve, runs, dense) for curve, runs in curves.items()],
-        "dense": interval(list(test_accuracies(dense).values())) if dense else None,
+        "dense": of_seeds(test_accuracies(dense)),
         "comparisons": rows,
         "tested": tested,
     }
@@ -105,7 +106,8 @@ def tables(summary):
         if rows:
             made.append(Table(f"more-{file}", f"Accuracy of {words}: points, paired by seed, mean ± 95 % t interval.",
                               ["pace", "minus", "seeds", "validation, growth", "test, end"], rows,
-                              [f'Comparisons over both kinds, per column: {summary["tested"]}. ' + phrases.holm_note(summary["tested"])]))
+                              (["A larger r has fewer stages, so fewer epochs in all: the costs are in the table above."] if kind == "ratio" else [])
+                              + [f'Comparisons over both kinds, per column: {summary["tested"]}. ' + phrases.holm_note(summary["tested"])]))
     return made
 
 
@@ -118,8 +120,8 @@ def findings(summary):
             found = [column(r) for r in rows]
             if found:
                 survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in found)
-                sentences.append(f"{words}: {what} {phrases.counted(found, 'paces')} ({phrases.span(found)}; n = {found[0]['seeds']}; "
-                                 f"{survive} survive Holm's correction).")
+                sentences.append(Finding(f"{words}: {what} {phrases.counted(found, 'paces')} ({phrases.span(found)}; n = {found[0]['seeds']}; "
+                                         f"{survive} survive Holm's correction).", options=["stage-epochs" if kind == "epochs" else "growth-ratio"]))
     return sentences
 
 

@@ -72,7 +72,7 @@ def html(table):
 _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
           "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$",
           "ε": r"$\varepsilon$", "λ": r"$\lambda$", "β": r"$\beta$", "τ": r"$\tau$", "Δ": r"$\Delta$", "σ": r"$\sigma$", "µ": r"$\mu$", "–": "--",
-          "−": "$-$", "·": r"$\cdot$", "≈": r"$\approx$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}", "’": "'", "“": "``", "”": "''",
+          "−": "$-$", "·": r"$\cdot$", "≈": r"$\approx$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}", "†": r"\dag{}", "’": "'", "“": "``", "”": "''",
           "<": r"$<$", ">": r"$>$", "|": r"\textbar{}", "\0": "{}", "°": r"\textdegree{}"}
 
 

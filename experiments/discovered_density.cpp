@@ -16,46 +16,27 @@ struct Scale {
   int classes;          ///< of the study's data
   std::vector<int> fewer_classes, other_widths;
   std::vector<double> shares, noise, difficulties, teachers;
-  int made_images;  ///< of the made data sets
+  int made_images;      ///< of the made data sets
+  double made_stretch;  ///< of their epochs, for the updates of the study's data
   std::int64_t seeds;
 };
 
 Scale scale_of(const std::string& name) {
+  Scale scale;
   if (name == "smoke") {
-    return {"resnet8", 4, 2, 1, 0.6, "0.1", 10, {2}, {}, {}, {0.4}, {0.25, 0.75}, {}, 1000, 1};
+    scale = {"resnet8", 4, 2, 1, 0.6, "0.1", 10, {2}, {}, {}, {0.4}, {0.25, 0.75}, {}, 1000, 1, 1};
+  } else if (name == "small") {
+    scale = {"resnet8", 8,           6,          2,  0.4, "0.05", 10, {2, 5},
+             {4, 12},   {0.25, 0.5}, {0.2, 0.4}, {}, {},  4000,   2,  3};
+    scale.difficulties = {0.25, 0.5, 0.75};
+    scale.teachers = {0.05, 0.2, 0.8};
+  } else {
+    scale = {"resnet20", 16,          160,        16, 0.25, "0.02", 10, {2, 5},
+             {8, 32},    {0.25, 0.5}, {0.2, 0.4}, {}, {},   50000,  1,  5};
+    scale.difficulties = {0.25, 0.5, 0.75, 1};
+    scale.teachers = {0.05, 0.1, 0.2, 0.4, 0.8};
   }
-  if (name == "small") {
-    return {"resnet8",
-            8,
-            8,
-            2,
-            0.4,
-            "0.05",
-            10,
-            {2, 5},
-            {4, 16},
-            {0.25, 0.5},
-            {0.2, 0.4},
-            {0.25, 0.5, 0.75},
-            {0.05, 0.2, 0.8},
-            4000,
-            3};
-  }
-  return {"resnet20",
-          16,
-          160,
-          16,
-          0.25,
-          "0.02",
-          10,
-          {2, 5},
-          {8, 32},
-          {0.125, 0.25, 0.5},
-          {0.2, 0.4},
-          {0.25, 0.5, 0.75, 1},
-          {0.05, 0.1, 0.2, 0.4, 0.8},
-          40000,
-          5};
+  return scale;
 }
 
 /// A task with what it changes, and how many times the epochs it needs for equal updates.
@@ -99,17 +80,20 @@ std::vector<Task> tasks(const Scale& scale) {
   for (const double difficulty : scale.difficulties) {
     GivenOptions options{{"data", "procedural"}, {"difficulty", short_text(difficulty)}};
     options.insert(made.begin(), made.end());
-    tasks.push_back({"difficulty " + short_text(difficulty), std::move(options)});
+    tasks.push_back(
+        {"difficulty " + short_text(difficulty), std::move(options), scale.made_stretch});
   }
   for (const double density : scale.teachers) {
     GivenOptions options{{"data", "teacher"}, {"teacher-density", short_text(density)}};
     options.insert(made.begin(), made.end());
-    tasks.push_back({"teacher density " + short_text(density), std::move(options)});
+    tasks.push_back(
+        {"teacher density " + short_text(density), std::move(options), scale.made_stretch});
   }
   return tasks;
 }
 
-/// Of every task growth until its stop with its final training, and the dense run.
+/// Of every task growth until its stop with the recipe on its mask and fresh weights, and the dense
+/// run: their difference is that of density alone.
 std::vector<ExperimentRun> discovered_density(const ExperimentRequest& request) {
   const Scale scale = scale_of(request.scale);
   std::vector<Row> rows;
@@ -123,7 +107,8 @@ std::vector<ExperimentRun> discovered_density(const ExperimentRequest& request) 
                                                        {"stage-epochs", epochs(scale.stage_epochs)},
                                                        {"growth-ratio", text(scale.growth_ratio)},
                                                        {"epsilon", scale.epsilon},
-                                                       {"epsilon-relative", "on"}})});
+                                                       {"epsilon-relative", "on"},
+                                                       {"final", "rewind"}})});
     rows.push_back({task.name + ": dense", with(own, {{"method", "dense"}})});
   }
   return repeat(rows, {{"network", scale.network}, {"width", text(scale.width)}}, request,

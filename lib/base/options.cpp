@@ -62,7 +62,9 @@ Option& Option::cosmetic_if(std::function<bool()> condition) {
 }
 
 bool Option::deviates() const {
-  return affects_result() && text() != default_text && identity_text() != default_identity;
+  // The default may stand for different values too, where an identity of the default is given.
+  return affects_result() && (text() != default_text || !default_identity.empty()) &&
+         identity_text() != default_identity;
 }
 
 void OptionList::group(std::string heading) { group_ = std::move(heading); }

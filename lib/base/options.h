@@ -39,7 +39,7 @@ struct Option {
   std::function<std::string()> unused;
 
   Option& used_if(std::function<bool()> condition, std::string reason_if_not);
-  /// A value whose identity is `of_default` is no deviation, whatever its text.
+  /// A value deviates if its identity is not `of_default` (if given), whatever its text.
   Option& identified_by(std::function<std::string()> identity, std::string of_default = {});
   Option& cosmetic();  ///< does not affect the result: kept out of a run's identity
   Option& cosmetic_if(std::function<bool()> condition);  ///< by the other options' present values

@@ -151,44 +151,75 @@ std::vector<float> readouts(const Teacher& teacher, const ImageSet& images) {
   return result;
 }
 
-struct Scale {
+/// Brings every class's readout to mean 0 and deviation 1 over the training images.
+struct Standard {
   std::array<double, kClasses> mean{}, deviation{};
 };
 
-Scale scale_of(const std::vector<float>& readouts) {
+Standard standard_of(const std::vector<float>& readouts) {
   const auto images = static_cast<double>(readouts.size() / kClasses);
-  Scale scale;
+  Standard standard;
   for (std::size_t i = 0; i < readouts.size(); ++i) {
-    scale.mean[i % kClasses] += static_cast<double>(readouts[i]);
+    standard.mean[i % kClasses] += static_cast<double>(readouts[i]);
   }
-  for (double& mean : scale.mean) {
+  for (double& mean : standard.mean) {
     mean /= images;
   }
   for (std::size_t i = 0; i < readouts.size(); ++i) {
-    const double difference = static_cast<double>(readouts[i]) - scale.mean[i % kClasses];
-    scale.deviation[i % kClasses] += difference * difference;
+    const double difference = static_cast<double>(readouts[i]) - standard.mean[i % kClasses];
+    standard.deviation[i % kClasses] += difference * difference;
   }
-  for (double& deviation : scale.deviation) {
+  for (double& deviation : standard.deviation) {
     deviation = std::sqrt(deviation / images);
     if (!(deviation > 0)) {
       throw Error("teacher's labels", "a readout is the same for all training images",
                   "choose another teacher seed or a larger density");
     }
   }
-  return scale;
+  return standard;
 }
 
-void relabel(const std::vector<float>& readouts, const Scale& scale, ImageSet& images) {
-  for (std::size_t i = 0; i < images.labels.size(); ++i) {
-    double largest = 0;
-    for (std::size_t c = 0; c < kClasses; ++c) {
-      const double value =
-          (static_cast<double>(readouts[i * kClasses + c]) - scale.mean[c]) / scale.deviation[c];
-      if (c == 0 || value > largest) {
-        largest = value;
-        images.labels[i] = static_cast<std::int32_t>(c);
-      }
+std::vector<double> standardised(const std::vector<float>& readouts, const Standard& standard) {
+  std::vector<double> result(readouts.size());
+  for (std::size_t i = 0; i < readouts.size(); ++i) {
+    const std::size_t c = i % kClasses;
+    result[i] = (static_cast<double>(readouts[i]) - standard.mean[c]) / standard.deviation[c];
+  }
+  return result;
+}
+
+/// The class with the largest readout less its handicap; the lowest of equals.
+std::size_t winner(const double* readout, const std::array<double, kClasses>& handicap) {
+  std::size_t best = 0;
+  for (std::size_t c = 1; c < kClasses; ++c) {
+    if (readout[c] - handicap[c] > readout[best] - handicap[best]) {
+      best = c;
     }
+  }
+  return best;
+}
+
+/// Handicaps that make the classes nearly equally frequent, by small steps against what is too
+/// frequent.
+std::array<double, kClasses> balance(const std::vector<double>& readouts) {
+  std::array<double, kClasses> handicap{};
+  const double equal = static_cast<double>(readouts.size() / kClasses) / kClasses;
+  for (int round = 0; round < 200; ++round) {
+    std::array<double, kClasses> count{};
+    for (std::size_t i = 0; i < readouts.size(); i += kClasses) {
+      count[winner(&readouts[i], handicap)] += 1;
+    }
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      handicap[c] += 0.05 * (std::min(2.0, count[c] / equal) - 1);
+    }
+  }
+  return handicap;
+}
+
+void relabel(const std::vector<double>& readouts, const std::array<double, kClasses>& handicap,
+             ImageSet& images) {
+  for (std::size_t i = 0; i < images.labels.size(); ++i) {
+    images.labels[i] = static_cast<std::int32_t>(winner(&readouts[i * kClasses], handicap));
   }
 }
 
@@ -201,10 +232,12 @@ DataSet make_teacher(const TeacherOptions& options) {
   }
   DataSet data = make_procedural(options.images);
   const Teacher teacher = random_teacher(options);
-  const std::vector<float> train = readouts(teacher, data.train);
-  const Scale scale = scale_of(train);
-  relabel(train, scale, data.train);
-  relabel(readouts(teacher, data.test), scale, data.test);
+  const std::vector<float> readout = readouts(teacher, data.train);
+  const Standard standard = standard_of(readout);
+  const std::vector<double> train = standardised(readout, standard);
+  const std::array<double, kClasses> handicap = balance(train);
+  relabel(train, handicap, data.train);
+  relabel(standardised(readouts(teacher, data.test), standard), handicap, data.test);
   data.name = "teacher";
   data.flip = false;
   data.crop_padding = 0;

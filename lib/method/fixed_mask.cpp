@@ -8,6 +8,7 @@
 #include "method/methods.h"
 #include "method/seed_options.h"
 #include "method/stage_training.h"
+#include "record/export.h"
 #include "record/run_file.h"
 
 namespace gcg {
@@ -22,11 +23,15 @@ class FixedMask final : public Method {
   void add_options(OptionList& list) override {
     const auto seeded = [this] { return mask_file_.empty() && trunk_.name.empty(); };
     const auto cyclic = [this] { return cycles_ > 0; };
-    list.add("mask-file", mask_file_, "run file to take the mask from; empty: a seed rule makes it")
+    list.add("mask-file", mask_file_,
+             "run file (run.h5) or .npz file (gcg_export, numpy.savez) to take the mask from; "
+             "empty: a seed "
+             "rule makes it")
         .identified_by([this] { return hex(sha256(read_file(mask_file_))); })
         .used_if([this] { return trunk_.name.empty(); }, "the mask comes from --trunk");
     list.add("mask-stage", mask_stage_, {-1, 1e6}, "stage of --mask-file; -1: the last")
-        .used_if([this] { return !mask_file_.empty(); }, "there is no --mask-file");
+        .used_if([this] { return !mask_file_.empty() && !exported(); },
+                 "there is no --mask-file with stages");
     add_trunk_options(list, trunk_);
     list.restrict(
         "trunk", [this] { return mask_file_.empty(); }, "the mask comes from --mask-file");
@@ -66,7 +71,8 @@ class FixedMask final : public Method {
     } else if (mask_file_.empty()) {
       seed = apply_seed(seed_, context);
     } else {
-      Mask mask = read_stage_mask(mask_file_, mask_stage_);
+      Mask mask = exported() ? read_npz_mask(mask_file_, context.network)
+                             : read_stage_mask(mask_file_, mask_stage_);
       try {
         check_sizes(context.network, mask);
       } catch (const Error& error) {
@@ -97,6 +103,8 @@ class FixedMask final : public Method {
   }
 
  private:
+  [[nodiscard]] bool exported() const { return mask_file_.ends_with(".npz"); }
+
   /// Other connections in the same layers, other weights under the same mask.
   void control(MethodContext& context) const {
     Mask mask = context.state.mask;

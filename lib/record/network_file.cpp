@@ -17,7 +17,8 @@ constexpr std::int64_t kLargest = 1 << 20;
 
 std::int64_t number(const json& value) {
   if (!value.is_number_integer() || value < 0 || value > kLargest) {
-    throw Error("number", fmt::format("'{}' is no whole number in [0, {}]", value.dump(), kLargest));
+    throw Error("number",
+                fmt::format("'{}' is no whole number in [0, {}]", value.dump(), kLargest));
   }
   return value.get<std::int64_t>();
 }
@@ -37,7 +38,7 @@ void append(NetworkBuilder& net, const json& node) {
   if (is(Operation::convolution)) {
     net.convolution(name, input(0), number(node.at("channels")), window_of(node), node.at("bias"));
   } else if (is(Operation::linear)) {
-    net.linear(name, input(0), number(node.at("channels")), node.at("bias"));
+    net.token_linear(name, input(0), number(node.at("channels")), node.at("bias"));
   } else if (is(Operation::batch_norm)) {
     net.batch_norm(name, input(0));
   } else if (is(Operation::relu)) {
@@ -52,6 +53,16 @@ void append(NetworkBuilder& net, const json& node) {
     net.global_average_pool(name, input(0));
   } else if (is(Operation::flatten)) {
     net.flatten(name, input(0));
+  } else if (is(Operation::layer_norm)) {
+    net.layer_norm(name, input(0));
+  } else if (is(Operation::gelu)) {
+    net.gelu(name, input(0));
+  } else if (is(Operation::tokens)) {
+    net.tokens(name, input(0));
+  } else if (is(Operation::attention)) {
+    net.attention(name, input(0), input(1), input(2), number(node.at("heads")));
+  } else if (is(Operation::first_token)) {
+    net.first_token(name, input(0));
   } else {
     throw Error(name, fmt::format("'{}' is no operation", operation));
   }
@@ -66,8 +77,9 @@ std::string network_text(const Network& network) {
     if (node.operation == Operation::input) {
       continue;
     }
-    json entry{
-        {"name", node.name}, {"operation", operation_name(node.operation)}, {"inputs", node.inputs}};
+    json entry{{"name", node.name},
+               {"operation", operation_name(node.operation)},
+               {"inputs", node.inputs}};
     if (node.layer >= 0) {
       entry["channels"] = node.shape.channels;
       entry["bias"] = node.bias;
@@ -76,6 +88,9 @@ std::string network_text(const Network& network) {
         node.operation == Operation::average_pool) {
       entry["window"] = {node.window.height, node.window.width, node.window.stride,
                          node.window.padding};
+    }
+    if (node.operation == Operation::attention) {
+      entry["heads"] = node.heads;
     }
     nodes.push_back(std::move(entry));
   }

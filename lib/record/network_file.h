@@ -14,7 +14,7 @@ inline constexpr const char* kNetworkFileName = "network.json";
 /// (channels, height, width) and nodes in topological order, the input left out. A node has name,
 /// operation (operation_name) and inputs (numbers of earlier nodes; 0 is the input, n the n-th
 /// node); convolutions and linear layers channels (of the output) and bias; convolutions and
-/// poolings window (height, width, stride, padding).
+/// poolings window (height, width, stride, padding); attention heads.
 std::string network_text(const Network& network);
 
 /// The network of such a text, built anew with NetworkBuilder, which checks every shape. Errors

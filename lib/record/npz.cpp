@@ -61,14 +61,14 @@ std::string npy_header(const NpzArray& array) {
   for (const std::int64_t extent : array.shape) {
     shape += fmt::format("{},", extent);
   }
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({})}}",
-                                 array.type, shape);
+  std::string text =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({})}}", array.type, shape);
   const std::size_t before = kNpy.size() + 4;
   text.append(63 - (before + text.size()) % 64, ' ');
   text += '\n';
   std::string header(kNpy);
-  header += {'\x01', '\x00', static_cast<char>(text.size() & 0xFF),
-             static_cast<char>(text.size() >> 8)};
+  header +=
+      {'\x01', '\x00', static_cast<char>(text.size() & 0xFF), static_cast<char>(text.size() >> 8)};
   return header + text;
 }
 
@@ -80,8 +80,8 @@ struct Entry {
   std::size_t at = 0;
 };
 
-/// The fields that the local header and the directory have in common: version, flags, method (none),
-/// time, date (1 January 1980), checksum, sizes, length of the name, no extra field.
+/// The fields that the local header and the directory have in common: version, flags, method
+/// (none), time, date (1 January 1980), checksum, sizes, length of the name, no extra field.
 void put_fields(std::vector<std::byte>& out, const Entry& entry) {
   put(out, 20, 2);
   put(out, 0x800, 2);  // names are UTF-8
@@ -191,8 +191,7 @@ std::vector<Entry> read_directory(const Reader& file) {
     if (total > file.size()) {
       file.fail("its members are larger than the file");
     }
-    position +=
-        kCentralSize + name + Reader::number(fields, 30, 2) + Reader::number(fields, 32, 2);
+    position += kCentralSize + name + Reader::number(fields, 30, 2) + Reader::number(fields, 32, 2);
     entries.push_back(std::move(entry));
   }
   return entries;
@@ -275,8 +274,8 @@ NpzArray parse_array(const Reader& file, std::string name, std::span<const std::
   const bool first = start[6] == std::byte{1};
   const std::size_t length = Reader::number(start, 8, first ? 2 : 4);
   if (length > kLongestHeader) {
-    file.fail(fmt::format("the header of {} has {} bytes, more than {}", name, length,
-                          kLongestHeader));
+    file.fail(
+        fmt::format("the header of {} has {} bytes, more than {}", name, length, kLongestHeader));
   }
   const std::size_t begin = first ? 10 : 12;
   const std::string header = text_of(part(begin, length));
@@ -304,8 +303,8 @@ NpzArray parse_array(const Reader& file, std::string name, std::span<const std::
     }
   }
   if (!fits || left != (none ? 0 : 1)) {
-    file.fail(fmt::format("the {} bytes of {} are not those of its shape", array.bytes.size(),
-                          name));
+    file.fail(
+        fmt::format("the {} bytes of {} are not those of its shape", array.bytes.size(), name));
   }
   array.name = std::move(name);
   return array;

@@ -27,7 +27,8 @@ struct NpzText {
 /// The content of an .npz file: a zip archive of .npy files and texts, stored without compression,
 /// with CRC-32 and no times, so that equal arrays give equal bytes. An archive of 4 GiB or more is
 /// an Error: NumPy's extension for it is not written.
-std::vector<std::byte> npz_content(std::span<const NpzArray> arrays, std::span<const NpzText> texts);
+std::vector<std::byte> npz_content(std::span<const NpzArray> arrays,
+                                   std::span<const NpzText> texts);
 
 /// The arrays of an .npz file's content, which must outlive them; other members are passed over.
 /// Only stored members (numpy.savez) are read, not compressed ones. Errors name `where` and the

@@ -16,6 +16,7 @@
 #include "data/loader.h"
 #include "data/split.h"
 #include "record/checkpoint.h"
+#include "record/network_file.h"
 #include "record/run_file.h"
 #include "topology/statistics.h"
 #include "train/cost.h"
@@ -181,6 +182,8 @@ Training::Training(TrainingRun run)
   } else {
     start_fresh();
   }
+  // For readers of states: the run file holds the layers, not how they are connected.
+  write_file_atomically(run_.folder / kNetworkFileName, network_text(run_.network));
 }
 
 /// Equal bits are promised on one type of processor, one set of libraries and one build.

@@ -33,6 +33,11 @@ std::string layers_text(const Network& network) {
   return text;
 }
 
+std::string value_of(const RunIdentity& identity, std::string_view option) {
+  const auto found = std::ranges::find(identity.options, option, &OptionValue::name);
+  return found == identity.options.end() ? "" : found->value;
+}
+
 /// What a branch must have in common with its trunk: without it the trunk's stages would not be
 /// the branch's own past, or its validation images would be training images.
 void check_same(const fs::path& folder, const RunRecord& trunk, const RunRecord& own) {
@@ -55,6 +60,9 @@ void check_same(const fs::path& folder, const RunRecord& trunk, const RunRecord&
   same("data digest", a.data_digest, b.data_digest);
   same("number of training images", a.train_images, b.train_images);
   same("number of validation images", a.validation_images, b.validation_images);
+  for (const char* option : {"class-subset", "train-share", "label-noise"}) {
+    same(option, value_of(a, option), value_of(b, option));
+  }
 }
 
 }  // namespace

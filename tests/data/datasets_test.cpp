@@ -65,15 +65,16 @@ TEST(DataSources, AreListedInOrderAndFoundByName) {
     EXPECT_FALSE(entry.about.empty());
     EXPECT_FALSE(entry.reference.empty());
   }
-  EXPECT_THAT(names,
-              ElementsAre("procedural", "cifar10", "cifar100", "tinyimagenet", "imagenet", "idx"));
+  EXPECT_THAT(names, ElementsAre("procedural", "teacher", "cifar10", "cifar100", "tinyimagenet",
+                                 "imagenet", "idx"));
 }
 
 TEST(DataSources, UnknownNameIsAUsageErrorThatListsTheKnownOnes) {
   EXPECT_THROW(make_data_source("mnist"), UsageError);
-  EXPECT_THAT(error_of([] { make_data_source("mnist"); }),
-              HasSubstr("--data: 'mnist' is none of: procedural, cifar10, cifar100, tinyimagenet, "
-                        "imagenet, idx"));
+  EXPECT_THAT(
+      error_of([] { make_data_source("mnist"); }),
+      HasSubstr("--data: 'mnist' is none of: procedural, teacher, cifar10, cifar100, tinyimagenet, "
+                "imagenet, idx"));
 }
 
 TEST(DataSources, ProceduralOptionsReachTheImages) {

@@ -207,6 +207,10 @@ TEST_F(Trunks, ATrunkThatDoesNotFitIsAnErrorThatSaysWhatToDo) {
           [](Miniature& miniature, TrainingRun&) { miniature.recipe.validation_fraction = 0.3; });
   refused("gcg", branch(2), "its network is , this run's is vgg11", 1,
           [](Miniature&, TrainingRun& run) { run.record.identity.network = "vgg11"; });
+  refused("gcg", branch(2), "its label-noise is , this run's is 0.2", 1,
+          [](Miniature&, TrainingRun& run) {
+            run.record.identity.options.push_back({"label-noise", "0.2"});
+          });
   refused(
       "gcg", branch(2), "no gradients were averaged", 1,
       [](Miniature& miniature, TrainingRun&) { miniature.options.set("growth-rule", "momentum"); });

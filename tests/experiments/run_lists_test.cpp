@@ -28,8 +28,9 @@ int number(const PlannedRun& run, const std::string& option) {
 }
 
 TEST(RunLists, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
-  for (const char* program : {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE,
-                              GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE}) {
+  for (const char* program :
+       {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK,
+        GCG_CONVERGENCE, GCG_DISCOVERY_COST, GCG_DISCOVERED_DENSITY}) {
     for (const char* scale : {"smoke", "small", "full"}) {
       SCOPED_TRACE(fmt::format("{} {}", program, scale));
       const auto runs = planned_runs(program, scale);
@@ -43,8 +44,9 @@ TEST(RunLists, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
 }
 
 TEST(RunLists, TheSmallScaleHasThreeSeedsOfEveryCurve) {
-  for (const char* program : {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE,
-                              GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE}) {
+  for (const char* program :
+       {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK,
+        GCG_CONVERGENCE, GCG_DISCOVERY_COST, GCG_DISCOVERED_DENSITY}) {
     std::map<std::string, std::set<std::string>> seeds;
     for (const PlannedRun& run : planned_runs(program, "small")) {
       seeds[run.curve].insert(run.options.at("seed"));
@@ -206,6 +208,68 @@ TEST(RunLists, WithoutGrowthThereAreAsManyEpochsAtTheLastDensity) {
   EXPECT_EQ(number(fixed, "epochs"),
             8 * std::stoi(base.at("stage-epochs")) + std::stoi(base.at("epochs")));
   EXPECT_EQ(fixed.options.at("seed-density"), base.at("max-density"));
+}
+
+TEST(RunLists, EverySearchOfDiscoveryCostEndsWithTheRecipeOfTheDenseRun) {
+  for (const char* scale : {"smoke", "small", "full"}) {
+    SCOPED_TRACE(scale);
+    const auto runs = planned_runs(GCG_DISCOVERY_COST, scale);
+    const int epochs = number(of_curve(runs, "dense"), "epochs");
+    std::set<std::string> methods;
+    for (const PlannedRun& run : runs) {
+      EXPECT_EQ(number(run, "epochs"), epochs) << run.curve;
+      methods.insert(run.options.at("method"));
+    }
+    EXPECT_EQ(methods, (std::set<std::string>{"dense", "gcg", "fixed_mask", "rigl", "imp", "gmp"}));
+  }
+}
+
+TEST(RunLists, DiscoveryCostSearchesTheSameGridWithStaticMasksAndRigL) {
+  std::map<std::string, std::set<std::string>> grids;
+  for (const PlannedRun& run : planned_runs(GCG_DISCOVERY_COST, "small")) {
+    if (run.options.contains("seed-density")) {
+      grids[run.options.at("method")].insert(run.options.at("seed-density"));
+    }
+  }
+  EXPECT_EQ(grids.at("fixed_mask").size(), 8U);
+  EXPECT_EQ(grids.at("fixed_mask"), grids.at("rigl"));
+}
+
+TEST(RunLists, DiscoveryCostTakesWhatTheTableOfMethodsHas) {
+  const auto table = names(planned_runs(GCG_METHODS_TABLE, "small"));
+  std::size_t shared = 0;
+  for (const PlannedRun& run : planned_runs(GCG_DISCOVERY_COST, "small")) {
+    shared += table.contains(run.name) ? 1 : 0;
+  }
+  // Of three seeds: dense; static ERK, RigL and gradual pruning at 0.2, 0.1 and 0.05.
+  EXPECT_EQ(shared, 3U * (1 + 3 * 3));
+}
+
+TEST(RunLists, TheTasksOfAFamilyDifferInOneQuantityAndHaveTheUpdatesOfTheBase) {
+  const auto runs = planned_runs(GCG_DISCOVERED_DENSITY, "small");
+  const PlannedRun base = of_curve(runs, "base: growth");
+  for (const auto& [task, option, value, stretch] :
+       std::vector<std::tuple<std::string, std::string, std::string, int>>{
+           {"width 4", "width", "4", 1},
+           {"classes 2", "class-subset", "2", 5},
+           {"classes 5", "class-subset", "5", 2},
+           {"samples 0.25", "train-share", "0.25", 4},
+           {"label noise 0.4", "label-noise", "0.4", 1}}) {
+    SCOPED_TRACE(task);
+    PlannedRun run = of_curve(runs, task + ": growth");
+    EXPECT_EQ(run.options.at(option), value);
+    EXPECT_EQ(number(run, "epochs"), stretch * number(base, "epochs"));
+    EXPECT_EQ(number(run, "stage-epochs"), stretch * number(base, "stage-epochs"));
+    auto rest = base.options;
+    for (const std::string& name : {option, std::string("epochs"), std::string("stage-epochs")}) {
+      run.options.erase(name);
+      rest.erase(name);
+    }
+    EXPECT_EQ(run.options, rest);
+    EXPECT_EQ(number(of_curve(runs, task + ": dense"), "epochs"), stretch * number(base, "epochs"));
+  }
+  EXPECT_EQ(of_curve(runs, "teacher density 0.05: growth").options.at("data"), "teacher");
+  EXPECT_EQ(of_curve(runs, "difficulty 0.25: dense").options.at("data"), "procedural");
 }
 
 }  // namespace

@@ -187,6 +187,11 @@ TEST(RunPlan, ContradictionsAreErrors) {
                 (void)make_run_plan({{"method", "fixed_mask"}, {"mask-stage", "2"}});
               }),
               HasSubstr("there is no --mask-file"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan(
+                    {{"method", "fixed_mask"}, {"mask-file", "m.npz"}, {"mask-stage", "2"}});
+              }),
+              HasSubstr("there is no --mask-file with stages"));
 }
 
 TEST(RunPlan, ABranchIsIdentifiedByTheNameOfItsTrunkAndStageBeforeTheTrunkHasRun) {

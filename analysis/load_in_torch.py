@@ -1,0 +1,137 @@
+"""A network found by gcg in PyTorch: `state_dict(path)` of a file written by gcg_export, or `network(path)`, a module
+that computes what gcg computed. As a program: load_in_torch.py EXPORT.npz STATE.pt writes the state dict for torch.load.
+
+Needs numpy and torch. Inputs are normalised as in training: (pixel / 255 - mean) / deviation per channel, both over the
+training images.
+"""
+
+import json
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def state_dict(path):
+    """Weights (0 where a connection is absent), biases and batch norms under the names of the layer graph."""
+    with np.load(path) as file:
+        return {name: torch.from_numpy(file[name]) for name in file.files
+                if not name.endswith((".mask", ".json"))}
+
+
+def masks(path):
+    """Boolean tensors by layer: which connections are present."""
+    with np.load(path) as file:
+        return {name.removesuffix(".mask"): torch.from_numpy(file[name]) for name in file.files if name.endswith(".mask")}
+
+
+class Tokens(nn.Module):
+    """Positions of [N, C, H, W] as tokens [N, 1 + H W, C] behind a class token, a position table added."""
+
+    def __init__(self, channels, positions):
+        super().__init__()
+        self.class_token = nn.Parameter(torch.zeros(channels))
+        self.positions = nn.Parameter(torch.zeros(channels, 1 + positions))
+
+    def forward(self, images):
+        first = self.class_token.expand(len(images), 1, -1)
+        return torch.cat([first, images.flatten(2).transpose(1, 2)], 1) + self.positions.t()
+
+
+def attention(query, key, value, heads):
+    """Softmax(Q K' / sqrt(d)) V per head of d channels, tokens as [N, T, C]."""
+    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    weights = torch.softmax(query @ key.transpose(2, 3) / query.shape[3] ** 0.5, 3)
+    return (weights @ value).transpose(1, 2).flatten(2)
+
+
+class Network(nn.Module):
+    """The layer graph of network.json as a module: nodes in order, each reads the outputs of earlier ones."""
+
+    def __init__(self, graph):
+        super().__init__()
+        self.nodes = graph["nodes"]
+        channels = [graph["input"][0]]
+        sizes = [tuple(graph["input"][1:])]
+        for node in self.nodes:
+            inputs, (height, width) = channels[node["inputs"][0]], sizes[node["inputs"][0]]
+            module, outputs = _module(node, inputs, height * width)
+            if "window" in node:
+                kh, kw, stride, padding = node["window"]
+                height, width = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
+            elif node["operation"] == "flatten":
+                outputs, height, width = inputs * height * width, 1, 1
+            elif node["operation"] in ("global_average_pool", "first_token"):
+                height, width = 1, 1
+            channels.append(outputs)
+            sizes.append((height, width))
+            if module is not None:
+                self._place(node["name"], module)
+
+    def _place(self, name, module):
+        """PyTorch's names have no dots in them: a dot leads into a module."""
+        *path, last = name.split(".")
+        parent = self
+        for part in path:
+            if not hasattr(parent, part):
+                parent.add_module(part, nn.Module())
+            parent = getattr(parent, part)
+        parent.add_module(last, module)
+
+    def forward(self, images):
+        values = [images]
+        for node in self.nodes:
+            inputs = [values[i] for i in node["inputs"]]
+            if node["operation"] == "add":
+                values.append(inputs[0] + inputs[1])
+            elif node["operation"] == "relu":
+                values.append(torch.relu(inputs[0]))
+            elif node["operation"] == "flatten":
+                values.append(inputs[0].flatten(1))
+            elif node["operation"] == "global_average_pool":
+                values.append(inputs[0].mean((2, 3)))
+            elif node["operation"] == "gelu":
+                values.append(nn.functional.gelu(inputs[0]))
+            elif node["operation"] == "attention":
+                values.append(attention(*inputs, node["heads"]))
+            elif node["operation"] == "first_token":
+                values.append(inputs[0][:, 0])
+            else:
+                values.append(self.get_submodule(node["name"])(inputs[0]))
+        return values[-1]
+
+
+def _module(node, inputs, positions):
+    """The module of a node, or nothing for one without numbers or window, and the channels of its output."""
+    operation = node["operation"]
+    if operation == "linear":
+        return nn.Linear(inputs, node["channels"], bias=node["bias"]), node["channels"]
+    if operation == "batch_norm":
+        return nn.BatchNorm2d(inputs), inputs
+    if operation == "layer_norm":
+        return nn.LayerNorm(inputs, eps=1e-6), inputs
+    if operation == "tokens":
+        return Tokens(inputs, positions), inputs
+    if "window" not in node:
+        return None, inputs
+    height, width, stride, padding = node["window"]
+    if operation == "convolution":
+        module = nn.Conv2d(inputs, node["channels"], (height, width), stride, padding, bias=node["bias"])
+        return module, node["channels"]
+    pool = nn.MaxPool2d if operation == "max_pool" else nn.AvgPool2d
+    return pool((height, width), stride, padding), inputs
+
+
+def network(path):
+    """The module with its weights, ready to predict: network(path)(images).argmax(1)."""
+    with np.load(path) as file:
+        module = Network(json.loads(file["network.json"]))
+    module.load_state_dict(state_dict(path))
+    return module.eval()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    torch.save(state_dict(sys.argv[1]), sys.argv[2])

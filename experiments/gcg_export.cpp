@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "record/checkpoint.h"
+#include "record/export.h"
+#include "record/network_file.h"
+#include "record/run_file.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+struct Settings {
+  std::string run, out;
+  std::int64_t stage = -1;
+  bool help = false;
+};
+
+Settings parse(int argc, const char* const* argv) {
+  Settings settings;
+  po::options_description options("gcg_export RUN: a run's weights and masks as an .npz file");
+  options.add_options()("help", po::bool_switch(&settings.help), "print this and exit")(
+      "run", po::value(&settings.run), "folder of the run")(
+      "stage", po::value(&settings.stage)->default_value(-1),
+      "state at the end of this stage; -1: of the finished run")(
+      "out", po::value(&settings.out)->default_value(""),
+      "file to write; empty: final.npz or stage_KKK.npz in the run's folder");
+  po::positional_options_description positions;
+  positions.add("run", 1);
+  try {
+    po::variables_map values;
+    const auto style = static_cast<int>(po::command_line_style::unix_style) &
+                       ~static_cast<int>(po::command_line_style::allow_guessing);
+    po::store(po::command_line_parser(argc, argv)
+                  .options(options)
+                  .positional(positions)
+                  .style(style)
+                  .run(),
+              values);
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw gcg::UsageError("command line", error.what(), "gcg_export --help lists the options");
+  }
+  if (settings.help) {
+    std::cout << options;
+  } else if (settings.run.empty() || settings.stage < -1) {
+    throw gcg::UsageError(settings.run.empty() ? "RUN" : "--stage",
+                          settings.run.empty() ? "is missing" : "is below -1",
+                          "gcg_export RUN [--stage K] [--out FILE]");
+  }
+  return settings;
+}
+
+/// The run's network with its nodes, which a run file does not hold.
+gcg::Network network_of(const fs::path& run, const gcg::RunRecord& record) {
+  const fs::path path = run / gcg::kNetworkFileName;
+  if (!fs::exists(path)) {
+    throw gcg::Error(path.string(), "is missing: the run was made before it was written",
+                     fmt::format("run the run's command again, it adds the file and repeats "
+                                 "nothing: {}",
+                                 record.identity.command));
+  }
+  const std::vector<std::byte> text = gcg::read_file(path);
+  return gcg::parse_network(
+      path.string(), std::string_view(reinterpret_cast<const char*>(text.data()), text.size()));
+}
+
+gcg::TrainingState state_of(const Settings& settings, gcg::RunRecord& record) {
+  if (settings.stage >= 0) {
+    return gcg::read_stage(settings.run, settings.stage).state;
+  }
+  if (!record.result) {
+    throw gcg::Error(settings.run, fmt::format("the run is not finished but {}", record.status),
+                     "finish it, or export a stage: --stage K");
+  }
+  return std::move(record.result->state);
+}
+
+void export_run(const Settings& settings) {
+  const fs::path run = settings.run;
+  gcg::RunRecord record = gcg::read_run_file(run / gcg::kRunFileName);
+  const gcg::Network network = network_of(run, record);
+  const gcg::TrainingState state = state_of(settings, record);
+  const std::string name =
+      settings.stage < 0 ? "final.npz" : fmt::format("stage_{:03}.npz", settings.stage);
+  const fs::path out = settings.out.empty() ? run / name : fs::path(settings.out);
+  gcg::write_file_atomically(out, gcg::export_content(network, state));
+  fmt::print("{}: {} of density {:.4f}\n", out.string(), network.name, state.mask.density());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Settings settings = parse(argc, argv);
+    if (!settings.help) {
+      export_run(settings);
+    }
+    return 0;
+  } catch (const gcg::UsageError& error) {
+    fmt::print(stderr, "gcg_export: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "gcg_export: {}\n", error.what());
+    return 1;
+  }
+}

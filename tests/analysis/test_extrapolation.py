@@ -1,0 +1,106 @@
+"""d* against control (b) and replayed stopping rules, from invented runs."""
+
+import json
+import math
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+import extrapolation as ex  # noqa: E402
+import tables as table_module  # noqa: E402
+
+DENSITIES = [0.1, 0.2, 0.4, 0.8]
+LOST = {1: [0.10, 0.03, 0.01, 0.0], 2: [0.12, 0.005, 0.0, 0.0]}
+
+
+def growth(seed, d_star):
+    outcomes = ["too_few_stages", "too_few_stages", "found", "found"]
+    star = [math.nan, math.nan, 0.3, d_star]
+    return SimpleNamespace(
+        options={"epsilon": "0.02", "extrapolator": "logistic"}, identity={"classes": 10, "seed": seed},
+        stages={"phase": ["stage"] * 4, "density": DENSITIES, "epochs": [3] * 4, "validation_accuracy": [0.4, 0.5, 0.6, 0.65], "decision": ["grow"] * 4},
+        fits={"outcome": outcomes, "d_star": star, "d_low": [s * 0.8 for s in star], "d_high": [s * 1.25 for s in star],
+              "accuracy_at_one": [math.nan, math.nan, 0.66, 0.66], "standard_error": [math.nan, math.nan, 0.01, 0.01],
+              "parameters": np.array([[math.nan] * 3] * 3 + [[0.66, 1.5, 0.06]])})
+
+
+def trained(test, density):
+    return SimpleNamespace(final={"test_accuracy": test, "validation_accuracy": test, "density": density}, cost={"density_epochs": 12 * density})
+
+
+class Verdict(unittest.TestCase):
+    def test_right_where_the_mask_at_d_star_is_within_epsilon_and_the_one_before_is_not(self):
+        gaps = [0.1, 0.03, 0.01, 0.0]
+        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.3, 0.02), "right")  # mask at 0.4; 0.2 is not within
+        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.4, 0.02), "right")
+        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.15, 0.02), "too low")
+        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.5, 0.02), "too high")
+        self.assertIsNone(ex.verdict(DENSITIES, gaps, 0.9, 0.02))
+        self.assertEqual(ex.verdict(DENSITIES, [0.0] * 4, 0.05, 0.02), "right")  # there is none before
+
+    def test_the_stage_is_the_first_from_which_on_all_are_within(self):
+        self.assertEqual(ex.right_stage([0.1, 0.01, 0.03, 0.0], 0.02), 3)
+        self.assertEqual(ex.right_stage([0.0, 0.0], 0.02), 0)
+        self.assertIsNone(ex.right_stage([0.0, 0.1], 0.02))
+
+
+class Summary(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        curves = {"path, sampled": {1: growth(1, 0.35), 2: growth(2, 0.35)}, "dense": {s: trained(0.7, 1.0) for s in (1, 2)}}
+        for stage, density in enumerate(DENSITIES):
+            curves[f"mask of stage {stage}"] = {s: trained(0.7 - LOST[s][stage], density) for s in (1, 2)}
+        self.study = SimpleNamespace(curves=curves, folder=Path(self.folder.name), experiment="extrapolation", scale="small")
+        rule = {"extrapolator": "logistic", "epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}
+        runs = [{"curve": "path, sampled", "seed": s, "rules": [rule | {"stop": 2}, rule | {"extrapolator": "gain", "stop": -1}]} for s in (1, 2)]
+        coverage = [{"truth": "logistic", "extrapolator": "logistic", "true_d_star": 0.3, "epsilon": 0.02, "samples": 1613, "trials": 200, "found": 190, "intervals": 180,
+                     "covered": 171, "log_error": 0.1, "log_bias": math.log(2)}]
+        (self.study.folder / "extrapolation-small.replay.json").write_text(json.dumps({"runs": runs, "coverage": coverage}))
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def test_d_star_is_judged_by_every_seed_of_its_own(self):
+        summary = ex.summarise(self.study)
+        self.assertEqual(summary["verdicts"], {"1": "right", "2": "too high"})  # seed 2: 0.2 is within already
+        self.assertEqual(summary["control_stage"], 1)  # means 0.11, 0.0175, 0.005, 0
+        self.assertEqual(summary["trajectories"]["1"][0]["d_star"], None)
+
+    def test_a_rule_pays_for_growth_to_its_stop_and_the_training_of_that_mask(self):
+        rules = ex.summarise(self.study)["rules"]
+        stopped, on = rules["logistic, 2 points, from stage 5"], rules["gain, 2 points, from stage 5"]
+        self.assertAlmostEqual(stopped["cost"]["mean"], (3 * 0.7 + 12 * 0.4) / 12)
+        self.assertAlmostEqual(stopped["lost"]["mean"], 0.005)
+        self.assertEqual((stopped["stopped"], on["stopped"]), (2, 0))
+        self.assertAlmostEqual(on["cost"]["mean"], (3 * 1.5 + 12 * 0.8) / 12)  # to the last stage
+
+    def test_intervals_are_held_against_the_control_and_other_seeds(self):
+        real = ex.summarise(self.study)["real_coverage"]
+        # [0.28, 0.4375] misses the step from 0.1 to 0.2; both seeds have the same d*.
+        self.assertEqual(real, {"intervals": 2, "hold_control": 0, "controls": 2, "hold_other": 2, "others": 2})
+
+    def test_the_tables_and_sentences_hold_the_numbers(self):
+        summary = json.loads(json.dumps(ex.summarise(self.study)))
+        text = "\n".join(table_module.markdown(table) for table in ex.tables(summary))
+        self.assertIn("seed 1: right; seed 2: too high", text)
+        self.assertIn("| logistic | logistic | 0.300   | 95    | 90       | 95     | 1.00", text)
+        said = " ".join(ex.findings(summary))
+        self.assertIn("1 right, 1 too high (of 2 seeds with a d*)", said)
+        self.assertIn("within epsilon of dense from density 0.200 on", said)
+        self.assertIn("holds the true d* in 95 % of 180 intervals", said)
+
+    def test_without_the_replay_the_rest_stands(self):
+        (self.study.folder / "extrapolation-small.replay.json").unlink()
+        summary = ex.summarise(self.study)
+        self.assertEqual(summary["rules"], {})
+        self.assertEqual([table.name for table in ex.tables(summary)], ["fits", "control"])
+        self.assertTrue(ex.findings(summary))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,167 @@
+"""gcg_export from the outside: NumPy reads the archive, gcg_run takes a mask back, and PyTorch predicts what the run file
+says. GCG_PROGRAMS names the folder of the programs."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "analysis"))
+
+import numpy as np  # noqa: E402
+
+import gcg_runs  # noqa: E402
+
+try:
+    import load_in_torch
+    import torch
+except ImportError as error:
+    load_in_torch = None
+    WHY = f"PyTorch cannot be imported: {error}"
+
+PROGRAMS = Path(os.environ["GCG_PROGRAMS"])
+RUN = "--data cifar10 --width 4 --batch-size 64 --epochs 1 --stage-epochs 1 --disconnected repair --stop never".split()
+TEST_IMAGES = 200
+
+
+def write_images(folder):
+    """CIFAR-10 files: every class a pattern of its own under noise, so that predictions are clear."""
+    generator = np.random.default_rng(20260103)
+    patterns = generator.integers(0, 256, (10, 3072))
+    for name, count in (("data_batch_1.bin", 500), ("test_batch.bin", TEST_IMAGES)):
+        labels = np.arange(count) % 10
+        pixels = (patterns[labels] + generator.integers(0, 256, (count, 3072))) // 2
+        np.hstack([labels[:, None], pixels]).astype(np.uint8).tofile(folder / name)
+
+
+def pixels_of(path):
+    return np.fromfile(path, np.uint8).reshape(-1, 3073)[:, 1:].reshape(-1, 3, 32, 32) / np.float32(255)
+
+
+def call(program, *arguments):
+    done = subprocess.run([PROGRAMS / program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Export(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.holder = tempfile.TemporaryDirectory()
+        cls.folder = Path(cls.holder.name)
+        write_images(cls.folder)
+        cls.given = [*RUN, "--data-dir", cls.folder, "--out", cls.folder / "runs"]
+        status, output = call("gcg_run", *cls.given, "--max-stages", "3")
+        assert status == 0, output
+        (cls.run_folder,) = (cls.folder / "runs").iterdir()
+        cls.run_file = gcg_runs.load(cls.run_folder / "run.h5")
+        status, output = call("gcg_export", cls.run_folder)
+        assert status == 0, output
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.holder.cleanup()
+
+    def test_numpy_reads_the_weights_and_masks_of_the_run_file(self):
+        final = self.run_file.final
+        with np.load(self.run_folder / "final.npz") as file:
+            for layer, weight in final["values"]["weights"].items():
+                np.testing.assert_array_equal(file[layer + ".weight"].ravel(), weight.ravel())
+                np.testing.assert_array_equal(file[layer + ".mask"].ravel(), final["mask"][layer].ravel())
+            self.assertEqual(file["classifier.weight"].ndim, 2)
+            self.assertEqual(file["stem.conv.weight"].ndim, 4)
+
+    def test_a_stage_has_the_mask_of_the_run_file(self):
+        for stage in range(3):
+            path = self.folder / f"{stage}.npz"
+            self.assertEqual(call("gcg_export", self.run_folder, "--stage", stage, "--out", path)[0], 0)
+            with np.load(path) as file:
+                for layer, mask in self.run_file.masks[stage].items():
+                    np.testing.assert_array_equal(file[layer + ".mask"].ravel(), mask.ravel())
+
+    def test_what_cannot_be_exported_is_an_error_that_says_why(self):
+        for arguments, status, text in (
+            ([self.run_folder, "--stage", "9"], 1, "the run keeps: stage_000, stage_001, stage_002"),
+            ([self.folder / "nothing"], 1, "nothing"),
+            ([self.run_folder, "--stage", "-2"], 2, "--stage"),
+            ([], 2, "RUN: is missing"),
+        ):
+            done, output = call("gcg_export", *arguments)
+            self.assertEqual(done, status, output)
+            self.assertIn(text, output)
+
+    def test_a_mask_written_by_numpy_is_trained(self):
+        with np.load(self.run_folder / "final.npz") as file:
+            masks = {name: file[name].copy() for name in file.files if name.endswith(".mask")}
+        masks["classifier.mask"][:] = True
+        path = self.folder / "mask.npz"
+        np.savez(path, **masks)
+        given = [*self.given[: self.given.index("--stage-epochs")], "--data-dir", self.folder, "--out", self.folder / "fixed"]
+        status, output = call("gcg_run", "--method", "fixed_mask", "--mask-file", path, *given)
+        self.assertEqual(status, 0, output)
+        (folder,) = (self.folder / "fixed").iterdir()
+        for layer, mask in gcg_runs.load(folder / "run.h5").masks[0].items():
+            np.testing.assert_array_equal(mask.ravel(), masks[layer + ".mask"].ravel())
+        np.savez_compressed(path, **masks)
+        status, output = call("gcg_run", "--method", "fixed_mask", "--mask-file", path, *given)
+        self.assertEqual(status, 1)
+        self.assertIn("numpy.savez_compressed is not read", output)
+
+    def test_a_branch_shares_the_stages_of_its_trunk(self):
+        given = [word for word in self.given if word not in ("--disconnected", "repair")]
+        status, output = call("gcg_run", *given, "--max-stages", "3", "--trunk", self.run_folder.name,
+                              "--trunk-stage", "2", "--final", "rewind")
+        self.assertEqual(status, 0, output)
+        (branch,) = (path for path in (self.folder / "runs").iterdir() if path != self.run_folder)
+        run = gcg_runs.load(branch / "run.h5")
+        self.assertEqual(run.options["trunk"], self.run_folder.name)
+        self.assertTrue(any("stages 0 to 2 were trained by the trunk" in text for text in run.warnings))
+        for column in ("stage", "density", "validation_accuracy", "training_flops"):
+            np.testing.assert_array_equal(run.stages[column][:3], self.run_file.stages[column][:3])
+
+    def predict(self, path):
+        train = pixels_of(self.folder / "data_batch_1.bin")
+        mean = train.mean((0, 2, 3), dtype=np.float64)[:, None, None]
+        deviation = train.std((0, 2, 3), dtype=np.float64)[:, None, None]
+        images = ((pixels_of(self.folder / "test_batch.bin") - mean) / deviation).astype(np.float32)
+        with torch.no_grad():
+            return load_in_torch.network(path)(torch.from_numpy(images)).argmax(1).numpy()
+
+    def test_torch_predicts_what_the_run_file_says(self):
+        if load_in_torch is None:
+            self.skipTest(WHY)
+        path = self.run_folder / "final.npz"
+        predictions = self.predict(path)
+        np.testing.assert_array_equal(predictions, self.run_file.final["test_predictions"])
+        self.assertGreater(len(set(predictions)), 2)  # else nothing was compared
+        for layer, mask in load_in_torch.masks(path).items():
+            self.assertFalse(load_in_torch.state_dict(path)[layer + ".weight"][~mask].any())
+
+    def test_torch_predicts_what_the_run_file_of_a_transformer_says(self):
+        if load_in_torch is None:
+            self.skipTest(WHY)
+        out = self.folder / "transformer"
+        status, output = call("gcg_run", "--method", "dense", "--network", "vit6_small", "--width", "6", "--epochs", "1",
+                              "--data", "cifar10", "--data-dir", self.folder, "--execution", "dense", "--out", out)
+        self.assertEqual(status, 0, output)
+        (folder,) = out.iterdir()
+        self.assertEqual(call("gcg_export", folder)[0], 0)
+        predictions = self.predict(folder / "final.npz")
+        np.testing.assert_array_equal(predictions, gcg_runs.load(folder / "run.h5").final["test_predictions"])
+
+    def test_torch_load_reads_the_state_dict(self):
+        if load_in_torch is None:
+            self.skipTest(WHY)
+        out = self.folder / "state.pt"
+        subprocess.run([sys.executable, ROOT / "analysis" / "load_in_torch.py", self.run_folder / "final.npz", out], check=True)
+        loaded = torch.load(out)
+        expected = load_in_torch.state_dict(self.run_folder / "final.npz")
+        self.assertEqual(loaded.keys(), expected.keys())
+        for name, value in expected.items():
+            self.assertTrue(torch.equal(loaded[name], value), name)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,28 @@
+# Every step must succeed; the example's output is checked.
+function(step)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix --component development)
+step(${CMAKE_COMMAND} -S ${EXAMPLE} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=${COMPILER}
+  -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+step(${CMAKE_COMMAND} --build ${WORK}/build)
+step(${WORK}/build/own_parts ${WORK}/run)
+# 0.1 x 1.5^3 of the connections, and better than chance, 25 %.
+if(NOT output MATCHES "density 0\\.33[0-9]+  test (3[5-9]|[4-9][0-9]|100)")
+  message(FATAL_ERROR "the example printed:\n${output}")
+endif()
+step(${EXPORT} ${WORK}/run)
+if(NOT output MATCHES "two_convolutions of density 0\\.33")
+  message(FATAL_ERROR "gcg_export printed:\n${output}")
+endif()
+file(GLOB_RECURSE headers ${WORK}/prefix/include/*.h)
+list(LENGTH headers count)
+if(count LESS 50)
+  message(FATAL_ERROR "only ${count} headers are installed")
+endif()
