@@ -160,7 +160,7 @@ def experiment_tex(name, summaries, largest, out, missing):
         file = Path(path).with_suffix(".pdf").name
         caption = f"{name.replace('_', ' ')}, {summary['scale']} scale: {summary['data']}; seeds {', '.join(map(str, summary['seeds']))}. "
         caption += "Bars and bands, where there are several seeds: 95 % intervals over them."
-        parts.append(f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n\\includegraphics[width=\\linewidth]{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n")
+        parts.append(f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n\\includegraphics[width=\\linewidth,height=0.45\\textheight,keepaspectratio]{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n")
     parts += [table_tex(piece) for table in module.tables(summary) for piece in pieces(table)]
     return "\n".join(parts)
 

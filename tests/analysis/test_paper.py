@@ -103,7 +103,7 @@ class Generated(unittest.TestCase):
 
     def test_figures_are_made_of_the_summary(self):
         self.make(r"\experiment{growth_rules}", growth_rules__small=growth())
-        self.assertIn(r"\includegraphics[width=\linewidth]{\detokenize{growth_rules-small.pdf}}", self.read("experiment-growth_rules"))
+        self.assertIn(r"\includegraphics[width=\linewidth,height=0.45\textheight,keepaspectratio]{\detokenize{growth_rules-small.pdf}}", self.read("experiment-growth_rules"))
         self.assertTrue((self.out / "growth_rules-small.pdf").read_bytes().startswith(b"%PDF"))
 
     def test_the_sign_of_a_result_is_not_presumed(self):
