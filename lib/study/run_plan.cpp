@@ -35,8 +35,7 @@ void add_settings(OptionList& list, RunSettings& settings) {
       .cosmetic();
   list.add("keep-stages", settings.keep_stages,
            "keep the state at the end of every stage, for --trunk and gcg_export: 8 bytes per "
-           "present "
-           "connection, under AdamW 12")
+           "present connection, under AdamW 12")
       .cosmetic();
   list.add("data-threads", settings.data_threads, {0, 256},
            "threads that make batches ahead of the training; 0: it makes them itself")
