@@ -77,6 +77,28 @@ class Gcg final : public Method {
     return stages * stage_epochs(training_, recipe) + (final_ == "none" ? 0 : recipe.epochs);
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& network) const override {
+    const std::int64_t limit = present_for_density(network, max_density_);
+    const auto all = static_cast<double>(network.connections());
+    const double gradients = gradient_average(rule_) > 0 ? 1 : 0;
+    std::vector<PlannedPart> course;
+    std::int64_t present = present_for_density(network, seed_.density);
+    for (std::int64_t stage = 0;; ++stage) {
+      course.push_back({stage, static_cast<double>(present) / all,
+                        static_cast<double>(stage_epochs(training_, recipe)), gradients});
+      if (present >= limit || (max_stages_ > 0 && stage + 1 >= max_stages_)) {
+        break;
+      }
+      present += growth(present, limit);
+    }
+    if (final_ != "none") {
+      course.push_back(
+          {std::ssize(course), course.back().density, static_cast<double>(recipe.epochs)});
+    }
+    return course;
+  }
+
   Phase begin(MethodContext& context) const override {
     const AppliedSeed seed = apply_seed(seed_, context);
     Phase phase = stage_phase(training_, context.recipe, 0);
