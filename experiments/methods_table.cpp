@@ -24,7 +24,7 @@ struct Scale {
 
 Scale scale_of(const std::string& name) {
   if (name == "smoke") {
-    return {"resnet8", "4", 4, 2, 1, "1", "2", "0.125", {0.2}, 1};
+    return {"resnet8", "4", 10, 5, 1, "2", "4", "0.05", {0.2}, 1};
   }
   if (name == "small") {
     return {"resnet8", "8", 20, 5, 1, "20", "100", "0.05", {0.2, 0.1, 0.05}, 3};
@@ -68,12 +68,16 @@ GivenOptions growth(const Scale& scale, double density, GivenOptions more) {
   return more;
 }
 
+/// Iterative pruning within the epochs of all others: as many for the last training, the one that
+/// counts, as the rounds before it leave at their equal share, at least one each.
 GivenOptions iterative(const Scale& scale, double density, const std::string& rewind) {
-  const int epochs = std::max(1, scale.epochs / (rounds(density) + 1));
+  const int before = rounds(density);
+  const int round = std::max(1, scale.epochs / (before + 1));
   GivenOptions options{{"method", "imp"},
                        {"target-density", text(density)},
                        {"rewind", rewind},
-                       {"epochs", fmt::format("{}", epochs)}};
+                       {"round-epochs", fmt::format("{}", round)},
+                       {"epochs", fmt::format("{}", scale.epochs - before * round)}};
   if (rewind == "weights") {
     options["rewind-share"] = "0.1";
   }

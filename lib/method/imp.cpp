@@ -22,10 +22,12 @@ class Imp final : public Method {
         "after pruning: weights of an early update and the schedule from there; weights "
         "kept and the schedule again; fine-tuning at the last learning rate");
     list.add("rewind-share", rewind_share_, {0, 0.5},
-             "share of the training to rewind to; 0: the initial weights")
+             "share of the first training to rewind to; 0: the initial weights")
         .used_if([this] { return rewind_ == "weights"; }, "the weights are not rewound");
-    list.add("round-epochs", round_epochs_, {0, 1e6},
-             "epochs of every round after the first; 0: those of the recipe");
+    list.add(
+        "round-epochs", round_epochs_, {0, 1e6},
+        "epochs of every training but the one by the whole recipe, which is the last, or under "
+        "fine-tuning the first; 0: those of the recipe");
     add_collapse_option(list, collapse_);
   }
 
@@ -36,7 +38,7 @@ class Imp final : public Method {
     const std::int64_t target = present_for_density(network, target_);
     for (std::int64_t present = network.connections(); present > target;) {
       present = survivors(present, target);
-      epochs += later_epochs(recipe);
+      epochs += short_epochs(recipe);
     }
     return epochs;
   }
@@ -57,7 +59,7 @@ class Imp final : public Method {
   Phase begin(MethodContext& context) const override {
     Phase phase;
     phase.name = "dense";
-    phase.epochs = context.recipe.epochs;
+    phase.epochs = first_epochs(context);
     phase.schedule = recipe_schedule(context.recipe);
     if (rewind_ == "weights") {
       phase.mask_interval = phase.mask_until = rewind_update(context);
@@ -86,10 +88,12 @@ class Imp final : public Method {
     Phase phase;
     phase.name = "round";
     phase.stage = finished.stage + 1;
-    phase.epochs = later_epochs(context.recipe);
+    const std::int64_t keep = survivors(present, target);
+    phase.epochs =
+        keep == target && rewind_ != "none" ? context.recipe.epochs : short_epochs(context.recipe);
     phase.schedule = recipe_schedule(context.recipe);
     phase.scores = "magnitude: no images, float32";
-    prune_magnitude(context, survivors(present, target), disconnected_policy(collapse_),
+    prune_magnitude(context, keep, disconnected_policy(collapse_),
                     static_cast<std::uint64_t>(phase.stage));
     if (rewind_ == "weights") {
       TrainingState rewound = *context.memory.kept;
@@ -113,13 +117,22 @@ class Imp final : public Method {
     return std::max(target, std::min<std::int64_t>(kept, present - 1));
   }
 
-  [[nodiscard]] std::int64_t later_epochs(const Recipe& recipe) const {
+  [[nodiscard]] std::int64_t short_epochs(const Recipe& recipe) const {
     return round_epochs_ > 0 ? round_epochs_ : recipe.epochs;
+  }
+
+  /// Of the training before any pruning. Fine-tuning starts from a network that the whole recipe
+  /// trained; with a rewind the whole recipe trains what was found, and a target of 1 finds
+  /// nothing.
+  [[nodiscard]] std::int64_t first_epochs(const MethodContext& context) const {
+    const bool only =
+        present_for_density(context.network, target_) == context.network.connections();
+    return rewind_ == "none" || only ? context.recipe.epochs : short_epochs(context.recipe);
   }
 
   [[nodiscard]] std::int64_t rewind_update(const MethodContext& context) const {
     return std::llround(rewind_share_ *
-                        static_cast<double>(context.recipe.epochs * context.epoch_updates));
+                        static_cast<double>(first_epochs(context) * context.epoch_updates));
   }
 
   double target_ = 0.1;

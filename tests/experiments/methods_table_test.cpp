@@ -108,6 +108,9 @@ TEST(MethodsTable, RunsToItsTable) {
   const nlohmann::json summary = nlohmann::json::parse(file);
   EXPECT_GE(summary.at("methods").size(), 12U);
   EXPECT_TRUE(summary.at("missing").empty());
+  for (const auto& [name, cell] : summary.at("cells").items()) {
+    EXPECT_EQ(cell.at("epochs").get<int>(), 10) << name;  // equal epochs, iterative methods too
+  }
   const std::int64_t epochs = summary.at("cells").at("dense").at("epochs");
   for (const auto& [name, cell] : summary.at("cells").items()) {
     SCOPED_TRACE(name);

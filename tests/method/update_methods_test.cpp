@@ -311,6 +311,23 @@ TEST(Imp, RewindsToTheInitialWeightsKeepsThemOrFineTunes) {
   EXPECT_EQ(tuned.phases.back().epochs, 3);
 }
 
+TEST(Imp, TrainsByTheWholeRecipeOnceIfItsRoundsAreShorter) {
+  const auto epochs = [](const std::string& rewind) {
+    std::vector<std::int64_t> result;
+    const Play played =
+        play("imp", {{"target-density", "0.5"}, {"rewind", rewind}, {"round-epochs", "3"}}, flat);
+    for (const Phase& phase : played.phases) {
+      result.push_back(phase.epochs);
+    }
+    return result;
+  };
+  const std::int64_t recipe = play("imp", {{"target-density", "0.5"}}, flat).phases[0].epochs;
+  // Prune, go back, and train what was found; or train once and tune.
+  EXPECT_THAT(epochs("weights"), ::testing::ElementsAre(3, 3, 3, 3, recipe));
+  EXPECT_THAT(epochs("rate"), ::testing::ElementsAre(3, 3, 3, 3, recipe));
+  EXPECT_THAT(epochs("none"), ::testing::ElementsAre(recipe, 3, 3, 3, 3));
+}
+
 TEST(SmallDense, IsTheWidestNetworkWithinTheSize) {
   const auto method = make_method("small_dense");
   OptionList list;

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <span>
 #include <string>
 
+#include "base/hash.h"
 #include "base/throws.h"
 #include "executor/conformance.h"
 #include "executor/random_cases.h"
@@ -73,6 +75,19 @@ TEST(SparseExecutor, GivesTheSameBitsForAnyWidthOfVectorsWithFusedMultiplyAdd) {
       }
     }
   }
+}
+
+TEST(SparseExecutor, TrainsToThePinnedBits) {
+  // A change of the order of additions shows here. A deliberate one raises kDefaultsVersion, for it
+  // makes other runs of the same options.
+  const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
+  const TrainingState state =
+      trained(*make_sparse_executor(network, 1, sparse::reference_kernels()));
+  Sha256 sum;
+  for (const std::vector<float>& layer : state.values.weights) {
+    sum.update(std::as_bytes(std::span(layer)));
+  }
+  EXPECT_EQ(hex(sum.finish()).substr(0, 12), "a121f36e9773");
 }
 
 TEST(SparseExecutor, LeavesTheLanesBehindTheLastSampleOut) {
