@@ -13,22 +13,22 @@ using gcg::GivenOptions;
 
 /// Sizes of one scale.
 struct Scale {
-  std::string network, width;
   int stages;
-  std::string stage_epochs;
+  int stage_epochs;
   double growth_ratio;
   std::string epsilon;  ///< what the scale's validation split can resolve
   std::int64_t seeds;
 };
 
-Scale scale_of(const std::string& name) {
-  if (name == "smoke") {
-    return {"resnet8", "4", 6, "1", 0.6, "0.02", 1};
+Scale scale_of(const ExperimentRequest& request) {
+  if (request.scale == "smoke") {
+    return {6, 1, 0.6, "0.02", 1};
   }
-  if (name == "small") {
-    return {"resnet8", "8", 9, "3", 0.4, "0.02", 3};
+  if (request.scale == "small") {
+    return {9, 3, 0.4, "0.02", 3};
   }
-  return {"resnet20", "16", 14, "16", 0.25, "0.005", 5};
+  const auto tenth = static_cast<int>(gcg::study_network(request).epochs / 10);
+  return {14, tenth, 0.25, "0.005", 5};
 }
 
 struct Curve {
@@ -71,20 +71,23 @@ std::vector<double> control_densities(const Scale& scale) {
   return densities;
 }
 
+std::string control_name(double density) { return fmt::format("control: density {:.3f}", density); }
+
 /// Growth curves by rule, selection and layer counts; controls of constant density in the same
 /// cycles; dense training by the recipe with as many epochs.
 std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
-  const Scale scale = scale_of(request.scale);
+  const Scale scale = scale_of(request);
   const std::string stages = fmt::format("{}", scale.stages);
-  const GivenOptions common{{"network", scale.network}, {"width", scale.width}};
-  const std::string epochs = fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs));
+  const GivenOptions common = gcg::study_network(request).options();
+  const std::string stage_epochs = fmt::format("{}", scale.stage_epochs);
+  const std::string epochs = fmt::format("{}", scale.stages * scale.stage_epochs);
   std::vector<Curve> curves = growth_curves(request.scale);
   for (Curve& curve : curves) {
     // Narrow networks have units that no walk of the seed meets: they are repaired, count
     // unchanged.
     curve.options.insert({{"method", "gcg"},
                           {"disconnected", "repair"},
-                          {"stage-epochs", scale.stage_epochs},
+                          {"stage-epochs", stage_epochs},
                           {"growth-ratio", fmt::format("{}", scale.growth_ratio)},
                           {"max-stages", stages},
                           {"epsilon", scale.epsilon},
@@ -92,11 +95,11 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
                           {"final", "none"}});
   }
   for (const double density : control_densities(scale)) {
-    Curve curve{fmt::format("control: density {:.3f}", density),
+    Curve curve{control_name(density),
                 {{"method", "fixed_mask"},
                  {"seed-density", fmt::format("{:.6f}", density)},
                  {"cycles", stages},
-                 {"stage-epochs", scale.stage_epochs}}};
+                 {"stage-epochs", stage_epochs}}};
     if (density < 1) {
       curve.options["disconnected"] = "repair";
     } else {
@@ -132,12 +135,43 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
   return runs;
 }
 
+/// What follows from the law of growth: the densities of a path and its cost, sum over stages of
+/// E d0 (1 + r)^k, up to the rounding of counts; controls cost their density in every epoch.
+std::vector<gcg::Expected> expected(const ExperimentRequest& request) {
+  const Scale scale = scale_of(request);
+  constexpr double kSeed = 0.05;
+  constexpr double kRounding = 0.01;  // of counts, relative
+  const double r = scale.growth_ratio;
+  const double epochs = scale.stages * scale.stage_epochs;
+  const double last = std::min(1.0, kSeed * std::pow(1 + r, scale.stages - 1));
+  const double cost = scale.stage_epochs * kSeed * (std::pow(1 + r, scale.stages) - 1) / r;
+  std::vector<gcg::Expected> table;
+  for (const Curve& curve : growth_curves(request.scale)) {
+    table.push_back({curve.name, "first density", kSeed, kRounding * kSeed, "the seed's density"});
+    table.push_back({curve.name, "density", last, kRounding * last, "d0 (1 + r)^(stages - 1)"});
+    table.push_back(
+        {curve.name, "density x epochs", cost, kRounding * cost, "E d0 ((1 + r)^stages - 1) / r"});
+  }
+  for (const double density : control_densities(scale)) {
+    const std::string curve = control_name(density);
+    table.push_back({curve, "density x epochs", density * epochs, kRounding * density * epochs,
+                     "density x stages x E"});
+    table.push_back({curve, "FLOPs of a pass", 1, 1e-9, "a mask that never changes"});
+  }
+  table.push_back({"dense", "density", 1, 0, "dense"});
+  table.push_back({"dense", "density x epochs", epochs, 1e-9, "stages x E"});
+  table.push_back({"dense", "FLOPs of a pass", 1, 1e-9, "a mask that never changes"});
+  return table;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return gcg::experiment_main(argc, argv,
-                              {"growth_rules",
-                               "accuracy over density along the growth path: rule x selection x "
-                               "layer counts, with controls",
-                               growth_rules});
+  gcg::Experiment experiment{"growth_rules",
+                             "accuracy over density along the growth path: rule x selection x "
+                             "layer counts, with controls",
+                             growth_rules};
+  experiment.any_data = true;
+  experiment.expected = expected;
+  return gcg::experiment_main(argc, argv, experiment);
 }

@@ -47,12 +47,14 @@ class Imp final : public Method {
                                           const Network& network) const override {
     const auto all = static_cast<double>(network.connections());
     const std::int64_t target = present_for_density(network, target_);
-    std::vector<PlannedPart> course{{0, 1, static_cast<double>(recipe.epochs)}};
+    std::vector<PlannedPart> course{{0, 1, static_cast<double>(short_epochs(recipe))}};
     for (std::int64_t present = network.connections(); present > target;) {
       present = survivors(present, target);
       course.push_back({std::ssize(course), static_cast<double>(present) / all,
-                        static_cast<double>(later_epochs(recipe))});
+                        static_cast<double>(short_epochs(recipe))});
     }
+    (rewind_ == "none" ? course.front() : course.back()).epochs =
+        static_cast<double>(recipe.epochs);
     return course;
   }
 

@@ -136,7 +136,7 @@ TEST(Gcg, PlannedEpochsAreWhatAnUnstoppedRunTakes) {
   ASSERT_EQ(course.size(), result.record.stages.size());
   for (std::size_t stage = 0; stage < course.size(); ++stage) {
     EXPECT_DOUBLE_EQ(course[stage].density, result.record.stages[stage].density);
-    EXPECT_EQ(course[stage].epochs, static_cast<double>(result.record.stages[stage].epochs));
+    EXPECT_EQ(course[stage].epochs, static_cast<double>(result.phases[stage].epochs));
   }
 }
 
