@@ -12,6 +12,7 @@
 #include "base/temporary_folder.h"
 #include "data/cifar.h"
 #include "data/procedural.h"
+#include "graph/networks.h"
 #include "record/run_file.h"
 
 namespace gcg {
