@@ -129,6 +129,9 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
     for (const Curve& curve : curves) {
       ExperimentRun run{curve.name, curve.options, static_cast<std::uint64_t>(seed)};
       run.options.insert(common.begin(), common.end());
+      if (!curve.options.contains("epochs")) {
+        run.options.erase("warmup");  // the recipe's: stages and cycles have their own
+      }
       runs.push_back(std::move(run));
     }
   }

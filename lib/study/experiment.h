@@ -60,7 +60,9 @@ struct Experiment {
 /// The network of a scale on a data set, for experiments that run on several.
 struct StudyNetwork {
   std::string network, width;
-  GivenOptions recipe;        ///< options of the recipe that differ from the defaults
+  /// Options of the recipe that differ from the defaults. Runs without a training by the recipe
+  /// (stages or cycles alone) have to leave out its "warmup".
+  GivenOptions recipe;
   std::int64_t epochs = 160;  ///< of the recipe at full scale
 
   /// Network, width and recipe as options.
