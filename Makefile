@@ -112,7 +112,8 @@ bench-data: build ## rates of the data path; ImageNet-size files are made of GCG
 
 # --- The study -----------------------------------------------------------------------------------------------------
 # Experiments in the order they run in; those that measure seconds last. To add one: its name here.
-EXPERIMENTS := growth_rules methods_table execution_agreement wall_clock
+EXPERIMENTS := growth_rules bottleneck growth_pace extrapolation cost_accuracy discovery_cost methods_table discovered_density \
+  convergence ablations grow_reallocate execution_agreement wall_clock
 # Those of them that have sizes for TinyImageNet and ImageNet.
 LARGE := $(filter growth_rules extrapolation methods_table,$(EXPERIMENTS))
 # Those that measure seconds: one run at a time, whatever JOBS says.

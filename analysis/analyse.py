@@ -7,9 +7,16 @@
 Beside FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of
 every figure. Every experiment is a module of its own name here with three functions:
 
-    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed
+    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed; what it keeps by seed (`by_seed`: a
+                                    dictionary, or a list beside a list `seeds`) can be paired by compare.py
     tables(summary) -> [Table]      tables.Table
     figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
+
+and, if it likes, a fourth:
+
+    findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
+                                       Markdown page, HTML report and paper print them. A phrases.Finding names the claims and options
+                                       that it bears on as well: the paper gathers them by claim, and in its table of choices
 """
 
 import argparse
@@ -46,8 +53,29 @@ def provenance(study, data_name):
         "execution": values(lambda run: run.execution["used"]),
         "commits": values(lambda run: run.build["commit"]),
         "defaults_versions": values(lambda run: run.identity["defaults_version"]),
+        "settings": common_settings(runs),
+        "commands": first_commands(study.entries),
         "missing": study.missing,
     }
+
+
+def first_commands(entries):
+    """{curve: command} of the first seed of every curve."""
+    commands = {}
+    for entry in entries:
+        commands.setdefault(entry["curve"], entry["command"])
+    return commands
+
+
+def common_settings(runs):
+    """{option: value} of the options that affect results and have one value in all runs that know them."""
+    found = {}
+    for run in runs:
+        table = run.option_table
+        for name, value, affects in zip(table["name"], table["value"], table["affects_result"]):
+            if affects:
+                found.setdefault(str(name), set()).add(str(value))
+    return {name: value for name, (value, *others) in sorted(found.items()) if not others and name not in ("seed", "data-dir", "out")}
 
 
 def load_module(experiment):
@@ -60,6 +88,11 @@ def load_module(experiment):
     if not all(hasattr(module, name) for name in ("summarise", "tables", "figures")):
         sys.exit(f"{experiment} is no experiment's analysis: it has no summarise, tables and figures")
     return module
+
+
+def findings(module, summary):
+    """What the numbers say, as far as the experiment's module has rules for it."""
+    return module.findings(summary) if hasattr(module, "findings") else []
 
 
 def header(summary):
@@ -78,7 +111,10 @@ def render(module, summary, into):
     """Tables and figures of a summary; returns the text of the Markdown page."""
     base = Path(into) / f'{summary["experiment"]}-{summary["scale"]}'
     made = module.tables(summary)
+    said = findings(module, summary)
     page = "\n".join([header(summary), *(tables.markdown(table) for table in made)])
+    if said:
+        page += "\nBy rule from these numbers:\n\n" + "".join(f"- {sentence}\n" for sentence in said)
     for table in made:
         Path(f"{base}-{table.name}.tex").write_text(tables.latex(table))
     drawn = module.figures(summary, str(base))

@@ -23,7 +23,7 @@ def style(index):
     }
 
 
-def new_figure(width=6.4, height=4.2, columns=1):
+def new_figure(width=6.4, height=4.2, columns=1, rows=1):
     plt.rcParams.update(
         {
             "font.size": 10,
@@ -38,7 +38,7 @@ def new_figure(width=6.4, height=4.2, columns=1):
             "pdf.fonttype": 42,
         }
     )
-    figure, axes = plt.subplots(1, columns, figsize=(width, height), constrained_layout=True)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), constrained_layout=True)
     return figure, axes
 
 
@@ -51,6 +51,15 @@ def density_axis(axes, low, high=1.0):
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlim(low * 0.9, high * 1.08)
     axes.set_xlabel("density (present / all connections)")
+
+
+def legend_below(figure, axes, columns=4):
+    """One legend of the entries of `axes`, below all panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    lines = -(-len(labels) // columns)
+    share = (0.1 + 0.19 * lines) / figure.get_figheight()
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+    figure.legend(handles, labels, loc="lower center", ncol=columns)
 
 
 def save(figure, path):

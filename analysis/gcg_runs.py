@@ -1,4 +1,5 @@
-"""Reads run files (docs/run_file.md): `load(path)` gives a Run, `load_all(folder)` all runs below a folder.
+"""Reads run files (docs/run_file.md): `load(path)` gives a Run, `load_all(folder)` all runs below a folder, `table(paths, columns)`
+a few facts of many runs without reading the rest.
 
 Tables are dictionaries of columns (numpy arrays of equal length, texts as str), so that
 `pandas.DataFrame(run.trajectory)` works. Needs numpy and h5py only.
@@ -54,7 +55,8 @@ class Run:
     @cached_property
     def final(self):
         """The end of a finished run, else None: its numbers, test_predictions, test_labels, values and momentum (weights,
-        biases: dictionaries by layer; norms: dictionary of arrays) and mask (Boolean arrays by layer)."""
+        biases: dictionaries by layer; norms and, of transformers, tokens: dictionaries of arrays) and mask (Boolean arrays
+        by layer)."""
         with _opened(self.path) as file:
             if "final" not in file:
                 return None
@@ -82,7 +84,10 @@ class Run:
 
     def _parameters(self, group):
         norms = {name: array[()] for name, array in group["norms"].items()}
-        return {"weights": self._by_layer(group["weights"]), "biases": self._by_layer(group["biases"]), "norms": norms}
+        result = {"weights": self._by_layer(group["weights"]), "biases": self._by_layer(group["biases"]), "norms": norms}
+        if "tokens" in group:
+            result["tokens"] = {name: array[()] for name, array in group["tokens"].items()}
+        return result
 
 
 class Masks(Mapping):
@@ -128,6 +133,66 @@ def load_all(folder):
     if not folder.is_dir():
         raise RunFileError(f"{folder}: no such folder")
     return [load(path) for path in sorted(folder.rglob("run.h5"))]
+
+
+def table(paths, columns):
+    """{"path": [...], column: [...]} with one row per run file, in the order of `paths`; only what is asked for is read.
+
+    A column is "status", "failure", the name of an attribute or of a table's column as in the file ("identity/seed",
+    "cost/training_flops", "final/test_accuracy", "stages/density"), or "options/NAME" with an option of gcg_run. A table's
+    column is an array, or one row of it with an index behind it: "stages/validation_accuracy[-1]". What a run does not have
+    (an option its method does not know, the end of a run that is not finished, a row that is not there) is None; a name
+    that no version of the file has at all is an error.
+    """
+    parsed = [(column, *_parse_column(column)) for column in columns]
+    result = {"path": [str(path) for path in paths]} | {column: [] for column in columns}
+    for path in paths:
+        with _opened(path) as file:
+            options = None
+            for column, group, name, row in parsed:
+                if group == "options":
+                    if options is None:
+                        options = dict(zip(_texts(file["options/name"]), _texts(file["options/value"])))
+                    value = options.get(name)
+                else:
+                    value = _fact(path, file, group, name)
+                    if row is not None and value is not None:
+                        value = value[row].item() if -len(value) <= row < len(value) else None
+                result[column].append(value)
+    return result
+
+
+def _parse_column(column):
+    """Group, name and row (None: all) of a column's text."""
+    text, row = column, None
+    if column.endswith("]"):
+        text, _, index = column[:-1].rpartition("[")
+        try:
+            row = int(index)
+        except ValueError:
+            raise RunFileError(f"column {column!r}: a whole number has to stand in the brackets") from None
+    group, _, name = text.rpartition("/")
+    if not name or (group == "options" and row is not None):
+        raise RunFileError(f"column {column!r}: not of the form GROUP/NAME, GROUP/NAME[ROW] or options/NAME")
+    return group, name, row
+
+
+def _fact(path, file, group, name):
+    place = file.get(group) if group else file
+    if place is None:
+        if group in ("final", "final/values"):  # a run that is not finished
+            return None
+        raise RunFileError(f"{path}: there is no /{group}")
+    if name in place.attrs:
+        value = place.attrs[name]
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(place.get(name), h5py.Dataset):
+        return _column(place[name])
+    raise RunFileError(f"{path}: there is no {name} in /{group}")
+
+
+def _texts(array):
+    return [text.decode("utf-8") for text in array[()].astype("S").tolist()] if array.size else []
 
 
 def link_name(layer):

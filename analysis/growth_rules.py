@@ -1,21 +1,22 @@
-#!/usr/bin/env python3
-"""Accuracy over density along the growth path, with its controls: summary, tables and figure.
+"""Accuracy over density along the growth path, with its controls: summary, tables, figure and findings."""
 
-From the run files of one study to SUMMARY.json (small, can be committed), a Markdown table and a figure.
-"""
-
-import argparse
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 
-import figures
-from intervals import mean_interval
-from study_runs import load_study
+import figures as look
+import phrases
+from costs import last_stage
+from intervals import holm_differences, mean_interval, paired
+from phrases import Finding
+from tables import Table, number, percent, plain
 
 EPSILON = 0.005  # the default of the method: accuracy one gives away
+PATH = "path, sampled"
+CONTROL = "control: density "
+# Which option a comparison of path growth with another rule is about.
+OPTIONS = {"random": ["growth-rule"], "gradient, greedy": ["growth-rule"], "path, greedy": ["selection"], "random, path's layer counts": ["quotas"],
+           "path, ERK layer counts": ["quotas"], "path_l2, sampled": ["growth-rule"], "gradient, sampled": ["growth-rule"]}
 
 
 def stages_of(run):
@@ -30,11 +31,6 @@ def mask_names(curves):
     return [n for n in curves if "mask, recipe" in n]
 
 
-def plain(value):
-    """JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None
-
-
 def curve_summary(runs):
     """Density, mean accuracy and its half interval per stage, over seeds; what the fits said."""
     seeds = sorted(runs)
@@ -46,23 +42,13 @@ def curve_summary(runs):
     )
     means = [mean_interval(accuracy[:, i]) for i in range(stages)]
     fits = []
-    for seed, row in zip(seeds, rows):
+    for seed in seeds:
         fit = runs[seed].fits
-        last = row[-1]
-        fits.append(
-            {
-                "seed": seed,
-                "outcome": fit["outcome"][last],
-                "d_star": plain(fit["d_star"][last]),
-                "d_low": plain(fit["d_low"][last]),
-                "d_high": plain(fit["d_high"][last]),
-                "accuracy_at_one": plain(fit["accuracy_at_one"][last]),
-                "standard_error": plain(fit["standard_error"][last]),
-                "epsilon": plain(fit["epsilon"][last]),
-                "note": fit["note"][last],
-            }
-        )
-    test = [runs[s].final["test_accuracy"] for s in seeds]
+        last = last_stage(runs[seed])
+        numbers = ("d_star", "d_low", "d_high", "accuracy_at_one", "standard_error", "epsilon")
+        fits.append({"seed": seed, "outcome": str(fit["outcome"][last]), "note": str(fit["note"][last])}
+                    | {name: plain(fit[name][last]) for name in numbers})
+    test = mean_interval([runs[s].final["test_accuracy"] for s in seeds])
     return {
         "seeds": seeds,
         "density": [float(d) for d in density.mean(axis=0)],
@@ -71,8 +57,8 @@ def curve_summary(runs):
         "by_seed": accuracy.tolist(),
         "fits": fits,
         "over_seeds": over_seeds(fits),
-        "test_accuracy": mean_interval(test)[0],
-        "test_half_interval": plain(mean_interval(test)[1]),
+        "test_accuracy": test[0],
+        "test_half_interval": plain(test[1]),
         "seconds": float(np.mean([runs[s].trajectory["seconds"][-1] for s in seeds])),
     }
 
@@ -113,6 +99,8 @@ def reader_of_the_control(curves, epsilon):
     for density, name in controls[:-1]:
         curve = curves[name]
         gaps = [reference[s] - a[-1] for s, a in zip(curve["seeds"], curve["by_seed"]) if s in reference]
+        if not gaps:
+            continue
         mean, half = mean_interval(gaps)
         rows.append({"density": density, "gap": mean, "half_interval": plain(half), "seeds": len(gaps)})
         if mean <= epsilon and by_mean is None:
@@ -133,76 +121,214 @@ def reader_of_the_control(curves, epsilon):
     }
 
 
-def cell(mean, half):
-    return f"{100 * mean:.1f}" if half is None else f"{100 * mean:.1f} ± {100 * half:.1f}"
+def at_stage(curve, stage):
+    """{seed: accuracy} after a stage."""
+    return {seed: row[stage] for seed, row in zip(curve["seeds"], curve["by_seed"])}
 
 
-def markdown(summary):
-    curves = summary["curves"]
-    growth = {n: curves[n] for n in growth_names(curves)}
-    lines = [f"Validation accuracy, %, mean ± 95 % t interval over seeds ({summary['data']}).", ""]
-    first = next(iter(growth.values()))
-    lines.append("| curve | seeds | " + " | ".join(f"{d:.3f}" for d in first["density"]) + " |")
-    lines.append("|---" * (len(first["density"]) + 2) + "|")
-    for name, curve in growth.items():
-        cells = [cell(m, h) for m, h in zip(curve["accuracy"], curve["half_interval"])]
-        lines.append(f"| {name} | {len(curve['seeds'])} | " + " | ".join(cells) + " |")
-    lines += ["", "Controls: constant density, the same cycles; accuracy after each cycle.", ""]
-    lines.append("| density | seeds | " + " | ".join(f"cycle {i + 1}" for i in range(len(first["density"]))) + " |")
-    lines.append("|---" * (len(first["density"]) + 2) + "|")
+def differences(curves):
+    """Path growth minus every other rule stage by stage, and minus the control of the same density after all its cycles."""
+    if PATH not in curves:
+        return {"rules": {}, "controls": [], "comparisons": 0}
+    path = curves[PATH]
+    rules, controls = {}, []
+    for name in growth_names(curves):
+        if name != PATH:
+            stages = range(1, min(len(path["density"]), len(curves[name]["density"])))  # stage 0 is the same seed mask
+            rows = [(path["density"][i], paired(at_stage(path, i), at_stage(curves[name], i))) for i in stages]
+            rules[name] = [{"density": density} | row for density, row in rows if row]
     for name, curve in curves.items():
-        if name.startswith("control"):
-            cells = [cell(m, h) for m, h in zip(curve["accuracy"], curve["half_interval"])]
-            lines.append(f"| {curve['density'][0]:.3f} | {len(curve['seeds'])} | " + " | ".join(cells) + " |")
-    once = mask_names(curves) + [n for n in curves if n == "dense"]
-    if once:
-        lines += ["", "Random masks and the dense network, trained once by the recipe with as many epochs.", "",
-                  "| curve | seeds | validation | test |", "|---|---|---|---|"]
-        for name in once:
-            curve = curves[name]
-            lines.append(f"| {name} | {len(curve['seeds'])} | {cell(curve['accuracy'][-1], curve['half_interval'][-1])} | "
-                         f"{cell(curve['test_accuracy'], curve['test_half_interval'])} |")
-    lines += ["", "What the fit after the last stage says, by seed:", "",
-              "| curve | seed | outcome | d* | 95 % interval (validation noise) | A(1) ± s.e., % |", "|---|---|---|---|---|---|"]
-    for name, curve in growth.items():
-        for fit in curve["fits"]:
-            d_star = "-" if fit["d_star"] is None else f"{fit['d_star']:.3f}"
-            interval = "-" if fit["d_low"] is None else f"[{fit['d_low']:.3f}, {fit['d_high']:.3f}]"
+        if not name.startswith(CONTROL):
+            continue
+        near = [i for i, d in enumerate(path["density"]) if abs(d / curve["density"][-1] - 1) < 0.02]
+        row = paired(at_stage(path, near[0]), at_stage(curve, -1)) if near else None
+        if row:
+            controls.append({"density": path["density"][near[0]]} | row)
+    controls.sort(key=lambda row: row["density"])
+    rules = {name: rows for name, rows in rules.items() if rows}
+    holm_differences(controls)
+    return {"rules": rules, "controls": controls, "comparisons": holm_differences([row for rows in rules.values() for row in rows])}
+
+
+def summarise(study):
+    curves = {name: curve_summary(by_seed) for name, by_seed in study.curves.items()}
+    readers = [reader_of_the_control(curves, epsilon) for epsilon in (EPSILON, 4 * EPSILON)]
+    return {
+        "curves": curves,
+        "differences": differences(curves),
+        "reader_of_the_control": [r for r in readers if r is not None],
+    }
+
+
+def padded(cells, length):
+    return cells + ["-"] * (length - len(cells))
+
+
+def stage_cells(curve, length):
+    return padded([percent(m, h) for m, h in zip(curve["accuracy"], curve["half_interval"])], length)
+
+
+def tables(summary):
+    return [table for table in (growth_table(summary), control_table(summary), once_table(summary), difference_table(summary),
+                                control_difference_table(summary), fit_table(summary), d_star_table(summary),
+                                *reader_tables(summary)) if table.rows]
+
+
+def growth_table(summary):
+    growth = {n: summary["curves"][n] for n in growth_names(summary["curves"])}
+    densities = max((c["density"] for c in growth.values()), key=len, default=[])
+    return Table("growth", f'Validation accuracy after each stage of growth, by its density; %, mean ± 95 % t interval over seeds ({summary["data"]}).',
+                 ["curve", "seeds", *(f"{d:.3f}" for d in densities)],
+                 [[name, str(len(c["seeds"])), *stage_cells(c, len(densities))] for name, c in growth.items()])
+
+
+def control_table(summary):
+    controls = {n: c for n, c in summary["curves"].items() if n.startswith("control")}
+    cycles = max((len(c["density"]) for c in controls.values()), default=0)
+    return Table("controls", "Controls: constant density, the same cycles; validation accuracy after each cycle, %, mean ± 95 % t interval over seeds.",
+                 ["density", "seeds", *(f"cycle {i + 1}" for i in range(cycles))],
+                 [[f'{c["density"][0]:.3f}', str(len(c["seeds"])), *stage_cells(c, cycles)] for c in controls.values()])
+
+
+def once_table(summary):
+    curves = summary["curves"]
+    rows = []
+    for name in mask_names(curves) + [n for n in curves if n == "dense"]:
+        curve = curves[name]
+        rows.append([name, str(len(curve["seeds"])), percent(curve["accuracy"][-1], curve["half_interval"][-1]),
+                     percent(curve["test_accuracy"], curve["test_half_interval"])])
+    return Table("once", "Random masks and the dense network, trained once by the recipe with as many epochs; %, mean ± 95 % t interval over seeds.",
+                 ["curve", "seeds", "validation", "test"], rows)
+
+
+def difference_table(summary):
+    found = summary.get("differences", {"rules": {}, "comparisons": 0})
+    densities = max(([row["density"] for row in rows] for rows in found["rules"].values()), key=len, default=[])
+    return Table("differences", "Path growth (sampled) minus the other rule at the same stage: validation accuracy, points, paired by seed, mean ± 95 % t interval.",
+                 ["minus", "seeds", *(f"{d:.3f}" for d in densities)],
+                 [[name, str(rows[0]["seeds"]), *padded([phrases.marked(row) for row in rows], len(densities))] for name, rows in found["rules"].items()],
+                 [phrases.holm_note(found["comparisons"])])
+
+
+def control_difference_table(summary):
+    rows = summary.get("differences", {"controls": []})["controls"]
+    return Table("control-differences", "Path growth (sampled) when it passes a density, minus the control that has this density throughout, after all "
+                 "its cycles: validation accuracy, points, paired by seed, mean ± 95 % t interval.",
+                 ["density", "seeds", "difference"],
+                 [[f'{row["density"]:.3f}', str(row["seeds"]), phrases.marked(row)] for row in rows],
+                 [phrases.holm_note(sum(row["p"] is not None for row in rows))])
+
+
+def fit_table(summary):
+    rows = []
+    for name in growth_names(summary["curves"]):
+        for fit in summary["curves"][name]["fits"]:
+            interval_text = "-" if fit["d_low"] is None else f"[{fit['d_low']:.3f}, {fit['d_high']:.3f}]"
             plateau = ("-" if fit["accuracy_at_one"] is None or fit["standard_error"] is None
-                       else f"{100 * fit['accuracy_at_one']:.1f} ± {100 * fit['standard_error']:.1f}")
-            lines.append(f"| {name} | {fit['seed']} | {fit['outcome'].replace('_', ' ')} | {d_star} | {interval} | {plateau} |")
-    lines += ["", "The same over seeds (geometric mean and 95 % t interval of d* where it was found):", "",
-              "| curve | outcomes | d* |", "|---|---|---|"]
-    for name, curve in growth.items():
-        lines.append(f"| {name} | {curve['over_seeds']['outcomes']} | {over_seeds_text(curve['over_seeds'])} |")
+                       else percent(fit["accuracy_at_one"], fit["standard_error"]))
+            rows.append([name, str(fit["seed"]), fit["outcome"].replace("_", " "), number(fit["d_star"], digits=3), interval_text, plateau])
+    return Table("fits", "What the fit after the last stage says, by seed.",
+                 ["curve", "seed", "outcome", "d*", "95 % interval (validation noise)", "A(1) ± s.e., %"], rows)
+
+
+def d_star_table(summary):
+    curves = summary["curves"]
+    return Table("d-star", "The same over seeds: geometric mean and 95 % t interval of d* where it was found.", ["curve", "outcomes", "d*"],
+                 [[name, curves[name]["over_seeds"]["outcomes"], over_seeds_text(curves[name]["over_seeds"])] for name in growth_names(curves)])
+
+
+def reader_tables(summary):
+    result = []
     for reader in summary["reader_of_the_control"]:
-        lines += ["", f"Reading the control at epsilon = {100 * reader['epsilon']:.1f} points below density "
-                  f"{reader['densest']:.3f} after the last cycle (paired by seed):", "",
-                  "| density | " + " | ".join(f"{r['density']:.3f}" for r in reader["gaps"]) + " |",
-                  "|---" * (len(reader["gaps"]) + 1) + "|",
-                  "| gap | " + " | ".join(cell(r["gap"], r["half_interval"]) for r in reader["gaps"]) + " |", ""]
-        parts = []
-        if reader["by_mean"] is not None:
-            parts.append(f"by the means d* would be {reader['by_mean']:.3f}")
-        else:
-            parts.append(f"by the means no density below {reader['densest']:.3f} is within epsilon")
-        if reader["clearly_worse_up_to"] is not None:
-            parts.append(f"densities up to {reader['clearly_worse_up_to']:.3f} are clearly worse")
-        if reader["clearly_within_from"] is not None:
-            parts.append(f"{reader['clearly_within_from']:.3f} is the first clearly within")
-        else:
-            parts.append("no density is clearly within: the seeds do not resolve epsilon")
-        lines.append("; ".join(parts) + ".")
-    return "\n".join(lines) + "\n"
+        result.append(Table(
+            f'reader-{1000 * reader["epsilon"]:.0f}',
+            f"Reading the control at epsilon = {100 * reader['epsilon']:.1f} points below density {reader['densest']:.3f} after the last cycle: "
+            "gap in points, paired by seed, mean ± 95 % t interval.",
+            ["density", *(f"{r['density']:.3f}" for r in reader["gaps"])],
+            [["gap", *(percent(r["gap"], r["half_interval"]) for r in reader["gaps"])]],
+            [reader_sentence(reader)]))
+    return result
 
 
-def draw(summary, path):
-    figure, (left, right) = figures.new_figure(width=10.4, height=4.3, columns=2)
+def reader_sentence(reader):
+    if reader["by_mean"] is not None:
+        parts = [f"by the means d* would be {reader['by_mean']:.3f}"]
+    else:
+        parts = [f"by the means no density below {reader['densest']:.3f} is within epsilon"]
+    if reader["clearly_worse_up_to"] is not None:
+        parts.append(f"densities up to {reader['clearly_worse_up_to']:.3f} are clearly worse")
+    if reader["clearly_within_from"] is not None:
+        parts.append(f"{reader['clearly_within_from']:.3f} is the first clearly within")
+    else:
+        parts.append("no density is clearly within: the seeds do not resolve epsilon")
+    text = "; ".join(parts) + "."
+    return text[0].upper() + text[1:]
+
+
+def findings(summary):
+    found = summary.get("differences")
+    sentences = []
+    if found:
+        for name, rows in found["rules"].items():
+            sentences.append(Finding(f"Path growth (sampled) minus {name}: {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; "
+                                     f"n = {rows[0]['seeds']}; {survivors(rows)}).", options=OPTIONS.get(name, ())))
+        if found["controls"]:
+            rows = found["controls"]
+            sentences.append(Finding(f"Path growth when it passes a density, minus a network that has this density throughout and all the cycles: "
+                                     f"{phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']}; {survivors(rows)}).",
+                                     claims=["exploration"]))
+    for reader in summary["reader_of_the_control"]:
+        sentences.append(Finding(f"A reader of the control at epsilon = {100 * reader['epsilon']:.1f} points: {lower(reader_sentence(reader))}", options=["epsilon"]))
+    path = summary["curves"].get(PATH)
+    if path:
+        epsilon = path["fits"][0]["epsilon"]
+        sentences.append(f"Over seeds the fit of path growth says: {path['over_seeds']['outcomes']}; d* {over_seeds_text(path['over_seeds'])}"
+                         + ("." if epsilon is None else f" at epsilon = {100 * epsilon:.1f} points."))
+        for reader in summary["reader_of_the_control"]:
+            sentence = extrapolation_against(reader, path["over_seeds"]) if same_epsilon(reader, path) else None
+            if sentence:
+                sentences.append(Finding(sentence, claims=["exploration"], options=["extrapolator"]))
+    return sentences
+
+
+def lower(text):
+    return text[0].lower() + text[1:]
+
+
+def same_epsilon(reader, curve):
+    return any(fit["epsilon"] is not None and abs(fit["epsilon"] - reader["epsilon"]) < 1e-9 for fit in curve["fits"])
+
+
+def survivors(rows):
+    tested = [row for row in rows if row["p"] is not None]
+    if not tested:
+        return "one seed, not tested"
+    return f"{sum(row['p_holm'] < phrases.LEVEL for row in tested)} survive Holm's correction"
+
+
+def extrapolation_against(reader, result):
+    """The extrapolated d* over seeds against the range in which the control leaves it."""
+    low = reader["clearly_worse_up_to"]
+    high = reader["clearly_within_from"]
+    if result["d_star"] is None or reader["by_mean"] is None:
+        return None
+    inside = (low is None or result["d_star"] > low) and (high is None or result["d_star"] <= high)
+    place = "inside" if inside else "outside"
+    by_mean = reader["by_mean"]
+    excluded = result["low"] is not None and not result["low"] <= by_mean <= result["high"]
+    where = "above" if result["d_star"] > by_mean else "below"
+    rest = f"its interval over seeds excludes the density that the control's means would name ({by_mean:.3f}), d* lies {where} it" if excluded \
+        else f"its interval over seeds {'does not exclude' if result['low'] is not None else 'does not exist (one seed) and cannot exclude'} the density that the control's means would name ({by_mean:.3f})"
+    return f"The extrapolated d* lies {place} the range that the control leaves open; {rest}."
+
+
+def figures(summary, base):
+    figure, (left, right) = look.new_figure(width=10.4, height=4.3, columns=2)
     curves = summary["curves"]
     growth = growth_names(curves)
     low = min(min(c["density"]) for c in curves.values())
     for index, name in enumerate(growth):
-        plot_curve(left, curves[name], name, figures.style(index))
+        plot_curve(left, curves[name], name, look.style(index))
     controls = sorted((c["density"][-1], n) for n, c in curves.items() if n.startswith("control"))
     if controls:
         end = {
@@ -223,7 +349,7 @@ def draw(summary, path):
         curve = curves[name]
         shade = index / max(1, len(controls) - 1)
         right.plot(range(1, len(curve["accuracy"]) + 1), [100 * a for a in curve["accuracy"]],
-                   color=figures.plt.cm.viridis(0.9 * (1 - shade)), marker=figures.MARKERS[index % 8], markersize=4,
+                   color=look.plt.cm.viridis(0.9 * (1 - shade)), marker=look.MARKERS[index % 8], markersize=4,
                    linewidth=1.3, label=f"{density:.3f}")
     if growth:
         curve = curves[growth[0]]
@@ -232,7 +358,7 @@ def draw(summary, path):
     right.set_xlabel("cycle (the same epochs and learning rates)")
     right.set_title("controls of constant density", fontsize=10)
     right.legend(title="density", loc="lower right", ncol=2)
-    figures.density_axis(left, low)
+    look.density_axis(left, low)
     # One scale of accuracy for both, with room for the legends below the curves.
     low_end = min(left.get_ylim()[0], right.get_ylim()[0])
     high_end = max(left.get_ylim()[1], right.get_ylim()[1])
@@ -240,56 +366,13 @@ def draw(summary, path):
         axes.set_ylim(low_end - 0.25 * (high_end - low_end), high_end)
     left.set_ylabel("validation accuracy, %")
     left.legend(loc="lower right")
-    return figures.save(figure, path)
+    return [look.save(figure, base)]
 
 
-def plot_curve(axes, curve, name, look):
+def plot_curve(axes, curve, name, style):
     density = np.array(curve["density"])
     mean = 100 * np.array(curve["accuracy"])
-    axes.plot(density, mean, label=f"{name} (n = {len(curve['seeds'])})", **look)
+    axes.plot(density, mean, label=f"{name} (n = {len(curve['seeds'])})", **style)
     half = 100 * np.array([math.nan if h is None else h for h in curve["half_interval"]])
     if np.all(np.isfinite(half)):
-        axes.fill_between(density, mean - half, mean + half, color=look["color"], alpha=0.15, linewidth=0)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the study's runs")
-    parser.add_argument("--scale", default="smoke", choices=["smoke", "small", "full"])
-    parser.add_argument("--data-name", default="", help="how to name the data in tables and figures")
-    arguments = parser.parse_args()
-    runs, missing = load_study(arguments.folder, "growth_rules", arguments.scale)
-    if not runs:
-        raise SystemExit("no run of the study is finished yet")
-    any_run = next(iter(next(iter(runs.values())).values()))
-    curves = {name: curve_summary(by_seed) for name, by_seed in runs.items()}
-    readers = [reader_of_the_control(curves, epsilon) for epsilon in (EPSILON, 4 * EPSILON)]
-    summary = {
-        "experiment": "growth_rules",
-        "scale": arguments.scale,
-        "data": arguments.data_name or any_run.identity["data"],
-        "data_digest": any_run.identity["data_digest"],
-        "train_images": int(any_run.identity["train_images"]),
-        "validation_images": int(any_run.identity["validation_images"]),
-        "network": any_run.identity["network"],
-        "processor": any_run.host["processor"],
-        "execution": any_run.execution["used"],
-        "commit": any_run.build["commit"],
-        "missing": missing,
-        "curves": curves,
-        "reader_of_the_control": [r for r in readers if r is not None],
-    }
-    base = arguments.folder / f"growth_rules-{arguments.scale}"
-    Path(f"{base}.summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    text = markdown(summary)
-    Path(f"{base}.md").write_text(text)
-    print(text)
-    if missing:
-        shown = "; ".join(missing[:5]) + ("; ..." if len(missing) > 5 else "")
-        print(f"not finished ({len(missing)}): {shown}")
-    print("figure  ", draw(summary, base))
-    print("summary ", f"{base}.summary.json")
-
-
-if __name__ == "__main__":
-    main()
+        axes.fill_between(density, mean - half, mean + half, color=style["color"], alpha=0.15, linewidth=0)

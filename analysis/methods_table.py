@@ -1,133 +1,115 @@
-#!/usr/bin/env python3
-"""Accuracy of every method at fixed densities, with cost relative to dense training of the same seed.
+"""Accuracy of every method at fixed densities, its difference to dense and its cost relative to dense training of the same seed."""
 
-From the run files of one study to a small summary and a Markdown table.
-"""
-
-import argparse
-import json
-import math
-from pathlib import Path
-
-from intervals import mean_interval
-from study_runs import load_study
+import phrases
+from costs import TRAINING, flops, of_dense, seconds
+from intervals import holm_differences, mean_interval, paired
+from phrases import Finding
+from tables import Table, percent, plain
 
 
-def flops(run):
-    return sum(float(run.cost[name]) for name in ("training_flops", "scoring_flops", "dense_gradient_flops"))
-
-
-def seconds(run):
-    return sum(float(run.cost[name]) for name in ("train_seconds", "grow_seconds"))
-
-
-def plain(value):
-    """JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None
+def test_accuracies(runs):
+    return {seed: float(run.final["test_accuracy"]) for seed, run in runs.items()}
 
 
 def cell(runs, dense):
     """Test accuracy over seeds, paired difference to dense, cost relative to the dense run of the seed."""
     seeds = sorted(runs)
-    accuracy = [runs[s].final["test_accuracy"] for s in seeds]
-    paired = [s for s in seeds if s in dense]
-    gap = [runs[s].final["test_accuracy"] - dense[s].final["test_accuracy"] for s in paired]
-    mean, half = mean_interval(accuracy)
+    accuracy = test_accuracies(runs)
+    mean, half = mean_interval([accuracy[s] for s in seeds])
     result = {
         "seeds": seeds,
         "test_accuracy": mean,
         "half_interval": plain(half),
-        "by_seed": [float(a) for a in accuracy],
+        "by_seed": [accuracy[s] for s in seeds],
         "density": float(runs[seeds[0]].final["density"]),
         "epochs": int(runs[seeds[0]].cost["epochs"]),
         "warnings": sum(len(runs[s].warnings) for s in seeds),
     }
-    if paired:
-        gap_mean, gap_half = mean_interval(gap)
+    gap = paired(accuracy, test_accuracies(dense))
+    if gap:
+        ratio = lambda read: of_dense(read, runs, dense)["mean"]  # noqa: E731
         result |= {
-            "gap": gap_mean,
-            "gap_half_interval": plain(gap_half),
-            "training_flops": mean_interval([flops(runs[s]) / flops(dense[s]) for s in paired])[0],
-            "seconds": mean_interval([seconds(runs[s]) / seconds(dense[s]) for s in paired])[0],
-            "inference_flops": mean_interval(
-                [runs[s].final["inference_flops"] / dense[s].final["inference_flops"] for s in paired])[0],
-            "peak_memory": mean_interval(
-                [float(runs[s].cost["peak_memory_bytes"]) / float(dense[s].cost["peak_memory_bytes"])
-                 for s in paired])[0],
+            "gap": gap,
+            "training_flops": ratio(flops),
+            "seconds": ratio(lambda run: seconds(run, TRAINING)),
+            "inference_flops": ratio(lambda run: run.final["inference_flops"]),
+            "peak_memory": ratio(lambda run: float(run.cost["peak_memory_bytes"])),
         }
     return result
 
 
-def interval_text(mean, half):
-    return f"{100 * mean:.1f}" if half is None else f"{100 * mean:.1f} ± {100 * half:.1f}"
-
-
-def markdown(summary):
-    dense = summary["cells"].get("dense")
-    lines = [f"Test accuracy, %, mean ± 95 % t interval over seeds ({summary['data']}, {summary['network']}, equal epochs).", ""]
-    if dense:
-        lines += [f"Dense: {interval_text(dense['test_accuracy'], dense['half_interval'])} "
-                  f"({len(dense['seeds'])} seeds, {dense['epochs']} epochs).", ""]
-    densities = summary["densities"]
-    lines += ["| method | " + " | ".join(densities) + " |", "|---|" + "---|" * len(densities)]
-    for method in summary["methods"]:
-        row = []
-        for density in densities:
-            found = summary["cells"].get(f"{method}: density {density}")
-            row.append("-" if found is None else interval_text(found["test_accuracy"], found["half_interval"]))
-        lines.append(f"| {method} | " + " | ".join(row) + " |")
-    lines += ["", "Cost relative to the dense training of the same seed: training FLOPs (scores and dense gradients counted) / "
-              "seconds of training and mask changes / inference FLOPs / peak memory; epochs.", "",
-              "| method | " + " | ".join(densities) + " |", "|---|" + "---|" * len(densities)]
-    for method in summary["methods"]:
-        row = []
-        for density in densities:
-            found = summary["cells"].get(f"{method}: density {density}")
-            if found is None or "seconds" not in found:
-                row.append("-")
-            else:
-                row.append(f"{found['training_flops']:.3f} / {found['seconds']:.2f} / {found['inference_flops']:.3f} / "
-                           f"{found['peak_memory']:.2f}; {found['epochs']}")
-        lines.append(f"| {method} | " + " | ".join(row) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the study's runs")
-    parser.add_argument("--scale", default="smoke", choices=["smoke", "small", "full"])
-    parser.add_argument("--data-name", default="", help="how to name the data in tables")
-    arguments = parser.parse_args()
-    curves, missing = load_study(arguments.folder, "methods_table", arguments.scale)
-    if not curves:
-        raise SystemExit("no run of the study is finished yet")
-    any_run = next(iter(next(iter(curves.values())).values()))
-    dense = curves.get("dense", {})
-    cells = {name: cell(runs, dense) for name, runs in curves.items()}
+def summarise(study):
+    dense = study.curves.get("dense", {})
+    cells = {name: cell(runs, dense) for name, runs in study.curves.items()}
     split = [name.split(": density ") for name in cells if ": density " in name]
-    summary = {
-        "experiment": "methods_table",
-        "scale": arguments.scale,
-        "data": arguments.data_name or any_run.identity["data"],
-        "data_digest": any_run.identity["data_digest"],
-        "network": any_run.identity["network"],
-        "processor": any_run.host["processor"],
-        "commit": any_run.build["commit"],
-        "missing": missing,
+    comparisons = holm_differences([c["gap"] for name, c in cells.items() if name != "dense" and "gap" in c])
+    return {
         "methods": list(dict.fromkeys(method for method, _ in split)),
         "densities": sorted({density for _, density in split}, reverse=True),
+        "comparisons": comparisons,
         "cells": cells,
     }
-    base = arguments.folder / f"methods_table-{arguments.scale}"
-    Path(f"{base}.summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    text = markdown(summary)
-    Path(f"{base}.md").write_text(text)
-    print(text)
-    if missing:
-        shown = "; ".join(missing[:5]) + ("; ..." if len(missing) > 5 else "")
-        print(f"not finished ({len(missing)}): {shown}")
-    print("summary ", f"{base}.summary.json")
 
 
-if __name__ == "__main__":
-    main()
+def by_method(summary, name, caption, text, notes=()):
+    """A row per method, a column per density; text(cell) of a cell, "-" where there is none."""
+    rows = []
+    for method in summary["methods"]:
+        found = [summary["cells"].get(f"{method}: density {density}") for density in summary["densities"]]
+        rows.append([method, *("-" if c is None else text(c) for c in found)])
+    return Table(name, caption, ["method", *summary["densities"]], rows, list(notes))
+
+
+def cost_text(found):
+    if "seconds" not in found:
+        return "-"
+    return (f"{found['training_flops']:.3f} / {found['seconds']:.2f} / {found['inference_flops']:.3f} / "
+            f"{found['peak_memory']:.2f}; {found['epochs']}")
+
+
+def tables(summary):
+    dense = summary["cells"].get("dense")
+    seeds = sorted({len(c["seeds"]) for c in summary["cells"].values()})
+    notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
+    if dense:
+        notes.insert(0, f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} (n = {len(dense['seeds'])}, {dense['epochs']} epochs).")
+    return [
+        by_method(summary, "accuracy", f"Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary['data']}).",
+                  lambda c: percent(c["test_accuracy"], c["half_interval"]), notes),
+        by_method(summary, "differences", "Test accuracy minus that of the dense training of the same seed, points, mean ± 95 % t interval, by density.",
+                  lambda c: phrases.marked(c["gap"]) if "gap" in c else "-", [phrases.holm_note(summary["comparisons"])]),
+        by_method(summary, "cost", "Cost relative to the dense training of the same seed: training FLOPs (scores and dense gradients counted) / "
+                  "seconds of training and mask changes / inference FLOPs / peak memory; epochs.", cost_text),
+    ]
+
+
+def findings(summary):
+    sentences = []
+    for density in summary["densities"]:
+        cells = {m: summary["cells"].get(f"{m}: density {density}") for m in summary["methods"]}
+        cells = {m: c for m, c in cells.items() if c is not None}
+        control = [m for m in cells if m.startswith("control")]
+        ranked = sorted((m for m in cells if m not in control), key=lambda m: -cells[m]["test_accuracy"])
+        if not ranked:
+            continue
+        best = ranked[0]
+        text = (f"At density {density} the highest mean test accuracy of {len(ranked)} methods is that of {best} "
+                f"({percent(cells[best]['test_accuracy'], cells[best]['half_interval'])} %; n = {len(cells[best]['seeds'])}; a maximum over methods is biased upwards)")
+        grown = [m for m in ranked if m.startswith("growth, path")]
+        if grown:
+            text += (f"; path growth has rank {ranked.index(grown[0]) + 1} with "
+                     f"{percent(cells[grown[0]]['test_accuracy'], cells[grown[0]]['half_interval'])} %")
+        claims = ["limit"] if density == summary["densities"][-1] and len(summary["densities"]) > 1 else []
+        sentences.append(Finding(text + ".", claims=claims))
+        if grown and "gap" in cells[grown[0]]:
+            sentences.append(Finding(f"At density {density}: " + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]), claims=["accuracy"]))
+    tested = [c["gap"] for name, c in summary["cells"].items() if name != "dense" and "gap" in c and c["gap"]["p"] is not None]
+    if tested:
+        lost = sum(g["p_holm"] < phrases.LEVEL and g["mean"] < 0 for g in tested)
+        won = sum(g["p_holm"] < phrases.LEVEL and g["mean"] > 0 for g in tested)
+        sentences.append(f"Of {len(tested)} comparisons with dense, after Holm's correction {lost} are below it and {won} above it; the rest is not told apart.")
+    return sentences
+
+
+def figures(_summary, _base):
+    return []

@@ -18,6 +18,7 @@ class Study:
     entries: list  # of the study file: curve, seed, name (of the run's folder), command
     curves: dict = field(default_factory=dict)  # {curve: {seed: Run}}
     missing: list = field(default_factory=list)  # "CURVE, seed N"
+    failures: dict = field(default_factory=dict)  # {curve: {seed: text}} of those of the missing that ended with an error
 
     def any_run(self):
         return next(iter(next(iter(self.curves.values())).values()))
@@ -42,9 +43,21 @@ def open_study(folder, experiment, scale):
         run = loaded[name]
         if run is None or run.status != "finished":
             study.missing.append(f'{entry["curve"]}, seed {entry["seed"]}')
+            failure = failure_of(study.folder / name, run)
+            if failure:
+                study.failures.setdefault(entry["curve"], {})[entry["seed"]] = failure
         else:
             study.curves.setdefault(entry["curve"], {})[entry["seed"]] = run
     return study
+
+
+def failure_of(folder, run):
+    """Why a run ended with an error: its run file says it, or, where it failed before there was one, its log; "" if it did not."""
+    if run is not None:
+        return run.failure if run.status == "failed" else ""
+    log = folder / "log.txt"
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("gcg_run: ")] if log.exists() else []
+    return said[-1].removeprefix("gcg_run: ") if said else ""
 
 
 def load_study(folder, experiment, scale):

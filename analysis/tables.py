@@ -1,5 +1,6 @@
-"""Tables as data, written once and rendered as Markdown (for reading here) and LaTeX (for the paper)."""
+"""Tables as data, written once and rendered as Markdown (for reading here), HTML (for the report) and LaTeX (for the paper)."""
 
+import html as escaping
 import math
 import re
 from dataclasses import dataclass, field
@@ -58,14 +59,27 @@ def markdown(table):
     return "\n".join(lines) + "\n"
 
 
+def html(table):
+    """A <figure> with caption, table and notes; all text escaped."""
+    _check(table)
+    line = lambda row, tag: "<tr>" + "".join(f"<{tag}>{escaping.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"  # noqa: E731
+    lines = [f'<figure class="table"><figcaption>{escaping.escape(table.caption)}</figcaption>', "<table>", f"<thead>{line(table.header, 'th')}</thead>", "<tbody>"]
+    lines += [line(row, "td") for row in table.rows]
+    lines += ["</tbody></table>", *(f"<p class=\"note\">{escaping.escape(note)}</p>" for note in table.notes), "</figure>"]
+    return "\n".join(lines) + "\n"
+
+
 _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
           "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$",
-          "ε": r"$\varepsilon$", "λ": r"$\lambda$", "β": r"$\beta$", "–": "--", "<": r"$<$", ">": r"$>$"}
+          "ε": r"$\varepsilon$", "λ": r"$\lambda$", "β": r"$\beta$", "τ": r"$\tau$", "Δ": r"$\Delta$", "σ": r"$\sigma$", "µ": r"$\mu$", "–": "--",
+          "−": "$-$", "·": r"$\cdot$", "≈": r"$\approx$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}", "’": "'", "“": "``", "”": "''",
+          "<": r"$<$", ">": r"$>$", "|": r"\textbar{}", "°": r"\textdegree{}"}
 
 
 def latex_text(text):
-    """Plain text as LaTeX; d* as the paper writes it; a minus sign before a number as one."""
-    escaped = "".join(_LATEX.get(c, c) for c in str(text))
+    """Plain text as LaTeX; d* as the paper writes it; a minus sign before a number as one; a character that LaTeX's own fonts
+    may not have as its number, so that it is seen."""
+    escaped = "".join(_LATEX.get(c, c if ord(c) < 256 else f"[U+{ord(c):04X}]") for c in str(text))
     escaped = re.sub(r"\bd\*", r"$d^*$", escaped)
     return re.sub(r"(?<![\w.\-])-(?=\d)", "$-$", escaped)
 
@@ -73,7 +87,11 @@ def latex_text(text):
 def latex(table):
     """A booktabs tabular, without caption and float: the paper has its own."""
     _check(table)
-    line = lambda row: " & ".join(latex_text(c) for c in row) + r" \\"  # noqa: E731
+
+    def line(row):
+        text = " & ".join(latex_text(c) for c in row) + r" \\"
+        return "{}" + text if text.startswith(("[", "*")) else text  # the line break before would take it for its own
+
     columns = "l" + "r" * (len(table.header) - 1)
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(table.header), r"\midrule"]
     lines += [line(row) for row in table.rows]

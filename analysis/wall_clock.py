@@ -1,62 +1,39 @@
-#!/usr/bin/env python3
-"""Measured seconds and memory of whole trainings over density, and of a whole growth run: summary, tables and figure.
+"""Measured seconds and memory of whole trainings over density, and of a whole growth run: summary, tables, figure and findings.
 
 Seconds are those of training, evaluation and growth; measures of masks, checkpoints and run files are this harness's own
 and stand beside them. What is compared has the same seed and was measured one after the other.
 """
 
-import argparse
-import json
-import math
-from pathlib import Path
+import sys
 
 import numpy as np
 
-import figures
-from bench import break_even, markdown_table
-from intervals import mean_interval
-from study_runs import load_study
+import figures as look
+from bench import break_even
+from costs import flops, last_stage, mean_parts, of_dense, over_seeds, seconds
+from phrases import Finding
+from tables import Table, number, percent, plain
 
 DENSE = "LibTorch, dense"
 GROWTH = "gcg"
-PARTS = ("train_seconds", "evaluate_seconds", "grow_seconds")
-HARNESS = ("statistics_seconds", "record_seconds")
-
-
-def seconds(run):
-    return float(sum(run.cost[part] for part in PARTS))
-
-
-def plain(value):
-    """JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None
-
-
-def interval(values):
-    mean, half = mean_interval(values)
-    return {"mean": mean, "half_interval": plain(half), "seeds": len(values)}
 
 
 def curve_summary(runs, dense):
     """One curve: over its seeds, and against the dense training of the same seed."""
-    seeds = sorted(seed for seed in runs if seed in dense)
-    chosen = [runs[seed] for seed in seeds]
+    runs = {seed: run for seed, run in runs.items() if seed in dense}
+    chosen = [runs[seed] for seed in sorted(runs)]
     return {
-        "seeds": seeds,
+        "seeds": sorted(runs),
         "execution": chosen[0].execution["used"],
         "density": float(np.mean([run.final["density"] for run in chosen])),
-        "seconds": interval([seconds(run) for run in chosen]),
-        "of_dense": interval([seconds(runs[s]) / seconds(dense[s]) for s in seeds]),
-        "test_accuracy": interval([run.final["test_accuracy"] for run in chosen]),
-        "peak_memory_bytes": interval([float(run.cost["peak_memory_bytes"]) for run in chosen]),
+        "seconds": over_seeds(seconds, runs),
+        "of_dense": of_dense(seconds, runs, dense),
+        "test_accuracy": over_seeds(lambda run: run.final["test_accuracy"], runs),
+        "peak_memory_bytes": over_seeds(lambda run: float(run.cost["peak_memory_bytes"]), runs),
         "epochs": float(np.mean([run.cost["epochs"] for run in chosen])),
-        "flops_of_dense": interval([flops(runs[s]) / flops(dense[s]) for s in seeds]),
-        "parts": {part: float(np.mean([run.cost[part] for run in chosen])) for part in PARTS + HARNESS},
+        "flops_of_dense": of_dense(flops, runs, dense),
+        "parts": mean_parts(chosen),
     }
-
-
-def flops(run):
-    return run.cost["training_flops"] + run.cost["scoring_flops"] + run.cost["dense_gradient_flops"]
 
 
 def growth_summary(runs, dense):
@@ -67,10 +44,10 @@ def growth_summary(runs, dense):
             continue
         stages = run.stages
         final = [i for i, phase in enumerate(stages["phase"]) if phase == "final"]
-        last = [i for i, phase in enumerate(stages["phase"]) if phase != "final"][-1]
+        last = last_stage(run)
         rows.append({
             "seed": seed,
-            "outcome": run.fits["outcome"][last],
+            "outcome": str(run.fits["outcome"][last]),
             "d_star": plain(run.fits["d_star"][last]),
             "stages": [{"density": float(stages["density"][i]), "phase": str(stages["phase"][i]), "epochs": int(stages["epochs"][i]),
                         "seconds": float(stages["seconds"][i])} for i in range(len(stages["phase"]))],
@@ -81,7 +58,7 @@ def growth_summary(runs, dense):
             "test_accuracy": float(run.final["test_accuracy"]),
             "dense_test_accuracy": float(dense[seed].final["test_accuracy"]),
             "peak_memory_bytes": int(run.cost["peak_memory_bytes"]),
-            "parts": {part: float(run.cost[part]) for part in PARTS + HARNESS},
+            "parts": mean_parts([run]),
         })
     return rows
 
@@ -92,69 +69,115 @@ def densities(curves):
     return sorted(rows, key=lambda c: c["density"])
 
 
-def number(value, digits=1, scale=1.0):
+def summarise(study):
+    if DENSE not in study.curves or not any(name.startswith("sparse") for name in study.curves):
+        sys.exit("the dense training and one sparse training have to be finished first")
+    comparable(study.runs())
+    dense = study.curves[DENSE]
+    curves = {name: curve_summary(runs, dense) for name, runs in study.curves.items() if set(runs) & set(dense)}
+    rows = [{"density": c["density"], "ratio": {"median": 1 / c["of_dense"]["mean"]}} for c in densities(curves)]
+    sparse = next(iter(next(runs for name, runs in study.curves.items() if name.startswith("sparse")).values()))
+    return {
+        "epochs": int(sparse.options["epochs"]),
+        "threads": int(sparse.host["threads"]),
+        "kernels": sparse.execution["kernels"],
+        "curves": curves,
+        "break_even_density": break_even(rows),
+        "growth": growth_summary(study.curves.get(GROWTH, {}), dense),
+    }
+
+
+def comparable(runs):
+    """Seconds are compared: all of one machine and one number of threads."""
+    facts = {(run.host["processor"], int(run.host["threads"])) for run in runs}
+    if len(facts) > 1:
+        sys.exit(f"seconds of different machines or numbers of threads are not comparable: {sorted(facts)}")
+
+
+def measured(value, digits=1, scale=1.0):
     half = value["half_interval"]
-    text = f"{scale * value['mean']:.{digits}f}"
-    return text if half is None else f"{text} ± {scale * half:.{digits}f}"
+    return number(scale * value["mean"], None if half is None else scale * half, digits)
 
 
-def curve_rows(curves):
-    rows = [["training", "density", "epochs", "seconds", "of the dense seconds", "of its FLOPs", "peak memory, MB", "test accuracy, %"]]
+def curve_order(curves):
     order = [DENSE, *(n for n in curves if n.startswith("LibTorch, mask")),
              *sorted((n for n in curves if n.startswith("sparse")), key=lambda n: curves[n]["density"]), GROWTH]
-    for name in order:
-        if name in curves:
-            c = curves[name]
-            rows.append([name, f"{c['density']:.3f}", f"{c['epochs']:.0f}", number(c["seconds"]), number(c["of_dense"], 2),
-                         number(c["flops_of_dense"], 2), number(c["peak_memory_bytes"], 0, 1e-6),
-                         number(c["test_accuracy"], 1, 100)])
-    return rows
+    return [name for name in order if name in curves]
 
 
-def growth_rows(growth):
-    rows = [["seed", "d*", "stages", "stages, s", "final, s", "growing, s", "all, s", "dense, s", "of dense", "test, %", "dense test, %"]]
-    for g in growth:
-        grown = [s for s in g["stages"] if s["phase"] != "final"]
-        d_star = g["outcome"].replace("_", " ") if g["d_star"] is None else f"{g['d_star']:.3f}"
-        rows.append([str(g["seed"]), d_star, str(len(grown)), f"{sum(s['seconds'] for s in grown):.1f}", f"{g['final_seconds']:.1f}",
-                     f"{g['parts']['grow_seconds']:.1f}", f"{g['seconds']:.1f}", f"{g['dense_seconds']:.1f}", f"{g['of_dense']:.2f}",
-                     f"{100 * g['test_accuracy']:.1f}", f"{100 * g['dense_test_accuracy']:.1f}"])
-    return rows
-
-
-def page(summary):
-    lines = [f"{summary['data']}, {summary['train_images']} training images, {summary['network']}, {summary['epochs']} epochs by the "
-             f"recipe, {summary['threads']} thread(s), one run at a time; {summary['processor']}, kernels {summary['kernels']}.", "",
-             "Seconds of training, evaluation and growth; mean ± 95 % t interval over seeds, ratios paired by seed. Peak memory is "
-             "the process's largest resident memory: libraries and images included.", "",
-             *markdown_table(curve_rows(summary["curves"])), ""]
+def tables(summary):
+    curves = summary["curves"]
+    rows = []
+    for name in curve_order(curves):
+        c = curves[name]
+        rows.append([name, f"{c['density']:.3f}", f"{c['epochs']:.0f}", measured(c["seconds"]), measured(c["of_dense"], 2),
+                     measured(c["flops_of_dense"], 2), measured(c["peak_memory_bytes"], 0, 1e-6), measured(c["test_accuracy"], 1, 100)])
+    notes = ["Peak memory is the process's largest resident memory: libraries and images included."]
     if summary["break_even_density"] is not None:
-        lines += [f"Break-even with LibTorch at density {summary['break_even_density']:.2f}.", ""]
+        notes.append(f"Break-even with LibTorch at density {summary['break_even_density']:.2f}.")
+    made = [Table("trainings", f"Seconds of training, evaluation and growth, {summary['epochs']} epochs by the recipe, {summary['threads']} thread(s), "
+                  f"one run at a time, kernels {summary['kernels']}; mean ± 95 % t interval over seeds, ratios paired by seed.",
+                  ["training", "density", "epochs", "seconds", "of the dense seconds", "of its FLOPs", "peak memory, MB", "test accuracy, %"], rows, notes)]
     if summary["growth"]:
-        lines += ["Gradual Capacity Growth from its seed to the end of its final training, against one dense training by LibTorch "
-                  "(stages hold their own evaluation and the harness's measures of masks):", "",
-                  *markdown_table(growth_rows(summary["growth"])), ""]
-    return "\n".join(lines)
+        made.append(Table("growth", "Gradual Capacity Growth from its seed to the end of its final training, against one dense training by LibTorch "
+                          "(stages hold their own evaluation and the harness's measures of masks), by seed.",
+                          ["seed", "d*", "stages", "stages, s", "final, s", "growing, s", "all, s", "dense, s", "of dense", "test, %", "dense test, %"],
+                          [growth_row(g) for g in summary["growth"]]))
+    return made
 
 
-def draw(summary, path):
-    figure, (left, right) = figures.new_figure(width=10.4, height=4.3, columns=2)
+def growth_row(g):
+    grown = [s for s in g["stages"] if s["phase"] != "final"]
+    d_star = g["outcome"].replace("_", " ") if g["d_star"] is None else f"{g['d_star']:.3f}"
+    return [str(g["seed"]), d_star, str(len(grown)), f"{sum(s['seconds'] for s in grown):.1f}", f"{g['final_seconds']:.1f}",
+            f"{g['parts']['grow_seconds']:.1f}", f"{g['seconds']:.1f}", f"{g['dense_seconds']:.1f}", f"{g['of_dense']:.2f}",
+            percent(g["test_accuracy"]), percent(g["dense_test_accuracy"])]
+
+
+def findings(summary):
+    curves = summary["curves"]
+    sentences = []
+    for name in curve_order(curves):
+        ratio = curves[name]["of_dense"]
+        if name.startswith("sparse"):
+            sentences.append(f"A whole training at density {curves[name]['density']:.3f} under sparse execution took {measured(ratio, 2)} of the "
+                             f"seconds of LibTorch's dense training (n = {ratio['seeds']}) and {measured(curves[name]['flops_of_dense'], 2)} of its FLOPs.")
+    if summary["break_even_density"] is None:
+        sentences.append("Between the densities measured there is no break-even with LibTorch.")
+    else:
+        sentences.append(f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were measured.")
+    if GROWTH in curves:
+        growth = curves[GROWTH]
+        sentences.append(Finding(f"Growth and its final training together took {measured(growth['of_dense'], 2)} of the seconds of one dense training by "
+                                 f"LibTorch and {measured(growth['flops_of_dense'], 2)} of its FLOPs (n = {growth['of_dense']['seeds']}), "
+                                 f"{faster(growth['of_dense'])}.", claims=["cost"]))
+    return sentences
+
+
+def faster(ratio):
+    if ratio["half_interval"] is None or abs(ratio["mean"] - 1) <= ratio["half_interval"]:
+        return "not told apart from 1 in time"
+    return "less than one dense training in time" if ratio["mean"] < 1 else "more than one dense training in time"
+
+
+def figures(summary, base):
+    figure, (left, right) = look.new_figure(width=10.4, height=4.3, columns=2)
     curves = summary["curves"]
     sparse = densities(curves)
     dense = curves[DENSE]["seconds"]["mean"]
     halves = [c["seconds"]["half_interval"] or 0 for c in sparse]
     left.errorbar([c["density"] for c in sparse], [c["seconds"]["mean"] for c in sparse], halves, capsize=2, label="sparse execution",
-                  **figures.style(0))
+                  **look.style(0))
     left.axhline(dense, label="LibTorch, dense", color="black", linewidth=1.2, linestyle=(0, (2, 2)))
     for name, curve in curves.items():
         if name.startswith("LibTorch, mask"):
-            left.plot([curve["density"]], [curve["seconds"]["mean"]], "X", color=figures.COLOURS[5], markersize=8,
+            left.plot([curve["density"]], [curve["seconds"]["mean"]], "X", color=look.COLOURS[5], markersize=8,
                       label="LibTorch, masks on dense weights")
     if summary["break_even_density"] is not None:
         left.plot([summary["break_even_density"]], [dense], "k|", markersize=12)
         left.annotate(f"break-even {summary['break_even_density']:.2f}", (summary["break_even_density"], dense),
                       textcoords="offset points", xytext=(-6, 8), ha="right", fontsize=8.5)
-    figures.density_axis(left, min([c["density"] for c in sparse] + [0.1]))
+    look.density_axis(left, min([c["density"] for c in sparse] + [0.1]))
     left.set_ylim(0, 1.35 * max([dense] + [c["seconds"]["mean"] for c in sparse]))
     left.set_ylabel("seconds of a whole training")
     left.legend(loc="upper left")
@@ -169,9 +192,9 @@ def draw(summary, path):
             shade = 0.35 + 0.5 * i / max(1, len(grown) - 1)
             right.barh(row, stage["seconds"], left=at, color=str(shade), edgecolor="white", label="stages of growth" if row + i == 0 else None)
             at += stage["seconds"]
-        right.barh(row, g["final_seconds"], left=at, color=figures.COLOURS[4], edgecolor="black", hatch="//", linewidth=0.5,
+        right.barh(row, g["final_seconds"], left=at, color=look.COLOURS[4], edgecolor="black", hatch="//", linewidth=0.5,
                    label="final training" if row == 0 else None)
-        right.plot([g["dense_seconds"]] * 2, [row - 0.45, row + 0.45], color=figures.COLOURS[5], linewidth=3,
+        right.plot([g["dense_seconds"]] * 2, [row - 0.45, row + 0.45], color=look.COLOURS[5], linewidth=3,
                    label="LibTorch, dense training" if row == 0 else None)
         names.append(f"seed {g['seed']}" + ("" if g["d_star"] is None else f"\nd* = {g['d_star']:.2f}"))
     right.set_yticks(range(len(rows)), names)
@@ -180,57 +203,4 @@ def draw(summary, path):
     right.grid(axis="y", visible=False)
     if rows:
         right.legend(loc="upper left", ncol=1)
-    return figures.save(figure, path)
-
-
-def comparable(runs):
-    """Seconds are compared: all of one machine and one number of threads."""
-    facts = {(run.host["processor"], int(run.host["threads"])) for by_seed in runs.values() for run in by_seed.values()}
-    if len(facts) > 1:
-        raise SystemExit(f"seconds of different machines or numbers of threads are not comparable: {sorted(facts)}")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="folder of the study's runs")
-    parser.add_argument("--scale", default="smoke", choices=["smoke", "small", "full"])
-    parser.add_argument("--data-name", default="", help="how to name the data in tables and figures")
-    arguments = parser.parse_args()
-    runs, missing = load_study(arguments.folder, "wall_clock", arguments.scale)
-    if DENSE not in runs or not any(name.startswith("sparse") for name in runs):
-        raise SystemExit("the dense training and one sparse training have to be finished first")
-    comparable(runs)
-    dense = runs[DENSE]
-    curves = {name: curve_summary(by_seed, dense) for name, by_seed in runs.items() if set(by_seed) & set(dense)}
-    rows = [{"density": c["density"], "ratio": {"median": 1 / c["of_dense"]["mean"]}} for c in densities(curves)]
-    sparse_run = next(iter(runs[next(n for n in runs if n.startswith("sparse"))].values()))
-    summary = {
-        "experiment": "wall_clock",
-        "scale": arguments.scale,
-        "data": arguments.data_name or sparse_run.identity["data"],
-        "data_digest": sparse_run.identity["data_digest"],
-        "train_images": int(sparse_run.identity["train_images"]),
-        "network": sparse_run.identity["network"],
-        "epochs": int(sparse_run.options["epochs"]),
-        "threads": int(sparse_run.host["threads"]),
-        "processor": sparse_run.host["processor"],
-        "kernels": sparse_run.execution["kernels"],
-        "commit": sparse_run.build["commit"],
-        "missing": missing,
-        "curves": curves,
-        "break_even_density": break_even(rows),
-        "growth": growth_summary(runs.get(GROWTH, {}), dense),
-    }
-    base = arguments.folder / f"wall_clock-{arguments.scale}"
-    Path(f"{base}.summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    text = page(summary)
-    Path(f"{base}.md").write_text(text)
-    print(text)
-    if missing:
-        print(f"not finished ({len(missing)}): " + "; ".join(missing[:5]))
-    print("figure  ", draw(summary, base))
-    print("summary ", f"{base}.summary.json")
-
-
-if __name__ == "__main__":
-    main()
+    return [look.save(figure, base)]

@@ -9,10 +9,10 @@
 #include "execute/calibrate.h"
 #include "execute/execute.h"
 #include "execute/measure.h"
+#include "record/run_file.h"
 #include "study/command_line.h"
 #include "study/estimate.h"
 #include "study/references.h"
-#include "train/trainer.h"
 
 namespace {
 

@@ -170,7 +170,9 @@ Option& OptionList::at(std::string_view name) {
 
 void OptionList::restrict(std::string_view name, std::function<bool()> condition,
                           std::string reason_if_not) {
-  at(name).used_if(std::move(condition), std::move(reason_if_not));
+  Option& option = at(name);
+  option.unused = [condition = std::move(condition), reason = std::move(reason_if_not),
+                   before = std::move(option.unused)] { return condition() ? before() : reason; };
 }
 
 void OptionList::set(std::string_view name, const std::string& text) { at(name).set(text); }

@@ -64,7 +64,7 @@ class OptionList {
   Option& add_choice(std::string name, std::string& value, std::vector<std::string> choices,
                      std::string help);
 
-  /// Makes an option that is already in the list depend on a condition, as Option::used_if.
+  /// Makes an option that is already in the list depend on one more condition, as Option::used_if.
   void restrict(std::string_view name, std::function<bool()> condition, std::string reason_if_not);
 
   [[nodiscard]] const std::vector<Option>& options() const { return options_; }

@@ -15,27 +15,44 @@
 #include "data/parallel.h"
 #include "data/prepared_set.h"
 #include "data/procedural.h"
+#include "data/teacher.h"
 
 namespace gcg {
 
 namespace {
 
+void add_procedural_options(OptionList& list, ProceduralOptions& options) {
+  const Range counts{10, static_cast<double>(kMostProceduralImages)};
+  list.add("data-images", options.train_images, counts,
+           "training images to make, validation images included");
+  list.add("data-test-images", options.test_images, counts, "test images to make");
+  list.add("difficulty", options.difficulty, kProbability,
+           "variation of pose and colour, clutter, occlusion and noise");
+  list.add("data-seed", options.seed,
+           "seed of the images, apart from the seed of the run: runs to be compared share it");
+}
+
 class ProceduralSource final : public DataSource {
  public:
-  void add_options(OptionList& list) override {
-    const Range counts{10, static_cast<double>(kMostProceduralImages)};
-    list.add("data-images", options_.train_images, counts,
-             "training images to make, validation images included");
-    list.add("data-test-images", options_.test_images, counts, "test images to make");
-    list.add("difficulty", options_.difficulty, kProbability,
-             "variation of pose and colour, clutter, occlusion and noise");
-    list.add("data-seed", options_.seed,
-             "seed of the images, apart from the seed of the run: runs to be compared share it");
-  }
+  void add_options(OptionList& list) override { add_procedural_options(list, options_); }
   DataSet load() const override { return make_procedural(options_); }
 
  private:
   ProceduralOptions options_;
+};
+
+class TeacherSource final : public DataSource {
+ public:
+  void add_options(OptionList& list) override {
+    add_procedural_options(list, options_.images);
+    list.add("teacher-density", options_.density, {kSparsestTeacher, 1},
+             "density of the network that makes the labels");
+    list.add("teacher-seed", options_.seed, "seed of the network that makes the labels");
+  }
+  DataSet load() const override { return make_teacher(options_); }
+
+ private:
+  TeacherOptions options_;
 };
 
 /// A data set in a folder that the user names.
@@ -157,11 +174,19 @@ std::unique_ptr<DataSource> make() {
   return std::make_unique<Source>();
 }
 
-constexpr std::array<DataSourceEntry, 6> kSources{{
+constexpr std::array<DataSourceEntry, 7> kSources{{
     {"procedural",
      "ten classes of shapes in 32x32 colour images, made on the spot",
      "this project, lib/data/procedural.h",
      make<ProceduralSource>,
+     {3, 32, 32},
+     10,
+     4000,
+     1000},
+    {"teacher",
+     "the same images with the labels of a random sparse network",
+     "this project, lib/data/teacher.h",
+     make<TeacherSource>,
      {3, 32, 32},
      10,
      4000,

@@ -31,9 +31,9 @@ struct DataSourceEntry {
   std::int64_t classes = 0, train_images = 0, test_images = 0;
 };
 
-/// procedural, cifar10, cifar100, tinyimagenet, imagenet, idx. A folder that has the prepared form
-/// (data/prepared_set.h) is read in that form, else in the publisher's; raw images give the same
-/// bits either way.
+/// procedural, teacher, cifar10, cifar100, tinyimagenet, imagenet, idx. A folder that has the
+/// prepared form (data/prepared_set.h) is read in that form, else in the publisher's; raw images
+/// give the same bits either way.
 std::span<const DataSourceEntry> data_source_table();
 /// Unknown names: UsageError that lists the known ones.
 std::unique_ptr<DataSource> make_data_source(std::string_view name);

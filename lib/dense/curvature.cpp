@@ -7,6 +7,7 @@
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/max_pool2d.h>
@@ -18,6 +19,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.h"
+#include "dense/transformer.h"
 
 namespace gcg {
 
@@ -58,8 +60,7 @@ at::Tensor logits(const Network& network, const Parameters& values,
         nodes.push_back(at::conv2d(x, weights[l], bias(), window.stride, window.padding));
         break;
       case Operation::linear:
-        nodes.push_back(
-            at::linear(x.flatten(1), weights[l], bias()).view({-1, node.shape.channels, 1, 1}));
+        nodes.push_back(linear_at_positions(x, weights[l], bias()));
         break;
       case Operation::batch_norm: {
         const NormParameters& norm = values.norms[static_cast<std::size_t>(node.norm)];
@@ -89,6 +90,27 @@ at::Tensor logits(const Network& network, const Parameters& values,
         break;
       case Operation::flatten:
         nodes.push_back(x.reshape({-1, node.shape.channels, 1, 1}));
+        break;
+      case Operation::layer_norm: {
+        const NormParameters& norm = values.norms[static_cast<std::size_t>(node.norm)];
+        nodes.push_back(layer_norm(x, tensor(norm.scale, {node.shape.channels}, type),
+                                   tensor(norm.shift, {node.shape.channels}, type)));
+        break;
+      }
+      case Operation::gelu:
+        nodes.push_back(at::gelu(x));
+        break;
+      case Operation::tokens:
+        nodes.push_back(make_tokens(
+            x, tensor(values.tokens.class_token, {node.shape.channels}, type),
+            tensor(values.tokens.positions, {node.shape.channels, node.shape.height}, type)));
+        break;
+      case Operation::attention:
+        nodes.push_back(attention(x, nodes[static_cast<std::size_t>(node.inputs[1])],
+                                  nodes[static_cast<std::size_t>(node.inputs[2])], node.heads));
+        break;
+      case Operation::first_token:
+        nodes.push_back(first_token(x));
         break;
     }
   }

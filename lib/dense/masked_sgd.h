@@ -16,4 +16,9 @@ void select(std::span<float> values, std::span<const std::int32_t> selectors);
 void sgd_update(std::span<float> values, std::span<float> momentum, std::span<const float> gradient,
                 const SgdStep& step);
 
+/// The `update`-th (from 1 on) update of AdamWStep on one array, likewise; `step.weight_decay` is
+/// applied whatever the array is.
+void adamw_update(std::span<float> values, std::span<float> momentum, std::span<float> squares,
+                  std::span<const float> gradient, const AdamWStep& step, std::int64_t update);
+
 }  // namespace gcg

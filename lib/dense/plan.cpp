@@ -22,7 +22,11 @@ std::vector<Instruction> make_plan(const Network& network) {
   std::vector<const Instruction*> last_reader(network.nodes.size(), nullptr);
   for (std::size_t i = plan.size(); i-- > 0;) {
     Instruction& instruction = plan[i];
-    for (const std::int32_t value : {instruction.input, instruction.other}) {
+    std::vector<std::int32_t> reads{instruction.input, instruction.other};
+    if (network.nodes[at(instruction.node)].operation == Operation::attention) {
+      reads = network.nodes[at(instruction.node)].inputs;
+    }
+    for (const std::int32_t value : reads) {
       if (value >= 0 && last_reader[at(value)] == nullptr) {
         last_reader[at(value)] = &instruction;
         instruction.last_reads.push_back(value);

@@ -12,7 +12,8 @@ namespace gcg {
 struct Instruction {
   std::int32_t node = 0;    ///< what is computed; of fused nodes the normalisation
   std::int32_t input = 0;   ///< first input of `node`
-  std::int32_t other = -1;  ///< second input of an addition, alone or fused; -1 if there is none
+  std::int32_t other = -1;  ///< second input of an addition, alone or fused; -1 if there is none.
+                            ///< Attention has its three inputs in its node
   bool relu = false;        ///< a fused ReLU ends the instruction
   std::int32_t output = 0;  ///< the node whose value results
   bool in_place =

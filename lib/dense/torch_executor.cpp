@@ -10,6 +10,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/relu.h>
@@ -21,12 +22,14 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "dense/fused_norm.h"
 #include "dense/masked_sgd.h"
 #include "dense/plan.h"
+#include "dense/transformer.h"
 #include "executor/check_batch.h"
 #include "executor/softmax_loss.h"
 
@@ -53,15 +56,17 @@ std::vector<float> plain(const at::Tensor& tensor) {
   return to;
 }
 
-/// A tensor that training changes, with what belongs to it. All four lie in memory in the same
+/// A tensor that training changes, with what belongs to it. All lie in memory in the same
 /// order.
 struct Trained {
   at::Tensor value;  ///< a leaf of the autograd graph
   at::Tensor momentum;
+  at::Tensor squares;    ///< of AdamW; undefined before its first update
   at::Tensor gradient;   ///< of the last forward_backward
   at::Tensor selectors;  ///< int32: 0 where absent, -1 elsewhere; undefined where there is no mask
 };
 
+/// Of a batch normalisation; undefined for a layer normalisation.
 struct RunningStatistics {
   at::Tensor mean;
   at::Tensor variance;
@@ -76,6 +81,7 @@ class TorchExecutor final : public Executor {
   TrainingState read() const override;
   BatchSums forward_backward(const Batch& batch) override;
   void step(const SgdStep& step) override;
+  void adamw_step(const AdamWStep& step) override;
   BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
@@ -87,6 +93,7 @@ class TorchExecutor final : public Executor {
   };
 
   void add_trained(at::IntArrayRef sizes);
+  void add_squares();
   /// Where the tensors of a layer or a normalisation stand in trained_.
   std::size_t weight(std::size_t layer) const { return layer; }
   std::size_t scale(std::size_t norm) const { return network_.layers.size() + 2 * norm; }
@@ -111,9 +118,12 @@ class TorchExecutor final : public Executor {
   at::MemoryFormat format_;
   std::vector<Instruction> plan_;
   std::vector<std::size_t> biases_;  ///< per layer: its bias in trained_, or 0 if it has none
-  std::vector<Trained> trained_;     ///< weights, then gammas and betas, then biases
+  std::size_t class_token_ = 0;      ///< in trained_, before the position table; 0: no tokens
+  /// Weights, then gammas and betas, then biases, then class token and position table.
+  std::vector<Trained> trained_;
   std::vector<RunningStatistics> running_;
   Mask mask_;
+  std::optional<std::int64_t> adamw_updates_;  ///< if there are squares
   bool written_ = false;
   bool has_gradients_ = false;
 };
@@ -165,11 +175,14 @@ TorchExecutor::TorchExecutor(const Network& network, std::int64_t threads, Chann
     }
   }
   for (const Node& node : network_.nodes) {
+    if (node.norm >= 0) {
+      add_trained({node.shape.channels});
+      add_trained({node.shape.channels});
+      running_.emplace_back();
+    }
     if (node.operation == Operation::batch_norm) {
-      add_trained({node.shape.channels});
-      add_trained({node.shape.channels});
-      running_.push_back({at::zeros_like(trained_.back().value, at::kFloat),
-                          at::zeros_like(trained_.back().value, at::kFloat)});
+      running_.back() = {at::zeros_like(trained_.back().value, at::kFloat),
+                         at::zeros_like(trained_.back().value, at::kFloat)};
     }
   }
   for (const Layer& layer : network_.layers) {
@@ -178,6 +191,11 @@ TorchExecutor::TorchExecutor(const Network& network, std::int64_t threads, Chann
     if (has_bias) {
       add_trained({layer.outputs});
     }
+  }
+  if (const Node* tokens = tokens_node(network_)) {
+    class_token_ = trained_.size();
+    add_trained({tokens->shape.channels});
+    add_trained({tokens->shape.channels, tokens->shape.positions()});
   }
 }
 
@@ -201,6 +219,16 @@ void TorchExecutor::write_parameters(at::Tensor Trained::*what, const Parameters
     assign(trained_[scale(k)].*what, from.norms[k].scale);
     assign(trained_[shift(k)].*what, from.norms[k].shift);
   }
+  if (class_token_ != 0) {
+    assign(trained_[class_token_].*what, from.tokens.class_token);
+    assign(trained_[class_token_ + 1].*what, from.tokens.positions);
+  }
+}
+
+void TorchExecutor::add_squares() {
+  for (Trained& trained : trained_) {
+    trained.squares = at::zeros_like(trained.momentum);
+  }
 }
 
 Parameters TorchExecutor::read_parameters(at::Tensor Trained::*what) const {
@@ -212,6 +240,9 @@ Parameters TorchExecutor::read_parameters(at::Tensor Trained::*what) const {
   for (std::size_t k = 0; k < running_.size(); ++k) {
     to.norms.push_back({plain(trained_[scale(k)].*what), plain(trained_[shift(k)].*what), {}, {}});
   }
+  if (class_token_ != 0) {
+    to.tokens = {plain(trained_[class_token_].*what), plain(trained_[class_token_ + 1].*what)};
+  }
   return to;
 }
 
@@ -220,17 +251,31 @@ void TorchExecutor::write(const TrainingState& state) {
   check_sizes(network_, state.momentum);
   check_mask_invariant(network_, state);
   for (std::size_t k = 0; k < running_.size(); ++k) {
-    if (state.values.norms[k].mean.empty() || !state.momentum.norms[k].mean.empty()) {
+    const bool wanted = running_[k].mean.defined();
+    if (state.values.norms[k].mean.empty() == wanted || !state.momentum.norms[k].mean.empty()) {
       throw Error(fmt::format("{}: normalisation {}", network_.name, k),
                   "running statistics belong to the values, not to the momentum");
     }
   }
+  for (Trained& trained : trained_) {
+    trained.squares.reset();
+  }
+  adamw_updates_.reset();
+  if (state.second) {
+    add_squares();
+    adamw_updates_ = state.second->updates;
+  }
   const c10::InferenceMode no_autograd;
   write_parameters(&Trained::value, state.values);
   write_parameters(&Trained::momentum, state.momentum);
+  if (state.second) {
+    write_parameters(&Trained::squares, state.second->squares);
+  }
   for (std::size_t k = 0; k < running_.size(); ++k) {
-    assign(running_[k].mean, state.values.norms[k].mean);
-    assign(running_[k].variance, state.values.norms[k].variance);
+    if (running_[k].mean.defined()) {
+      assign(running_[k].mean, state.values.norms[k].mean);
+      assign(running_[k].variance, state.values.norms[k].variance);
+    }
   }
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
     std::vector<std::int32_t> selectors(static_cast<std::size_t>(state.mask.layers[l].size()), 0);
@@ -251,8 +296,13 @@ TrainingState TorchExecutor::read() const {
   }
   TrainingState state{read_parameters(&Trained::value), read_parameters(&Trained::momentum), mask_};
   for (std::size_t k = 0; k < running_.size(); ++k) {
-    state.values.norms[k].mean = plain(running_[k].mean);
-    state.values.norms[k].variance = plain(running_[k].variance);
+    if (running_[k].mean.defined()) {
+      state.values.norms[k].mean = plain(running_[k].mean);
+      state.values.norms[k].variance = plain(running_[k].variance);
+    }
+  }
+  if (adamw_updates_) {
+    state.second = {read_parameters(&Trained::squares), *adamw_updates_};
   }
   return state;
 }
@@ -298,6 +348,9 @@ at::Tensor TorchExecutor::apply(const Instruction& instruction,
                         window.padding);
     }
     case Operation::linear:
+      if (node.shape.positions() > 1) {
+        return linear_at_positions(x, trained_[weight(layer)].value, bias_value(layer));
+      }
       return at::linear(x.flatten(1), trained_[weight(layer)].value, bias_value(layer))
           .view({-1, node.shape.channels, 1, 1});
     case Operation::batch_norm: {
@@ -325,6 +378,19 @@ at::Tensor TorchExecutor::apply(const Instruction& instruction,
       return at::adaptive_avg_pool2d(x, {1, 1});
     case Operation::flatten:
       return x.reshape({-1, node.shape.channels, 1, 1});
+    case Operation::layer_norm: {
+      const auto k = static_cast<std::size_t>(node.norm);
+      return layer_norm(x, trained_[scale(k)].value, trained_[shift(k)].value);
+    }
+    case Operation::gelu:
+      return at::gelu(x);
+    case Operation::tokens:
+      return make_tokens(x, trained_[class_token_].value, trained_[class_token_ + 1].value);
+    case Operation::attention:
+      return attention(x, values[static_cast<std::size_t>(node.inputs[1])],
+                       values[static_cast<std::size_t>(node.inputs[2])], node.heads);
+    case Operation::first_token:
+      return first_token(x);
   }
   throw Error(fmt::format("{}: {}", network_.name, node.name),
               fmt::format("cannot run the operation {}", operation_name(node.operation)));
@@ -412,6 +478,37 @@ void TorchExecutor::step(const SgdStep& step) {
   }
   for (const Trained& trained : trained_) {
     sgd_update(memory(trained.value), memory(trained.momentum), memory(trained.gradient), step);
+  }
+}
+
+void TorchExecutor::adamw_step(const AdamWStep& step) {
+  for (const double number :
+       {step.learning_rate, step.beta1, step.beta2, step.weight_decay, step.epsilon}) {
+    if (!std::isfinite(number)) {
+      throw Error("TorchExecutor::adamw_step", "a step needs finite numbers");
+    }
+  }
+  if (step.beta1 < 0 || step.beta1 >= 1 || step.beta2 < 0 || step.beta2 >= 1 || step.epsilon <= 0) {
+    throw Error("TorchExecutor::adamw_step",
+                fmt::format("betas {} and {} are not in [0, 1), or epsilon {} is not positive",
+                            step.beta1, step.beta2, step.epsilon));
+  }
+  if (!has_gradients_) {
+    throw Error("TorchExecutor::adamw_step", "there are no gradients",
+                "call forward_backward first");
+  }
+  if (!adamw_updates_) {
+    add_squares();
+    adamw_updates_ = 0;
+  }
+  ++*adamw_updates_;
+  AdamWStep undecayed = step;
+  undecayed.weight_decay = 0;
+  for (std::size_t i = 0; i < trained_.size(); ++i) {
+    const Trained& trained = trained_[i];
+    const bool is_weight = i < network_.layers.size();
+    adamw_update(memory(trained.value), memory(trained.momentum), memory(trained.squares),
+                 memory(trained.gradient), is_weight ? step : undecayed, *adamw_updates_);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "data/task.h"
 #include "dense/curvature.h"
 #include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
@@ -77,7 +78,7 @@ std::string progress_text(const TrainingProgress& progress) {
 /// What a killed process left half written; nobody else works in the folder while it is locked.
 void remove_temporary_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> left;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (entry.path().extension() == ".tmp") {
       left.push_back(entry.path());
     }
@@ -106,15 +107,19 @@ RunRecord execute(RunPlan& plan) {
   make_writable_folder(plan.folder());
   const FolderLock lock(plan.folder());
   remove_temporary_files(plan.folder());
-  const DataSet data = plan.data->load();
+  const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
+                              plan.settings.recipe.validation_fraction, plan.settings.seed);
+  const DataSet& data = task.data;
   const Network network = run_network(plan, data);
   const Execution execution = execution_of(plan, network);
   ProgressLine line;
   const Recipe recipe = with_budget(plan.settings.recipe);
   TrainingRun run{network, data, recipe, *plan.method, *execution.executor};
   run.seed = plan.settings.seed;
+  run.split = task.split;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.keep_stages = plan.settings.keep_stages;
   run.loader_threads = plan.settings.data_threads;
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {

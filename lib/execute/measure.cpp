@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "data/batches.h"
 #include "data/split.h"
+#include "data/task.h"
 #include "execute/execute.h"
 #include "record/checkpoint.h"
 #include "record/run_file.h"
@@ -61,10 +62,10 @@ double shortest(Clock clock, const std::function<void()>& work) {
 }
 
 /// Noise in the shape of a published data set, enough for one batch.
-DataSet noise(const DataSourceEntry& published, std::int64_t images) {
+DataSet noise(const DataSourceEntry& published, std::int64_t classes, std::int64_t images) {
   DataSet data;
   data.name = published.name;
-  data.classes = published.classes;
+  data.classes = classes;
   RandomStream stream(1, "noise-images");
   for (ImageSet* set : {&data.train, &data.test}) {
     set->shape = published.shape;
@@ -73,21 +74,24 @@ DataSet noise(const DataSourceEntry& published, std::int64_t images) {
       pixel = static_cast<std::uint8_t>(stream.next_u64());
     }
     for (std::int64_t i = 0; i < images; ++i) {
-      set->labels.push_back(static_cast<std::int32_t>(i % published.classes));
+      set->labels.push_back(static_cast<std::int32_t>(i % classes));
     }
   }
   return data;
 }
 
 /// The plan's images, or noise where it names no folder of them.
-DataSet images_of(const RunPlan& plan, bool& read) {
+Task images_for(const RunPlan& plan, bool& read) {
+  const Recipe& recipe = plan.settings.recipe;
   try {
     read = true;
-    return plan.data->load();
+    return make_task(plan.data->load(), recipe.task, recipe.validation_fraction,
+                     plan.settings.seed);
   } catch (const UsageError&) {
     read = false;
     const DataSourceEntry& published = find_row(data_source_table(), plan.settings.data, "--data");
-    return noise(published, std::max(plan.settings.recipe.batch_size, published.classes));
+    const std::int64_t classes = recipe.task.classes > 0 ? recipe.task.classes : published.classes;
+    return {noise(published, classes, recipe.batch_size), {}};
   }
 }
 
@@ -114,28 +118,36 @@ struct Scratch {
   }
 };
 
-void count_images(WorkTimes& work, const RunPlan& plan, const DataSet& data) {
-  work.input = data.train.shape;
-  work.classes = data.classes;
-  work.train_images = data.train.size();
-  work.test_images = data.test.size();
-  if (!work.data_read) {
-    const DataSourceEntry& published = find_row(data_source_table(), plan.settings.data, "--data");
-    work.train_images = published.train_images;
-    work.test_images = published.test_images;
+/// Images of the task, or about as many of the published set.
+void count_images(WorkTimes& work, const RunPlan& plan, const Task& task) {
+  work.input = task.data.train.shape;
+  work.classes = task.data.classes;
+  work.train_images = std::ssize(task.split.train);
+  work.validation_images = std::ssize(task.split.validation);
+  work.test_images = task.data.test.size();
+  if (work.data_read) {
+    return;
   }
-  const double asked = plan.settings.recipe.validation_fraction;
-  const double fraction = asked > 0 ? asked : default_validation_fraction(work.train_images);
-  work.validation_images = std::llround(fraction * static_cast<double>(work.train_images));
-  work.train_images -= work.validation_images;
+  const DataSourceEntry& published = find_row(data_source_table(), plan.settings.data, "--data");
+  const Recipe& recipe = plan.settings.recipe;
+  const double kept = static_cast<double>(work.classes) / static_cast<double>(published.classes);
+  const auto images = std::llround(kept * static_cast<double>(published.train_images));
+  const double fraction = recipe.validation_fraction > 0 ? recipe.validation_fraction
+                                                         : default_validation_fraction(images);
+  work.test_images = std::llround(kept * static_cast<double>(published.test_images));
+  work.validation_images = std::llround(fraction * static_cast<double>(images));
+  work.train_images = std::max<std::int64_t>(
+      1,
+      std::llround(recipe.task.train_share * static_cast<double>(images - work.validation_images)));
 }
 
 }  // namespace
 
 WorkTimes measure_work(const RunPlan& plan) {
   WorkTimes work;
-  const DataSet data = images_of(plan, work.data_read);
-  count_images(work, plan, data);
+  const Task task = images_for(plan, work.data_read);
+  const DataSet& data = task.data;
+  count_images(work, plan, task);
   const Network network = run_network(plan, data);
   const std::unique_ptr<Executor> executor = run_executor(plan, network);
   BatchMaker batches(data.train, normalisation(data), 1);
@@ -162,7 +174,7 @@ WorkTimes measure_work(const RunPlan& plan) {
     executor->write(state);
     work.train.push_back(per_image([&] {
       executor->forward_backward(batches.augmented(positions, augmentation, 0));
-      executor->step(recipe_step(plan.settings.recipe, 1e-6));
+      recipe_step(plan.settings.recipe, 1e-6, *executor);
     }));
     work.evaluate.push_back(per_image([&] { executor->evaluate(batches.plain(positions), {}); }));
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "executor/state.h"
 #include "graph/network.h"
 
@@ -36,6 +37,18 @@ struct SgdStep {
   double weight_decay = 1e-4;
 };
 
+/// One update of AdamW (Loshchilov & Hutter 2019), the t-th since its slots were empty:
+/// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+/// w -= learning_rate (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w).
+/// Weight decay applies to weights of maskable layers alone (Touvron et al. 2021).
+struct AdamWStep {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double weight_decay = 0.05;
+  double epsilon = 1e-8;
+};
+
 /// Runs a network: the few calls every way of execution offers to the one trainer. Absent weights,
 /// their gradients and their optimiser slots are zero bits after every call.
 class Executor {
@@ -44,7 +57,7 @@ class Executor {
 
   virtual const Network& network() const = 0;
 
-  /// Replaces everything: values, momentum, mask.
+  /// Replaces everything: values, slots, mask.
   virtual void write(const TrainingState& state) = 0;
   virtual TrainingState read() const = 0;
 
@@ -52,6 +65,10 @@ class Executor {
   /// leaves the gradients inside for step().
   virtual BatchSums forward_backward(const Batch& batch) = 0;
   virtual void step(const SgdStep& step) = 0;
+  /// The momentum of the state is m. An executor that has no AdamW says so.
+  virtual void adamw_step(const AdamWStep& /*step*/) {
+    throw Error(network().name, "this way of execution has no AdamW", "take dense execution");
+  }
 
   /// Evaluation mode (running statistics). `predictions`, if not empty, receives the class of the
   /// largest logit per sample.

@@ -20,10 +20,14 @@ void clear_absent(TrainingState& state) {
       state.momentum.weights.size() != state.mask.layers.size()) {
     throw Error("training state", "weights, momentum and mask differ in their number of layers");
   }
+  if (state.second && state.second->squares.weights.size() != state.mask.layers.size()) {
+    throw Error("training state", "squares and mask differ in their number of layers");
+  }
   for (std::size_t l = 0; l < state.mask.layers.size(); ++l) {
     const LayerMask& mask = state.mask.layers[l];
     if (std::ssize(state.values.weights[l]) != mask.size() ||
-        std::ssize(state.momentum.weights[l]) != mask.size()) {
+        std::ssize(state.momentum.weights[l]) != mask.size() ||
+        (state.second && std::ssize(state.second->squares.weights[l]) != mask.size())) {
       throw Error("training state",
                   fmt::format("layer {} has {} weights, {} slots and {} mask bits", l,
                               state.values.weights[l].size(), state.momentum.weights[l].size(),
@@ -32,9 +36,21 @@ void clear_absent(TrainingState& state) {
     for (std::int64_t i = 0; i < mask.size(); ++i) {
       if (!mask.test(i)) {
         state.values.weights[l][static_cast<std::size_t>(i)] = 0.0F;
-        state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.0F;
+        clear_slots(state, l, static_cast<std::size_t>(i));
       }
     }
+  }
+}
+
+void clear_slots(const Network& network, TrainingState& state) {
+  state.momentum = zero_slots(network);
+  state.second.reset();
+}
+
+void clear_slots(TrainingState& state, std::size_t layer, std::size_t connection) {
+  state.momentum.weights[layer][connection] = 0.0F;
+  if (state.second) {
+    state.second->squares.weights[layer][connection] = 0.0F;
   }
 }
 
@@ -42,6 +58,9 @@ void check_mask_invariant(const Network& network, const TrainingState& state) {
   check_sizes(network, state.mask);
   check_sizes(network, state.values);
   check_sizes(network, state.momentum);
+  if (state.second) {
+    check_sizes(network, state.second->squares);
+  }
   const auto check = [&](std::size_t l, const std::vector<float>& values, std::string_view what) {
     for (std::int64_t i = 0; i < state.mask.layers[l].size(); ++i) {
       std::uint32_t bits = 0;
@@ -56,6 +75,9 @@ void check_mask_invariant(const Network& network, const TrainingState& state) {
   for (std::size_t l = 0; l < state.mask.layers.size(); ++l) {
     check(l, state.values.weights[l], "weight");
     check(l, state.momentum.weights[l], "momentum");
+    if (state.second) {
+      check(l, state.second->squares.weights[l], "square");
+    }
   }
 }
 

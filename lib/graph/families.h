@@ -32,6 +32,9 @@ Network build_resnet50_small(const NetworkRequest& request);
 
 Network build_wrn22_2(const NetworkRequest& request);
 
+Network build_deit_tiny(const NetworkRequest& request);
+Network build_vit6_small(const NetworkRequest& request);
+
 // Pieces that several families share. Each appends nodes and returns the last.
 
 /// Convolution (nodes "<prefix>conv<suffix>"), batch norm ("norm"), and ReLU ("relu").

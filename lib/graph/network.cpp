@@ -32,6 +32,16 @@ std::string_view operation_name(Operation operation) {
       return "global_average_pool";
     case Operation::flatten:
       return "flatten";
+    case Operation::layer_norm:
+      return "layer_norm";
+    case Operation::gelu:
+      return "gelu";
+    case Operation::tokens:
+      return "tokens";
+    case Operation::attention:
+      return "attention";
+    case Operation::first_token:
+      return "first_token";
   }
   throw Error("operation_name", "not an operation");
 }
@@ -50,6 +60,13 @@ std::vector<std::vector<std::int32_t>> Network::readers() const {
     }
   }
   return result;
+}
+
+const Node* tokens_node(const Network& network) {
+  const auto found = std::find_if(network.nodes.begin(), network.nodes.end(), [](const Node& node) {
+    return node.operation == Operation::tokens;
+  });
+  return found == network.nodes.end() ? nullptr : &*found;
 }
 
 NetworkBuilder::NetworkBuilder(std::string name, Shape input) {
@@ -134,33 +151,40 @@ std::int32_t NetworkBuilder::linear(std::string name, std::int32_t from, std::in
         fmt::format("a linear layer needs 1x1 positions, not {}x{}", input.height, input.width),
         "flatten or pool first");
   }
+  return append_linear(std::move(name), from, outputs, bias);
+}
+
+std::int32_t NetworkBuilder::append_linear(std::string name, std::int32_t from,
+                                           std::int64_t outputs, bool bias) {
+  const Shape& input = shape_of(name, from);
   Node node;
   node.name = std::move(name);
   node.operation = Operation::linear;
   node.inputs = {from};
-  node.shape = {outputs, 1, 1};
+  node.shape = {outputs, input.height, input.width};
   node.bias = bias;
   const std::int64_t inputs = input.channels;
   return append_layer(std::move(node), inputs);
 }
 
-std::int32_t NetworkBuilder::batch_norm(std::string name, std::int32_t from) {
+std::int32_t NetworkBuilder::append_like(std::string name, Operation operation, std::int32_t from) {
   Node node;
   node.shape = shape_of(name, from);
   node.name = std::move(name);
-  node.operation = Operation::batch_norm;
+  node.operation = operation;
   node.inputs = {from};
-  node.norm = network_.norm_count++;
+  if (operation == Operation::batch_norm || operation == Operation::layer_norm) {
+    node.norm = network_.norm_count++;
+  }
   return append(std::move(node));
 }
 
+std::int32_t NetworkBuilder::batch_norm(std::string name, std::int32_t from) {
+  return append_like(std::move(name), Operation::batch_norm, from);
+}
+
 std::int32_t NetworkBuilder::relu(std::string name, std::int32_t from) {
-  Node node;
-  node.shape = shape_of(name, from);
-  node.name = std::move(name);
-  node.operation = Operation::relu;
-  node.inputs = {from};
-  return append(std::move(node));
+  return append_like(std::move(name), Operation::relu, from);
 }
 
 std::int32_t NetworkBuilder::add(std::string name, std::int32_t left, std::int32_t right) {
@@ -213,6 +237,73 @@ std::int32_t NetworkBuilder::flatten(std::string name, std::int32_t from) {
   return append(std::move(node));
 }
 
+std::int32_t NetworkBuilder::layer_norm(std::string name, std::int32_t from) {
+  return append_like(std::move(name), Operation::layer_norm, from);
+}
+
+std::int32_t NetworkBuilder::gelu(std::string name, std::int32_t from) {
+  return append_like(std::move(name), Operation::gelu, from);
+}
+
+std::int32_t NetworkBuilder::tokens(std::string name, std::int32_t from) {
+  if (tokens_node(network_) != nullptr) {
+    throw Error(fmt::format("{}: {}", network_.name, name), "the network has tokens already");
+  }
+  Node node;
+  const Shape& input = shape_of(name, from);
+  node.shape = {input.channels, 1 + input.positions(), 1};
+  node.name = std::move(name);
+  node.operation = Operation::tokens;
+  node.inputs = {from};
+  return append(std::move(node));
+}
+
+const Shape& NetworkBuilder::token_shape(std::string_view name, std::int32_t node) const {
+  const Shape& shape = shape_of(name, node);
+  if (shape.width != 1) {
+    throw Error(
+        fmt::format("{}: {}", network_.name, name),
+        fmt::format("reads {}x{} positions, which are no tokens", shape.height, shape.width),
+        "make tokens of them first");
+  }
+  return shape;
+}
+
+std::int32_t NetworkBuilder::token_linear(std::string name, std::int32_t from, std::int64_t outputs,
+                                          bool bias) {
+  token_shape(name, from);
+  return append_linear(std::move(name), from, outputs, bias);
+}
+
+std::int32_t NetworkBuilder::attention(std::string name, std::int32_t query, std::int32_t key,
+                                       std::int32_t value, std::int64_t heads) {
+  const Shape shape = token_shape(name, query);
+  if (!(shape_of(name, key) == shape) || !(shape_of(name, value) == shape)) {
+    throw Error(fmt::format("{}: {}", network_.name, name),
+                "query, key and value differ in their shape");
+  }
+  if (heads <= 0 || shape.channels % heads != 0) {
+    throw Error(fmt::format("{}: {}", network_.name, name),
+                fmt::format("{} channels cannot be cut into {} heads", shape.channels, heads));
+  }
+  Node node;
+  node.shape = shape;
+  node.name = std::move(name);
+  node.operation = Operation::attention;
+  node.inputs = {query, key, value};
+  node.heads = heads;
+  return append(std::move(node));
+}
+
+std::int32_t NetworkBuilder::first_token(std::string name, std::int32_t from) {
+  Node node;
+  node.shape = {token_shape(name, from).channels, 1, 1};
+  node.name = std::move(name);
+  node.operation = Operation::first_token;
+  node.inputs = {from};
+  return append(std::move(node));
+}
+
 Network NetworkBuilder::finish() {
   const auto readers = network_.readers();
   for (std::size_t n = 0; n + 1 < network_.nodes.size(); ++n) {
@@ -241,9 +332,20 @@ std::vector<double> multiply_adds(const Network& network, std::span<const std::i
   return result;
 }
 
+double attention_multiply_adds(const Network& network) {
+  double sum = 0;
+  for (const Node& node : network.nodes) {
+    if (node.operation == Operation::attention) {
+      const auto tokens = static_cast<double>(node.shape.positions());
+      sum += 2 * tokens * tokens * static_cast<double>(node.shape.channels);
+    }
+  }
+  return sum;
+}
+
 double forward_flops(const Network& network, std::span<const std::int64_t> present) {
   const std::vector<double> layers = multiply_adds(network, present);
-  return 2 * std::accumulate(layers.begin(), layers.end(), 0.0);
+  return 2 * std::accumulate(layers.begin(), layers.end(), attention_multiply_adds(network));
 }
 
 std::vector<std::int64_t> layer_sizes(const Network& network) {

@@ -8,7 +8,8 @@
 
 namespace gcg {
 
-/// Extent of one sample of a tensor. A plain feature vector has height = width = 1.
+/// Extent of one sample of a tensor. A plain feature vector has height = width = 1; a sequence of
+/// tokens has its features as channels, height = tokens and width = 1.
 struct Shape {
   std::int64_t channels = 0;
   std::int64_t height = 1;
@@ -30,6 +31,11 @@ enum class Operation : std::uint8_t {
   average_pool,
   global_average_pool,
   flatten,
+  layer_norm,
+  gelu,
+  tokens,
+  attention,
+  first_token,
 };
 
 /// "convolution", "batch_norm", ...
@@ -55,12 +61,14 @@ struct Node {
   Window window;            ///< convolution and pooling
   bool bias = false;        ///< convolution and linear
   std::int32_t layer = -1;  ///< convolution and linear: index into Network::layers
-  std::int32_t norm = -1;   ///< batch_norm: running number, index into Parameters::norms
+  /// batch_norm and layer_norm: running number, index into Parameters::norms
+  std::int32_t norm = -1;
+  std::int64_t heads = 0;  ///< attention: the channels are cut into so many heads, in their order
 };
 
 /// A maskable layer: every convolution and linear node. Its weight is an array
 /// [outputs][inputs][kernel_height][kernel_width], row-major; one *connection* is one element.
-/// A linear layer has a kernel of 1x1.
+/// A linear layer has a kernel of 1x1; on tokens it is applied to each of them.
 struct Layer {
   std::string name;
   std::int32_t node = -1;
@@ -80,7 +88,7 @@ struct Network {
   std::string name;
   std::vector<Node> nodes;
   std::vector<Layer> layers;
-  std::int32_t norm_count = 0;
+  std::int32_t norm_count = 0;  ///< batch and layer normalisations
 
   [[nodiscard]] const Shape& input_shape() const { return nodes.front().shape; }
   [[nodiscard]] std::int64_t classes() const { return nodes.back().shape.channels; }
@@ -88,6 +96,9 @@ struct Network {
   /// For every node the indexes of the nodes that read it.
   [[nodiscard]] std::vector<std::vector<std::int32_t>> readers() const;
 };
+
+/// The node that makes tokens; null where there is none.
+const Node* tokens_node(const Network& network);
 
 /// Appends nodes one by one; every call returns the index of the new node. Shapes that do not fit
 /// together are an Error that names the node.
@@ -107,6 +118,24 @@ class NetworkBuilder {
   /// [channels][height][width] becomes channels * height * width features, in that order.
   std::int32_t flatten(std::string name, std::int32_t from);
 
+  /// The positions of an image as tokens, row by row, behind a learned class token; a learned
+  /// position table is added to all of them: [C][H][W] becomes [C][1 + H W][1]. One in a network.
+  std::int32_t tokens(std::string name, std::int32_t from);
+  /// The same linear layer for every token.
+  std::int32_t token_linear(std::string name, std::int32_t from, std::int64_t outputs,
+                            bool bias = true);
+  /// Normalises the channels of every position to mean 0 and variance 1 (biased), then a learned
+  /// scale and shift per channel (Ba et al. 2016).
+  std::int32_t layer_norm(std::string name, std::int32_t from);
+  /// x times the normal distribution function of x, exact (Hendrycks & Gimpel 2016).
+  std::int32_t gelu(std::string name, std::int32_t from);
+  /// Scaled dot-product attention (Vaswani et al. 2017) of tokens of equal shape: per head of d
+  /// channels softmax(Q K' / sqrt(d)) V, the softmax over the tokens of K.
+  std::int32_t attention(std::string name, std::int32_t query, std::int32_t key, std::int32_t value,
+                         std::int64_t heads);
+  /// The first token alone, the class token, as a vector.
+  std::int32_t first_token(std::string name, std::int32_t from);
+
   /// The finished network: every node must be read but the last, which must have 1x1 positions.
   Network finish();
 
@@ -116,6 +145,11 @@ class NetworkBuilder {
                      const Window& window) const;
   std::int32_t append(Node node);
   std::int32_t append_layer(Node node, std::int64_t inputs);
+  /// A node of one input that keeps its shape.
+  std::int32_t append_like(std::string name, Operation operation, std::int32_t from);
+  std::int32_t append_linear(std::string name, std::int32_t from, std::int64_t outputs, bool bias);
+  /// The shape of a sequence of tokens, or an Error.
+  const Shape& token_shape(std::string_view name, std::int32_t node) const;
 
   Network network_;
 };
@@ -125,9 +159,14 @@ class NetworkBuilder {
 /// in the literature (Evci et al. 2020, appendix). Multiply by 2 for FLOPs.
 std::vector<double> multiply_adds(const Network& network, std::span<const std::int64_t> present);
 
-/// FLOPs of one forward pass of one sample: 2 per multiply-add; normalisation, activation and loss
-/// ignored (Evci et al. 2020, appendix). A training step costs three times that: backward = 2 x
-/// forward.
+/// Multiply-adds of the products between tokens (Q K' and the weights times V) of all attention
+/// nodes, one sample: 2 x tokens^2 x channels each. They multiply activations, so no mask changes
+/// them.
+double attention_multiply_adds(const Network& network);
+
+/// FLOPs of one forward pass of one sample: 2 per multiply-add, those of layers and of attention;
+/// normalisation, activation, softmax and loss ignored (Evci et al. 2020, appendix). A training
+/// step costs three times that: backward = 2 x forward.
 double forward_flops(const Network& network, std::span<const std::int64_t> present);
 
 /// Connections per layer: the `present` of a dense network.

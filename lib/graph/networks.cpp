@@ -18,8 +18,14 @@ constexpr std::string_view kVgg =
     "Simonyan & Zisserman 2015, Very deep convolutional networks for large-scale image recognition";
 constexpr std::string_view kResNet = "He et al. 2016, Deep residual learning for image recognition";
 constexpr std::string_view kWide = "Zagoruyko & Komodakis 2016, Wide residual networks";
+constexpr std::string_view kVit =
+    "Dosovitskiy et al. 2021, An image is worth 16x16 words: transformers for image recognition at "
+    "scale";
+constexpr std::string_view kDeit =
+    "Touvron et al. 2021, Training data-efficient image transformers & distillation through "
+    "attention";
 
-constexpr std::array<NetworkEntry, 16> kNetworks{{
+constexpr std::array<NetworkEntry, 18> kNetworks{{
     {"mlp", "multi-layer perceptron, hidden layers of width and width/3", kLeNet, 300, build_mlp},
     {"lenet5", "two 5x5 convolutions with max pooling, three linear layers", kLeNet, 6,
      build_lenet5},
@@ -49,14 +55,23 @@ constexpr std::array<NetworkEntry, 16> kNetworks{{
      build_resnet34_small},
     {"resnet50_small", "resnet50 with a 3x3 stem, for images of 32 to 64 pixels", kResNet, 64,
      build_resnet50_small},
+    {"deit_tiny", "vision transformer, patches of 16 pixels, 12 blocks of 3 heads (ImageNet)",
+     kDeit, 192, build_deit_tiny, true, 3},
+    {"vit6_small",
+     "vision transformer, patches of 4 pixels, 6 blocks of 3 heads, for images of 32 pixels", kVit,
+     96, build_vit6_small, true, 3},
 }};
 
 }  // namespace
 
 std::span<const NetworkEntry> network_table() { return kNetworks; }
 
+const NetworkEntry& network_entry(std::string_view name) {
+  return find_row(kNetworks, name, "--network");
+}
+
 Network build_network(std::string_view name, NetworkRequest request) {
-  const NetworkEntry& entry = find_row(kNetworks, name, "--network");
+  const NetworkEntry& entry = network_entry(name);
   if (request.width == 0) {
     request.width = entry.default_width;
   }

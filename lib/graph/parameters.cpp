@@ -27,10 +27,24 @@ Parameters initial_parameters(const Network& network, std::uint64_t seed) {
       weight = static_cast<float>(deviation * stream.normal());
     }
   }
-  for (NormParameters& norm : parameters.norms) {
-    norm.scale.assign(norm.scale.size(), 1.0F);
-    norm.mean.assign(norm.scale.size(), 0.0F);
-    norm.variance.assign(norm.scale.size(), 1.0F);
+  for (const Node& node : network.nodes) {
+    if (node.norm >= 0) {
+      NormParameters& norm = parameters.norms[static_cast<std::size_t>(node.norm)];
+      norm.scale.assign(norm.scale.size(), 1.0F);
+      if (node.operation == Operation::batch_norm) {
+        norm.mean.assign(norm.scale.size(), 0.0F);
+        norm.variance.assign(norm.scale.size(), 1.0F);
+      }
+    }
+  }
+  const RandomStream token_streams(seed, "initial-tokens");
+  std::uint64_t index = 0;
+  for (std::vector<float>* values :
+       {&parameters.tokens.class_token, &parameters.tokens.positions}) {
+    RandomStream stream = token_streams.at(index++);
+    for (float& value : *values) {
+      value = static_cast<float>(kTokenDeviation * stream.normal());
+    }
   }
   return parameters;
 }
@@ -42,12 +56,16 @@ Parameters zero_slots(const Network& network) {
     parameters.biases.emplace_back(static_cast<std::size_t>(bias_size(network, layer)), 0.0F);
   }
   for (const Node& node : network.nodes) {
-    if (node.operation == Operation::batch_norm) {
+    if (node.norm >= 0) {
       NormParameters norm;
       norm.scale.assign(static_cast<std::size_t>(node.shape.channels), 0.0F);
       norm.shift = norm.scale;
       parameters.norms.push_back(norm);
     }
+  }
+  if (const Node* tokens = tokens_node(network)) {
+    parameters.tokens.class_token.assign(static_cast<std::size_t>(tokens->shape.channels), 0.0F);
+    parameters.tokens.positions.assign(static_cast<std::size_t>(tokens->shape.elements()), 0.0F);
   }
   return parameters;
 }
@@ -58,9 +76,12 @@ std::int64_t parameter_count(const Network& network) {
     count += bias_size(network, layer);
   }
   for (const Node& node : network.nodes) {
-    if (node.operation == Operation::batch_norm) {
+    if (node.norm >= 0) {
       count += 2 * node.shape.channels;
     }
+  }
+  if (const Node* tokens = tokens_node(network)) {
+    count += tokens->shape.channels + tokens->shape.elements();
   }
   return count;
 }
@@ -81,16 +102,22 @@ void check_sizes(const Network& network, const Parameters& parameters) {
     check(layer.name + " bias", parameters.biases[l].size(), bias_size(network, layer));
   }
   for (const Node& node : network.nodes) {
-    if (node.operation == Operation::batch_norm) {
+    if (node.norm >= 0) {
       const NormParameters& norm = parameters.norms[static_cast<std::size_t>(node.norm)];
       check(node.name + " scale", norm.scale.size(), node.shape.channels);
       check(node.name + " shift", norm.shift.size(), node.shape.channels);
       if (!norm.mean.empty() || !norm.variance.empty()) {
-        check(node.name + " mean", norm.mean.size(), node.shape.channels);
-        check(node.name + " variance", norm.variance.size(), node.shape.channels);
+        const bool running = node.operation == Operation::batch_norm;
+        check(node.name + " mean", norm.mean.size(), running ? node.shape.channels : 0);
+        check(node.name + " variance", norm.variance.size(), running ? node.shape.channels : 0);
       }
     }
   }
+  const Node* tokens = tokens_node(network);
+  check("class token", parameters.tokens.class_token.size(),
+        tokens != nullptr ? tokens->shape.channels : 0);
+  check("position table", parameters.tokens.positions.size(),
+        tokens != nullptr ? tokens->shape.elements() : 0);
 }
 
 }  // namespace gcg

@@ -203,7 +203,7 @@ void add_connections(const Network& network, TrainingState& state, const Mask& a
           break;
       }
       state.values.weights[l][index] = weight;
-      state.momentum.weights[l][index] = 0;
+      clear_slots(state, l, index);
     });
   }
   unite(state.mask, added);

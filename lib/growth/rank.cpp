@@ -210,7 +210,7 @@ void remove_connections(const Network& network, TrainingState& state, const Mask
       const auto c = static_cast<std::size_t>(i);
       state.mask.layers[l].reset(i);
       state.values.weights[l][c] = 0;
-      state.momentum.weights[l][c] = 0;
+      clear_slots(state, l, c);
     });
   }
 }

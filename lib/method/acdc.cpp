@@ -82,7 +82,7 @@ class AcDc final : public Method {
     const Mask added = absent(context.network, context.state.mask);
     add_connections(context.network, context.state, added, NewWeight::zero, context.state.values,
                     RandomStream(context.seed, "decompress"));
-    context.state.momentum = zero_slots(context.network);
+    clear_slots(context.network, context.state);
   }
 
   std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {

@@ -22,15 +22,19 @@ namespace {
 class FixedMask final : public Method {
  public:
   void add_options(OptionList& list) override {
-    const auto seeded = [this] { return mask_file_.empty(); };
+    const auto seeded = [this] { return mask_file_.empty() && trunk_.name.empty(); };
     const auto cyclic = [this] { return cycles_ > 0; };
     list.add("mask-file", mask_file_, "run file to take the mask from; empty: a seed rule makes it")
-        .identified_by([this] { return hex(sha256(read_file(mask_file_))); });
+        .identified_by([this] { return hex(sha256(read_file(mask_file_))); })
+        .used_if([this] { return trunk_.name.empty(); }, "the mask comes from --trunk");
     list.add("mask-stage", mask_stage_, {-1, 1e6}, "stage of --mask-file; -1: the last")
         .used_if([this] { return !mask_file_.empty(); }, "there is no --mask-file");
+    add_trunk_options(list, trunk_);
+    list.restrict(
+        "trunk", [this] { return mask_file_.empty(); }, "the mask comes from --mask-file");
     add_seed_options(list, seed_);
     for (const std::string& name : seed_option_names()) {
-      list.restrict(name, seeded, "the mask comes from --mask-file");
+      list.restrict(name, seeded, "the mask comes from --mask-file or --trunk");
     }
     list.add("shuffle", shuffle_, "control: the layer counts of the mask, connections at random");
     list.add("reinitialise", reinitialise_,
@@ -50,7 +54,7 @@ class FixedMask final : public Method {
         "--cycles and --stage-epochs set the epochs");
   }
 
-  void check(const Recipe& /*recipe*/) const override {}
+  void check(const Recipe& /*recipe*/) const override { check_trunk_name(trunk_); }
 
   std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
     return cycles_ > 0 ? cycles_ * stage_epochs(training_, recipe) : recipe.epochs;
@@ -58,10 +62,12 @@ class FixedMask final : public Method {
 
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {
-    const bool readable = mask_file_.empty() || std::filesystem::exists(mask_file_);
-    const double density = mask_file_.empty() ? seed_.density
-                           : readable         ? read_stage_mask(mask_file_, mask_stage_).density()
-                                              : 1;  // the file's run is not finished yet
+    double density = 1;  // where another run, perhaps to come, has the mask
+    if (mask_file_.empty() && trunk_.name.empty()) {
+      density = seed_.density;
+    } else if (std::filesystem::exists(mask_file_)) {
+      density = read_stage_mask(mask_file_, mask_stage_).density();
+    }
     const std::int64_t stages = std::max<std::int64_t>(1, cycles_);
     const double epochs =
         static_cast<double>(planned_epochs(recipe, network)) / static_cast<double>(stages);
@@ -74,7 +80,10 @@ class FixedMask final : public Method {
 
   Phase begin(MethodContext& context) const override {
     AppliedSeed seed;
-    if (mask_file_.empty()) {
+    if (!trunk_.name.empty()) {
+      context.state.mask = read_trunk_mask(context.runs, trunk_, context.record);
+      clear_absent(context.state);
+    } else if (mask_file_.empty()) {
       seed = apply_seed(seed_, context);
     } else {
       Mask mask = read_stage_mask(mask_file_, mask_stage_);
@@ -134,6 +143,7 @@ class FixedMask final : public Method {
 
   std::string mask_file_;
   std::int64_t mask_stage_ = -1;
+  Trunk trunk_;
   SeedOptions seed_;
   bool shuffle_ = false;
   bool reinitialise_ = false;

@@ -23,6 +23,12 @@ class Gcg final : public Method {
   void add_options(OptionList& list) override {
     list.group("Seed (method gcg, fixed_mask)");
     add_seed_options(list, seed_);
+    list.group("Trunk (method gcg, fixed_mask)");
+    add_trunk_options(list, trunk_);
+    for (const std::string& name : seed_option_names()) {
+      list.restrict(
+          name, [this] { return !trunk(); }, "the first stages are the trunk's");
+    }
     list.group("Stages and growth (method gcg)");
     add_stage_training_options(list, training_);
     list.add("growth-ratio", growth_ratio_, {0, 100, true, false},
@@ -57,9 +63,16 @@ class Gcg final : public Method {
   }
 
   void check(const Recipe& /*recipe*/) const override {
-    if (seed_.density > max_density_) {
+    check_trunk_name(trunk_);
+    if (!trunk() && seed_.density > max_density_) {
       throw UsageError("--max-density",
                        fmt::format("{} is below --seed-density {}", max_density_, seed_.density));
+    }
+    if (trunk() && max_stages_ > 0 && max_stages_ <= trunk_.stage) {
+      throw UsageError(
+          "--max-stages",
+          fmt::format("{} stages end before --trunk-stage {}", max_stages_, trunk_.stage),
+          "the trunk's stages count: at least --trunk-stage plus 1");
     }
     if (fit_.epsilon_relative && fit_.epsilon >= 1) {
       throw UsageError("--epsilon", "a relative epsilon of 1 gives everything away",
@@ -96,7 +109,14 @@ class Gcg final : public Method {
       course.push_back(
           {std::ssize(course), course.back().density, static_cast<double>(recipe.epochs)});
     }
+    if (trunk()) {  // its stages are not trained again
+      std::erase_if(course, [&](const PlannedPart& part) { return part.stage <= trunk_.stage; });
+    }
     return course;
+  }
+
+  std::optional<Trunk> trunk() const override {
+    return trunk_.name.empty() ? std::nullopt : std::optional(trunk_);
   }
 
   Phase begin(MethodContext& context) const override {
@@ -110,6 +130,9 @@ class Gcg final : public Method {
   }
 
   std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+    if (trunk() && finished.stage == trunk_.stage) {
+      take_over_stages(context, finished);
+    }
     StageRow& row = context.record.stages.back();
     if (finished.name == "final") {
       row.decision = "done";
@@ -142,28 +165,75 @@ class Gcg final : public Method {
     return std::min<std::int64_t>(std::max<std::int64_t>(1, wanted), limit - present);
   }
 
-  /// Fits the trajectory so far into the last stage's row; the reason to stop, or nothing.
-  [[nodiscard]] std::string stop_after(MethodContext& context) const {
-    std::vector<StageRow>& stages = context.record.stages;
-    std::vector<CurvePoint> points;
-    std::vector<Extrapolation> fits;
-    for (const StageRow& stage : stages) {
-      points.push_back(
-          {stage.density, stage.validation_accuracy, context.record.identity.validation_images});
-    }
+  /// The fit after stage `last`, by the trajectory up to there.
+  [[nodiscard]] Extrapolation fit_after(const MethodContext& context, std::size_t last) const {
     ExtrapolationOptions options = fit_;
     options.chance = 1.0 / static_cast<double>(context.network.classes());
     options.seed = context.seed;
-    stages.back().fit = extrapolate(points, options);
-    for (const StageRow& stage : stages) {
-      fits.push_back(stage.fit);
+    return extrapolate(points(context, last), options);
+  }
+
+  static std::vector<CurvePoint> points(const MethodContext& context, std::size_t last) {
+    std::vector<CurvePoint> points;
+    for (std::size_t s = 0; s <= last; ++s) {
+      const StageRow& stage = context.record.stages[s];
+      points.push_back(
+          {stage.density, stage.validation_accuracy, context.record.identity.validation_images});
     }
+    return points;
+  }
+
+  /// Whether the fits up to stage `last` say stop.
+  [[nodiscard]] bool reached_d_star(const MethodContext& context, std::size_t last) const {
+    std::vector<Extrapolation> fits;
+    for (std::size_t s = 0; s <= last; ++s) {
+      fits.push_back(context.record.stages[s].fit);
+    }
+    return stop_ == "extrapolation" &&
+           stop_reason(points(context, last), fits, max_density_) == StopReason::reached_d_star;
+  }
+
+  /// A trunk's stages as this run sees them: fitted by its own options, as a run without a trunk
+  /// would have done.
+  void take_over_stages(MethodContext& context, const Phase& finished) const {
+    if (finished.name != "stage") {
+      throw Error(fmt::format("--trunk {}", trunk_.name),
+                  fmt::format("its stage {} is no stage of growth but of phase {}", trunk_.stage,
+                              finished.name),
+                  "choose an earlier --trunk-stage");
+    }
+    if (context.state.mask.present() > present_for_density(context.network, max_density_)) {
+      throw Error(fmt::format("--trunk {}", trunk_.name),
+                  fmt::format("its stage {} of density {} is denser than --max-density {}",
+                              trunk_.stage, context.state.mask.density(), max_density_),
+                  "choose an earlier --trunk-stage");
+    }
+    if (gradient_average(rule_) > 0 && context.memory.gradient_average.empty()) {
+      throw Error(fmt::format("--trunk {}", trunk_.name),
+                  fmt::format("no gradients were averaged during its stage {}", trunk_.stage),
+                  "choose a trunk whose --growth-rule or --quotas is momentum");
+    }
+    std::vector<StageRow>& stages = context.record.stages;
+    for (std::size_t s = 0; s + 1 < stages.size(); ++s) {
+      stages[s].fit = fit_after(context, s);
+      if (reached_d_star(context, s)) {
+        context.record.warnings.push_back(
+            fmt::format("by this run's own options growth would have stopped after stage {} of the "
+                        "trunk, before it branches off",
+                        stages[s].stage));
+      }
+    }
+  }
+
+  /// Fits the trajectory so far into the last stage's row; the reason to stop, or nothing.
+  [[nodiscard]] std::string stop_after(MethodContext& context) const {
+    std::vector<StageRow>& stages = context.record.stages;
+    stages.back().fit = fit_after(context, stages.size() - 1);
     const std::int64_t limit = present_for_density(context.network, max_density_);
-    const StopReason reason = stop_reason(points, fits, max_density_);
     if (context.state.mask.present() >= limit) {
       return "stop: largest density";
     }
-    if (stop_ == "extrapolation" && reason == StopReason::reached_d_star) {
+    if (reached_d_star(context, stages.size() - 1)) {
       return "stop: reached d*";
     }
     if (max_stages_ > 0 && std::ssize(stages) >= max_stages_) {
@@ -187,6 +257,7 @@ class Gcg final : public Method {
   }
 
   SeedOptions seed_;
+  Trunk trunk_;
   StageTraining training_;
   double growth_ratio_ = 0.25;
   GrowthRuleOptions rule_;

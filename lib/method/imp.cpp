@@ -105,7 +105,7 @@ class Imp final : public Method {
       phase.first_update =
           std::min(rewind_update(context), phase.epochs * context.epoch_updates - 1);
     } else {
-      context.state.momentum = zero_slots(context.network);
+      clear_slots(context.network, context.state);
       if (rewind_ == "none") {
         phase.schedule = {ScheduleShape::constant, 0.01 * context.recipe.learning_rate, 0};
       }

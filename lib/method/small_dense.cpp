@@ -29,23 +29,25 @@ class SmallDense final : public Method {
   std::int64_t width(std::string_view network, const NetworkRequest& request) const override {
     const bool flops = match_ == "flops";
     const double limit = target_ * size_of(network, request, request.width, flops);
-    // Doubling, then halving the interval: sizes rise with the width.
+    // Doubling, then halving the interval: sizes rise with the width. In steps of the network.
+    const std::int64_t step = network_entry(network).width_step;
     std::int64_t low = 0;
     std::int64_t high = 1;
-    while (size_of(network, request, high, flops) <= limit) {
+    while (size_of(network, request, high * step, flops) <= limit) {
       low = high;
       high *= 2;
     }
     while (high - low > 1) {
       const std::int64_t middle = low + (high - low) / 2;
-      (size_of(network, request, middle, flops) <= limit ? low : high) = middle;
+      (size_of(network, request, middle * step, flops) <= limit ? low : high) = middle;
     }
     if (low == 0) {
-      throw Error(fmt::format("--target-density {}", target_),
-                  fmt::format("{} of width 1 is larger than that share of the network", network),
-                  "choose a higher density");
+      throw Error(
+          fmt::format("--target-density {}", target_),
+          fmt::format("{} of width {} is larger than that share of the network", network, step),
+          "choose a higher density");
     }
-    return low;
+    return low * step;
   }
 
   std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {

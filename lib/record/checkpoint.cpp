@@ -127,6 +127,32 @@ Checkpoint parse(const fs::path& path, std::span<const std::byte> content) {
   return checkpoint;
 }
 
+/// The whole content of a checkpoint's file; `path` is what errors call it.
+std::vector<std::byte> content_of(const Checkpoint& checkpoint, const fs::path& path,
+                                  hdf5::Storage storage) {
+  const hdf5::Image image(path.string(), storage);
+  layout::write_record(image.root(), checkpoint.record);
+  layout::write_state(image.root().create_group("state"), checkpoint.record.network,
+                      checkpoint.state);
+  write_position(image.root().create_group("position"), checkpoint.position);
+  const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
+                                       checkpoint.method_state.end());
+  image.root().write_array<std::uint8_t>("method_state", text, {std::ssize(text)});
+  const MethodMemory& memory = checkpoint.memory;
+  const Network& network = checkpoint.record.network;
+  if (memory.kept) {
+    layout::write_state(image.root().create_group("kept"), network, *memory.kept);
+  }
+  if (!memory.gradient_average.empty()) {
+    const hdf5::Object group = image.root().create_group("gradient_average");
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+      group.write_array<float>(hdf5::link_name(network.layers[l].name), memory.gradient_average[l],
+                               {network.layers[l].connections()});
+    }
+  }
+  return sealed(image.bytes());
+}
+
 void require(const std::error_code& code, const fs::path& path, std::string_view action) {
   if (code) {
     throw Error(path.string(), fmt::format("cannot {}: {}", action, code.message()));
@@ -154,31 +180,29 @@ void keep_as(const fs::path& file, const fs::path& kept) {
   }
 }
 
+fs::path stage_path(const fs::path& folder, std::int64_t stage) {
+  return folder / "stages" / (layout::stage_name(stage) + ".gcg");
+}
+
+/// The stages that a folder keeps, "stage_000, stage_001"; "none" if there are none.
+std::string kept_stages(const fs::path& folder) {
+  std::vector<std::string> names;
+  if (fs::is_directory(folder / "stages")) {
+    for (const auto& entry : fs::directory_iterator(folder / "stages")) {
+      if (entry.path().extension() == ".gcg") {
+        names.push_back(entry.path().stem().string());
+      }
+    }
+  }
+  std::ranges::sort(names);
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 }  // namespace
 
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const fs::path newest = folder / "checkpoint.gcg";
-  const hdf5::Image image(newest.string(), hdf5::Storage::plain);
-  layout::write_record(image.root(), checkpoint.record);
-  layout::write_state(image.root().create_group("state"), checkpoint.record.network,
-                      checkpoint.state);
-  write_position(image.root().create_group("position"), checkpoint.position);
-  const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
-                                       checkpoint.method_state.end());
-  image.root().write_array<std::uint8_t>("method_state", text, {std::ssize(text)});
-  const MethodMemory& memory = checkpoint.memory;
-  const Network& network = checkpoint.record.network;
-  if (memory.kept) {
-    layout::write_state(image.root().create_group("kept"), network, *memory.kept);
-  }
-  if (!memory.gradient_average.empty()) {
-    const hdf5::Object group = image.root().create_group("gradient_average");
-    for (std::size_t l = 0; l < network.layers.size(); ++l) {
-      group.write_array<float>(hdf5::link_name(network.layers[l].name), memory.gradient_average[l],
-                               {network.layers[l].connections()});
-    }
-  }
-  const std::vector<std::byte> content = sealed(image.bytes());
+  const std::vector<std::byte> content = content_of(checkpoint, newest, hdf5::Storage::plain);
 
   // The old file gets a second name before it is replaced, so that at every moment the newest name
   // leads to a whole file; only then does it become the previous one, even if it was damaged.
@@ -224,6 +248,27 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& n
   }
   throw Error(folder.string(), fmt::format("no checkpoint is whole ({})", problems),
               "remove the folder's checkpoints to begin the run anew");
+}
+
+void write_stage(const fs::path& folder, std::int64_t stage, const Checkpoint& checkpoint) {
+  const fs::path path = stage_path(folder, stage);
+  make_writable_folder(path.parent_path());
+  write_file_atomically(path, content_of(checkpoint, path, hdf5::Storage::compressed));
+}
+
+Checkpoint read_stage(const fs::path& folder, std::int64_t stage) {
+  const fs::path path = stage_path(folder, stage);
+  if (!present(path)) {
+    throw Error(path.string(),
+                fmt::format("there is no such stage; the run keeps: {}", kept_stages(folder)),
+                "wait until the stage has ended; a run made with --keep-stages off, or finished "
+                "before stages were kept, has to be removed and run again");
+  }
+  const std::vector<std::byte> content = read_file(path);
+  if (const std::string problem = damage(content); !problem.empty()) {
+    throw Error(path.string(), problem, "remove the run's folder and run it again");
+  }
+  return parse(path, content);
 }
 
 }  // namespace gcg

@@ -46,4 +46,13 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
 /// checkpoint of another version is an Error, not damage.
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, std::string& note);
 
+/// Keeps the checkpoint at the end of a stage's training, before the decision that follows it, as
+/// folder/stages/stage_KKK.gcg: the container of a checkpoint with its arrays compressed. Atomic;
+/// one that is there already is replaced.
+void write_stage(const std::filesystem::path& folder, std::int64_t stage,
+                 const Checkpoint& checkpoint);
+
+/// Reads it back. Missing (the stages that are there are named) or damaged: an Error.
+Checkpoint read_stage(const std::filesystem::path& folder, std::int64_t stage);
+
 }  // namespace gcg

@@ -9,6 +9,7 @@
 namespace gcg::layout {
 
 using hdf5::Extents;
+using hdf5::kAny;
 using hdf5::link_name;
 using hdf5::Object;
 
@@ -90,6 +91,26 @@ std::vector<NormParameters> read_norms(const Object& group, const Network& netwo
   return norms;
 }
 
+void write_tokens(const Object& group, const TokenParameters& tokens, const std::string& what) {
+  const std::int64_t channels = std::ssize(tokens.class_token);
+  const std::int64_t count = std::ssize(tokens.positions) / channels;
+  if (count * channels != std::ssize(tokens.positions)) {
+    throw Error(group.where("positions"),
+                fmt::format("{} values for {} channels", tokens.positions.size(), channels));
+  }
+  label(group.write_array<float>("class_token", tokens.class_token, {channels}), "1",
+        what + "class token");
+  label(group.write_array<float>("positions", tokens.positions, {channels, count}), "1",
+        what + "position table, the class token's first");
+}
+
+TokenParameters read_tokens(const Object& group) {
+  TokenParameters tokens;
+  tokens.class_token = group.read_array<float>("class_token", {kAny});
+  tokens.positions = group.read_array<float>("positions", {std::ssize(tokens.class_token), kAny});
+  return tokens;
+}
+
 /// `what` begins the descriptions: empty for the parameters themselves.
 void write_parameters(const Object& group, const Network& network, const Parameters& parameters,
                       const std::string& what) {
@@ -108,6 +129,9 @@ void write_parameters(const Object& group, const Network& network, const Paramet
     }
   }
   write_norms(group.create_group("norms"), parameters.norms, what);
+  if (!parameters.tokens.class_token.empty()) {
+    write_tokens(group.create_group("tokens"), parameters.tokens, what);
+  }
 }
 
 Parameters read_parameters(const Object& group, const Network& network) {
@@ -121,6 +145,9 @@ Parameters read_parameters(const Object& group, const Network& network) {
                                                  : std::vector<float>());
   }
   parameters.norms = read_norms(group.open_group("norms"), network);
+  if (group.has("tokens")) {
+    parameters.tokens = read_tokens(group.open_group("tokens"));
+  }
   return parameters;
 }
 
@@ -190,6 +217,12 @@ void write_state(const Object& group, const Network& network, const TrainingStat
   const Object mask = group.create_group("mask");
   label(mask, "1", "present connections, one bit each, lowest bit first");
   write_mask(mask, network, state.mask);
+  if (state.second) {
+    const Object second = group.create_group("second");
+    label(second, "1", "AdamW's averages of squared gradients");
+    second.write_attribute("updates", state.second->updates);
+    write_parameters(second, network, state.second->squares, "averaged squared gradient of the ");
+  }
 }
 
 TrainingState read_state(const Object& group, const Network& network) {
@@ -197,6 +230,14 @@ TrainingState read_state(const Object& group, const Network& network) {
   state.values = read_parameters(group.open_group("values"), network);
   state.momentum = read_parameters(group.open_group("momentum"), network);
   state.mask = read_mask(group.open_group("mask"), network);
+  if (group.has("second")) {
+    const Object second = group.open_group("second");
+    state.second = {read_parameters(second, network),
+                    second.read_attribute<std::int64_t>("updates")};
+    if (state.second->updates < 0) {
+      throw Error(second.where(), fmt::format("{} updates", state.second->updates));
+    }
+  }
   return state;
 }
 

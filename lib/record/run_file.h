@@ -12,6 +12,9 @@ namespace gcg {
 /// see.
 inline constexpr std::int64_t kRunFileSchema = 2;
 
+/// Name of the run file within a run's folder.
+inline constexpr const char* kRunFileName = "run.h5";
+
 /// Writes the record as a whole HDF5 file to a temporary path and renames it (replace_file).
 void write_run_file(const std::filesystem::path& path, const RunRecord& record);
 

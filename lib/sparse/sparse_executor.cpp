@@ -51,10 +51,31 @@ class SparseExecutor final : public Executor {
   bool has_gradients_ = false;
 };
 
+void check_operations(const Network& network) {
+  for (const Node& node : network.nodes) {
+    switch (node.operation) {
+      case Operation::layer_norm:
+      case Operation::gelu:
+      case Operation::tokens:
+      case Operation::attention:
+      case Operation::first_token:
+        throw Error(fmt::format("{}: {}", network.name, node.name),
+                    fmt::format("sparse execution has no {}", operation_name(node.operation)),
+                    "take dense execution");
+      default:
+        break;
+    }
+  }
+}
+
 void SparseExecutor::write(const TrainingState& state) {
   check_sizes(run_.network, state.values);
   check_sizes(run_.network, state.momentum);
   check_mask_invariant(run_.network, state);
+  if (state.second) {
+    throw Error(run_.network.name, "sparse execution has no slots for the squares of AdamW",
+                "take dense execution");
+  }
   for (std::size_t k = 0; k < run_.norms.size(); ++k) {
     if (state.values.norms[k].mean.empty() || !state.momentum.norms[k].mean.empty()) {
       throw Error(fmt::format("{}: normalisation {}", run_.network.name, k),
@@ -224,6 +245,7 @@ std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int6
   if (threads < 1 || threads > 1024) {
     throw Error("make_sparse_executor", fmt::format("{} threads", threads), "ask for 1 to 1024");
   }
+  check_operations(network);
   return std::make_unique<SparseExecutor>(network, threads, kernels);
 }
 

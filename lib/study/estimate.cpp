@@ -66,7 +66,8 @@ Network planned_network(const RunPlan& plan, const Shape& input, std::int64_t cl
 
 Network planned_network(const RunPlan& plan) {
   const DataSourceEntry& data = find_row(data_source_table(), plan.settings.data, "--data");
-  return planned_network(plan, data.shape, data.classes);
+  const std::int64_t classes = plan.settings.recipe.task.classes;
+  return planned_network(plan, data.shape, classes > 0 ? classes : data.classes);
 }
 
 std::string estimate_text(const RunPlan& plan, const WorkTimes& work) {

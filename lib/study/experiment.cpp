@@ -27,7 +27,7 @@ namespace po = boost::program_options;
 
 struct CommandLine {
   StudySettings study;
-  std::string explain;
+  std::optional<std::string> explain;  ///< the cell asked about; empty text: all
   bool help = false, list = false, dry_run = false, status = false, watch = false, verify = false;
 };
 
@@ -41,8 +41,9 @@ po::options_description describe(const Experiment& experiment, CommandLine& line
       "status", po::bool_switch(&line.status), "print the state of every run, and exit")(
       "watch", po::bool_switch(&line.watch),
       "with --status: repaint it until nothing runs any more, in whatever process")(
-      "explain", po::value(&line.explain)->value_name("CELL"),
-      "print the runs behind a curve (its name or a part of it), their states, files and gcg_run "
+      "explain", po::value<std::string>()->value_name("CELL"),
+      "print the runs behind a curve (its name or a part of it; '': all), their states, files and "
+      "gcg_run "
       "lines, and exit")(
       "verify", po::bool_switch(&line.verify),
       "check the run files, compare what was measured with what is expected, and exit")(
@@ -83,7 +84,7 @@ void check(const CommandLine& line, const Experiment& experiment) {
   }
   const int questions = static_cast<int>(line.list) + static_cast<int>(line.dry_run) +
                         static_cast<int>(line.status) + static_cast<int>(line.verify) +
-                        static_cast<int>(!line.explain.empty());
+                        static_cast<int>(line.explain.has_value());
   if (questions > 1) {
     throw UsageError("command line",
                      "asks for more than one of --list, --dry-run, --status, --explain, --verify",
@@ -108,6 +109,9 @@ CommandLine parse(int argc, const char* const* argv, const Experiment& experimen
                   .run(),
               values);
     po::notify(values);
+    if (values.count("explain") != 0) {
+      line.explain = values["explain"].as<std::string>();
+    }
   } catch (const po::error& error) {
     throw UsageError("command line", error.what(), "--help lists the options");
   }
@@ -125,12 +129,16 @@ std::int64_t side_by_side(const Experiment& experiment, const StudySettings& set
 /// Loads the images once, before any run is started: a missing folder is told here, and finished
 /// runs on other images or of another version are not taken for this study's.
 void check_ground(const std::vector<PlannedRun>& planned) {
-  const DataSet data = planned.front().plan->data->load();
+  std::map<std::string, std::string> digests;
   for (const PlannedRun& run : planned) {
-    if (run.disk.state == "finished" && run.disk.data_digest != data.digest) {
+    std::string& digest = digests[images_of(*run.plan)];
+    if (digest.empty()) {
+      digest = run.plan->data->load().digest;
+    }
+    if (run.disk.state == "finished" && run.disk.data_digest != digest) {
       throw Error(run.file().string(),
                   fmt::format("this finished run saw other images (digest {}, now {})",
-                              run.disk.data_digest.substr(0, 12), data.digest.substr(0, 12)),
+                              run.disk.data_digest.substr(0, 12), digest.substr(0, 12)),
                   "choose another --out for other data");
     }
     if (run.selected && run.disk.state == "foreign") {
@@ -238,8 +246,8 @@ int run(int argc, const char* const* argv, const Experiment& experiment) {
     watch_status(experiment, study, planned);
   } else if (line.status) {
     print_status(planned);
-  } else if (!line.explain.empty()) {
-    print_explanation(planned, line.explain);
+  } else if (line.explain) {
+    print_explanation(planned, *line.explain);
   } else if (line.verify) {
     return verify(experiment, study, planned) ? 0 : 1;
   } else {

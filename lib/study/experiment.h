@@ -11,8 +11,10 @@ namespace gcg {
 
 /// One run an experiment needs, and the curve or cell it belongs to.
 struct ExperimentRun {
-  std::string curve;     ///< "path, sampled", "control: density 0.19", ...
-  GivenOptions options;  ///< without data, data-dir, out, seed and trunk
+  std::string curve;  ///< "path, sampled", "control: density 0.19", ...
+  /// Without data-dir, out, seed and trunk; with data only where the run needs other images than
+  /// the study's, which then are made or in the folder that the environment names.
+  GivenOptions options;
   std::uint64_t seed = 1;
   /// Curve of this experiment whose run of the same seed this run starts from (option --trunk, set
   /// to that run's name; the stage is option --trunk-stage); empty: none. That run is finished

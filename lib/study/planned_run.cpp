@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 GivenOptions all_options(const Experiment& experiment, const StudySettings& settings,
                          const ExperimentRun& run) {
   GivenOptions given = run.options;
-  given["data"] = settings.request.data;
+  const bool own_data = !given.insert({"data", settings.request.data}).second;
   given["seed"] = fmt::format("{}", run.seed);
   given["out"] = settings.out;
   if (!settings.execution.empty()) {
@@ -36,7 +36,7 @@ GivenOptions all_options(const Experiment& experiment, const StudySettings& sett
     }
     given["execution"] = settings.execution;
   }
-  if (!settings.data_dir.empty()) {
+  if (!settings.data_dir.empty() && !own_data) {
     given["data-dir"] = settings.data_dir;
   }
   return given;
@@ -160,6 +160,16 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySetti
     }
   }
   return planned;
+}
+
+std::string images_of(const RunPlan& plan) {
+  std::string text = plan.settings.data;
+  for (const Option& option : plan.options.options()) {
+    if (option.group == "Data " + plan.settings.data) {
+      text += fmt::format(" {}={}", option.name, option.text());
+    }
+  }
+  return text;
 }
 
 RunOnDisk look_at_disk(const RunPlan& plan) {

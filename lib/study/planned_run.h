@@ -56,6 +56,9 @@ std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentR
 /// experiment does not support.
 std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings);
 
+/// The options of a run's images: runs that agree in them see the same.
+std::string images_of(const RunPlan& plan);
+
 /// Reads what is on disk of a run's plan now.
 RunOnDisk look_at_disk(const RunPlan& plan);
 

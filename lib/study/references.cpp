@@ -6,7 +6,7 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<Reference, 20> kReferences{{
+constexpr std::array<Reference, 22> kReferences{{
     {"LeCun et al. 1998, Gradient-based learning applied to document recognition",
      R"(@article{lecun1998gradient,
   author = {LeCun, Yann and Bottou, L{\'e}on and Bengio, Yoshua and Haffner, Patrick},
@@ -41,6 +41,25 @@ constexpr std::array<Reference, 20> kReferences{{
   title = {Wide residual networks},
   booktitle = {British Machine Vision Conference},
   year = {2016},
+}
+)"},
+    {"Dosovitskiy et al. 2021, An image is worth 16x16 words: transformers for image recognition "
+     "at "
+     "scale",
+     R"(@inproceedings{dosovitskiy2021image,
+  author = {Dosovitskiy, Alexey and Beyer, Lucas and Kolesnikov, Alexander and Weissenborn, Dirk and Zhai, Xiaohua and Unterthiner, Thomas and Dehghani, Mostafa and Minderer, Matthias and Heigold, Georg and Gelly, Sylvain and Uszkoreit, Jakob and Houlsby, Neil},
+  title = {An image is worth 16x16 words: transformers for image recognition at scale},
+  booktitle = {International Conference on Learning Representations},
+  year = {2021},
+}
+)"},
+    {"Touvron et al. 2021, Training data-efficient image transformers & distillation through "
+     "attention",
+     R"(@inproceedings{touvron2021training,
+  author = {Touvron, Hugo and Cord, Matthieu and Douze, Matthijs and Massa, Francisco and Sablayrolles, Alexandre and J{\'e}gou, Herv{\'e}},
+  title = {Training data-efficient image transformers {\&} distillation through attention},
+  booktitle = {International Conference on Machine Learning},
+  year = {2021},
 }
 )"},
     {"Gradual Capacity Growth for Sparse Network Discovery, arXiv 2509.25665",

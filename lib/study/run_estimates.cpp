@@ -40,9 +40,11 @@ std::string kind_of(const PlannedRun& run) {
   const RunSettings& settings = run.plan->settings;
   const std::int64_t width =
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
-  return fmt::format("{} width {}, {}, {} threads, batch {}, {}", settings.network, width,
-                     execution_used(settings), settings.threads, settings.recipe.batch_size,
-                     settings.data);
+  const TaskOptions& task = settings.recipe.task;
+  return fmt::format("{} width {}, {}, {} threads, batch {}, {}, {} classes, share {}",
+                     settings.network, width, execution_used(settings), settings.threads,
+                     settings.recipe.batch_size, images_of(*run.plan),
+                     task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
 }
 
 /// A folder for the answers, which disappears.

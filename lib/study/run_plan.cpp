@@ -23,7 +23,7 @@ void add_settings(OptionList& list, RunSettings& settings) {
   list.add("seed", settings.seed, "number every random stream of the run is keyed by");
   list.add_choice("execution", settings.execution, {"auto", "sparse", "dense"},
                   "sparse: present connections only; dense: masks on dense weights in LibTorch; "
-                  "auto: sparse")
+                  "auto: sparse, but dense for transformers and AdamW")
       .identified_by([&settings] { return execution_used(settings); },
                      execution_used(RunSettings()));
   list.add("threads", settings.threads, {1, 1024},
@@ -33,9 +33,24 @@ void add_settings(OptionList& list, RunSettings& settings) {
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
            "longest time between two checkpoints; there is one after every epoch anyway")
       .cosmetic();
+  list.add("keep-stages", settings.keep_stages,
+           "keep the state at the end of every stage, for --trunk and gcg_export: at most 8 bytes "
+           "per parameter and stage")
+      .cosmetic();
   list.add("data-threads", settings.data_threads, {0, 256},
            "threads that make batches ahead of the training; 0: it makes them itself")
       .cosmetic();
+}
+
+/// What of a run sparse execution cannot do, or nothing.
+std::string only_dense(const RunSettings& settings) {
+  if (network_entry(settings.network).attention) {
+    return fmt::format("has no attention, of which {} is made", settings.network);
+  }
+  if (settings.recipe.optimiser == "adamw") {
+    return "has no AdamW";
+  }
+  return {};
 }
 
 /// Who would have used an option that this run does not have.
@@ -111,7 +126,10 @@ RunIdentity identify(const RunPlan& plan) {
 }  // namespace
 
 std::string execution_used(const RunSettings& settings) {
-  return settings.execution == "auto" ? "sparse" : settings.execution;
+  if (settings.execution != "auto") {
+    return settings.execution;
+  }
+  return only_dense(settings).empty() ? "sparse" : "dense";
 }
 
 std::filesystem::path RunPlan::folder() const {
@@ -141,6 +159,10 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
     if (!reason.empty()) {
       throw UsageError("--" + name, "has no effect here: " + reason, "leave it out");
     }
+  }
+  if (plan->settings.execution == "sparse" && !only_dense(plan->settings).empty()) {
+    throw UsageError("--execution sparse", only_dense(plan->settings),
+                     "leave it out, or take --execution dense");
   }
   plan->method->check(plan->settings.recipe);
   plan->identity = identify(*plan);

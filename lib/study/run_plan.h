@@ -33,13 +33,15 @@ struct RunSettings {
   std::int64_t threads = 1;
   std::string out = "runs";
   double checkpoint_seconds = 300;
+  bool keep_stages = true;
   std::int64_t data_threads = 1;
   Recipe recipe;
 };
 
-/// What --execution comes to, "sparse" or "dense". auto is sparse: on a processor it runs every
-/// network of the table. The two round differently, so this is part of a run's identity; threads
-/// are part of it under dense execution alone.
+/// What --execution comes to, "sparse" or "dense". auto is sparse wherever sparse execution can run
+/// the network with the recipe's optimiser: transformers and AdamW are dense. The two round
+/// differently, so this is part of a run's identity; threads are part of it under dense execution
+/// alone.
 std::string execution_used(const RunSettings& settings);
 
 /// One fully resolved run: settings, its method and its data source with their options, and what

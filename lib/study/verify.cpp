@@ -91,14 +91,14 @@ bool check_files(const std::vector<PlannedRun>& planned) {
   std::int64_t whole = 0;
   std::int64_t missing = 0;
   std::vector<std::string> wrong;
-  std::map<std::string, std::int64_t> digests;
+  std::map<std::string, std::map<std::string, std::int64_t>> digests;  // by the images' options
   std::set<std::string> seen;
   for (const PlannedRun& run : planned) {
     if (!run.selected || !seen.insert(run.plan->identity.name).second) {
       continue;
     }
     if (!run.disk.data_digest.empty()) {
-      ++digests[run.disk.data_digest];
+      ++digests[images_of(*run.plan)][run.disk.data_digest];
     }
     if (run.disk.state == "damaged" || run.disk.state == "foreign") {
       wrong.push_back(fmt::format("{}: {}", run.disk.state, run.disk.note));
@@ -113,13 +113,17 @@ bool check_files(const std::vector<PlannedRun>& planned) {
   for (const std::string& text : wrong) {
     fmt::print("  {}\n", text);
   }
-  for (const auto& [digest, count] : digests) {
-    fmt::print("data: {} runs of digest {}\n", count, digest.substr(0, 12));
+  bool same = true;
+  for (const auto& [images, seen_by] : digests) {
+    for (const auto& [digest, count] : seen_by) {
+      fmt::print("data: {} runs of digest {}\n", count, digest.substr(0, 12));
+    }
+    if (seen_by.size() > 1) {
+      fmt::print("FAIL: runs on {} saw different images\n", images);
+      same = false;
+    }
   }
-  if (digests.size() > 1) {
-    fmt::print("FAIL: the runs saw different images\n");
-  }
-  return wrong.empty() && digests.size() <= 1;
+  return wrong.empty() && same;
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -230,7 +232,12 @@ double log_path_kernel_trace(const Network& network, const Parameters& parameter
 }
 
 double path_score_flops(const Network& network, const Mask& mask) {
-  return 2 * forward_flops(network, mask.counts()) + forward_flops(network, layer_sizes(network));
+  // Not forward_flops(): the sweeps form no products between tokens.
+  const auto flops = [&](std::span<const std::int64_t> present) {
+    const std::vector<double> layers = multiply_adds(network, present);
+    return 2 * std::accumulate(layers.begin(), layers.end(), 0.0);
+  };
+  return 2 * flops(mask.counts()) + flops(layer_sizes(network));
 }
 
 }  // namespace gcg

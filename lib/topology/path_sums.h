@@ -9,10 +9,12 @@
 
 namespace gcg {
 
-/// What a batch normalisation contributes to a path.
+/// What a normalisation contributes to a path.
 enum class PathNorm : std::uint8_t {
   folded,  ///< |gamma| / sqrt(running variance + eps); a unit without present incoming connections
-           ///< (of the layer before) takes the median of its node's other channels
+           ///< (of the layer before) takes the median of its node's other channels. Of a layer
+           ///< normalisation |gamma| alone: its variance is that of the sample, and without data
+           ///< there is none
   identity,  ///< 1 (ablation)
 };
 
@@ -31,7 +33,10 @@ struct ScaledArray {
 
 /// Path weights of a network of non-negative weights without activations, per node and position.
 /// Branches add; average pooling averages, max pooling counts as the average of what lies in its
-/// window (padding, which never wins a maximum, left out). Biases and shifts start no path.
+/// window (padding, which never wins a maximum, left out). Biases, shifts, class token and position
+/// table start no path. Attention mixes its tokens uniformly: the output of channel c is, at every
+/// token, the mean over the tokens of the sum of channel c of Q, K and V. So Q and K count as value
+/// paths of their head beside V's, channel by channel.
 struct PathSums {
   /// complexity[n]: sum over all paths from the inputs (all ones) to the node's output.
   std::vector<ScaledArray> complexity;

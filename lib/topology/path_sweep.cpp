@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -87,6 +88,30 @@ void for_each_pooled(const Node& node, const Shape& input, int power, F f) {
   }
 }
 
+/// Per channel, at every position, the sum over all positions times the factor of a mean.
+void spread_means(const Shape& shape, int power, std::vector<double>& values) {
+  const std::int64_t positions = shape.positions();
+  const double factor = to_power(1.0 / static_cast<double>(positions), power);
+  for (std::int64_t c = 0; c < shape.channels; ++c) {
+    const auto begin = values.begin() + c * positions;
+    const double sum = std::accumulate(begin, begin + positions, 0.0);
+    std::fill_n(begin, positions, factor * sum);
+  }
+}
+
+/// Channels of `from` positions, cut or extended to `to` positions: `count` of them, from `first`
+/// on in the input, go to `target` and on in the output; the others of the output are 0.
+std::vector<double> moved_positions(std::span<const double> values, std::int64_t from,
+                                    std::int64_t to, std::int64_t first, std::int64_t target,
+                                    std::int64_t count) {
+  const std::int64_t channels = std::ssize(values) / from;
+  std::vector<double> result(index(channels * to), 0.0);
+  for (std::int64_t c = 0; c < channels; ++c) {
+    std::copy_n(values.begin() + c * from + first, count, result.begin() + c * to + target);
+  }
+  return result;
+}
+
 /// The layer whose units a normalisation scales: its input, through operations that keep channels
 /// apart; -1 where an addition, the input or a flattening comes first.
 std::int32_t layer_before(const Network& network, const Node& norm) {
@@ -99,6 +124,7 @@ std::int32_t layer_before(const Network& network, const Node& norm) {
       case Operation::input:
       case Operation::add:
       case Operation::flatten:
+      case Operation::attention:
         return -1;
       default:
         break;
@@ -194,7 +220,7 @@ PathSweep::PathSweep(const Network& network, const Parameters& parameters, const
     });
   }
   for (const Node& node : network.nodes) {
-    if (node.operation == Operation::batch_norm) {
+    if (node.norm >= 0) {
       fold_norm(node, parameters.norms[index(node.norm)]);
     }
   }
@@ -207,21 +233,23 @@ void PathSweep::fold_norm(const Node& node, const NormParameters& norm) {
     return;
   }
   const std::string where = fmt::format("{}: {}", network_.name, node.name);
-  if (norm.variance.empty()) {
+  const bool running = node.operation == Operation::batch_norm;
+  if (running && norm.variance.empty()) {
     throw Error(where, "has no running variance",
                 "path sums need a network's parameters, not the slots of an optimiser");
   }
   for (std::size_t k = 0; k < scale.size(); ++k) {
-    const double variance = norm.variance[k];
-    scale[k] = std::abs(static_cast<double>(norm.scale[k])) / std::sqrt(variance + kNormEpsilon);
+    const double variance = running ? static_cast<double>(norm.variance[k]) : 0;
+    const double deviation = running ? std::sqrt(variance + kNormEpsilon) : 1;
+    scale[k] = std::abs(static_cast<double>(norm.scale[k])) / deviation;
     if (!std::isfinite(scale[k]) || !std::isfinite(variance) || variance < 0) {
       throw Error(where,
-                  fmt::format("channel {} has the scale {} and the running variance {}", k,
-                              norm.scale[k], norm.variance[k]),
+                  fmt::format("channel {} has the scale {}{}", k, norm.scale[k],
+                              running ? fmt::format(" and the running variance {}", variance) : ""),
                   "the training diverged: a smaller learning rate, or a longer warm-up");
     }
   }
-  if (const std::int32_t l = layer_before(network_, node); l >= 0) {
+  if (const std::int32_t l = layer_before(network_, node); running && l >= 0) {
     // Without input the running variance decays to 0 and its inverse says nothing.
     const std::vector<bool> alive =
         units_with_input(network_.layers[index(l)], mask_.layers[index(l)]);
@@ -318,12 +346,26 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
   switch (node.operation) {
     case Operation::input:
     case Operation::relu:
+    case Operation::gelu:
     case Operation::flatten:
       return taken();
     case Operation::convolution:
     case Operation::linear:
       return through_layer(node, input, false);
+    case Operation::tokens:
+      return {moved_positions(input.values, from.positions(), node.shape.positions(), 0, 1,
+                              from.positions()),
+              input.exponent};
+    case Operation::first_token:
+      return {moved_positions(input.values, from.positions(), 1, 0, 0, 1), input.exponent};
+    case Operation::attention:
+      result = input;
+      accumulate(result, outputs[index(node.inputs[1])]);
+      accumulate(result, outputs[index(node.inputs[2])]);
+      spread_means(node.shape, options_.power, result.values);
+      break;
     case Operation::batch_norm:
+    case Operation::layer_norm:
       result = taken();
       scale_channels(node, result);
       return result;
@@ -360,9 +402,20 @@ BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bo
   switch (reader.operation) {
     case Operation::input:
     case Operation::relu:
+    case Operation::gelu:
     case Operation::flatten:
     case Operation::add:
       return taken();
+    case Operation::tokens:
+      return {moved_positions(generality.values, reader.shape.positions(), to.positions(), 1, 0,
+                              to.positions()),
+              generality.exponent};
+    case Operation::first_token:
+      return {moved_positions(generality.values, 1, to.positions(), 0, 0, 1), generality.exponent};
+    case Operation::attention:
+      result = generality;
+      spread_means(reader.shape, options_.power, result.values);
+      break;
     case Operation::convolution:
     case Operation::linear: {
       const std::size_t l = index(reader.layer);
@@ -377,6 +430,7 @@ BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bo
       return result;
     }
     case Operation::batch_norm:
+    case Operation::layer_norm:
       result = taken();
       scale_channels(reader, result);
       return result;

@@ -27,9 +27,9 @@ void accumulate(BinaryScaled& sum, const BinaryScaled& term);
 
 /// The linear network whose paths are counted, node by node: layers multiply by |w|^power at
 /// present connections, normalisations by their scale, poolings by 1 / (number of positions),
-/// everything else passes on. Magnitudes outside of [2^-64, 2^64] are moved into the exponent after
-/// every node: one node's factors (|w| < 2^128, squared; fan-in) then never leave the range of a
-/// double.
+/// attention by 1 / tokens, everything else passes on. Magnitudes outside of [2^-64, 2^64] are
+/// moved into the exponent after every node: one node's factors (|w| < 2^128, squared; fan-in) then
+/// never leave the range of a double.
 class PathSweep {
  public:
   /// keep_taps: keep the rows of every layer for the next sweep (at most 24 bytes per present

@@ -245,7 +245,9 @@ class Passes {
         break;
       }
       case Operation::batch_norm:
+      case Operation::layer_norm:
       case Operation::relu:
+      case Operation::gelu:
       case Operation::add:
         for (const std::int32_t from : node.inputs) {
           for (std::int64_t c = 0; c < node.shape.channels; ++c) {
@@ -276,6 +278,25 @@ class Passes {
             set(to[feature], 0);
           }
         });
+        break;
+      case Operation::tokens:
+        for (std::int64_t c = 0; c < node.shape.channels; ++c) {
+          unite(to[c], {1}, reached(node.inputs[0])[c], {0}, input_shape(node).positions());
+        }
+        break;
+      case Operation::attention:
+        for (const std::int32_t from : node.inputs) {
+          for (std::int64_t c = 0; c < node.shape.channels; ++c) {
+            if (any(reached(from)[c])) {
+              fill(to[c], node.shape.positions());
+            }
+          }
+        }
+        break;
+      case Operation::first_token:
+        for (std::int64_t c = 0; c < node.shape.channels; ++c) {
+          unite(to[c], {0}, reached(node.inputs[0])[c], {0}, 1);
+        }
         break;
     }
   }
@@ -309,7 +330,9 @@ class Passes {
         break;
       }
       case Operation::batch_norm:
+      case Operation::layer_norm:
       case Operation::relu:
+      case Operation::gelu:
       case Operation::add:
         for (const std::int32_t other : node.inputs) {
           for (std::int64_t c = 0; c < node.shape.channels; ++c) {
@@ -340,6 +363,25 @@ class Passes {
             set(to[c], position);
           }
         });
+        break;
+      case Operation::tokens:
+        for (std::int64_t c = 0; c < node.shape.channels; ++c) {
+          unite(to[c], {0}, from[c], {1}, input.positions());
+        }
+        break;
+      case Operation::attention:
+        for (const std::int32_t other : node.inputs) {
+          for (std::int64_t c = 0; c < node.shape.channels; ++c) {
+            if (any(from[c])) {
+              fill(read_[static_cast<std::size_t>(other)][c], input.positions());
+            }
+          }
+        }
+        break;
+      case Operation::first_token:
+        for (std::int64_t c = 0; c < node.shape.channels; ++c) {
+          unite(to[c], {0}, from[c], {0}, 1);
+        }
         break;
     }
   }

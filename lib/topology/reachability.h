@@ -34,8 +34,9 @@ struct Reachability {
 };
 
 /// One pass from the input and one from the output, O(present x output positions / 64). Branches
-/// unite, a pooled position is reached if any position of its window is, biases carry no path.
-/// Errors: a mask that does not fit the network.
+/// unite, a pooled position is reached if any position of its window is, biases, class token and
+/// position table carry no path. Attention: channel c is reached at every token if channel c of Q,
+/// K or V is at any. Errors: a mask that does not fit the network.
 Reachability reachability(const Network& network, const Mask& mask);
 
 /// The same without the connections.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "score/gradient_score.h"
 #include "topology/allocation.h"
 #include "train/recipe.h"
+#include "train/trunk.h"
 
 namespace gcg {
 
@@ -54,7 +56,8 @@ struct MethodContext {
   /// On batches of training images, not augmented (stream "gradient-batch", index = number of the
   /// batch); the FLOPs are counted.
   GradientSource gradients;
-  CurvatureSource curvature;  ///< on the same batches; may be missing
+  CurvatureSource curvature;     ///< on the same batches; may be missing
+  std::filesystem::path runs{};  ///< where the folders of this run and of its trunk are
 };
 
 /// A part of a planned training at about one density.
@@ -89,6 +92,10 @@ class Method {
   /// counted): may change state and memory.
   virtual void update(MethodContext& /*context*/, const Phase& /*phase*/,
                       std::int64_t /*done*/) const {}
+  /// The stage of another run that this one goes on from: the trainer takes over its record, state
+  /// and memory as they were at the end of that stage's training, then calls next() instead of
+  /// begin().
+  virtual std::optional<Trunk> trunk() const { return std::nullopt; }
   /// Width of the network this method trains, for methods that choose one; 0: the network's own.
   virtual std::int64_t width(std::string_view /*network*/, const NetworkRequest& request) const {
     return request.width;

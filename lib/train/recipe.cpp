@@ -15,15 +15,33 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
                   "learning rate over the epochs, step: x0.1 at 1/2 and 3/4");
   list.add("warmup", recipe.warmup, {0, 1, false, true},
            "share of the epochs with a linear rise to the peak");
-  list.add("momentum", recipe.momentum, {0, 1, false, true}, "momentum of SGD");
+  list.add_choice("optimiser", recipe.optimiser, {"sgd", "adamw"},
+                  "update rule; adamw: under dense execution");
+  const auto sgd = [&recipe] { return recipe.optimiser == "sgd"; };
+  const auto adamw = [&recipe] { return recipe.optimiser == "adamw"; };
+  list.add("momentum", recipe.momentum, {0, 1, false, true}, "momentum of SGD")
+      .used_if(sgd, "the optimiser is adamw");
   list.add("nesterov", recipe.nesterov, "Nesterov's form of momentum")
-      .used_if([&recipe] { return recipe.momentum > 0; }, "there is no momentum");
+      .used_if([&recipe] { return recipe.optimiser == "sgd" && recipe.momentum > 0; },
+               "there is no momentum");
+  list.add("beta1", recipe.beta1, {0, 1, false, true}, "decay of AdamW's average of gradients")
+      .used_if(adamw, "the optimiser is sgd");
+  list.add("beta2", recipe.beta2, {0, 1, false, true},
+           "decay of AdamW's average of squared gradients")
+      .used_if(adamw, "the optimiser is sgd");
   list.add("weight-decay", recipe.weight_decay, kNotNegative,
-           "L2 penalty on present weights, biases and normalisation");
+           "L2 penalty on present weights, biases and normalisation; adamw: decay of present "
+           "weights alone, decoupled");
   list.add("augment", recipe.augment, "random crops and mirror images, as the data set allows");
   list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
            "stratified share of the training images kept for validation; 0: 10 %, or 20 % below "
            "10,000 images");
+  list.add("class-subset", recipe.task.classes, {0, 1e6},
+           "classes that are kept, drawn by the run's seed, at least 2; 0: all");
+  list.add("train-share", recipe.task.train_share, kFraction,
+           "share of the training split that is kept, stratified; validation and test stay");
+  list.add("label-noise", recipe.task.label_noise, {0, 1, false, true},
+           "share of the training split's labels that are wrong; validation and test stay true");
   list.add_choice("budget", recipe.budget, {"epochs", "flops", "time"},
                   "what a method has in common with dense training; flops and time stretch the "
                   "epochs by 1 / cost-ratio, at most fivefold");
@@ -48,9 +66,13 @@ Schedule recipe_schedule(const Recipe& recipe) {
           recipe.learning_rate, recipe.warmup};
 }
 
-SgdStep recipe_step(const Recipe& recipe, double learning_rate) {
-  return {learning_rate, recipe.momentum, recipe.nesterov && recipe.momentum > 0,
-          recipe.weight_decay};
+void recipe_step(const Recipe& recipe, double learning_rate, Executor& executor) {
+  if (recipe.optimiser == "adamw") {
+    executor.adamw_step({learning_rate, recipe.beta1, recipe.beta2, recipe.weight_decay});
+  } else {
+    executor.step({learning_rate, recipe.momentum, recipe.nesterov && recipe.momentum > 0,
+                   recipe.weight_decay});
+  }
 }
 
 }  // namespace gcg

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/options.h"
+#include "data/task.h"
 #include "executor/executor.h"
 #include "train/schedule.h"
 
@@ -17,11 +18,15 @@ struct Recipe {
   double learning_rate = 0.1;
   std::string schedule = "step";
   double warmup = 0;  ///< share of the epochs
-  double momentum = 0.9;
+  std::string optimiser = "sgd";
+  double momentum = 0.9;  ///< of SGD, as nesterov
   bool nesterov = true;
+  double beta1 = 0.9;  ///< of AdamW, as beta2
+  double beta2 = 0.999;
   double weight_decay = 1e-4;
   bool augment = true;             ///< the data set's own augmentation
   double validation_fraction = 0;  ///< of the training images; 0: 10 %, or 20 % below 10,000 images
+  TaskOptions task;                ///< what the data set is made harder or easier by
   std::string budget = "epochs";   ///< what is equal to dense training: epochs, flops or time
   double cost_ratio = 1;           ///< of the method at equal epochs to dense training, calibrated
   double stretch = 1;              ///< what with_budget() multiplied the epochs by; not an option
@@ -41,7 +46,7 @@ void add_recipe_options(OptionList& list, Recipe& recipe);
 /// The schedule of a whole training by the recipe.
 Schedule recipe_schedule(const Recipe& recipe);
 
-/// The update rule at a learning rate.
-SgdStep recipe_step(const Recipe& recipe, double learning_rate);
+/// One update by the recipe's optimiser at a learning rate.
+void recipe_step(const Recipe& recipe, double learning_rate, Executor& executor);
 
 }  // namespace gcg

@@ -20,6 +20,7 @@
 #include "topology/statistics.h"
 #include "train/cost.h"
 #include "train/evaluate.h"
+#include "train/trunk.h"
 
 namespace gcg {
 
@@ -107,6 +108,8 @@ class Training {
 
  private:
   void start_fresh();
+  void branch_off(const Trunk& trunk);
+  void restore(Checkpoint checkpoint);
   void resume(Checkpoint checkpoint);
   void warn_of_changes(RunRecord& old) const;
   void train_phase();
@@ -114,6 +117,7 @@ class Training {
   bool enter_next_phase();
   void write_result();
   void save();
+  void keep_stage();
   void show_progress() const;
   void fail(const std::string& failure);
   void check_loss(double loss, const std::string& what);
@@ -146,11 +150,13 @@ class Training {
 Training::Training(TrainingRun run)
     : run_(std::move(run)),
       record_(run_.record),
-      split_(stratified_split(run_.data.train.labels, run_.data.classes,
-                              run_.recipe.validation_fraction > 0
-                                  ? run_.recipe.validation_fraction
-                                  : default_validation_fraction(run_.data.train.size()),
-                              run_.seed)),
+      split_(run_.split
+                 ? std::move(*run_.split)
+                 : stratified_split(run_.data.train.labels, run_.data.classes,
+                                    run_.recipe.validation_fraction > 0
+                                        ? run_.recipe.validation_fraction
+                                        : default_validation_fraction(run_.data.train.size()),
+                                    run_.seed)),
       train_batches_(run_.data.train, normalisation(run_.data), run_.seed),
       test_samples_(run_.data.test, normalisation(run_.data), run_.seed),
       augmentation_(run_.recipe.augment ? Augmentation{run_.data.crop_padding, run_.data.flip,
@@ -233,6 +239,13 @@ void Training::resume(Checkpoint checkpoint) {
   checkpoint.record.identity.options = record_.identity.options;
   checkpoint.record.identity.command = record_.identity.command;
   record_ = std::move(checkpoint.record);
+  restore(std::move(checkpoint));
+  run_.say(fmt::format("resumed {} at stage {}, epoch {} of {}", record_.identity.name,
+                       phase_.stage, position_.epoch_in_phase, phase_.epochs));
+}
+
+/// All of a checkpoint but its record.
+void Training::restore(Checkpoint checkpoint) {
   state_ = std::move(checkpoint.state);
   position_ = checkpoint.position;
   memory_ = std::move(checkpoint.memory);
@@ -240,11 +253,21 @@ void Training::resume(Checkpoint checkpoint) {
   phase_ = read_phase(json);
   counted_ = json.value("counted", counted_);
   run_.executor.write(state_);
-  run_.say(fmt::format("resumed {} at stage {}, epoch {} of {}", record_.identity.name,
-                       phase_.stage, position_.epoch_in_phase, phase_.epochs));
+}
+
+/// Stands where the trunk stood at the end of the stage's training: its decision is this run's own.
+void Training::branch_off(const Trunk& trunk) {
+  Checkpoint checkpoint = read_trunk(run_.folder.parent_path(), trunk, record_);
+  take_over(std::move(checkpoint.record), trunk, record_);
+  restore(std::move(checkpoint));
+  run_.say(fmt::format("branched off from stage {} of {}", trunk.stage, trunk.name));
 }
 
 void Training::start_fresh() {
+  if (const std::optional<Trunk> trunk = run_.method.trunk()) {
+    branch_off(*trunk);
+    return;
+  }
   state_ = initial_state(run_.network, Mask(run_.network, true), run_.seed);
   MethodContext lent = context();
   Phase phase;
@@ -277,8 +300,8 @@ MethodContext Training::context() {
     curvature_source = [this](const TrainingState& state, const ConnectionValues& direction,
                               std::uint64_t number) { return curvature(state, direction, number); };
   }
-  return {run_.network, run_.recipe, run_.seed,       epoch_batches_,  record_,
-          state_,       memory_,     gradient_source, curvature_source};
+  return {run_.network, run_.recipe, run_.seed,       epoch_batches_,   record_,
+          state_,       memory_,     gradient_source, curvature_source, run_.folder.parent_path()};
 }
 
 /// One of the batches that scores look at.
@@ -422,7 +445,7 @@ void Training::train_epoch() {
       const double rate =
           learning_rate(phase_.schedule,
                         position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
-      run_.executor.step(recipe_step(run_.recipe, rate));
+      recipe_step(run_.recipe, rate, run_.executor);
       position_.loss_sum += sums.loss;
       position_.correct += sums.correct;
       position_.samples += sums.samples;
@@ -483,7 +506,17 @@ void Training::train_phase() {
   }
 }
 
+void Training::keep_stage() {
+  if (!run_.keep_stages) {
+    return;
+  }
+  const Stopwatch watch(record_.cost.record_seconds);
+  write_stage(run_.folder, phase_.stage,
+              {record_, state_, position_, phase_text(phase_, counted_), memory_});
+}
+
 bool Training::enter_next_phase() {
+  keep_stage();
   const TrajectoryRow& last = record_.trajectory.back();
   StageMask mask;
   mask.stage = phase_.stage;

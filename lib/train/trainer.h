@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "data/dataset.h"
+#include "data/split.h"
 #include "executor/executor.h"
 #include "record/run_record.h"
 #include "train/method.h"
@@ -32,8 +34,11 @@ struct TrainingRun {
   const Method& method;
   Executor& executor;
   std::uint64_t seed = 1;
+  /// Of data.train, which make_task makes of the recipe; without it the stratified split.
+  std::optional<Split> split{};
   std::filesystem::path folder{};   ///< exists, belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
+  bool keep_stages = true;  ///< the state at the end of every stage, for branches and export
   /// A Hessian-vector product on a batch, for the scores that need one; the executors have none.
   std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
       curvature{};
@@ -44,15 +49,14 @@ struct TrainingRun {
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< one line that stays
 };
 
-/// Name of the run file within a run's folder.
-inline constexpr const char* kRunFileName = "run.h5";
-
 /// Trains from the last checkpoint in the folder, or from the start, to the end; writes a
-/// checkpoint and the run file after every epoch. A finished run is returned as it is. Interrupted
+/// checkpoint and the run file after every epoch, and keeps the state of every stage's end
+/// (write_stage). A finished run is returned as it is. Interrupted
 /// anywhere and called again it ends with the same bits (columns of time and memory excepted).
 ///
 /// Errors: a loss that is not finite (the record with status "failed" is kept and says where); a
-/// checkpoint of another identity, seed or data digest; whatever data and files throw.
+/// checkpoint of another identity, seed or data digest; a trunk that read_trunk refuses, or whose
+/// stage is no stage of growth; whatever data and files throw.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

@@ -13,7 +13,7 @@ import bench  # noqa: E402
 import demo  # noqa: E402
 import execution_agreement  # noqa: E402
 import growth_rules  # noqa: E402
-from intervals import logistic, logistic_band, mean_interval, t95  # noqa: E402
+from intervals import holm, holm_differences, logistic, logistic_band, mean_interval, paired, student_tail, t95  # noqa: E402
 
 
 class Intervals(unittest.TestCase):
@@ -28,6 +28,34 @@ class Intervals(unittest.TestCase):
     def test_between_tabulated_degrees_the_wider_interval_is_taken(self):
         self.assertEqual(t95(11), t95(10))
         self.assertTrue(math.isnan(t95(0)))
+
+    def test_tail_of_student_agrees_with_its_table(self):
+        for degrees, quantile in ((1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (10, 2.228), (15, 2.131), (30, 2.042)):
+            self.assertAlmostEqual(student_tail(quantile, degrees), 0.05, delta=1e-4, msg=f"{degrees} degrees")
+        self.assertAlmostEqual(student_tail(9.925, 2), 0.01, delta=1e-5)
+        self.assertEqual(student_tail(0, 7), 1)
+
+    def test_pairs_are_formed_by_seed(self):
+        difference = paired({1: 0.5, 2: 0.6, 4: 0.9}, {1: 0.4, 2: 0.3, 3: 0.0})
+        self.assertAlmostEqual(difference["mean"], 0.2)
+        self.assertAlmostEqual(difference["half_interval"], 12.706 * 0.1, places=6)
+        self.assertEqual(difference["seeds"], 2)
+        self.assertAlmostEqual(difference["p"], student_tail(2, 1))
+        self.assertIsNone(paired({1: 0.5}, {2: 0.5}))
+        self.assertIsNone(paired({1: 0.5}, {1: 0.4})["p"])
+
+    def test_equal_differences_have_no_spread(self):
+        self.assertEqual(paired({1: 1.0, 2: 1.0}, {1: 0.5, 2: 0.5})["p"], 0)
+        self.assertEqual(paired({1: 1.0, 2: 1.0}, {1: 1.0, 2: 1.0})["p"], 1)
+
+    def test_holm_multiplies_by_what_is_left_and_never_decreases(self):
+        adjusted = holm([0.01, None, 0.04, 0.03, 0.005])
+        for found, expected in zip(adjusted, [0.03, None, 0.06, 0.06, 0.02]):
+            self.assertEqual(found, expected) if expected is None else self.assertAlmostEqual(found, expected)
+        self.assertEqual(holm([0.9, 0.8]), [1.0, 1.0])
+        differences = [{"p": 0.02}, {"p": None}]
+        self.assertEqual(holm_differences(differences), 1)
+        self.assertEqual([d["p_holm"] for d in differences], [0.02, None])
 
     def test_logistic_passes_halfway_at_dh_and_starts_at_chance(self):
         self.assertAlmostEqual(float(logistic(np.array([0.1]), (0.9, 3.0, 0.1), 0.1)[0]), 0.5)
@@ -143,6 +171,33 @@ class Reader(unittest.TestCase):
         self.assertEqual(reader["by_mean"], 0.4)
         self.assertEqual(reader["clearly_worse_up_to"], 0.1)
         self.assertEqual(reader["clearly_within_from"], 0.4)
+
+    def test_path_is_compared_with_every_rule_and_with_the_control_of_its_density(self):
+        by_rule = lambda *stages: {"density": [0.1, 0.2, 0.4], "seeds": [1, 2, 3], "by_seed": [[0.3, *row] for row in stages]}  # noqa: E731
+        curves = {
+            "path, sampled": by_rule([0.50, 0.60], [0.51, 0.61], [0.52, 0.62]),
+            "random": by_rule([0.40, 0.60], [0.412, 0.60], [0.42, 0.63]),
+            "control: density 0.2": self.curve(0.2, [0.55, 0.56, 0.581]),
+            "control: density 1.0": self.curve(1.0, [0.6, 0.6, 0.6]),
+        }
+        found = growth_rules.differences(curves)
+        first, second = found["rules"]["random"]  # the seed mask is the same and not compared
+        self.assertEqual((first["density"], second["density"]), (0.2, 0.4))
+        self.assertAlmostEqual(first["mean"], 0.2986 / 3, places=3)
+        self.assertEqual(found["comparisons"], 2)
+        self.assertLess(first["p_holm"], 0.05)
+        self.assertAlmostEqual(second["mean"], 0)
+        self.assertEqual([row["density"] for row in found["controls"]], [0.2])
+        self.assertAlmostEqual(found["controls"][0]["mean"], -0.161 / 3)
+        summary = {"data": "images", "curves": {}, "differences": found, "reader_of_the_control": []}
+        self.assertEqual(growth_rules.findings(summary), [
+            "Path growth (sampled) minus random: above at 1, below at 0, not told apart at 1 of 2 stage densities (+0.0 to +9.9 points; n = 3; "
+            "1 survive Holm's correction).",
+            "Path growth when it passes a density, minus a network that has this density throughout and all the cycles: above at 0, below at 1, "
+            "not told apart at 0 of 1 densities (-5.4 to -5.4 points; n = 3; 1 survive Holm's correction)."])
+        table = growth_rules.difference_table(summary)
+        self.assertEqual(table.header, ["minus", "seeds", "0.200", "0.400"])
+        self.assertEqual(table.rows[0][2], "+9.9 ± 0.3*")
 
     def test_d_star_over_seeds_counts_outcomes_and_averages_logarithms(self):
         fits = [{"outcome": "found", "d_star": 0.2}, {"outcome": "found", "d_star": 0.8},

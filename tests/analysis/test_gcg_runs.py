@@ -230,6 +230,38 @@ class Files(unittest.TestCase):
         self.assertIn("result\n  none yet\n", inspect(path).stdout)
 
 
+class TableOfRuns(unittest.TestCase):
+    """A few facts of many runs, without reading the rest."""
+
+    def test_rows_are_runs_and_columns_what_was_asked_for(self):
+        columns = ["status", "identity/seed", "build/dirty", "options/growth-ratio", "options/no-such-option", "cost/steps", "final/test_accuracy",
+                   "stages/density", "stages/decision[-1]", "stages/present[0]", "stages/present[3]", "stages/present[-4]", "stages/fit/d_star[1]"]
+        found = gcg_runs.table([SAMPLE, str(SAMPLE)], columns)
+        self.assertEqual(list(found), ["path", *columns])
+        self.assertEqual(found["path"], [str(SAMPLE)] * 2)
+        run = gcg_runs.load(SAMPLE)
+        for density in found.pop("stages/density"):
+            np.testing.assert_array_equal(density, run.stages["density"])
+        self.assertEqual({column: values[1] for column, values in found.items() if column != "path"}, {
+            "status": "finished", "identity/seed": 2**64 - 1, "build/dirty": True, "options/growth-ratio": "0.4", "options/no-such-option": None,
+            "cost/steps": run.cost["steps"], "final/test_accuracy": 0.625, "stages/decision[-1]": "stop: reached d*", "stages/present[0]": 40,
+            "stages/present[3]": None, "stages/present[-4]": None, "stages/fit/d_star[1]": 0.625})
+
+    def test_a_run_that_is_not_finished_has_no_end(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = shutil.copy(SAMPLE, Path(folder) / "run.h5")
+            with h5py.File(path, "r+") as file:
+                del file["final"]
+            self.assertEqual(gcg_runs.table([path], ["final/test_accuracy"])["final/test_accuracy"], [None])
+
+    def test_what_no_run_file_has_is_an_error(self):
+        for column, message in (("cost/nonsense", "there is no nonsense in /cost"), ("nonsense/steps", "there is no /nonsense"),
+                                ("cost/", "not of the form"), ("stages/density[x]", "a whole number"), ("options/epochs[0]", "not of the form")):
+            with self.assertRaisesRegex(gcg_runs.RunFileError, message):
+                gcg_runs.table([SAMPLE], [column])
+        self.assertEqual(gcg_runs.table([], ["status"]), {"path": [], "status": []})
+
+
 def inspect(*arguments):
     command = [sys.executable, str(ROOT / "analysis" / "inspect_run.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"})

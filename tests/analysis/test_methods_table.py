@@ -27,8 +27,9 @@ class Cell(unittest.TestCase):
         self.assertEqual(cell["seeds"], [1, 2, 3])
         self.assertAlmostEqual(cell["test_accuracy"], 0.81)
         # Differences -0.10, -0.09, -0.11: deviation 0.01, t of 2 degrees 4.303.
-        self.assertAlmostEqual(cell["gap"], -0.10)
-        self.assertAlmostEqual(cell["gap_half_interval"], 4.303 * 0.01 / math.sqrt(3))
+        self.assertAlmostEqual(cell["gap"]["mean"], -0.10)
+        self.assertAlmostEqual(cell["gap"]["half_interval"], 4.303 * 0.01 / math.sqrt(3))
+        self.assertEqual(list(cell["gap"]["by_seed"]), ["1", "2", "3"])
 
     def test_every_kind_of_flops_and_the_mask_changes_are_paid(self):
         cell = methods_table.cell({1: run(0.8, 0.25, 20, 3, 7, 4, 1)}, self.dense)
@@ -40,8 +41,8 @@ class Cell(unittest.TestCase):
     def test_seeds_without_a_dense_run_count_for_the_accuracy_alone(self):
         cell = methods_table.cell({3: run(0.81), 4: run(0.71)}, self.dense)
         self.assertAlmostEqual(cell["test_accuracy"], 0.76)
-        self.assertAlmostEqual(cell["gap"], -0.10)
-        self.assertIsNone(cell["gap_half_interval"])  # of one pair
+        self.assertAlmostEqual(cell["gap"]["mean"], -0.10)
+        self.assertIsNone(cell["gap"]["half_interval"])  # of one pair
 
     def test_without_dense_runs_there_is_no_relative_cost(self):
         cell = methods_table.cell({1: run(0.8)}, {})
@@ -54,29 +55,44 @@ class Cell(unittest.TestCase):
         self.assertEqual(cell["warnings"], 2)
 
 
-class Table(unittest.TestCase):
-    def summary(self):
-        dense = {1: run(0.90), 2: run(0.92)}
-        cells = {"dense": methods_table.cell(dense, dense)}
-        cells["SET: density 0.20"] = methods_table.cell({1: run(0.80, 0.2, 20), 2: run(0.82, 0.2, 20)}, dense)
-        cells["RigL: density 0.20"] = methods_table.cell({1: run(0.85, 0.2, 20)}, dense)
-        cells["RigL: density 0.05"] = methods_table.cell({9: run(0.70, 0.05, 5)}, dense)
-        return {"cells": cells, "data": "images", "network": "resnet8", "densities": ["0.20", "0.05"],
-                "methods": ["SET", "RigL"]}
+class Tables(unittest.TestCase):
+    def summary(self, dense=None):
+        dense = {1: run(0.90), 2: run(0.92)} if dense is None else dense
+        curves = {"dense": dense, "SET: density 0.20": {1: run(0.80, 0.2, 20), 2: run(0.85, 0.2, 20)},
+                  "RigL: density 0.20": {1: run(0.85, 0.2, 20)}, "RigL: density 0.05": {9: run(0.70, 0.05, 5)},
+                  "growth, path: density 0.20": {1: run(0.7, 0.2), 2: run(0.7201, 0.2)}}
+        return {"data": "images"} | methods_table.summarise(SimpleNamespace(curves={n: c for n, c in curves.items() if c}))
 
     def test_a_row_per_method_and_a_dash_for_what_is_missing(self):
-        text = methods_table.markdown(self.summary())
-        rows = [line for line in text.splitlines() if line.startswith("| SET") or line.startswith("| RigL")]
-        self.assertEqual(rows[0], "| SET | 81.0 ± 12.7 | - |")
-        self.assertEqual(rows[1], "| RigL | 85.0 | 70.0 |")
-        self.assertEqual(rows[2], "| SET | 0.200 / 1.00 / 0.200 / 0.20; 20 | - |")
-        self.assertEqual(rows[3], "| RigL | 0.200 / 1.00 / 0.200 / 0.20; 20 | - |")  # seed 9 has no dense run
-        self.assertIn("Dense: 91.0 ± 12.7 (2 seeds, 20 epochs).", text)
+        accuracy, differences, cost = methods_table.tables(self.summary())
+        self.assertEqual(accuracy.header, ["method", "0.20", "0.05"])
+        self.assertEqual(accuracy.rows[:2], [["SET", "82.5 ± 31.8", "-"], ["RigL", "85.0", "70.0"]])
+        self.assertEqual(accuracy.notes[0], "Dense: 91.0 ± 12.7 (n = 2, 20 epochs).")
+        # Seed 9 of RigL has no dense run; one pair has no interval.
+        self.assertEqual(differences.rows[:2], [["SET", "-8.5 ± 19.1", "-"], ["RigL", "-5.0", "-"]])
+        self.assertEqual(cost.rows[:2], [["SET", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"], ["RigL", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"]])
+
+    def test_differences_are_corrected_for_their_number_and_marked(self):
+        summary = self.summary()
+        self.assertEqual(summary["comparisons"], 2)  # SET and growth; RigL has one pair
+        gap = summary["cells"]["growth, path: density 0.20"]["gap"]
+        self.assertLess(gap["p"], 0.001)
+        self.assertEqual(gap["p_holm"], 2 * gap["p"])
+        table = methods_table.tables(summary)[1]
+        self.assertEqual(table.rows[2][:2], ["growth, path", "-20.0 ± 0.1*"])
+        self.assertEqual(table.notes, ["*: differs from 0 at 5 % after Holm's correction for the 2 comparisons of this table."])
+
+    def test_findings_rank_without_presuming(self):
+        said = methods_table.findings(self.summary())
+        self.assertEqual(said[0], "At density 0.20 the highest mean test accuracy of 3 methods is that of RigL (85.0 %; n = 1; a maximum over methods "
+                                  "is biased upwards); path growth has rank 3 with 71.0 ± 12.8 %.")
+        self.assertEqual(said[1], "At density 0.20: path growth is below dense training: -20.0 ± 0.1 points (n = 2), also after Holm's correction.")
+        self.assertEqual(said[-1], "Of 2 comparisons with dense, after Holm's correction 1 are below it and 0 above it; the rest is not told apart.")
 
     def test_without_dense_runs_the_table_still_stands(self):
-        summary = self.summary()
-        del summary["cells"]["dense"]
-        self.assertNotIn("Dense:", methods_table.markdown(summary))
+        accuracy, differences, _ = methods_table.tables(self.summary(dense={}))
+        self.assertEqual(accuracy.notes, ["Seeds per cell: 1 or 2."])
+        self.assertEqual(differences.rows[0], ["SET", "-", "-"])
 
 
 if __name__ == "__main__":

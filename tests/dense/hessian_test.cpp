@@ -34,7 +34,7 @@ Values gradients(const Network& network, const TrainingState& state, const Batch
 }
 
 TEST(HessianProduct, InSinglePrecisionAgreesWithDoubleOnEveryKindOfNetwork) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     if (!has_variance(network, 8)) {
       continue;
     }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -55,6 +56,54 @@ TEST(MaskedSgd, KeepsZeroBitsWhateverTheStep) {
               << rate << ' ' << keep << ' ' << decay;
         }
       }
+    }
+  }
+}
+
+// beta 1/2, epsilon 1/4: first update m = g / 2, v = g^2 / 2, corrected g and |g|.
+TEST(AdamWUpdate, IsTheTextbooksForNumbersWithoutRounding) {
+  std::vector<float> values{2.0F, 1.0F};
+  std::vector<float> momentum{0.0F, 0.0F};
+  std::vector<float> squares{0.0F, 0.0F};
+  const AdamWStep step{0.5, 0.5, 0.5, 0.25, 0.25};
+  adamw_update(values, momentum, squares, std::vector<float>{0.75F, -0.75F}, step, 1);
+  EXPECT_EQ(momentum, (std::vector<float>{0.375F, -0.375F}));
+  EXPECT_EQ(squares, (std::vector<float>{0.28125F, 0.28125F}));
+  // 2 - 0.5 (0.75 / (0.75 + 0.25) + 0.25 * 2) and 1 - 0.5 (-0.75 + 0.25).
+  EXPECT_NEAR(values[0], 1.375, 1e-6);
+  EXPECT_NEAR(values[1], 1.25, 1e-6);
+}
+
+TEST(AdamWUpdate, FollowsTheFormulaOverManyUpdates) {
+  const AdamWStep step{0.01, 0.9, 0.999, 0.05};
+  std::vector<float> value{0.5F};
+  std::vector<float> momentum{0.0F};
+  std::vector<float> squares{0.0F};
+  double w = 0.5;
+  double m = 0;
+  double v = 0;
+  for (int t = 1; t <= 200; ++t) {
+    const float gradient = static_cast<float>(std::sin(t));
+    adamw_update(value, momentum, squares, std::span(&gradient, 1), step, t);
+    const double g = static_cast<double>(gradient);
+    m = step.beta1 * m + (1 - step.beta1) * g;
+    v = step.beta2 * v + (1 - step.beta2) * g * g;
+    w -= step.learning_rate * (m / (1 - std::pow(step.beta1, t)) /
+                                   (std::sqrt(v / (1 - std::pow(step.beta2, t))) + step.epsilon) +
+                               step.weight_decay * w);
+    ASSERT_NEAR(value[0], w, 1e-5) << t;
+  }
+}
+
+TEST(AdamWUpdate, LeavesPositiveZerosAlone) {
+  for (const std::int64_t update : {1, 1000000}) {
+    std::vector<float> value{0.0F};
+    std::vector<float> momentum{0.0F};
+    std::vector<float> squares{0.0F};
+    adamw_update(value, momentum, squares, std::vector<float>{0.0F}, {0.1, 0.9, 0.999, 0.5},
+                 update);
+    for (const float number : {value[0], momentum[0], squares[0]}) {
+      EXPECT_EQ(std::bit_cast<std::uint32_t>(number), 0U);
     }
   }
 }

@@ -28,7 +28,7 @@ TEST(Plan, NothingIsFusedOrOverwrittenThatSomeoneElseReads) {
 }
 
 TEST(Plan, ReadsOnlyWhatIsThereAndDropsEveryValueOnce) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     std::vector<bool> there(network.nodes.size(), false);
     there[0] = true;

@@ -56,6 +56,7 @@ struct Miniature {
     result.folder = folder;
     result.record.identity.name = "miniature";
     result.record.identity.hash = "hash";
+    result.record.identity.seed = seed;
     return result;
   }
 };
@@ -75,6 +76,11 @@ class CheckedExecutor : public Executor {
   }
   void step(const SgdStep& step) override {
     inner_.step(step);
+    check_mask_invariant(network(), inner_.read());
+    ++steps;
+  }
+  void adamw_step(const AdamWStep& step) override {
+    inner_.adamw_step(step);
     check_mask_invariant(network(), inner_.read());
     ++steps;
   }

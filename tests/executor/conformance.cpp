@@ -15,12 +15,14 @@
 #include "base/throws.h"
 #include "executor/random_cases.h"
 #include "executor/reference_executor.h"
+#include "graph/networks.h"
 
 namespace gcg {
 
 namespace {
 
 using ::testing::HasSubstr;
+using Networks = std::vector<Network>;
 
 /// Tolerances relative to the largest value of an array. Gradients through a normalisation of a
 /// nearly constant channel lose digits in single precision, one update or a mean does not.
@@ -55,6 +57,8 @@ void expect_near(const Network& network, const Parameters& found, const Paramete
     expect_near(found.norms[k].mean, expected.norms[k].mean, tolerance, name + "mean");
     expect_near(found.norms[k].variance, expected.norms[k].variance, tolerance, name + "variance");
   }
+  expect_near(found.tokens.class_token, expected.tokens.class_token, tolerance, "class token");
+  expect_near(found.tokens.positions, expected.tokens.positions, tolerance, "position table");
 }
 
 void expect_near(const BatchSums& found, const BatchSums& expected) {
@@ -80,15 +84,22 @@ bool same_bits(const std::vector<std::vector<float>>& a, const std::vector<std::
 
 bool same_bits(const Parameters& a, const Parameters& b) {
   return same_bits(a.weights, b.weights) && same_bits(a.biases, b.biases) &&
-         std::ranges::equal(
-             a.norms, b.norms, [](const NormParameters& left, const NormParameters& right) {
-               return same_bits(left.scale, right.scale) && same_bits(left.shift, right.shift) &&
-                      same_bits(left.mean, right.mean) && same_bits(left.variance, right.variance);
-             });
+         std::ranges::equal(a.norms, b.norms,
+                            [](const NormParameters& left, const NormParameters& right) {
+                              return same_bits(left.scale, right.scale) &&
+                                     same_bits(left.shift, right.shift) &&
+                                     same_bits(left.mean, right.mean) &&
+                                     same_bits(left.variance, right.variance);
+                            }) &&
+         same_bits(a.tokens.class_token, b.tokens.class_token) &&
+         same_bits(a.tokens.positions, b.tokens.positions);
 }
 
 bool same_bits(const TrainingState& a, const TrainingState& b) {
-  return same_bits(a.values, b.values) && same_bits(a.momentum, b.momentum) && a.mask == b.mask;
+  return same_bits(a.values, b.values) && same_bits(a.momentum, b.momentum) && a.mask == b.mask &&
+         a.second.has_value() == b.second.has_value() &&
+         (!a.second || (a.second->updates == b.second->updates &&
+                        same_bits(a.second->squares, b.second->squares)));
 }
 
 /// Absent weights, momentum and gradients are +0.
@@ -102,8 +113,8 @@ void expect_mask_invariant(const Executor& executor) {
 /// Runs f(network, density, batch size) for the small networks, dense, sparse and nearly empty, and
 /// for batches of one, several and many samples (never one value per normalised channel).
 template <typename F>
-void for_each_case(F f) {
-  for (const Network& network : small_networks()) {
+void for_each_case(const Networks& networks, F f) {
+  for (const Network& network : networks) {
     for (const double density : {1.0, 0.5, 0.2}) {
       for (const std::int64_t samples : {1, 2, 7, 19}) {
         if (has_variance(network, samples)) {
@@ -115,8 +126,8 @@ void for_each_case(F f) {
   }
 }
 
-void reads_what_was_written(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void reads_what_was_written(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
     const auto executor = make(network);
     EXPECT_EQ(executor->network().name, network.name);
@@ -128,8 +139,8 @@ void reads_what_was_written(const ExecutorFactory& make) {
   }
 }
 
-void differentiates_the_mean_loss(const ExecutorFactory& make) {
-  for_each_case([&](const Network& network, double density, std::int64_t samples) {
+void differentiates_the_mean_loss(const ExecutorFactory& make, const Networks& networks) {
+  for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
     const TrainingState state = random_state(network, density, 3);
     const OwnedBatch batch = random_batch(network, samples, 4);
     const auto executor = make(network);
@@ -144,8 +155,8 @@ void differentiates_the_mean_loss(const ExecutorFactory& make) {
   });
 }
 
-void evaluates_with_running_statistics(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void evaluates_with_running_statistics(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     for (const std::int64_t samples : {1, 7, 19}) {
       SCOPED_TRACE(fmt::format("{}, {} samples", network.name, samples));
       const TrainingState state = random_state(network, 0.5, 5);
@@ -165,8 +176,8 @@ void evaluates_with_running_statistics(const ExecutorFactory& make) {
   }
 }
 
-void sums_add_up_over_batches(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void sums_add_up_over_batches(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
     const auto executor = make(network);
     executor->write(random_state(network, 0.5, 7));
@@ -184,8 +195,8 @@ void sums_add_up_over_batches(const ExecutorFactory& make) {
   }
 }
 
-void gives_dense_gradients_purely(const ExecutorFactory& make) {
-  for_each_case([&](const Network& network, double density, std::int64_t samples) {
+void gives_dense_gradients_purely(const ExecutorFactory& make, const Networks& networks) {
+  for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
     const TrainingState state = random_state(network, density, 9);
     const OwnedBatch batch = random_batch(network, samples, 10);
     const OwnedBatch other = random_batch(network, samples, 11);
@@ -207,9 +218,9 @@ void gives_dense_gradients_purely(const ExecutorFactory& make) {
   });
 }
 
-void steps_as_documented(const ExecutorFactory& make) {
+void steps_as_documented(const ExecutorFactory& make, const Networks& networks) {
   for (const bool nesterov : {false, true}) {
-    for_each_case([&](const Network& network, double density, std::int64_t samples) {
+    for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
       const OwnedBatch batch = random_batch(network, samples, 13);
       const auto executor = make(network);
       executor->write(random_state(network, density, 12));
@@ -238,6 +249,8 @@ void steps_as_documented(const ExecutorFactory& make) {
         update(gradient.norms[k].scale, momentum.norms[k].scale, values.norms[k].scale);
         update(gradient.norms[k].shift, momentum.norms[k].shift, values.norms[k].shift);
       }
+      update(gradient.tokens.class_token, momentum.tokens.class_token, values.tokens.class_token);
+      update(gradient.tokens.positions, momentum.tokens.positions, values.tokens.positions);
       expect_near(network, executor->read().values, values, kUpdateTolerance);
       expect_near(network, executor->read().momentum, momentum, kUpdateTolerance);
       expect_mask_invariant(*executor);
@@ -245,8 +258,8 @@ void steps_as_documented(const ExecutorFactory& make) {
   }
 }
 
-void follows_the_reference_over_steps(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void follows_the_reference_over_steps(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
     const auto executor = make(network);
     const auto reference = make_reference_executor(network);
@@ -264,8 +277,8 @@ void follows_the_reference_over_steps(const ExecutorFactory& make) {
   }
 }
 
-void absent_connections_stay_zero_bits(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void absent_connections_stay_zero_bits(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     const auto executor = make(network);
     for (const double density : {0.5, 0.1, 0.0}) {
       SCOPED_TRACE(fmt::format("{}, density {}", network.name, density));
@@ -279,8 +292,9 @@ void absent_connections_stay_zero_bits(const ExecutorFactory& make) {
   }
 }
 
-void not_a_number_stays_out_of_absent_connections(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void not_a_number_stays_out_of_absent_connections(const ExecutorFactory& make,
+                                                  const Networks& networks) {
+  for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
     TrainingState state = random_state(network, 0.5, 18);
     state.values.weights.back()[0] = std::numeric_limits<float>::quiet_NaN();
@@ -294,8 +308,8 @@ void not_a_number_stays_out_of_absent_connections(const ExecutorFactory& make) {
   }
 }
 
-void repeats_bit_for_bit(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void repeats_bit_for_bit(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
     const auto first = make(network);
     const auto second = make(network);
@@ -311,8 +325,8 @@ void repeats_bit_for_bit(const ExecutorFactory& make) {
   }
 }
 
-void resumes_bit_for_bit(const ExecutorFactory& make) {
-  for (const Network& network : small_networks()) {
+void resumes_bit_for_bit(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
     const auto train = [&](Executor& executor, std::uint64_t from, std::uint64_t to) {
       for (std::uint64_t i = from; i < to; ++i) {
@@ -334,8 +348,8 @@ void resumes_bit_for_bit(const ExecutorFactory& make) {
   }
 }
 
-void takes_batches_of_changing_size(const ExecutorFactory& make) {
-  const Network network = small_networks().back();
+void takes_batches_of_changing_size(const ExecutorFactory& make, const Networks& networks) {
+  const Network network = networks.back();
   const auto used = make(network);
   for (const std::int64_t samples : {4, 31, 3, 16}) {
     SCOPED_TRACE(samples);
@@ -349,8 +363,8 @@ void takes_batches_of_changing_size(const ExecutorFactory& make) {
   }
 }
 
-void refuses_bad_states(const ExecutorFactory& make) {
-  const Network network = small_networks().back();
+void refuses_bad_states(const ExecutorFactory& make, const Networks& /*networks*/) {
+  const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
   const auto executor = make(network);
   const OwnedBatch batch = random_batch(network, 4, 60);
   GCG_EXPECT_ERROR(executor->read(), HasSubstr("no state yet"));
@@ -383,8 +397,8 @@ void refuses_bad_states(const ExecutorFactory& make) {
   GCG_EXPECT_ERROR(executor->step({}), HasSubstr("no gradients"));
 }
 
-void refuses_bad_batches(const ExecutorFactory& make) {
-  const Network network = small_networks().back();
+void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) {
+  const Network network = networks.back();
   const auto executor = make(network);
   executor->write(random_state(network, 0.5, 62));
   const auto refuse = [&](const Batch& batch, const std::string& text) {
@@ -403,7 +417,7 @@ void refuses_bad_batches(const ExecutorFactory& make) {
   std::vector<std::int32_t> predictions(3);
   GCG_EXPECT_ERROR(executor->evaluate(batch, predictions), HasSubstr("prediction"));
   // One value per channel has no variance.
-  for (const Network& vectors : small_networks()) {
+  for (const Network& vectors : networks) {
     if (vectors.name == "normalised_vectors") {
       const auto other = make(vectors);
       other->write(random_state(vectors, 1, 64));

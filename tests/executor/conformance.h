@@ -5,6 +5,7 @@
 #include <ostream>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "executor/executor.h"
 #include "graph/network.h"
@@ -14,11 +15,11 @@ namespace gcg {
 /// Makes the executor under test.
 using ExecutorFactory = std::function<std::unique_ptr<Executor>(const Network&)>;
 
-/// One thing every executor must do, checked on all small networks against the reference executor
-/// or against itself. Failures are those of GoogleTest.
+/// One thing every executor must do, checked on networks (small_networks() and more) against the
+/// reference executor or against itself. Failures are those of GoogleTest.
 struct ConformanceCase {
   std::string_view name;
-  void (*check)(const ExecutorFactory& make);
+  void (*check)(const ExecutorFactory& make, const std::vector<Network>& networks);
 };
 inline void PrintTo(const ConformanceCase& conformance, std::ostream* output) {
   *output << conformance.name;

@@ -1,6 +1,7 @@
 #include "executor/random_cases.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/random.h"
 #include "graph/networks.h"
@@ -109,6 +110,37 @@ std::vector<Network> small_networks() {
   return networks;
 }
 
+std::vector<Network> small_transformers() {
+  std::vector<Network> networks;
+  // Patches that are not square, heads of several channels, tensors with several readers, one that
+  // is query, key and value at once.
+  NetworkBuilder net("mixed_tokens", {2, 4, 6});
+  std::int32_t x = net.batch_norm("norm0", net.convolution("patches", 0, 6, {2, 3, 2, 0}, true));
+  x = net.tokens("tokens", x);
+  std::int32_t y = net.layer_norm("norm1", x);
+  const std::int32_t query = net.token_linear("query", y, 6);
+  const std::int32_t value = net.token_linear("value", y, 6, false);
+  y = net.attention("attention1", query, y, value, 3);
+  x = net.add("add1", net.token_linear("projection", y, 6), x);
+  y = net.gelu("gelu1", net.token_linear("mlp1", net.layer_norm("norm2", x), 5));
+  x = net.add("add2", x, net.token_linear("mlp2", y, 6));
+  y = net.attention("attention2", x, x, x, 1);
+  x = net.layer_norm("norm3",
+                     net.first_token("class_token", net.add("add3", net.relu("relu", y), x)));
+  net.linear("classifier", net.gelu("gelu2", x), 4);
+  networks.push_back(net.finish());
+  networks.push_back(build_network("vit6_small", {{3, 8, 8}, 10, 6}));
+  return networks;
+}
+
+std::vector<Network> all_small_networks() {
+  std::vector<Network> networks = small_transformers();
+  for (Network& network : small_networks()) {
+    networks.push_back(std::move(network));
+  }
+  return networks;
+}
+
 TrainingState random_state(const Network& network, double density, std::uint64_t seed) {
   Mask mask(network, true);
   RandomStream stream(seed, "random-state");
@@ -134,11 +166,15 @@ TrainingState random_state(const Network& network, double density, std::uint64_t
     NormParameters& norm = state.values.norms[k];
     fill(norm.scale, 1, 0.2);
     fill(norm.shift, 0, 0.3);
-    fill(norm.mean, 0, 0.5);
+    fill(norm.mean, 0, 0.5);  // empty of a layer normalisation, as the variance
     std::ranges::generate(norm.variance,
                           [&]() { return static_cast<float>(0.5 + stream.uniform()); });
     fill(state.momentum.norms[k].scale, 0, 0.1);
     fill(state.momentum.norms[k].shift, 0, 0.1);
+  }
+  for (auto* tokens : {&state.values.tokens, &state.momentum.tokens}) {
+    fill(tokens->class_token, 0, 0.3);
+    fill(tokens->positions, 0, 0.3);
   }
   clear_absent(state);
   return state;

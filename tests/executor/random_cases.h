@@ -14,6 +14,12 @@ namespace gcg {
 /// real networks.
 std::vector<Network> small_networks();
 
+/// The same with the operations of transformers.
+std::vector<Network> small_transformers();
+
+/// All of them.
+std::vector<Network> all_small_networks();
+
 /// A state with nothing at its default: about `density` of the connections present, scales around
 /// 1, random shifts, biases, running statistics and momentum.
 TrainingState random_state(const Network& network, double density, std::uint64_t seed);

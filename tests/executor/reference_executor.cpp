@@ -30,6 +30,8 @@ struct Gradients {
   std::vector<std::vector<double>> biases;
   std::vector<std::vector<double>> scales;
   std::vector<std::vector<double>> shifts;
+  std::vector<double> class_token;
+  std::vector<double> positions;
 };
 
 std::vector<float> rounded(const std::vector<double>& values) {
@@ -52,8 +54,13 @@ class ReferenceExecutor final : public Executor {
     check_sizes(network_, state.momentum);
     check_mask_invariant(network_, state);
     for (std::size_t k = 0; k < state.values.norms.size(); ++k) {
-      require(!state.values.norms[k].mean.empty() && state.momentum.norms[k].mean.empty(), "write",
+      require(state.momentum.norms[k].mean.empty(), "write",
               "running statistics belong to the values, not to the momentum");
+    }
+    for (const Node& node : network_.nodes) {
+      require(node.operation != Operation::batch_norm ||
+                  !state.values.norms[static_cast<std::size_t>(node.norm)].mean.empty(),
+              "write", "running statistics belong to the values, not to the momentum");
     }
     state_ = state;
     written_ = true;
@@ -84,6 +91,7 @@ class ReferenceExecutor final : public Executor {
       gradients_.norms.push_back(
           {rounded(gradients.scales[k]), rounded(gradients.shifts[k]), {}, {}});
     }
+    gradients_.tokens = {rounded(gradients.class_token), rounded(gradients.positions)};
     has_gradients_ = true;
     return sums(pass, batch, {});
   }
@@ -100,6 +108,9 @@ class ReferenceExecutor final : public Executor {
       update(step, gradients_.norms[k].scale, momentum.norms[k].scale, values.norms[k].scale);
       update(step, gradients_.norms[k].shift, momentum.norms[k].shift, values.norms[k].shift);
     }
+    update(step, gradients_.tokens.class_token, momentum.tokens.class_token,
+           values.tokens.class_token);
+    update(step, gradients_.tokens.positions, momentum.tokens.positions, values.tokens.positions);
     clear_absent(state_);
   }
 
@@ -230,6 +241,22 @@ class ReferenceExecutor final : public Executor {
         case Operation::flatten:
           output.values = input.values;
           break;
+        case Operation::layer_norm:
+          layer_norm(input, state_.values.norms[k].scale, state_.values.norms[k].shift, output);
+          break;
+        case Operation::gelu:
+          std::ranges::transform(input.values, output.values.begin(), reference::gelu);
+          break;
+        case Operation::tokens:
+          tokens(input, state_.values.tokens.class_token, state_.values.tokens.positions, output);
+          break;
+        case Operation::attention:
+          attention(input, pass.outputs[static_cast<std::size_t>(node.inputs[1])],
+                    pass.outputs[static_cast<std::size_t>(node.inputs[2])], node.heads, output);
+          break;
+        case Operation::first_token:
+          first_token(input, output);
+          break;
       }
     }
     return pass;
@@ -276,6 +303,8 @@ class ReferenceExecutor final : public Executor {
       result.scales.emplace_back(norm.scale.size(), 0.0);
       result.shifts.emplace_back(norm.shift.size(), 0.0);
     }
+    result.class_token.resize(state_.values.tokens.class_token.size());
+    result.positions.resize(state_.values.tokens.positions.size());
     std::vector<Array> gradients;
     for (const Node& node : network_.nodes) {
       gradients.emplace_back(batch.size(), node.shape);
@@ -332,6 +361,28 @@ class ReferenceExecutor final : public Executor {
           break;
         case Operation::flatten:
           std::ranges::transform(to.values, gradient.values, to.values.begin(), std::plus<>());
+          break;
+        case Operation::layer_norm:
+          layer_norm_backward(input, state_.values.norms[k].scale, gradient, to, result.scales[k],
+                              result.shifts[k]);
+          break;
+        case Operation::gelu:
+          for (std::size_t i = 0; i < to.values.size(); ++i) {
+            to.values[i] += reference::gelu_derivative(input.values[i]) * gradient.values[i];
+          }
+          break;
+        case Operation::tokens:
+          tokens_backward(gradient, to, result.class_token, result.positions);
+          break;
+        case Operation::attention: {
+          const auto key = static_cast<std::size_t>(node.inputs[1]);
+          const auto value = static_cast<std::size_t>(node.inputs[2]);
+          attention_backward(input, pass.outputs[key], pass.outputs[value], node.heads, gradient,
+                             to, gradients[key], gradients[value]);
+          break;
+        }
+        case Operation::first_token:
+          first_token_backward(gradient, to);
           break;
       }
     }

@@ -61,8 +61,8 @@ struct Differences {
 TEST(ReferenceExecutor, GradientsAreDifferenceQuotientsOfTheLoss) {
   int compared = 0;
   int uncertain = 0;
-  for (const Network& network : small_networks()) {
-    if (network.name == "lenet5" || network.name == "resnet8") {
+  for (const Network& network : all_small_networks()) {
+    if (network.name == "lenet5" || network.name == "resnet8" || network.name == "vit6_small") {
       continue;  // made of the same operations, and slow
     }
     SCOPED_TRACE(network.name);
@@ -93,6 +93,14 @@ TEST(ReferenceExecutor, GradientsAreDifferenceQuotientsOfTheLoss) {
           name + "shift", gradients.norms[k].shift, [k](TrainingState & s) -> auto& {
             return s.values.norms[k].shift;
           });
+    }
+    if (!gradients.tokens.class_token.empty()) {
+      differences.compare(
+          "class token", gradients.tokens.class_token,
+          [](TrainingState & s) -> auto& { return s.values.tokens.class_token; });
+      differences.compare(
+          "position table", gradients.tokens.positions,
+          [](TrainingState & s) -> auto& { return s.values.tokens.positions; });
     }
     compared += differences.compared;
     uncertain += differences.uncertain;
@@ -125,7 +133,9 @@ TEST(ReferenceExecutor, ComputesLossGradientAndStepOfAnExampleByHand) {
 
 class ReferenceConformance : public ::testing::TestWithParam<ConformanceCase> {};
 
-TEST_P(ReferenceConformance, Holds) { GetParam().check(make_reference_executor); }
+TEST_P(ReferenceConformance, Holds) {
+  GetParam().check(make_reference_executor, all_small_networks());
+}
 
 INSTANTIATE_TEST_SUITE_P(Executor, ReferenceConformance,
                          ::testing::ValuesIn(conformance_cases().begin(),

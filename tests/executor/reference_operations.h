@@ -69,4 +69,29 @@ void average_pool(const Array& input, const Window& window, Array& output);
 void average_pool_backward(const Window& window, const Array& output_gradient,
                            Array& input_gradient);
 
+/// Every position's channels normalised by themselves.
+void layer_norm(const Array& input, std::span<const float> scale, std::span<const float> shift,
+                Array& output);
+void layer_norm_backward(const Array& input, std::span<const float> scale,
+                         const Array& output_gradient, Array& input_gradient,
+                         std::span<double> scale_gradient, std::span<double> shift_gradient);
+
+double gelu(double x);
+double gelu_derivative(double x);
+
+void tokens(const Array& input, std::span<const float> class_token,
+            std::span<const float> positions, Array& output);
+void tokens_backward(const Array& output_gradient, Array& input_gradient,
+                     std::span<double> class_token_gradient, std::span<double> positions_gradient);
+
+/// The three gradients may be the same array.
+void attention(const Array& query, const Array& key, const Array& value, std::int64_t heads,
+               Array& output);
+void attention_backward(const Array& query, const Array& key, const Array& value,
+                        std::int64_t heads, const Array& output_gradient, Array& query_gradient,
+                        Array& key_gradient, Array& value_gradient);
+
+void first_token(const Array& input, Array& output);
+void first_token_backward(const Array& output_gradient, Array& input_gradient);
+
 }  // namespace gcg::reference

@@ -91,6 +91,36 @@ TEST(ClearAbsent, WritesPositiveZerosWhereAbsentAndNothingElse) {
   }
 }
 
+TEST(ClearSlots, EmptiesMomentumAndSquaresOfOneConnectionOrOfAll) {
+  const Network net = network();
+  const TrainingState empty = initial_state(net, Mask(net, true), 5);
+  TrainingState state = empty;
+  state.second = SecondMoments{zero_slots(net), 7};
+  const TrainingState expected = state;
+  state.momentum.weights[1][4] = 1.0F;
+  state.second->squares.weights[1][4] = 2.0F;
+  clear_slots(state, 1, 4);
+  EXPECT_EQ(state, expected);
+  state.momentum.biases[0].assign(state.momentum.biases[0].size(), 3.0F);
+  clear_slots(net, state);
+  EXPECT_EQ(state, empty);
+}
+
+TEST(MaskInvariant, LooksAtTheSquaresToo) {
+  const Network net = network();
+  TrainingState state = initial_state(net, third(net), 5);
+  state.second = SecondMoments{zero_slots(net), 7};
+  EXPECT_NO_THROW(check_mask_invariant(net, state));
+  state.second->squares.weights[0][1] = 1.0F;
+  EXPECT_THAT([&] { check_mask_invariant(net, state); },
+              ThrowsMessage<Error>(HasSubstr("the square of absent connection 1 has the bits")));
+  clear_absent(state);
+  EXPECT_NO_THROW(check_mask_invariant(net, state));
+  state.second->squares.weights[0].pop_back();
+  EXPECT_THROW(check_mask_invariant(net, state), Error);
+  EXPECT_THROW(clear_absent(state), Error);
+}
+
 TEST(MaskInvariant, HoldsForZeroWeightsThatArePresent) {
   const Network net = network();
   TrainingState state = initial_state(net, third(net), 5);

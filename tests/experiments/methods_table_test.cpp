@@ -100,10 +100,10 @@ TEST(MethodsTable, RunsToItsTable) {
   write_cifar10_file(folder / "test_batch.bin", data.test);
   const Outcome outcome = shell(methods_table(folder) + " --jobs 1");
   ASSERT_EQ(outcome.status, 0) << outcome.output;
-  const Outcome analysis = shell(fmt::format("{} {}/methods_table.py {}/runs --scale smoke",
+  const Outcome analysis = shell(fmt::format("{} {}/analyse.py methods_table {}/runs --scale smoke",
                                              GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
   ASSERT_EQ(analysis.status, 0) << analysis.output;
-  EXPECT_THAT(analysis.output, ::testing::Not(HasSubstr("not finished")));
+  EXPECT_THAT(analysis.output, ::testing::Not(HasSubstr("Not finished")));
   std::ifstream file(folder.path() / "runs" / "methods_table-smoke.summary.json");
   const nlohmann::json summary = nlohmann::json::parse(file);
   EXPECT_GE(summary.at("methods").size(), 12U);

@@ -160,7 +160,34 @@ TEST(Flops, CountPresentConnectionsTimesPositionsTwice) {
                    StrEq("small: 2 layer counts given, the network has 4 layers"));
 }
 
+TEST(Flops, CountTheProductsOfAttentionWhateverIsPresent) {
+  NetworkBuilder net("net", {2, 3, 3});
+  const std::int32_t x = net.tokens("tokens", 0);
+  net.linear("fc", net.first_token("first", net.attention("attention", x, x, x, 2)), 5);
+  const Network network = net.finish();
+  EXPECT_EQ(attention_multiply_adds(network), 2 * 10 * 10 * 2);
+  EXPECT_EQ(forward_flops(network, std::vector<std::int64_t>{3}), 2 * (400 + 3));
+}
+
+TEST(NetworkBuilder, RefusesTokensThatAreNone) {
+  NetworkBuilder net("net", {4, 3, 3});
+  GCG_EXPECT_ERROR(
+      net.token_linear("fc", 0, 2),
+      StrEq("net: fc: reads 3x3 positions, which are no tokens\n  remedy: make tokens of them "
+            "first"));
+  const std::int32_t x = net.tokens("tokens", 0);
+  GCG_EXPECT_ERROR(net.tokens("again", 0), StrEq("net: again: the network has tokens already"));
+  GCG_EXPECT_ERROR(net.attention("a", x, x, x, 3),
+                   StrEq("net: a: 4 channels cannot be cut into 3 heads"));
+  GCG_EXPECT_ERROR(net.attention("a", x, x, x, 0), HasSubstr("0 heads"));
+  const std::int32_t narrow = net.token_linear("narrow", x, 2);
+  GCG_EXPECT_ERROR(net.attention("a", x, narrow, x, 2),
+                   StrEq("net: a: query, key and value differ in their shape"));
+  GCG_EXPECT_ERROR(net.first_token("f", 0), HasSubstr("3x3 positions"));
+}
+
 TEST(OperationName, IsThatOfTheEnumerator) {
+  EXPECT_EQ(operation_name(Operation::attention), "attention");
   EXPECT_EQ(operation_name(Operation::batch_norm), "batch_norm");
   EXPECT_EQ(operation_name(Operation::global_average_pool), "global_average_pool");
 }

@@ -141,6 +141,46 @@ TEST(SmallImageResNet, DiffersFromTheLargeOneInTheStemAlone) {
   }
 }
 
+// Published: 5,717,416 parameters and 1.3 billion multiply-adds (Touvron et al. 2021), 1.26 billion
+// by counters that leave bias and softmax out.
+TEST(DeitTiny, HasThePublishedSize) {
+  const Network network = build_network("deit_tiny", {kImageNet, 1000});
+  EXPECT_EQ(parameter_count(network), 5717416);
+  EXPECT_EQ(network.layers.size(), 1U + 12U * 6U + 1U);
+  EXPECT_EQ(operations(network, Operation::attention), 12);
+  constexpr std::int64_t patches = 196 * 768 * 192;
+  constexpr std::int64_t block = 197 * (4 + 8) * 192 * 192;
+  constexpr std::int64_t products = 2 * 197 * 197 * 192;
+  EXPECT_EQ(attention_multiply_adds(network), 12 * products);
+  EXPECT_EQ(dense_multiply_adds(network), patches + 12 * (block + products) + 192 * 1000);
+  EXPECT_NEAR(dense_multiply_adds(network), 1.26e9, 0.01e9);
+}
+
+// Patches, class token and positions; per block two norms, Q, K, V, projection and perceptron; the
+// last norm; the classifier.
+TEST(Vit6Small, HasTheSizeCountedByHand) {
+  const Network network = build_network("vit6_small", {kCifar});
+  constexpr std::int64_t tokens = 48 * 96 + 96 + 96 + 65 * 96;
+  constexpr std::int64_t block = 2 * 2 * 96 + 4 * (96 * 96 + 96) + 2 * 4 * 96 * 96 + 5 * 96;
+  EXPECT_EQ(parameter_count(network), tokens + 6 * block + 2 * 96 + 96 * 10 + 10);
+  EXPECT_EQ(network.connections(), 48 * 96 + 6 * 12 * 96 * 96 + 96 * 10);
+}
+
+TEST(VisionTransformer, NeedsWholePatchesAndAWholeWidthPerHead) {
+  GCG_EXPECT_ERROR(build_network("vit6_small", {{3, 30, 32}}),
+                   HasSubstr("no whole number of patches of 4"));
+  GCG_EXPECT_ERROR(build_network("vit6_small", {kCifar, 10, 16}),
+                   HasSubstr("16 channels cannot be cut into 3 heads"));
+}
+
+struct EveryNetwork : ::testing::TestWithParam<NetworkEntry> {};
+
+// The table says it without building: what chooses the execution of a run reads it there.
+TEST_P(EveryNetwork, IsSaidToHaveAttentionWhereItHas) {
+  EXPECT_EQ(GetParam().attention,
+            operations(build_network(GetParam().name, {kCifar}), Operation::attention) > 0);
+}
+
 TEST(LeNet5, HasThePublishedSizeOn28And32Pixels) {
   const Network network = build_network("lenet5", {kMnist});
   constexpr std::int64_t by_hand =
@@ -156,8 +196,6 @@ TEST(Mlp, HasThreeLayersWithBiases) {
   EXPECT_EQ(parameter_count(build_network("mlp", {{20, 1, 1}, 3, 6})),
             20 * 6 + 6 + 6 * 2 + 2 + 2 * 3 + 3);
 }
-
-struct EveryNetwork : ::testing::TestWithParam<NetworkEntry> {};
 
 TEST_P(EveryNetwork, EndsInOneLogitPerClass) {
   const Network network = build_network(GetParam().name, {kCifar, 7});
@@ -182,6 +220,8 @@ TEST_P(EveryNetwork, ReadsEveryNodeAndNamesItOnce) {
 TEST_P(EveryNetwork, TakesItsDefaultWidthForZeroAndGrowsWithIt) {
   const NetworkEntry& entry = GetParam();
   const std::int64_t size = parameter_count(build_network(entry.name, {kCifar}));
+  EXPECT_EQ(entry.default_width % entry.width_step, 0);
+  EXPECT_LT(0, parameter_count(build_network(entry.name, {kCifar, 10, entry.width_step})));
   EXPECT_EQ(size, parameter_count(build_network(entry.name, {kCifar, 10, entry.default_width})));
   EXPECT_LT(size,
             parameter_count(build_network(entry.name, {kCifar, 10, 2 * entry.default_width})));

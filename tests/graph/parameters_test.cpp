@@ -120,5 +120,28 @@ TEST(CheckSizes, NamesTheArrayThatDoesNotFit) {
   GCG_EXPECT_ERROR(check_sizes(network, bad), HasSubstr("resnet8: layers"));
 }
 
+TEST(InitialParameters, OfATransformerHaveSmallTokensAndNoRunningStatistics) {
+  const Network network = build_network("vit6_small", {{3, 32, 32}});
+  const Parameters parameters = initial_parameters(network, 7);
+  RandomStream stream(7, "initial-tokens", 1);
+  EXPECT_THAT(parameters.tokens.class_token, SizeIs(96));
+  ASSERT_THAT(parameters.tokens.positions, SizeIs(96 * 65));
+  EXPECT_EQ(parameters.tokens.positions[0], static_cast<float>(0.02 * stream.normal()));
+  ASSERT_THAT(parameters.norms, SizeIs(13));
+  for (const NormParameters& norm : parameters.norms) {
+    EXPECT_THAT(norm.scale, Each(1.0F));
+    EXPECT_THAT(norm.mean, SizeIs(0));
+    EXPECT_THAT(norm.variance, SizeIs(0));
+  }
+  EXPECT_NO_THROW(check_sizes(network, parameters));
+  EXPECT_NO_THROW(check_sizes(network, zero_slots(network)));
+  Parameters wrong = parameters;
+  wrong.tokens.positions.pop_back();
+  GCG_EXPECT_ERROR(check_sizes(network, wrong), HasSubstr("vit6_small: position table"));
+  wrong = parameters;
+  wrong.norms[0].mean.assign(96, 0.0F);
+  GCG_EXPECT_ERROR(check_sizes(network, wrong), HasSubstr("block1.norm1 mean"));
+}
+
 }  // namespace
 }  // namespace gcg

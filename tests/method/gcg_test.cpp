@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "base/error.h"
+#include "extrapolate/replay.h"
 #include "method/play.h"
 
 namespace gcg {
@@ -192,6 +194,45 @@ INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()),
                            const RuleCase& rule = rule_case.param;
                            return rule.rule + "_" + rule.selection + "_" + rule.quotas;
                          });
+
+TEST(Gcg, AReplayOfItsTrajectoryMakesTheSameFitsAndStopsAtTheSameStage) {
+  for (const char* extrapolator : {"logistic", "power", "exponential", "gain"}) {
+    for (const double middle : {0.05, 0.2, 0.8}) {
+      SCOPED_TRACE(extrapolator);
+      const Play live = play("gcg",
+                             {{"epsilon", "0.02"},
+                              {"extrapolator", extrapolator},
+                              {"growth-ratio", "0.5"},
+                              {"bootstrap", "20"},
+                              {"final", "none"}},
+                             logistic(middle), 7);
+      std::vector<CurvePoint> points;
+      for (const StageRow& stage : live.record.stages) {
+        points.push_back({stage.density, stage.validation_accuracy, 100000});
+      }
+      ExtrapolationOptions options;
+      options.epsilon = 0.02;
+      options.extrapolator = extrapolator;
+      options.bootstrap = 20;
+      options.seed = 7;
+      const Replay again = replay(points, options, 1);
+      ASSERT_EQ(again.fits.size(), points.size());
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        const Extrapolation& fit = live.record.stages[i].fit;
+        EXPECT_EQ(again.fits[i].outcome, fit.outcome) << i;
+        EXPECT_EQ(again.fits[i].parameters, fit.parameters) << i;
+        const auto bits = [](double value) { return std::bit_cast<std::uint64_t>(value); };
+        EXPECT_EQ(bits(again.fits[i].d_star), bits(fit.d_star)) << i;
+        EXPECT_EQ(bits(again.fits[i].d_low), bits(fit.d_low)) << i;
+        EXPECT_EQ(bits(again.fits[i].d_high), bits(fit.d_high)) << i;
+      }
+      const bool early = live.record.stages.back().decision == "stop: reached d*";
+      EXPECT_EQ(again.stop, std::ssize(points) - 1);
+      EXPECT_EQ(early || points.back().density == 1, true);
+      EXPECT_EQ(points.back().density < 1, early && again.reason == StopReason::reached_d_star);
+    }
+  }
+}
 
 }  // namespace
 }  // namespace gcg

@@ -104,6 +104,33 @@ TEST(Checkpoint, KeepsWhatAMethodRemembers) {
   EXPECT_EQ(again->memory.gradient_average, checkpoint.memory.gradient_average);
 }
 
+TEST(Checkpoint, KeepsTokensAndTheSlotsOfAdamWWhereThereAreAny) {
+  const TemporaryFolder folder;
+  Checkpoint checkpoint = sample_checkpoint();
+  std::string note;
+  write_checkpoint(folder.path(), checkpoint);
+  EXPECT_FALSE(read_checkpoint(folder.path(), note)->state.second);
+  EXPECT_EQ(read_checkpoint(folder.path(), note)->state.values.tokens, TokenParameters{});
+
+  TrainingState& state = checkpoint.state;
+  state.values.tokens = {{1.0F, -0.5F}, {0.0F, 0.25F, 0.5F, 1.0F, 1.25F, 1.5F}};
+  state.momentum.tokens = {{2.0F, 3.0F}, {7.0F, 0.25F, 0.5F, 1.0F, 1.25F, 9.0F}};
+  state.second = SecondMoments{state.momentum, 12345678901};
+  state.second->squares.biases[1][0] = 99.0F;
+  checkpoint.memory.kept = state;
+  write_checkpoint(folder.path(), checkpoint);
+  const auto again = read_checkpoint(folder.path(), note);
+  ASSERT_TRUE(again && again->state.second && again->memory.kept);
+  EXPECT_EQ(again->state.values.tokens, state.values.tokens);
+  EXPECT_EQ(again->state.momentum, state.momentum);
+  EXPECT_EQ(again->state.second, state.second);
+  EXPECT_EQ(again->memory.kept->second, state.second);
+
+  state.values.tokens.positions.pop_back();
+  EXPECT_THAT([&] { write_checkpoint(folder.path(), checkpoint); },
+              ThrowsMessage<Error>(HasSubstr("5 values for 2 channels")));
+}
+
 TEST(Checkpoint, IsAbsentWhereNoneWasWritten) {
   const TemporaryFolder folder;
   std::string note;

@@ -154,13 +154,16 @@ std::string line(std::string_view name, const T&... values) {
 }
 
 std::string describe(const Parameters& p) {
-  const auto& [weights, biases, norms] = p;
+  const auto& [weights, biases, norms, tokens] = p;
   std::string out;
   for (std::size_t l = 0; l < weights.size(); ++l) {
     out += line("weights", weights[l]) + line("biases", biases[l]);
   }
   for (const auto& [scale, shift, mean, variance] : norms) {
     out += line("norm", scale, shift, mean, variance);
+  }
+  if (!tokens.class_token.empty()) {
+    out += line("tokens", tokens.class_token, tokens.positions);
   }
   return out;
 }
@@ -258,8 +261,10 @@ Checkpoint sample_checkpoint() {
 }
 
 std::string describe(const TrainingState& state) {
-  const auto& [values, momentum, mask] = state;
-  return "values\n" + describe(values) + "momentum\n" + describe(momentum) + describe(mask);
+  const auto& [values, momentum, mask, second] = state;
+  return "values\n" + describe(values) + "momentum\n" + describe(momentum) + describe(mask) +
+         (second ? fmt::format("second, {} updates\n{}", second->updates, describe(second->squares))
+                 : "");
 }
 
 std::string describe(const RunRecord& record) {

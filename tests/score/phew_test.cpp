@@ -67,6 +67,7 @@ std::vector<NamedNetwork> networks() {
   add("lenet5", {1, 28, 28}, 3);
   add("resnet8", {3, 32, 32}, 4);
   add("resnet20", {3, 32, 32}, 4);
+  add("vit6_small", {3, 8, 8}, 6);
   return result;
 }
 

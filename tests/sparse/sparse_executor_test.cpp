@@ -23,11 +23,13 @@ using ::testing::HasSubstr;
 class SparseConformance : public ::testing::TestWithParam<ConformanceCase> {};
 
 TEST_P(SparseConformance, Holds) {
-  GetParam().check([](const Network& network) { return make_sparse_executor(network, 1); });
+  GetParam().check([](const Network& network) { return make_sparse_executor(network, 1); },
+                   small_networks());
 }
 
 TEST_P(SparseConformance, HoldsWithThreads) {
-  GetParam().check([](const Network& network) { return make_sparse_executor(network, 3); });
+  GetParam().check([](const Network& network) { return make_sparse_executor(network, 3); },
+                   small_networks());
 }
 
 INSTANTIATE_TEST_SUITE_P(Executor, SparseConformance,
@@ -144,6 +146,19 @@ TEST(SparseExecutor, RefusesWhatItCannotRun) {
   GCG_EXPECT_ERROR(executor->step({std::numeric_limits<double>::quiet_NaN(), 0.9, true, 0}),
                    HasSubstr("finite"));
   EXPECT_EQ(executor->read(), before);
+}
+
+TEST(SparseExecutor, SaysThatItRunsNoTransformersAndHasNoAdamW) {
+  GCG_EXPECT_ERROR(make_sparse_executor(build_network("vit6_small", {{3, 8, 8}, 10, 6}), 1),
+                   HasSubstr("vit6_small: tokens: sparse execution has no tokens"));
+  const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
+  const auto executor = make_sparse_executor(network, 1);
+  TrainingState state = random_state(network, 0.5, 1);
+  executor->write(state);
+  executor->forward_backward(random_batch(network, 4, 2));
+  GCG_EXPECT_ERROR(executor->adamw_step({}), HasSubstr("has no AdamW"));
+  state.second = SecondMoments{zero_slots(network), 3};
+  GCG_EXPECT_ERROR(executor->write(state), HasSubstr("no slots for the squares of AdamW"));
 }
 
 }  // namespace

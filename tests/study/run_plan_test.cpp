@@ -57,6 +57,33 @@ TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   EXPECT_EQ(execution_used(dense->settings), "dense");
 }
 
+TEST(RunPlan, WhatSparseExecutionCannotDoIsDenseByItself) {
+  for (const GivenOptions& given :
+       {GivenOptions{{"network", "vit6_small"}}, GivenOptions{{"optimiser", "adamw"}}}) {
+    const auto plan = make_run_plan(given);
+    EXPECT_EQ(execution_used(plan->settings), "dense");
+    GivenOptions with_execution = given;
+    with_execution["execution"] = "dense";
+    EXPECT_EQ(make_run_plan(with_execution)->identity.hash, plan->identity.hash);
+    with_execution["execution"] = "sparse";
+    EXPECT_THAT(usage_error([&] { (void)make_run_plan(with_execution); }),
+                HasSubstr("--execution sparse: has no "));
+  }
+}
+
+TEST(RunPlan, AnOptimiserHasItsOwnOptions) {
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"optimiser", "adamw"}, {"momentum", "0.9"}});
+              }),
+              HasSubstr("--momentum: has no effect here: the optimiser is adamw"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"beta2", "0.99"}});
+              }),
+              HasSubstr("--beta2: has no effect here: the optimiser is sgd"));
+  EXPECT_NE(make_run_plan({{"optimiser", "adamw"}, {"beta2", "0.99"}})->identity.hash,
+            make_run_plan({{"optimiser", "adamw"}})->identity.hash);
+}
+
 TEST(RunPlan, ThreadsBelongToTheIdentityUnderDenseExecutionAlone) {
   const auto threads_affect_result = [](const RunPlan& plan) {
     return std::ranges::find(plan.identity.options, "threads", &OptionValue::name)->affects_result;
@@ -124,6 +151,11 @@ TEST(RunPlan, AnOptionWithoutEffectIsAnErrorEvenAtItsDefault) {
                 (void)make_run_plan({{"growth-rule", "random"}, {"path-norm", "identity"}});
               }),
               HasSubstr("neither the rule nor the quotas use paths"));
+  // A method's restriction leaves the option's own condition in force.
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"method", "fixed_mask"}, {"seed-batches", "2"}});
+              }),
+              HasSubstr("the seed rule looks at no images"));
 }
 
 TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
@@ -155,6 +187,46 @@ TEST(RunPlan, ContradictionsAreErrors) {
                 (void)make_run_plan({{"method", "fixed_mask"}, {"mask-stage", "2"}});
               }),
               HasSubstr("there is no --mask-file"));
+}
+
+TEST(RunPlan, ABranchIsIdentifiedByTheNameOfItsTrunkAndStageBeforeTheTrunkHasRun) {
+  const std::string trunk = make_run_plan({})->identity.name;
+  const auto branch = [&](const std::string& stage) {
+    return make_run_plan({{"trunk", trunk}, {"trunk-stage", stage}, {"final", "rewind"}})->identity;
+  };
+  EXPECT_EQ(branch("3").name, "gcg-resnet8-procedural-s1-6380a3c577");
+  EXPECT_NE(branch("4").hash, branch("3").hash);
+  EXPECT_THAT(branch("3").command, HasSubstr("--trunk " + trunk + " --trunk-stage 3"));
+  const auto control = make_run_plan({{"method", "fixed_mask"}, {"trunk", trunk}});
+  EXPECT_NE(control->identity.hash, make_run_plan({{"method", "fixed_mask"}})->identity.hash);
+}
+
+TEST(RunPlan, WhatATrunkDecidesIsNotTheBranchsToSay) {
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"trunk", "t"}, {"seed-density", "0.1"}});
+              }),
+              HasSubstr("--seed-density: has no effect here: the first stages are the trunk's"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"trunk-stage", "1"}});
+              }),
+              HasSubstr("there is no --trunk"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"method", "fixed_mask"}, {"trunk", "t"}, {"mask-file", "f"}});
+              }),
+              HasSubstr("the mask comes from --trunk"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"trunk", "../t"}});
+              }),
+              HasSubstr("is not the name of a run"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"trunk", "t"}, {"trunk-stage", "3"}, {"max-stages", "3"}});
+              }),
+              HasSubstr("at least --trunk-stage plus 1"));
+}
+
+TEST(RunPlan, WhetherStagesAreKeptIsNoPartOfTheIdentity) {
+  EXPECT_EQ(make_run_plan({{"keep-stages", "off"}})->identity.hash,
+            make_run_plan({})->identity.hash);
 }
 
 TEST(RunPlan, TheRecordListsEveryOptionInUse) {

@@ -24,9 +24,16 @@ inline Parameters random_parameters(const Network& network, RandomStream& stream
       weight = stream.uniform() < 0.1 ? 0.0F : static_cast<float>(stream.normal());
     }
   }
-  for (NormParameters& norm : parameters.norms) {
+  for (const Node& node : network.nodes) {
+    if (node.norm < 0) {
+      continue;
+    }
+    NormParameters& norm = parameters.norms[node.norm];
     for (float& scale : norm.scale) {
       scale = static_cast<float>(stream.normal());
+      if (node.operation == Operation::layer_norm) {
+        continue;
+      }
       norm.mean.push_back(static_cast<float>(stream.normal()));
       norm.variance.push_back(static_cast<float>(stream.uniform() * 2));
     }
@@ -192,7 +199,7 @@ class PathReference {
       result = mask_.layers[n.layer].test(step.connection)
                    ? std::abs(static_cast<double>(parameters_.weights[n.layer][step.connection]))
                    : 0;
-    } else if (n.operation == Operation::batch_norm) {
+    } else if (n.norm >= 0) {
       result = norm_scale_[n.norm][step.channel];
     } else if (n.operation == Operation::average_pool) {
       result = 1.0 / static_cast<double>(n.window.height * n.window.width);
@@ -207,6 +214,8 @@ class PathReference {
         }
       }
       result = 1.0 / candidates;
+    } else if (n.operation == Operation::attention) {
+      result = 1.0 / static_cast<double>(n.shape.height);
     } else if (n.operation == Operation::global_average_pool) {
       result = 1.0 / static_cast<double>(network_.nodes[n.inputs[0]].shape.positions());
     }
@@ -215,11 +224,19 @@ class PathReference {
 
   void fold_norms() {
     for (const Node& n : network_.nodes) {
-      if (n.operation != Operation::batch_norm) {
+      if (n.norm < 0) {
         continue;
       }
       const NormParameters& norm = parameters_.norms[n.norm];
       std::vector<double> scale;
+      if (n.operation == Operation::layer_norm) {
+        for (const float gamma : norm.scale) {
+          scale.push_back(
+              options_.norm == PathNorm::identity ? 1.0 : std::abs(static_cast<double>(gamma)));
+        }
+        norm_scale_.push_back(scale);
+        continue;
+      }
       for (std::size_t c = 0; c < norm.scale.size(); ++c) {
         scale.push_back(options_.norm == PathNorm::identity
                             ? 1.0

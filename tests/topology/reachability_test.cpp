@@ -79,7 +79,7 @@ TEST(Reachability, AnEmptyMaskReachesNothing) {
 TEST(Reachability, EveryConnectionOfADenseNetworkIsEffective) {
   for (const NetworkEntry& entry : network_table()) {
     SCOPED_TRACE(entry.name);
-    const Network network = build_network(entry.name, {{3, 64, 64}, 10, 8});
+    const Network network = build_network(entry.name, {{3, 64, 64}, 10, 9});
     const Mask mask(network, true);
     const Reachability reach = reachability(network, mask);
     EXPECT_EQ(reach.effective, mask.layers);
@@ -266,6 +266,44 @@ TEST(ReachabilityProperty, AgreesWithTheListOfAllPathsOfRandomNetworks) {
     }
   }
   EXPECT_GT(with_paths, 100);  // else the comparison would say little
+}
+
+TEST(ReachabilityProperty, AgreesWithTheListOfAllPathsOfATransformer) {
+  const Network network = testing::tiny_transformer();
+  int with_paths = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RandomStream stream(seed, "test");
+    const Mask mask = testing::random_mask(network, 0.2 + 0.4 * stream.uniform(), stream);
+    expect_agreement_with_paths(network, mask);
+    with_paths += reachability(network, mask).effective_density() > 0 ? 1 : 0;
+  }
+  EXPECT_GT(with_paths, 30);
+}
+
+// The class token carries no path of its own: without attention there is none to the classifier,
+// whatever the perceptron and the shortcuts do.
+TEST(Reachability, OnlyAttentionLeadsFromThePatchesToTheClassToken) {
+  const Network network = testing::tiny_transformer();
+  const auto layer = [&](std::string_view name) {
+    return static_cast<std::size_t>(std::find_if(network.layers.begin(), network.layers.end(),
+                                                 [&](const Layer& l) { return l.name == name; }) -
+                                    network.layers.begin());
+  };
+  Mask mask(network, true);
+  mask.layers[layer("projection")] = LayerMask(4);
+  EXPECT_EQ(reachability(network, mask).effective_density(), 0);
+  EXPECT_EQ(fewest_live_channels(network, mask), 0);
+  // Query alone, in its channel 1: Q counts as a value path of its head.
+  mask = Mask(network, true);
+  for (const char* name : {"query", "key", "value"}) {
+    mask.layers[layer(name)] = LayerMask(4);
+  }
+  mask.layers[layer("query")] = with(4, {3});
+  const Reachability reach = reachability(network, mask);
+  EXPECT_THAT(present_of(reach.effective[layer("query")]), ElementsAre(3));
+  EXPECT_THAT(present_of(reach.effective[layer("projection")]), ElementsAre(1, 3));
+  EXPECT_EQ(fewest_live_channels(network, mask), 1);
 }
 
 // Rows and maps of more than 64 positions: several words, bits that cross word boundaries. The

@@ -93,11 +93,30 @@ inline void for_each_path(const Network& network, const Mask& mask,
         break;
       }
       case Operation::batch_norm:
+      case Operation::layer_norm:
       case Operation::relu:
+      case Operation::gelu:
       case Operation::add:
         for (const std::int32_t from : node.inputs) {
           come_from(from, step.channel, step.y, step.x);
         }
+        break;
+      case Operation::tokens:
+        if (step.y > 0) {  // the class token starts no path
+          const Shape& shape = network.nodes[static_cast<std::size_t>(node.inputs[0])].shape;
+          come_from(node.inputs[0], step.channel, (step.y - 1) / shape.width,
+                    (step.y - 1) % shape.width);
+        }
+        break;
+      case Operation::attention:
+        for (const std::int32_t from : node.inputs) {
+          for (std::int64_t token = 0; token < node.shape.height; ++token) {
+            come_from(from, step.channel, token, 0);
+          }
+        }
+        break;
+      case Operation::first_token:
+        come_from(node.inputs[0], step.channel, 0, 0);
         break;
     }
     path.pop_back();
@@ -183,6 +202,22 @@ inline Network random_network(RandomStream& stream) {
     x = net.global_average_pool(name("global"), x);
   }
   net.linear(name("linear"), x, between(1, 3));
+  return net.finish();
+}
+
+/// A transformer of one block with 2 heads of one channel each, on 2 patches.
+inline Network tiny_transformer() {
+  NetworkBuilder net("tiny_transformer", {1, 2, 2});
+  std::int32_t x = net.tokens("tokens", net.convolution("patches", 0, 2, {2, 1, 1, 0}, true));
+  std::int32_t y = net.layer_norm("norm1", x);
+  const std::int32_t query = net.token_linear("query", y, 2);
+  const std::int32_t key = net.token_linear("key", y, 2);
+  const std::int32_t value = net.token_linear("value", y, 2);
+  y = net.token_linear("projection", net.attention("attention", query, key, value, 2), 2);
+  x = net.add("add1", y, x);
+  y = net.gelu("gelu", net.token_linear("mlp1", net.layer_norm("norm2", x), 3));
+  x = net.add("add2", net.token_linear("mlp2", y, 2), x);
+  net.linear("classifier", net.first_token("class_token", net.layer_norm("norm3", x)), 2);
   return net.finish();
 }
 

@@ -55,7 +55,9 @@ TEST(TauCore, IsTheGreedySearchOverAllPaths) {
   for (std::uint64_t seed = 0; cases < 60; ++seed) {
     SCOPED_TRACE(seed);
     RandomStream stream(seed, "tau-core-test");
-    const Network network = seed % 2 == 0 ? random_network(stream) : residual_mlp();
+    const Network network = seed % 2 == 0   ? random_network(stream)
+                            : seed % 8 == 3 ? tiny_transformer()
+                                            : residual_mlp();
     const Parameters parameters = random_parameters(network, stream);
     const Mask mask = random_mask(network, 0.8, stream);
     for (const int power : {1, 2}) {

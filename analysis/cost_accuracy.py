@@ -1,0 +1,141 @@
+"""Final test accuracy over total cost: growth, iterative and gradual pruning at equal E and equal final training."""
+
+import re
+
+import figures as look
+import phrases
+from costs import density_epochs, flops, relative_costs, test_accuracies
+from intervals import holm_differences, interval, paired
+from tables import Table, number, percent
+
+COSTS = {"density_epochs": "density × epochs", "flops": "training FLOPs", "seconds": "seconds of training"}
+GROWTH = "growth"
+
+
+def parts(curve):
+    """(method, density or None, E or None) of a curve's name."""
+    found = re.fullmatch(r"(.+?)(?:: density ([0-9.]+))?(?:: E ([0-9]+))?", curve)
+    method, density, stage_epochs = found.groups()
+    return method, density, int(stage_epochs) if stage_epochs else None
+
+
+def cell(curve, runs, dense):
+    method, density, stage_epochs = parts(curve)
+    any_run = runs[min(runs)]
+    itself = curve == "dense"
+    return {
+        "method": method,
+        "asked_density": density,
+        "stage_epochs": stage_epochs,
+        "density": interval([float(run.final["density"]) for run in runs.values()])["mean"],
+        "epochs": int(any_run.cost["epochs"]),
+        "accuracy": interval(list(test_accuracies(runs).values())),
+        "gap": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
+        "costs": relative_costs(runs, dense),
+    }
+
+
+def comparisons(study):
+    """Growth minus every other method at the same density and E; cost of the other over growth's."""
+    rows = []
+    for curve, runs in study.curves.items():
+        method, density, stage_epochs = parts(curve)
+        grown = study.curves.get(f"{GROWTH}: density {density}: E {stage_epochs}")
+        if method == GROWTH or density is None or grown is None:
+            continue
+        difference = paired(test_accuracies(grown), test_accuracies(runs))
+        if difference is None:
+            continue
+        both = [seed for seed in sorted(runs) if seed in grown]
+        ratio = lambda read: interval([read(runs[s]) / read(grown[s]) for s in both])  # noqa: E731
+        rows.append(difference | {"method": method, "asked_density": density, "stage_epochs": stage_epochs,
+                                  "epochs": [int(grown[both[0]].cost["epochs"]), int(runs[both[0]].cost["epochs"])],
+                                  "density_epochs_ratio": ratio(density_epochs), "flops_ratio": ratio(flops)})
+    return rows
+
+
+def summarise(study):
+    dense = study.curves.get("dense", {})
+    cells = {curve: cell(curve, runs, dense) for curve, runs in study.curves.items()}
+    rows = comparisons(study)
+    return {"cells": cells, "comparisons": rows, "tested": holm_differences(rows)}
+
+
+def cost_text(value):
+    return "-" if value is None else number(value["mean"], value["half_interval"])
+
+
+def tables(summary):
+    ordered = sorted(summary["cells"].values(), key=lambda c: (c["asked_density"] or "9", c["method"], c["stage_epochs"] or 0))
+    cells = [[c["method"], c["asked_density"] or f'{c["density"]:.2f}', str(c["stage_epochs"] or "-"), str(c["epochs"]), str(c["accuracy"]["seeds"]),
+              percent(c["accuracy"]["mean"], c["accuracy"]["half_interval"]), "-" if c["gap"] is None else phrases.points(c["gap"]),
+              *(cost_text(c["costs"][name]) for name in COSTS)] for c in ordered]
+    rows = [[r["method"], r["asked_density"], str(r["stage_epochs"]), f'{r["epochs"][0]} / {r["epochs"][1]}', str(r["seeds"]), phrases.marked(r),
+             cost_text(r["density_epochs_ratio"]), cost_text(r["flops_ratio"])] for r in summary["comparisons"]]
+    made = [Table("cells", "Test accuracy, % (mean ± 95 % t interval over seeds), its difference to the dense run of the same seed in points, and total "
+                  "cost relative to that run. E: epochs per stage of growth or round of pruning; every method ends with one training by the recipe.",
+                  ["method", "density", "E", "epochs", "seeds", "test", "minus dense", *COSTS.values()], cells,
+                  ["Seconds were measured on runs that stood side by side: read them as rough."])]
+    if rows:
+        made.append(Table("growth-minus", "Growth minus the other method at the same density, E and final training: test accuracy, points, paired by seed, "
+                          "mean ± 95 % t interval; and the cost of the other over that of growth.",
+                          ["minus", "density", "E", "epochs (growth / other)", "seeds", "difference", "density × epochs", "FLOPs"], rows,
+                          [phrases.holm_note(summary["tested"])]))
+    return made
+
+
+def findings(summary):
+    sentences = []
+    for method in dict.fromkeys(r["method"] for r in summary["comparisons"]):
+        rows = [r for r in summary["comparisons"] if r["method"] == method]
+        ratios = [r["flops_ratio"]["mean"] for r in rows]
+        spanned = f"{min(ratios):.1f} to {max(ratios):.1f}" if len(ratios) > 1 else f"{ratios[0]:.1f}"
+        survive = sum(r["p_holm"] is not None and r["p_holm"] < phrases.LEVEL for r in rows)
+        sentences.append(f"Growth minus {method} at equal density, E and final training: {phrases.counted(rows, 'cells')} ({phrases.span(rows)}; "
+                         f"n = {rows[0]['seeds']}; {survive} survive Holm's correction); {method} cost {spanned} times the training FLOPs of growth.")
+    for name, text in (("growth", "Growth"), ("IMP, rate rewound", "IMP with the rate rewound")):
+        costs = [c["costs"]["density_epochs"]["mean"] for c in summary["cells"].values() if c["method"] == name and c["costs"]["density_epochs"]]
+        if costs:
+            sentences.append(f"{text} cost {min(costs):.2f} to {max(costs):.2f} times the dense training in density × epochs over the grid of E and densities.")
+    return sentences
+
+
+def figures(summary, base):
+    cells = list(summary["cells"].values())
+    by_density = {}
+    for c in cells:
+        if c["method"] == GROWTH and c["costs"]["flops"]:
+            by_density.setdefault(c["asked_density"], []).append(c["stage_epochs"])
+    grids = [d for d, epochs in by_density.items() if len(epochs) > 1]
+    return [draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density}") for density in grids]
+
+
+def draw(cells, density, grids, path):
+    """One panel per cost; lines join the values of E, open markers are densities that have no grid."""
+    figure, axes = look.new_figure(width=12.4, height=4.6, columns=3)
+    methods = list(dict.fromkeys(c["method"] for c in cells if c["asked_density"] == density))
+    for panel, (name, label) in zip(axes, COSTS.items()):
+        for index, method in enumerate(methods):
+            style = look.style(index)
+            points = sorted((c for c in cells if c["method"] == method and c["asked_density"] == density), key=lambda c: c["stage_epochs"])
+            point(panel, points, name, style | {"label": f'{method} (n = {points[0]["accuracy"]["seeds"]})'})
+            others = [c for c in cells if c["method"] == method and c["asked_density"] not in (None, *grids)]
+            for other in others:
+                point(panel, [other], name, style | {"markerfacecolor": "white", "linestyle": "none",
+                                                     "label": f'{method}, density {other["asked_density"]}, E {other["stage_epochs"]}'})
+        dense = sorted((c for c in cells if c["method"].startswith("dense")), key=lambda c: c["epochs"])
+        label_of_dense = "dense, " + " and ".join(f'{c["epochs"]} epochs (n = {c["accuracy"]["seeds"]})' for c in dense)
+        point(panel, dense, name, {"color": "black", "marker": "*", "linestyle": ":", "markersize": 9, "linewidth": 1, "label": label_of_dense})
+        panel.set_xlabel(f"{label} / dense")
+    axes[0].set_ylabel("test accuracy, %")
+    epochs = sorted({c["stage_epochs"] for c in cells if c["asked_density"] == density})
+    axes[0].set_title(f"density {density}; E = {', '.join(map(str, epochs))} along each line", fontsize=10)
+    look.legend_below(figure, axes[0])
+    return look.save(figure, path)
+
+
+def point(panel, cells, cost, style):
+    cells = [c for c in cells if c["costs"][cost]]
+    if cells:
+        panel.errorbar([c["costs"][cost]["mean"] for c in cells], [100 * c["accuracy"]["mean"] for c in cells],
+                       [100 * (c["accuracy"]["half_interval"] or 0) for c in cells], capsize=2, elinewidth=0.8, **style)

@@ -1,0 +1,306 @@
+"""What it costs to find a density within epsilon of dense: growth against searches by pruning and by bisection, which are replayed
+on finished runs.
+
+A procedure is a rule that looks at validation accuracies and names the runs it needs: its cost is theirs, and the network it ends
+with is one of them, trained by the whole recipe. Test accuracies are read for the report alone.
+"""
+
+import math
+
+import numpy as np
+
+import costs
+import figures as look
+import phrases
+from intervals import holm_differences, interval, paired
+from tables import Table, number
+
+DENSE = "dense"
+GROWTH = ("GCG, weights kept", "GCG, weights rewound")
+COSTS = ("density_epochs", "flops", "seconds")
+
+
+def price(run):
+    """What a whole run cost, by the three measures."""
+    return np.array([costs.density_epochs(run), costs.flops(run), costs.seconds(run, costs.TRAINING)])
+
+
+def stage_price(run, rows):
+    """What some rows of the stage table cost, masks changed for them included."""
+    stages = run.stages
+    return np.array([sum(float(stages["density"][i]) * float(stages["epochs"][i]) for i in rows),
+                     sum(float(stages["training_flops"][i]) for i in rows), sum(float(stages["seconds"][i]) for i in rows)])
+
+
+def validation(run):
+    return float(run.final["validation_accuracy"])
+
+
+def outcome(run, cost, trials, trainings):
+    """How a procedure ended: with this network, at this cost; `trials` validation accuracies were looked at, `trainings` networks
+    trained by the recipe."""
+    return {"density": float(run.final["density"]), "validation": validation(run), "test": float(run.final["test_accuracy"]),
+            "cost": cost, "trials": trials, "trainings": trainings}
+
+
+def bisect(grid, within):
+    """The smallest position of an ascending grid for which within() holds if it is monotone, and the positions looked at; len(grid)
+    if none is found."""
+    low, high, visited = 0, len(grid), []
+    while low < high:
+        middle = (low + high) // 2
+        visited.append(middle)
+        if within(grid[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return low, visited
+
+
+def by_bisection(dense, grid, epsilon, cost_of=price):
+    """`grid`: runs in ascending density. The dense run says what is to be reached."""
+    target = validation(dense) - epsilon
+    found, visited = bisect(grid, lambda run: validation(run) >= target)
+    cost = price(dense) + sum((cost_of(grid[i]) for i in visited), np.zeros(3))
+    return outcome(grid[found] if found < len(grid) else dense, cost, 1 + len(visited), 1 + len(visited))
+
+
+def all_tried(dense, grid, epsilon, cost_of):
+    """Every density is tried; the smallest that is within epsilon is taken."""
+    target = validation(dense) - epsilon
+    within = [run for run in grid if validation(run) >= target]
+    cost = price(dense) + sum((cost_of(run) for run in grid), np.zeros(3))
+    return outcome(within[0] if within else dense, cost, 1 + len(grid), 1 + len(grid))
+
+
+def retraining(run):
+    """Of one-shot pruning, beside the dense network that all densities share."""
+    return stage_price(run, range(1, len(run.stages["stage"])))
+
+
+def gradual_until_drop(dense, ends, epsilon):
+    """Pruned towards the sparsest end until the validation accuracy is epsilon below that of the dense run in the same epoch; then the
+    whole run to the end next above the density before the drop."""
+    longest = ends[0]
+    rows = longest.trajectory
+    drop = next((i for i in range(len(rows["epoch"]))
+                 if rows["validation_accuracy"][i] < dense.trajectory["validation_accuracy"][i] - epsilon), None)
+    trials = len(rows["epoch"]) if drop is None else drop + 1
+    if drop is None:
+        return outcome(longest, price(dense) + price(longest), 2 * trials, 2)
+    before = 1.0 if drop == 0 else float(rows["density"][drop - 1])
+    seconds = float(rows["seconds"][drop]) / float(rows["seconds"][-1]) * price(longest)[2]
+    watched = np.array([float(np.sum(rows["density"][: drop + 1])), float(rows["training_flops"][drop]), seconds])
+    above = [run for run in ends if float(run.final["density"]) >= before * (1 - 1e-3)]
+    if not above:
+        return outcome(dense, price(dense) + watched, 2 * trials, 1)
+    return outcome(above[0], price(dense) + watched + price(above[0]), 2 * trials, 2)
+
+
+def rounds_until_drop(dense, ends, epsilon):
+    """Iterative pruning until a round's validation accuracy is epsilon below the best before it. The network of the last round before
+    that after which there is a whole training ends it; the dense recipe, if there is none."""
+    ends = sorted(ends, key=lambda run: -float(run.final["density"]))  # by rounds
+    longest = ends[-1]
+    accuracy = [float(a) for a in longest.stages["validation_accuracy"]]
+    short = len(accuracy) - 1  # the last training is the whole recipe
+    drop = next((k for k in range(1, short) if accuracy[k] < max(accuracy[:k]) - epsilon), None)
+    if drop is None:
+        return outcome(longest, price(longest), short, 1)
+    cost = stage_price(longest, range(drop + 1))
+    reached = [run for run in ends if len(run.stages["stage"]) - 1 <= drop - 1]
+    if not reached:
+        return outcome(dense, cost + price(dense), drop + 1, 1)
+    last = len(reached[-1].stages["stage"]) - 1
+    return outcome(reached[-1], cost + stage_price(reached[-1], [last]), drop + 1, 1)
+
+
+def growth(run):
+    """One run: growth until its stop, then the final training."""
+    stages = sum(phase == "stage" for phase in run.stages["phase"])
+    return outcome(run, price(run), stages, 1)
+
+
+def of_family(runs, family):
+    """Runs "FAMILY: density X" of one seed, ascending."""
+    found = [run for curve, run in runs.items() if curve.startswith(family + ": density ")]
+    return sorted(found, key=lambda run: float(run.final["density"]))
+
+
+def procedures(runs, epsilon):
+    """{procedure: outcome} of one seed's runs; procedures whose runs are missing are left out."""
+    dense = runs[DENSE]
+    result = {name: growth(runs[name]) for name in GROWTH if name in runs}
+    grids = {family: of_family(runs, family) for family in ("static ERK", "RigL", "one-shot pruning", "gradual pruning", "IMP")}
+    for family in ("static ERK", "RigL"):
+        if grids[family]:
+            result[f"{family}, bisection"] = by_bisection(dense, grids[family], epsilon)
+    if grids["one-shot pruning"]:
+        result["one-shot pruning, all densities"] = all_tried(dense, grids["one-shot pruning"], epsilon, retraining)
+        result["one-shot pruning, bisection"] = by_bisection(dense, grids["one-shot pruning"], epsilon, retraining)
+    if grids["gradual pruning"]:
+        result["gradual pruning, bisection"] = by_bisection(dense, grids["gradual pruning"], epsilon)
+        result["gradual pruning, until a drop"] = gradual_until_drop(dense, grids["gradual pruning"], epsilon)
+    if grids["IMP"]:
+        result["IMP, until a drop"] = rounds_until_drop(dense, grids["IMP"], epsilon)
+    return result
+
+
+def grid_gaps(study, dense):
+    """Of every trained density of the grids: test accuracy below dense, paired by seed."""
+    rows = []
+    for curve, by_seed in study.curves.items():
+        if ": density " not in curve:
+            continue
+        gap = paired(costs.test_accuracies(dense), costs.test_accuracies(by_seed))
+        if gap:
+            density = float(np.mean([run.final["density"] for run in by_seed.values()]))
+            rows.append({"family": curve.split(": density ")[0], "density": density, "gap": gap})
+    return sorted(rows, key=lambda row: (row["family"], row["density"]))
+
+
+def oracle_of(rows, epsilon):
+    """The smallest trained density whose mean test accuracy is within epsilon of dense; 1 if there is none."""
+    within = [row for row in rows if row["gap"]["mean"] <= epsilon]
+    best = min(within, key=lambda row: row["density"], default=None)
+    return {"density": best["density"], "family": best["family"]} if best else {"density": 1.0, "family": DENSE}
+
+
+def over_seeds(by_seed, dense, oracle, epsilon):
+    """One procedure: its outcomes over seeds; cost relative to the dense run of the seed."""
+    seeds = sorted(by_seed)
+    relative = {s: by_seed[s]["cost"] / price(dense[s]) for s in seeds}
+    gap = {s: float(dense[s].final["test_accuracy"]) - by_seed[s]["test"] for s in seeds}
+    return {
+        "seeds": seeds,
+        "densities": [by_seed[s]["density"] for s in seeds],
+        "density": math.exp(float(np.mean([math.log(by_seed[s]["density"]) for s in seeds]))),
+        "octaves_above_oracle": interval([math.log2(by_seed[s]["density"] / oracle["density"]) for s in seeds]),
+        "test": interval([by_seed[s]["test"] for s in seeds]),
+        "gap": paired(gap, {s: 0.0 for s in seeds}),
+        "beyond_epsilon": interval([max(0.0, gap[s] - epsilon) for s in seeds]),
+        "within": sum(gap[s] <= epsilon for s in seeds),
+        "cost": {name: interval([float(relative[s][i]) for s in seeds]) for i, name in enumerate(COSTS)},
+        "cost_by_seed": {str(s): float(relative[s][0]) for s in seeds},
+        "trials": float(np.mean([by_seed[s]["trials"] for s in seeds])),
+        "trainings": float(np.mean([by_seed[s]["trainings"] for s in seeds])),
+    }
+
+
+def summarise(study):
+    dense = study.curves.get(DENSE, {})
+    grown = next((study.curves[name] for name in GROWTH if name in study.curves), {})
+    epsilon = float(next(iter(grown.values())).options["epsilon"]) if grown else 0.02
+    rows = grid_gaps(study, dense)
+    oracle = oracle_of(rows, epsilon)
+    found = {}
+    for seed in dense:
+        runs = {curve: by_seed[seed] for curve, by_seed in study.curves.items() if seed in by_seed}
+        for name, result in procedures(runs, epsilon).items():
+            found.setdefault(name, {})[seed] = result
+    result = {name: over_seeds(by_seed, dense, oracle, epsilon) for name, by_seed in found.items()}
+    against = {}
+    reference = result.get(GROWTH[0])
+    if reference:
+        for name, other in result.items():
+            if name != GROWTH[0]:
+                logs = [{int(s): math.log2(c) for s, c in r["cost_by_seed"].items()} for r in (other, reference)]
+                against[name] = paired(*logs)
+    comparisons = holm_differences(list(against.values()))
+    return {"epsilon": epsilon, "grid": rows, "oracle": oracle,
+            "family_oracles": {family: oracle_of([row for row in rows if row["family"] == family], epsilon)
+                               for family in dict.fromkeys(row["family"] for row in rows)},
+            "procedures": result, "cost_over_growth": against, "comparisons": comparisons}
+
+
+def span(values, digits=2):
+    return number(min(values), digits=digits) if max(values) - min(values) < 10**-digits else f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def tables(summary):
+    epsilon = 100 * summary["epsilon"]
+    rows = []
+    for name, p in summary["procedures"].items():
+        gap = {**p["gap"], "mean": p["gap"]["mean"]}
+        rows.append([name, f'{p["density"]:.2f} ({span(p["densities"])})', phrases.points(gap), f'{p["within"]} of {len(p["seeds"])}',
+                     *(number(p["cost"][c]["mean"], p["cost"][c]["half_interval"]) for c in COSTS), f'{p["trainings"]:.1f}', f'{p["trials"]:.1f}'])
+    oracle = summary["oracle"]
+    n = max((len(p["seeds"]) for p in summary["procedures"].values()), default=0)
+    found = Table(
+        "procedures",
+        f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric mean (range) over seeds; test accuracy "
+        "lost against the dense run of the same seed, points; whole cost of the search and of the final training relative to that run; "
+        f"trainings by the recipe and validation accuracies looked at. Mean ± 95 % t interval over seeds, n = {n}.",
+        ["procedure", "density", "lost, points", "within ε", "density x epochs", "FLOPs", "seconds", "trainings", "looks"], rows,
+        [f'Oracle, from the test accuracies of all seeds: density {oracle["density"]:.3f} ({oracle["family"]}), the smallest of {len(summary["grid"])} '
+         "trained ones whose mean is within ε.",
+         "All searches but growth and IMP need the dense run and pay for it. Decisions are made on validation accuracies; nothing was tuned."])
+    gaps = Table("grid", "Test accuracy lost against dense at the densities of the grids, points, mean ± 95 % t interval over seeds.",
+                 ["network", "density", "lost, points", "seeds"],
+                 [[row["family"], f'{row["density"]:.3f}', phrases.points(row["gap"]), str(row["gap"]["seeds"])] for row in summary["grid"]])
+    against = Table("against_growth", f"Cost (density x epochs) of the other searches over that of {GROWTH[0]}, octaves: log2 of the ratio, paired by seed, mean ± 95 % t interval.",
+                    ["procedure", "octaves", "p (Holm)"],
+                    [[name, number(d["mean"], d["half_interval"]), "-" if d["p_holm"] is None else f'{d["p_holm"]:.3f}']
+                     for name, d in summary["cost_over_growth"].items()],
+                    [phrases.holm_note(summary["comparisons"])] if summary["cost_over_growth"] else [])
+    return [found, against, gaps]
+
+
+def findings(summary):
+    sentences = []
+    found = summary["procedures"]
+    epsilon = summary["epsilon"]
+    for name in GROWTH:
+        if name in found:
+            p = found[name]
+            gap = p["gap"]
+            upper = None if gap["half_interval"] is None else gap["mean"] + gap["half_interval"]
+            verdict = ("one seed says nothing about the mean" if upper is None
+                       else "the whole 95 % interval is within epsilon" if upper <= epsilon
+                       else "the whole 95 % interval is beyond epsilon" if gap["mean"] - gap["half_interval"] > epsilon
+                       else "the seeds do not decide whether that is within epsilon")
+            sentences.append(f'{name} ends at density {p["density"]:.2f}, {abs(p["octaves_above_oracle"]["mean"]):.1f} octaves '
+                             f'{"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle, and loses {phrases.points(gap)} points '
+                             f'(n = {gap["seeds"]}): {verdict} of {100 * epsilon:.1f} points.')
+    if GROWTH[0] in found:
+        cheaper = [name for name, p in found.items() if name not in GROWTH and p["cost"]["density_epochs"]["mean"] < found[GROWTH[0]]["cost"]["density_epochs"]["mean"]]
+        sentences.append(f'{GROWTH[0]} costs {number(found[GROWTH[0]]["cost"]["density_epochs"]["mean"])} dense trainings (density x epochs); '
+                         + (f'cheaper are {", ".join(cheaper)}.' if cheaper else "no other search is cheaper."))
+        tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
+        if tested:
+            dearer = sum(d["p_holm"] < phrases.LEVEL and d["mean"] > 0 for d in tested)
+            cheap = sum(d["p_holm"] < phrases.LEVEL and d["mean"] < 0 for d in tested)
+            sentences.append(f"Of {len(tested)} comparisons of cost with it, after Holm's correction {dearer} searches are dearer and {cheap} cheaper; the rest is not told apart.")
+    within = [name for name, p in found.items() if p["within"] == len(p["seeds"])]
+    sentences.append("Within epsilon at every seed: " + (", ".join(within) if within else "none") + ".")
+    return sentences
+
+
+def figures(summary, base):
+    if not summary["procedures"]:
+        return []
+    figure, (left, right) = look.new_figure(width=11.0, height=4.6, columns=2)
+    n = max(len(p["seeds"]) for p in summary["procedures"].values())
+    for index, (name, p) in enumerate(summary["procedures"].items()):
+        shape = {"color": look.COLOURS[index % 8], "marker": look.MARKERS[index % 8], "markersize": 8 if name in GROWTH else 6.5, "linestyle": "none",
+                 "capsize": 2.5, "linewidth": 1, "markerfacecolor": look.COLOURS[index % 8] if index < 8 else "white"}
+        cost, gap = p["cost"]["density_epochs"], p["gap"]
+        left.errorbar(cost["mean"], 100 * gap["mean"], xerr=cost["half_interval"], yerr=None if gap["half_interval"] is None else 100 * gap["half_interval"],
+                      label=name, **shape)
+        right.errorbar(p["density"], 100 * gap["mean"], xerr=[[p["density"] - min(p["densities"])], [max(p["densities"]) - p["density"]]],
+                       yerr=None if gap["half_interval"] is None else 100 * gap["half_interval"], **shape)
+    for axes in (left, right):
+        axes.axhline(100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
+        axes.axhline(0, color="#bbbbbb", linewidth=1)
+        axes.set_ylabel("test accuracy below dense, points")
+    left.annotate("ε", (1, 100 * summary["epsilon"]), xycoords=("axes fraction", "data"), xytext=(3, -3), textcoords="offset points")
+    left.set_xlabel("cost of search and final training\n(density x epochs, one dense training = 1)")
+    left.set_xlim(left=0)
+    low = min(min(p["densities"]) for p in summary["procedures"].values())
+    look.density_axis(right, min(low, summary["oracle"]["density"]))
+    right.axvline(summary["oracle"]["density"], color="#666666", linestyle=":", linewidth=1.4)
+    right.annotate("oracle", (summary["oracle"]["density"], 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points", fontsize=9)
+    right.set_xlabel("density that was found (range over seeds)")
+    left.set_title(f"n = {n}; bars: 95 % t intervals", fontsize=10)
+    figure.legend(loc="outside lower center", ncol=3)
+    return [look.save(figure, base)]

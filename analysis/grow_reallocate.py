@@ -1,0 +1,142 @@
+"""The hybrid, growth followed by reallocation, against growth alone and the best baselines at low densities."""
+
+import re
+
+import figures as look
+import phrases
+from costs import test_accuracies
+from intervals import holm_differences, paired
+from methods_table import cell
+from tables import Table, number, percent
+
+HYBRID = "grow, then reallocate"
+# How errors of a mask without a way through the network begin: the method does not apply at this density.
+UNCONNECTED = re.compile(r"no input-output path|no connection left|score \w+ is zero|without (a|any) (new )?connection")
+
+
+def name_of(method, density):
+    return f"{method}: density {density}"
+
+
+def failed_cell(failures):
+    """What stands for a cell without any finished run."""
+    texts = list(failures.values())
+    return {"kind": "not applicable" if all(UNCONNECTED.search(text) for text in texts) else "failed", "seeds": sorted(failures), "reason": texts[0]}
+
+
+def summarise(study):
+    dense = study.curves.get("dense", {})
+    named = list(dict.fromkeys(entry["curve"] for entry in study.entries))
+    split = [curve.split(": density ") for curve in named if ": density " in curve]
+    cells = {curve: cell(runs, dense) for curve, runs in study.curves.items()}
+    differences = []
+    for method, density in split:
+        hybrid, other = study.curves.get(name_of(HYBRID, density)), study.curves.get(name_of(method, density))
+        if method != HYBRID and hybrid and other:
+            found = paired(test_accuracies(hybrid), test_accuracies(other))
+            if found:
+                differences.append(found | {"method": method, "density": density})
+    return {
+        "methods": list(dict.fromkeys(method for method, _ in split)),
+        "densities": sorted({density for _, density in split}, reverse=True),
+        "cells": cells,
+        "failed": {curve: failed_cell(found) for curve, found in study.failures.items() if curve not in cells},
+        "partly_failed": {curve: sorted(found) for curve, found in study.failures.items() if curve in cells},
+        "differences": differences,
+        "tested": holm_differences(differences),
+    }
+
+
+def by_method(summary, text):
+    """A row per method with text(method, density) in every column; what failed says so."""
+    rows = []
+    for method in summary["methods"]:
+        row = [method]
+        for density in summary["densities"]:
+            failed = summary["failed"].get(name_of(method, density))
+            row.append(failed["kind"] if failed else text(method, density))
+        rows.append(row)
+    return rows
+
+
+def failure_notes(summary):
+    notes = [f'{curve}: {found["kind"]} (seeds {", ".join(map(str, found["seeds"]))}): {found["reason"]}' for curve, found in summary["failed"].items()]
+    return notes + [f'{curve}: seeds {", ".join(map(str, seeds))} failed, the cell has the others.' for curve, seeds in summary["partly_failed"].items()]
+
+
+def tables(summary):
+    cells = summary["cells"]
+    of = lambda method, density: cells.get(name_of(method, density))  # noqa: E731
+
+    def accuracy(method, density):
+        found = of(method, density)
+        return "-" if found is None else percent(found["test_accuracy"], found["half_interval"]) + ("†" if found["warnings"] else "")
+
+    def cost(method, density):
+        found = of(method, density)
+        return "-" if found is None or "seconds" not in found else f'{number(found["training_flops"], digits=3)}; {found["epochs"]}'
+
+    def difference(method, density):
+        found = [d for d in summary["differences"] if (d["method"], d["density"]) == (method, density)]
+        return phrases.marked(found[0]) if found else "-"
+
+    seeds = sorted({len(c["seeds"]) for c in cells.values()})
+    notes = [f'Seeds per cell: {" or ".join(map(str, seeds))}.']
+    if any(c["warnings"] for c in cells.values()):
+        notes.append("†: with warnings, of disconnected units or emptied layers.")
+    if "dense" in cells:
+        notes.insert(0, f'Dense: {percent(cells["dense"]["test_accuracy"], cells["dense"]["half_interval"])} ({len(cells["dense"]["seeds"])} seeds, {cells["dense"]["epochs"]} epochs).')
+    header = ["method", *summary["densities"]]
+    rows = [row for row in by_method(summary, difference) if row[0] != HYBRID]
+    return [
+        Table("accuracy", f'Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary["data"]}).', header,
+              by_method(summary, accuracy), notes + failure_notes(summary)),
+        Table("differences", "Grow, then reallocate minus the other method at the same density: test accuracy, points, paired by seed, mean ± 95 % t interval.",
+              ["minus", *summary["densities"]], rows, [phrases.holm_note(summary["tested"])]),
+        Table("cost", "Training FLOPs relative to the dense training of the same seed (scores and dense gradients counted); epochs.", header, by_method(summary, cost)),
+    ]
+
+
+def findings(summary):
+    sentences = []
+    for density in summary["densities"]:
+        rows = [d for d in summary["differences"] if d["density"] == density]
+        if rows:
+            survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in rows)
+            sentences.append(f"At density {density}, grow-then-reallocate minus the other methods: {phrases.counted(rows, 'methods')} ({phrases.span(rows)}; "
+                             f"n = {rows[0]['seeds']}; {survive} survive Holm's correction).")
+        alone = [d for d in rows if d["method"] == "growth, path"]
+        if alone:
+            sentences.append(f"At density {density}: " + phrases.against("grow-then-reallocate", "growth alone", alone[0]))
+    sentences += [f'{curve} is {found["kind"]}: {found["reason"]}.' for curve, found in summary["failed"].items()]
+    return sentences
+
+
+def style_of(methods, method):
+    """The hybrid in black and thick; every other method in a colour, with open markers from the second time on."""
+    if method == HYBRID:
+        return look.style(0) | {"color": "black", "linewidth": 2.6, "zorder": 5}
+    colours = [colour for colour in look.COLOURS if colour != "#000000"]
+    index = [m for m in methods if m != HYBRID].index(method)
+    return look.style(index) | {"color": colours[index % len(colours)]} | ({"markerfacecolor": "white"} if index >= len(colours) else {})
+
+
+def figures(summary, base):
+    figure, axes = look.new_figure(width=7.8, height=5.4)
+    densities = sorted(float(d) for d in summary["densities"])
+    for index, method in enumerate(summary["methods"]):
+        points = [(float(d), summary["cells"][name_of(method, d)]) for d in summary["densities"] if name_of(method, d) in summary["cells"]]
+        if not points:
+            continue
+        style = style_of(summary["methods"], method)
+        # Beside each other, so that the intervals can be told apart.
+        shift = 1.012 ** (index - len(summary["methods"]) / 2)
+        axes.errorbar([d * shift for d, _ in points], [100 * c["test_accuracy"] for _, c in points], [100 * (c["half_interval"] or 0) for _, c in points],
+                      capsize=2, elinewidth=0.7, label=f'{method} (n = {len(points[0][1]["seeds"])})', **style)
+    dense = summary["cells"].get("dense")
+    if dense:
+        axes.axhline(100 * dense["test_accuracy"], color="black", linewidth=1, linestyle=":", label=f'dense (n = {len(dense["seeds"])})')
+    look.density_axis(axes, min(densities), max(densities))
+    axes.set_ylabel("test accuracy, %")
+    look.legend_below(figure, axes, columns=3)
+    return [look.save(figure, base)]

@@ -1,0 +1,82 @@
+"""Sentences that follow from numbers by rule: nothing here presumes which way a result goes."""
+
+import tables
+
+LEVEL = 0.05
+
+# What the source claims, as the paper orders it.
+CLAIMS = {
+    "accuracy": "near-dense accuracy at moderate density",
+    "cost": "total cost far below that of iterative magnitude pruning",
+    "exploration": "a practical way to explore accuracy over density under a limited budget",
+    "diversity": "structural diversity is kept",
+    "limit": "growth alone does not reach the extreme sparsity of pruning or reallocation",
+}
+
+
+class Finding(str):
+    """A sentence that knows what it bears on: claims of the source (keys of CLAIMS) and options of gcg_run (without "--")."""
+
+    def __new__(cls, text, claims=(), options=()):
+        unknown = set(claims) - set(CLAIMS)
+        if unknown:
+            raise ValueError(f"there is no claim {', '.join(sorted(unknown))}; there are {', '.join(CLAIMS)}")
+        finding = super().__new__(cls, text)
+        finding.claims, finding.options = tuple(claims), tuple(options)
+        return finding
+
+
+def points(difference, digits=1):
+    """A difference of accuracies in points, with its sign and half interval."""
+    mean, half = difference["mean"], difference["half_interval"]
+    text = f"{100 * mean:+.{digits}f}"
+    return text if half is None else f"{text} ± {100 * half:.{digits}f}"
+
+
+def marked(difference, digits=1):
+    """points(), with "*" where the difference survives Holm's correction at 5 %."""
+    survives = difference.get("p_holm") is not None and difference["p_holm"] < LEVEL
+    return points(difference, digits) + ("*" if survives else "")
+
+
+def side(difference):
+    """"above", "below" or "not told apart": the 95 % interval against 0."""
+    mean, half = difference["mean"], difference["half_interval"]
+    if half is None or abs(mean) <= half:
+        return "not told apart"
+    return "above" if mean > 0 else "below"
+
+
+def against(left, right, difference):
+    """One sentence on a paired difference of accuracy, left minus right."""
+    n = difference["seeds"]
+    if difference["half_interval"] is None:
+        return f"{left} minus {right}: {points(difference)} points (one seed, no interval)."
+    numbers = f"{points(difference)} points (n = {n})"
+    if side(difference) == "not told apart":
+        return f"{left} and {right} are not told apart: {numbers}."
+    holm = difference.get("p_holm")
+    rest = "" if holm is None else (", also after Holm's correction" if holm < LEVEL else ", not after Holm's correction")
+    return f"{left} is {side(difference)} {right}: {numbers}{rest}."
+
+
+def counted(differences, what):
+    """How many of several comparisons lie on which side: "above at 1, below at 0, not told apart at 7 of 8 densities"."""
+    sides = [side(d) for d in differences]
+    return f'above at {sides.count("above")}, below at {sides.count("below")}, not told apart at {sides.count("not told apart")} of {len(sides)} {what}'
+
+
+def span(differences):
+    """The range of the mean differences, in points."""
+    means = [d["mean"] for d in differences]
+    return f"{100 * min(means):+.1f} to {100 * max(means):+.1f} points"
+
+
+def accuracy(value):
+    """An interval() of accuracies as percent."""
+    return tables.percent(value["mean"], value["half_interval"]) + " %"
+
+
+def holm_note(comparisons):
+    return (f"*: differs from 0 at 5 % after Holm's correction for the {comparisons} comparisons of this table." if comparisons > 1
+            else "One comparison, not corrected." if comparisons == 1 else "One seed: no difference can be tested.")

@@ -1,0 +1,205 @@
+// Every stopping rule on the recorded growth runs of a study, without training, and the coverage of
+// the interval of d* on simulated curves: from FOLDER/NAME.json to FOLDER/NAME.replay.json.
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "extrapolate/replay.h"
+#include "record/run_file.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// An epsilon of a rule: absolute or a share of what is above chance.
+struct Epsilon {
+  double value;
+  bool relative;
+};
+
+constexpr std::array kEpsilons{Epsilon{0.005, false}, Epsilon{0.01, false}, Epsilon{0.02, false},
+                               Epsilon{0.03, false},  Epsilon{0.05, false}, Epsilon{0.02, true},
+                               Epsilon{0.05, true},   Epsilon{0.1, true}};
+constexpr std::array<std::int64_t, 4> kMinStages{4, 5, 6, 7};
+constexpr std::int64_t kTrials = 200;
+
+/// JSON has no NaN.
+json number(double value) { return std::isfinite(value) ? json(value) : json(); }
+
+std::string option(const gcg::RunRecord& record, std::string_view name) {
+  for (const gcg::OptionValue& option : record.identity.options) {
+    if (option.name == name) {
+      return option.value;
+    }
+  }
+  throw gcg::Error(record.identity.name, fmt::format("has no option --{}", name),
+                   "it is no growth run of this version");
+}
+
+/// The rule that the run itself was made with.
+gcg::ExtrapolationOptions own_rule(const gcg::RunRecord& record) {
+  gcg::ExtrapolationOptions rule;
+  rule.extrapolator = option(record, "extrapolator");
+  rule.epsilon = std::stod(option(record, "epsilon"));
+  rule.epsilon_relative = option(record, "epsilon-relative") == "on";
+  rule.min_stages = std::stoll(option(record, "min-stages"));
+  rule.bootstrap = std::stoll(option(record, "bootstrap"));
+  rule.confidence = rule.bootstrap > 0 ? std::stod(option(record, "confidence")) : rule.confidence;
+  rule.chance = 1.0 / static_cast<double>(record.identity.classes);
+  rule.seed = record.identity.seed;
+  return rule;
+}
+
+std::vector<gcg::CurvePoint> trajectory(const gcg::RunRecord& record) {
+  std::vector<gcg::CurvePoint> points;
+  for (const gcg::StageRow& stage : record.stages) {
+    if (stage.phase == "stage") {
+      points.push_back(
+          {stage.density, stage.validation_accuracy, record.identity.validation_images});
+    }
+  }
+  return points;
+}
+
+json rule_json(const gcg::ExtrapolationOptions& rule) {
+  return {{"extrapolator", rule.extrapolator},
+          {"epsilon", rule.epsilon},
+          {"epsilon_relative", rule.epsilon_relative},
+          {"min_stages", rule.min_stages}};
+}
+
+json replay_json(std::span<const gcg::CurvePoint> points, const gcg::ExtrapolationOptions& rule) {
+  const gcg::Replay replay = gcg::replay(points, rule, 1);
+  json result = rule_json(rule);
+  result["stop"] = replay.stop;
+  result["reason"] = gcg::stop_reason_name(replay.reason);
+  json& fits = result["fits"] = json::array();
+  for (const gcg::Extrapolation& fit : replay.fits) {
+    fits.push_back({{"outcome", gcg::outcome_name(fit.outcome)},
+                    {"d_star", number(fit.d_star)},
+                    {"d_low", number(fit.d_low)},
+                    {"d_high", number(fit.d_high)},
+                    {"accuracy_at_one", number(fit.accuracy_at_one)}});
+  }
+  return result;
+}
+
+/// All rules on one run: every extrapolator, epsilon and first stage; the own epsilon and first
+/// stage of the run by every extrapolator with its interval.
+json replay_run(const gcg::RunRecord& record) {
+  const std::vector<gcg::CurvePoint> points = trajectory(record);
+  const gcg::ExtrapolationOptions own = own_rule(record);
+  json rules = json::array();
+  json with_interval = json::array();
+  for (const gcg::ExtrapolatorEntry& entry : gcg::extrapolator_table()) {
+    gcg::ExtrapolationOptions rule = own;
+    rule.extrapolator = entry.name;
+    with_interval.push_back(replay_json(points, rule));
+    rule.bootstrap = 0;
+    for (const Epsilon& epsilon : kEpsilons) {
+      for (const std::int64_t stages : kMinStages) {
+        rule.epsilon = epsilon.value;
+        rule.epsilon_relative = epsilon.relative;
+        rule.min_stages = stages;
+        rules.push_back(replay_json(points, rule));
+      }
+    }
+  }
+  return {{"rules", rules}, {"with_interval", with_interval}, {"own", rule_json(own)}};
+}
+
+/// Curves near those of the study's small networks, one of every family: each extrapolator meets
+/// one truth of its own family and two of others.
+json coverage_json(const gcg::RunRecord& record) {
+  const std::vector<gcg::TrueCurve> truths{{"logistic", {0.67, 1.8, 0.055}},
+                                           {"power", {0.72, 0.025, 0.9}},
+                                           {"exponential", {0.66, 0.09}}};
+  std::vector<double> densities;
+  for (const gcg::CurvePoint& point : trajectory(record)) {
+    densities.push_back(point.density);
+  }
+  gcg::ExtrapolationOptions rule = own_rule(record);
+  rule.chance = 0.1;
+  rule.epsilon_relative = false;
+  rule.bootstrap = 100;
+  json result = json::array();
+  for (const gcg::TrueCurve& truth : truths) {
+    for (const gcg::ExtrapolatorEntry& entry : gcg::extrapolator_table()) {
+      rule.extrapolator = entry.name;
+      const gcg::Coverage coverage = gcg::simulate_coverage(
+          truth, densities, record.identity.validation_images, rule, kTrials);
+      result.push_back({{"truth", truth.extrapolator},
+                        {"true_d_star", gcg::true_d_star(truth, rule.epsilon, rule.chance)},
+                        {"extrapolator", entry.name},
+                        {"epsilon", rule.epsilon},
+                        {"samples", record.identity.validation_images},
+                        {"trials", coverage.trials},
+                        {"found", coverage.found},
+                        {"intervals", coverage.intervals},
+                        {"covered", coverage.covered},
+                        {"log_error", coverage.log_error},
+                        {"log_bias", coverage.log_bias}});
+    }
+  }
+  return result;
+}
+
+void replay_study(const fs::path& study) {
+  std::ifstream file(study);
+  if (!file) {
+    throw gcg::Error(study.string(), "cannot be read", "run the experiment first");
+  }
+  const json plan = json::parse(file);
+  json runs = json::array();
+  json coverage;
+  for (const json& entry : plan.at("runs")) {
+    const fs::path run_file = study.parent_path() / entry.at("name").get<std::string>() / "run.h5";
+    if (!fs::exists(run_file)) {
+      continue;
+    }
+    const gcg::RunRecord record = gcg::read_run_file(run_file);
+    if (record.identity.method != "gcg" || record.status != "finished") {
+      continue;
+    }
+    json run = replay_run(record);
+    run["curve"] = entry.at("curve");
+    run["seed"] = entry.at("seed");
+    runs.push_back(std::move(run));
+    if (coverage.is_null()) {
+      coverage = coverage_json(record);
+    }
+  }
+  if (runs.empty()) {
+    throw gcg::Error(study.string(), "none of its growth runs is finished",
+                     "run the experiment first");
+  }
+  const fs::path to = fs::path(study).replace_extension("replay.json");
+  gcg::write_file_atomically(to, json{{"runs", runs}, {"coverage", coverage}}.dump(1) + "\n");
+  fmt::print("{}: {} runs\n", to.string(), runs.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2 || std::string_view(argv[1]).starts_with("-")) {
+    fmt::print(argc == 2 && std::string_view(argv[1]) == "--help" ? stdout : stderr,
+               "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs\n");
+    return argc == 2 && std::string_view(argv[1]) == "--help" ? 0 : 2;
+  }
+  try {
+    replay_study(argv[1]);
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "gcg_replay: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,106 @@
+#include "record/network_file.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace gcg {
+
+namespace {
+
+using nlohmann::json;
+
+/// Far beyond every network, small enough that products of three do not overflow.
+constexpr std::int64_t kLargest = 1 << 20;
+
+std::int64_t number(const json& value) {
+  if (!value.is_number_integer() || value < 0 || value > kLargest) {
+    throw Error("number", fmt::format("'{}' is no whole number in [0, {}]", value.dump(), kLargest));
+  }
+  return value.get<std::int64_t>();
+}
+
+Window window_of(const json& node) {
+  const json& sizes = node.at("window");
+  return {number(sizes.at(0)), number(sizes.at(1)), number(sizes.at(2)), number(sizes.at(3))};
+}
+
+void append(NetworkBuilder& net, const json& node) {
+  const std::string name = node.at("name");
+  const std::string operation = node.at("operation");
+  const auto is = [&](Operation other) { return operation == operation_name(other); };
+  const auto input = [&](std::size_t i) {
+    return static_cast<std::int32_t>(number(node.at("inputs").at(i)));
+  };
+  if (is(Operation::convolution)) {
+    net.convolution(name, input(0), number(node.at("channels")), window_of(node), node.at("bias"));
+  } else if (is(Operation::linear)) {
+    net.linear(name, input(0), number(node.at("channels")), node.at("bias"));
+  } else if (is(Operation::batch_norm)) {
+    net.batch_norm(name, input(0));
+  } else if (is(Operation::relu)) {
+    net.relu(name, input(0));
+  } else if (is(Operation::add)) {
+    net.add(name, input(0), input(1));
+  } else if (is(Operation::max_pool)) {
+    net.max_pool(name, input(0), window_of(node));
+  } else if (is(Operation::average_pool)) {
+    net.average_pool(name, input(0), window_of(node));
+  } else if (is(Operation::global_average_pool)) {
+    net.global_average_pool(name, input(0));
+  } else if (is(Operation::flatten)) {
+    net.flatten(name, input(0));
+  } else {
+    throw Error(name, fmt::format("'{}' is no operation", operation));
+  }
+}
+
+}  // namespace
+
+std::string network_text(const Network& network) {
+  const Shape& input = network.input_shape();
+  json nodes = json::array();
+  for (const Node& node : network.nodes) {
+    if (node.operation == Operation::input) {
+      continue;
+    }
+    json entry{
+        {"name", node.name}, {"operation", operation_name(node.operation)}, {"inputs", node.inputs}};
+    if (node.layer >= 0) {
+      entry["channels"] = node.shape.channels;
+      entry["bias"] = node.bias;
+    }
+    if (node.operation == Operation::convolution || node.operation == Operation::max_pool ||
+        node.operation == Operation::average_pool) {
+      entry["window"] = {node.window.height, node.window.width, node.window.stride,
+                         node.window.padding};
+    }
+    nodes.push_back(std::move(entry));
+  }
+  return json{{"name", network.name},
+              {"input", {input.channels, input.height, input.width}},
+              {"nodes", std::move(nodes)}}
+             .dump(1) +
+         "\n";
+}
+
+Network parse_network(const std::string& where, std::string_view text) {
+  try {
+    const json content = json::parse(text);
+    const json& input = content.at("input");
+    NetworkBuilder net(content.at("name"),
+                       {number(input.at(0)), number(input.at(1)), number(input.at(2))});
+    for (const json& node : content.at("nodes")) {
+      append(net, node);
+    }
+    return net.finish();
+  } catch (const json::exception& error) {
+    throw Error(where, fmt::format("is no layer graph: {}", error.what()));
+  } catch (const Error& error) {
+    throw Error(where, fmt::format("is no layer graph: {}", error.what()));
+  }
+}
+
+}  // namespace gcg

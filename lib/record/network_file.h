@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "graph/network.h"
+
+namespace gcg {
+
+/// Name of the file with the layer graph within a run's folder.
+inline constexpr const char* kNetworkFileName = "network.json";
+
+/// A layer graph as JSON, for programs in other languages and for parse_network: name, input
+/// (channels, height, width) and nodes in topological order, the input left out. A node has name,
+/// operation (operation_name) and inputs (numbers of earlier nodes; 0 is the input, n the n-th
+/// node); convolutions and linear layers channels (of the output) and bias; convolutions and
+/// poolings window (height, width, stride, padding).
+std::string network_text(const Network& network);
+
+/// The network of such a text, built anew with NetworkBuilder, which checks every shape. Errors
+/// name `where`: no JSON, missing or misshapen members, numbers out of range.
+Network parse_network(const std::string& where, std::string_view text);
+
+}  // namespace gcg

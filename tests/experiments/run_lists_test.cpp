@@ -1,0 +1,212 @@
+// Which runs the experiments ask for: what they share, what is equal in what they compare.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "planned_runs.h"
+
+namespace gcg {
+namespace {
+
+using ::testing::IsSubsetOf;
+using testing::names;
+using testing::planned_runs;
+using testing::PlannedRun;
+
+/// The run of seed 1 of a curve.
+PlannedRun of_curve(const std::vector<PlannedRun>& runs, const std::string& curve) {
+  const auto found = std::find_if(runs.begin(), runs.end(),
+                                  [&](const PlannedRun& run) { return run.curve == curve; });
+  EXPECT_NE(found, runs.end()) << curve;
+  return found == runs.end() ? PlannedRun{} : *found;
+}
+
+int number(const PlannedRun& run, const std::string& option) {
+  return std::stoi(run.options.at(option));
+}
+
+TEST(RunLists, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
+  for (const char* program : {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE,
+                              GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE}) {
+    for (const char* scale : {"smoke", "small", "full"}) {
+      SCOPED_TRACE(fmt::format("{} {}", program, scale));
+      const auto runs = planned_runs(program, scale);
+      EXPECT_GE(runs.size(), 3U);
+      EXPECT_EQ(names(runs).size(), runs.size());
+      for (const PlannedRun& run : runs) {
+        EXPECT_NE(run.name.find("-resnet"), std::string::npos) << run.curve;
+      }
+    }
+  }
+}
+
+TEST(RunLists, TheSmallScaleHasThreeSeedsOfEveryCurve) {
+  for (const char* program : {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE,
+                              GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE}) {
+    std::map<std::string, std::set<std::string>> seeds;
+    for (const PlannedRun& run : planned_runs(program, "small")) {
+      seeds[run.curve].insert(run.options.at("seed"));
+    }
+    for (const auto& [curve, found] : seeds) {
+      EXPECT_EQ(found, (std::set<std::string>{"1", "2", "3"})) << program << ": " << curve;
+    }
+  }
+}
+
+TEST(RunLists, BottleneckMeasuresTheGrowthPathsOfGrowthRulesAndNothingElse) {
+  for (const char* scale : {"smoke", "small", "full"}) {
+    std::vector<PlannedRun> growth = planned_runs(GCG_GROWTH_RULES, scale);
+    std::erase_if(growth, [](const PlannedRun& run) { return run.options.at("method") != "gcg"; });
+    EXPECT_EQ(names(planned_runs(GCG_BOTTLENECK, scale)), names(growth));
+  }
+}
+
+TEST(RunLists, ConvergenceHasTheRunsOfTheTableAndTheStartOfEveryMaskThatStays) {
+  for (const char* scale : {"smoke", "small", "full"}) {
+    SCOPED_TRACE(scale);
+    const auto runs = planned_runs(GCG_CONVERGENCE, scale);
+    EXPECT_THAT(names(planned_runs(GCG_METHODS_TABLE, scale)), IsSubsetOf(names(runs)));
+    std::size_t masks = 0;
+    std::size_t starts = 0;
+    for (const PlannedRun& run : runs) {
+      if (run.curve.starts_with("start, ")) {
+        ++starts;
+        // The same run but for its training: the mask depends on the options left.
+        PlannedRun whole = of_curve(runs, run.curve.substr(7));
+        EXPECT_EQ(run.options.at("epochs"), "1");
+        EXPECT_EQ(run.options.at("learning-rate"), "1e-9");
+        auto options = run.options;
+        for (const char* name : {"epochs", "seed"}) {
+          options[name] = whole.options[name];
+        }
+        options.erase("learning-rate");
+        EXPECT_EQ(options, whole.options);
+      } else if (run.options.at("method") == "fixed_mask") {
+        ++masks;
+      }
+    }
+    EXPECT_EQ(starts, masks);
+    EXPECT_GT(starts, 0U);
+  }
+}
+
+TEST(RunLists, GrowReallocateRepeatsNothingOfTheTableWhereThatHasTheDensity) {
+  const auto table = names(planned_runs(GCG_METHODS_TABLE, "small"));
+  std::size_t shared = 0;
+  std::set<std::string> densities;
+  for (const PlannedRun& run : planned_runs(GCG_GROW_REALLOCATE, "small")) {
+    const std::size_t at = run.curve.find(": density ");
+    const std::string density = at == std::string::npos ? "" : run.curve.substr(at + 10);
+    densities.insert(density);
+    if (density != "0.02" && !run.curve.starts_with("hybrid")) {
+      EXPECT_TRUE(table.contains(run.name)) << run.curve;
+      ++shared;
+    }
+  }
+  EXPECT_EQ(shared, 3U * (1 + 3 * 9));  // seeds x (dense + densities x methods)
+  EXPECT_EQ(densities, (std::set<std::string>{"", "0.20", "0.10", "0.05", "0.02"}));
+}
+
+TEST(RunLists, TheDefaultGrowthIsOneRunInThreeExperiments) {
+  for (const char* scale : {"smoke", "small", "full"}) {
+    SCOPED_TRACE(scale);
+    const std::string name = of_curve(planned_runs(GCG_ABLATIONS, scale), "default").name;
+    EXPECT_TRUE(names(planned_runs(GCG_COST_ACCURACY, scale)).contains(name));
+    EXPECT_TRUE(names(planned_runs(GCG_GROWTH_PACE, scale)).contains(name));
+  }
+}
+
+TEST(RunLists, CostAccuracyComparesEqualEpochsPerStageAndEqualFinalTraining) {
+  const auto runs = planned_runs(GCG_COST_ACCURACY, "small");
+  for (const int stage_epochs : {1, 2, 4}) {
+    const std::string at = fmt::format(": density 0.20: E {}", stage_epochs);
+    SCOPED_TRACE(at);
+    const PlannedRun growth = of_curve(runs, "growth" + at);
+    EXPECT_EQ(number(growth, "stage-epochs"), stage_epochs);
+    const int final_epochs = number(growth, "epochs");
+    EXPECT_EQ(final_epochs, number(of_curve(runs, "dense"), "epochs"));
+    const double density = std::stod(growth.options.at("max-density"));
+    // From 0.05 by a quarter a stage, and from 1 by a fifth a round: eight of each.
+    const double stages = 1 + std::ceil(std::log(density / 0.05) / std::log(1.25));
+    const double rounds = std::ceil(std::log(density) / std::log(0.8));
+    EXPECT_EQ(stages, rounds);
+    for (const char* method : {"weights rewound", "rate rewound", "fine-tuned"}) {
+      const PlannedRun imp = of_curve(runs, fmt::format("IMP, {}{}", method, at));
+      EXPECT_EQ(number(imp, "round-epochs"), stage_epochs);
+      EXPECT_EQ(number(imp, "epochs"), final_epochs);
+      EXPECT_EQ(std::stod(imp.options.at("prune-fraction")), 0.2);
+      EXPECT_EQ(std::stod(imp.options.at("target-density")), density);
+    }
+    EXPECT_EQ(number(of_curve(runs, "gradual pruning" + at), "epochs"),
+              static_cast<int>(rounds) * stage_epochs + final_epochs);
+    // Weights go back to the same update whatever E is: 1 % of the recipe.
+    const PlannedRun rewound = of_curve(runs, "IMP, weights rewound" + at);
+    EXPECT_DOUBLE_EQ(std::stod(rewound.options.at("rewind-share")) * stage_epochs,
+                     0.01 * final_epochs);
+  }
+}
+
+TEST(RunLists, GrowthPaceVariesRatioAndEpochsOnly) {
+  const auto runs = planned_runs(GCG_GROWTH_PACE, "small");
+  std::set<std::map<std::string, std::string>> rest;
+  std::set<std::pair<std::string, std::string>> paces;
+  for (const PlannedRun& run : runs) {
+    if (run.curve == "dense") {
+      continue;
+    }
+    auto options = run.options;
+    paces.insert({options.at("growth-ratio"), options.at("stage-epochs")});
+    for (const char* name : {"growth-ratio", "stage-epochs", "seed"}) {
+      options.erase(name);
+    }
+    rest.insert(options);
+  }
+  EXPECT_EQ(rest.size(), 1U);
+  EXPECT_EQ(paces.size(), 11U);
+}
+
+TEST(RunLists, AnAblationIsOneChange) {
+  for (const char* scale : {"small", "full"}) {
+    const auto runs = planned_runs(GCG_ABLATIONS, scale);
+    const auto base = of_curve(runs, "default").options;
+    std::size_t changes = 0;
+    for (const PlannedRun& run : runs) {
+      if (run.options.at("method") != "gcg" || run.options.at("seed") != "1" ||
+          run.curve == "default") {
+        continue;
+      }
+      SCOPED_TRACE(run.curve);
+      ++changes;
+      std::set<std::string> differs;
+      for (const auto& [name, value] : run.options) {
+        if (!base.contains(name) || base.at(name) != value) {
+          differs.insert(name);
+        }
+      }
+      if (run.curve == "pace: at once, as much training") {
+        EXPECT_EQ(differs, (std::set<std::string>{"growth-ratio", "stage-epochs"}));
+        // Two stages instead of eight.
+        EXPECT_EQ(2 * number(run, "stage-epochs"), 8 * std::stoi(base.at("stage-epochs")));
+      } else if (run.curve.find(" at 0.") != std::string::npos) {
+        EXPECT_EQ(differs, (std::set<std::string>{"seed-rule", "seed-density"}));
+      } else {
+        EXPECT_EQ(differs.size(), 1U);
+      }
+    }
+    EXPECT_GE(changes, 13U);
+  }
+}
+
+TEST(RunLists, WithoutGrowthThereAreAsManyEpochsAtTheLastDensity) {
+  const auto runs = planned_runs(GCG_ABLATIONS, "small");
+  const auto base = of_curve(runs, "default").options;
+  const PlannedRun fixed = of_curve(runs, "pace: no growth, as much training");
+  EXPECT_EQ(number(fixed, "epochs"),
+            8 * std::stoi(base.at("stage-epochs")) + std::stoi(base.at("epochs")));
+  EXPECT_EQ(fixed.options.at("seed-density"), base.at("max-density"));
+}
+
+}  // namespace
+}  // namespace gcg
