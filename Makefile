@@ -25,15 +25,16 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages paper report configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
-  wall-clock execution-agreement reproduce-cifar growth-rules methods-table inspect format tidy clean
+.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
+  reproduce-cifar inspect format tidy clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-22s %s\n", $$1, $$2}'
 	@echo
+	@echo "  one experiment: make $$(echo $(TARGETS) | sed 's/ / | /g')"
 	@echo "  data: DATA=folder of the data sets  ILSVRC=folder of your ImageNet archives  LABELS=list of validation labels  SET=data set to check"
 	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
-	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables"
+	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
 
 packages: WANTED = $(PACKAGES)
 paper-packages: WANTED = $(PAPER_PACKAGES)
@@ -115,30 +116,63 @@ bench-data: build ## rates of the data path; ImageNet-size files are made of GCG
 	$(BUILD)/tests/bench/gcg_data_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9 \
 	  --benchmark_report_aggregates_only=true
 
-reproduce-cifar: growth-rules ## the study on CIFAR-10 (needs GCG_DATA): SCALE=smoke|small|full
+# --- The study -----------------------------------------------------------------------------------------------------
+# Experiments in the order they run in; those that measure seconds last. To add one: its name here.
+EXPERIMENTS := growth_rules bottleneck growth_pace extrapolation cost_accuracy discovery_cost methods_table discovered_density \
+  convergence ablations grow_reallocate execution_agreement wall_clock
+# Those of them that have sizes for TinyImageNet and ImageNet.
+LARGE := $(filter growth_rules extrapolation methods_table,$(EXPERIMENTS))
+# Those that measure seconds: one run at a time, whatever JOBS says.
+ALONE := wall_clock
+TARGETS := $(subst _,-,$(EXPERIMENTS))
+# What an experiment runs on: cifar, tinyimagenet or imagenet. Its runs lie in $(RUNS)/$(ON).
+ON ?= cifar
+STUDY_DATA = $(if $(filter cifar,$(ON)),cifar10,$(ON))
+STUDY_FOLDER = $(or $(GCG_DATA),$(DATA)/$(STUDY_DATA))
+STUDY = --scale $(SCALE) --seeds $(SEEDS) --data $(STUDY_DATA) --data-dir '$(STUDY_FOLDER)' --out '$(RUNS)/$(ON)'
+# $(call each,LIST,COMMAND): the command for every $$e of the list; goes on after one that failed, and fails at the end if any did.
+each = failed=; for e in $(1); do $(2) || failed="$$failed $$e"; done; \
+  if [ -n "$$failed" ]; then echo "failed:$$failed; the same command tries again what is not finished" >&2; exit 1; fi
 
-growth-rules: programs ## accuracy over density by growth rule, with controls
-	$(BUILD)/experiments/growth_rules --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
-	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/analyse.py growth_rules $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+.PHONY: $(TARGETS) study-data reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures report paper
 
-wall-clock: programs ## seconds and memory of whole trainings and of growth, one run at a time (needs GCG_DATA)
-	$(BUILD)/experiments/wall_clock --scale $(SCALE) --seeds $(SEEDS) \
-	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/analyse.py wall_clock $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and its report: SCALE=smoke|small|full
+	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
 
-execution-agreement: programs ## the same trainings sparse and dense: equal accuracy within a margin (needs GCG_DATA)
-	$(BUILD)/experiments/execution_agreement --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
-	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/analyse.py execution_agreement $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+reproduce-tinyimagenet: ## the experiments that know TinyImageNet
+reproduce-imagenet: ## the experiments that know ImageNet (needs ILSVRC or GCG_DATA)
+reproduce-tinyimagenet reproduce-imagenet: reproduce-%:
+	@$(call each,$(subst _,-,$(LARGE)) report,$(MAKE) --no-print-directory $$e ON=$*)
 
-methods-table: programs ## accuracy and cost of every method at fixed densities
-	$(BUILD)/experiments/methods_table --scale $(SCALE) --seeds $(SEEDS) --jobs $(JOBS) \
-	  --out $(RUNS)/cifar $(if $(GCG_DATA),--data-dir '$(GCG_DATA)')
-	$(PYTHON) analysis/analyse.py methods_table $(RUNS)/cifar --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)')
+reproduce-all: ## all of it; data of your own in GCG_DATA can only be of one set
+	@$(call each,cifar tinyimagenet imagenet,$(MAKE) --no-print-directory reproduce-$$e)
 
-report: packages ## one HTML file of the studies in RUNS/cifar: figures, tables, provenance, what is missing
-	$(PYTHON) analysis/report.py $(RUNS)/cifar --out $(RUNS)/report.html
+# Fetches or prepares what is missing, unless GCG_DATA names a folder.
+study-data:
+	@[ -n "$(GCG_DATA)" ] || [ -e '$(STUDY_FOLDER)/train.images' ] || [ -e '$(STUDY_FOLDER)/prepared/train.images' ] \
+	  || $(MAKE) --no-print-directory data-$(ON)
+
+# An experiment that could not finish every run still gets its tables and figures of those that are. Stopping rules are
+# replayed between the runs and the analysis.
+$(TARGETS): programs study-data
+	@e=$(subst -,_,$@); \
+	$(BUILD)/experiments/$$e $(STUDY) $(if $(filter $(ALONE),$(subst -,_,$@)),,--jobs $(JOBS)); status=$$?; \
+	[ $$status -le 1 ] || exit $$status; \
+	[ $$e != extrapolation ] || $(BUILD)/experiments/gcg_replay '$(RUNS)/$(ON)/extrapolation-$(SCALE).json' || status=1; \
+	$(PYTHON) analysis/analyse.py $$e '$(RUNS)/$(ON)' --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)') || status=1; \
+	exit $$status
+
+status: programs ## how far every experiment is (ON, SCALE; WATCH=1: repainted until nothing runs, one after the other)
+	@$(call each,$(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE)),echo "== $$e" && $(BUILD)/experiments/$$e $(STUDY) --status $(if $(WATCH),--watch))
+
+verify: programs ## check every run file; measured against expected values (ON, SCALE)
+	@$(call each,$(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE)),echo "== $$e" && $(BUILD)/experiments/$$e $(STUDY) --verify)
+
+figures: ## redraw tables and figures of all committed summaries, without any run
+	$(PYTHON) analysis/analyse.py --redraw $(wildcard docs/results/*.summary.json)
+
+report: packages ## one HTML file of the study in RUNS/ON: figures, tables, provenance, what is missing
+	$(PYTHON) analysis/report.py '$(RUNS)/$(ON)' --out '$(RUNS)/$(ON)/report.html'
 
 paper: paper-packages ## the LaTeX report of the study from docs/results: paper/paper.pdf, and what is missing in it
 	$(PYTHON) paper/generate.py

@@ -4,9 +4,8 @@ namespace {
 
 /// The growth paths of growth_rules: their masks are measured here.
 std::vector<gcg::ExperimentRun> bottleneck(const gcg::ExperimentRequest& request) {
-  const gcg::rules::RuleScale scale = gcg::rules::rule_scale(request.scale);
-  return gcg::repeat(gcg::rules::growth_curves(request.scale), gcg::rules::common_options(scale),
-                     request, scale.seeds);
+  const gcg::rules::RuleScale scale = gcg::rules::rule_scale(request);
+  return gcg::rules::rule_runs(gcg::rules::growth_curves(request), scale, request);
 }
 
 }  // namespace

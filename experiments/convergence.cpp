@@ -21,7 +21,7 @@ Row start_of(const Row& row) {
 /// at one density, so that masks of equal allocation can be compared; and the start of every mask
 /// that stays as it is.
 std::vector<ExperimentRun> convergence(const ExperimentRequest& request) {
-  const table::MethodScale scale = table::method_scale(request.scale);
+  const table::MethodScale scale = table::method_scale(request);
   std::vector<Row> rows = table::table_rows(scale);
   const double middle = scale.densities[scale.densities.size() / 2];
   for (const Row& row : table::method_rows(scale, middle)) {

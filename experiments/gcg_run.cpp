@@ -8,8 +8,10 @@
 #include "base/host.h"
 #include "execute/calibrate.h"
 #include "execute/execute.h"
+#include "execute/measure.h"
 #include "record/run_file.h"
 #include "study/command_line.h"
+#include "study/estimate.h"
 #include "study/references.h"
 
 namespace {
@@ -55,6 +57,10 @@ int run(const gcg::RunCommand& command) {
   const std::unique_ptr<gcg::RunPlan> plan = gcg::make_run_plan(command.given);
   if (command.dry_run) {
     print_plan(*plan);
+    return 0;
+  }
+  if (command.estimate) {
+    fmt::print("{}\n", gcg::estimate_text(*plan, gcg::measure_work(*plan)));
     return 0;
   }
   if (command.calibrate > 0) {

@@ -31,7 +31,7 @@ bool is_baseline(const std::string& method) {
 /// The hybrid against growth alone and the best baselines, equal epochs; what its parts do, at the
 /// two lowest densities.
 std::vector<ExperimentRun> grow_reallocate(const ExperimentRequest& request) {
-  const table::MethodScale scale = table::method_scale(request.scale);
+  const table::MethodScale scale = table::method_scale(request);
   std::vector<Row> rows{table::dense_row()};
   for (const double density : densities(request.scale)) {
     for (const Row& row : table::method_rows(scale, density)) {

@@ -23,15 +23,17 @@ std::vector<double> control_densities(const RuleScale& scale) {
   return densities;
 }
 
+std::string control_name(double density) { return fmt::format("control: density {:.3f}", density); }
+
 /// Growth curves by rule, selection and layer counts; controls of constant density in the same
 /// cycles; dense training by the recipe with as many epochs.
 std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
-  const RuleScale scale = rule_scale(request.scale);
+  const RuleScale scale = rule_scale(request);
   const std::string stages = fmt::format("{}", scale.stages);
   const std::string epochs = fmt::format("{}", scale.stages * std::stoi(scale.stage_epochs));
-  std::vector<Row> curves = growth_curves(request.scale);
+  std::vector<Row> curves = growth_curves(request);
   for (const double density : control_densities(scale)) {
-    Row curve{fmt::format("control: density {:.3f}", density),
+    Row curve{control_name(density),
               {{"method", "fixed_mask"},
                {"seed-density", fmt::format("{:.6f}", density)},
                {"cycles", stages},
@@ -57,15 +59,47 @@ std::vector<ExperimentRun> growth_rules(const ExperimentRequest& request) {
     }
   }
   curves.push_back({"dense", {{"method", "dense"}, {"epochs", epochs}}});
-  return repeat(curves, common_options(scale), request, scale.seeds);
+  return rule_runs(curves, scale, request);
+}
+
+/// What follows from the law of growth: the densities of a path and its cost, sum over stages of
+/// E d0 (1 + r)^k, up to the rounding of counts; controls cost their density in every epoch.
+std::vector<gcg::Expected> expected(const ExperimentRequest& request) {
+  const RuleScale scale = rule_scale(request);
+  const int stage_epochs = std::stoi(scale.stage_epochs);
+  constexpr double kSeed = 0.05;
+  constexpr double kRounding = 0.01;  // of counts, relative
+  const double r = scale.growth_ratio;
+  const double epochs = scale.stages * stage_epochs;
+  const double last = std::min(1.0, kSeed * std::pow(1 + r, scale.stages - 1));
+  const double cost = stage_epochs * kSeed * (std::pow(1 + r, scale.stages) - 1) / r;
+  std::vector<gcg::Expected> table;
+  for (const Row& row : growth_curves(request)) {
+    table.push_back({row.curve, "first density", kSeed, kRounding * kSeed, "the seed's density"});
+    table.push_back({row.curve, "density", last, kRounding * last, "d0 (1 + r)^(stages - 1)"});
+    table.push_back(
+        {row.curve, "density x epochs", cost, kRounding * cost, "E d0 ((1 + r)^stages - 1) / r"});
+  }
+  for (const double density : control_densities(scale)) {
+    const std::string curve = control_name(density);
+    table.push_back({curve, "density x epochs", density * epochs, kRounding * density * epochs,
+                     "density x stages x E"});
+    table.push_back({curve, "FLOPs of a pass", 1, 1e-9, "a mask that never changes"});
+  }
+  table.push_back({"dense", "density", 1, 0, "dense"});
+  table.push_back({"dense", "density x epochs", epochs, 1e-9, "stages x E"});
+  table.push_back({"dense", "FLOPs of a pass", 1, 1e-9, "a mask that never changes"});
+  return table;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return gcg::experiment_main(argc, argv,
-                              {"growth_rules",
-                               "accuracy over density along the growth path: rule x selection x "
-                               "layer counts, with controls",
-                               growth_rules});
+  gcg::Experiment experiment{"growth_rules",
+                             "accuracy over density along the growth path: rule x selection x "
+                             "layer counts, with controls",
+                             growth_rules};
+  experiment.any_data = true;
+  experiment.expected = expected;
+  return gcg::experiment_main(argc, argv, experiment);
 }

@@ -5,9 +5,9 @@
 /// The growth paths of growth_rules, which bottleneck measures too: one set of runs.
 namespace gcg::rules {
 
-/// Sizes of one scale.
+/// Sizes of one scale on the study's data.
 struct RuleScale {
-  std::string network, width;
+  GivenOptions common;  ///< network, width and recipe
   int stages;
   std::string stage_epochs;
   double growth_ratio;
@@ -15,19 +15,21 @@ struct RuleScale {
   std::int64_t seeds;
 };
 
-inline RuleScale rule_scale(const std::string& name) {
-  if (name == "smoke") {
-    return {"resnet8", "4", 6, "1", 0.6, "0.02", 1};
+inline RuleScale rule_scale(const ExperimentRequest& request) {
+  const StudyNetwork network = study_network(request);
+  if (request.scale == "smoke") {
+    return {network.options(), 6, "1", 0.6, "0.02", 1};
   }
-  if (name == "small") {
-    return {"resnet8", "8", 9, "3", 0.4, "0.02", 3};
+  if (request.scale == "small") {
+    return {network.options(), 9, "3", 0.4, "0.02", 3};
   }
-  return {"resnet20", "16", 14, "16", 0.25, "0.005", 5};
+  return {network.options(), 14, fmt::format("{}", network.epochs / 10), 0.25, "0.005", 5};
 }
 
 /// Growth by every rule, selection and distribution over layers of a scale.
-inline std::vector<Row> growth_curves(const std::string& name) {
-  const RuleScale scale = rule_scale(name);
+inline std::vector<Row> growth_curves(const ExperimentRequest& request) {
+  const RuleScale scale = rule_scale(request);
+  const std::string& name = request.scale;
   std::vector<Row> curves{
       {"path, sampled", {{"growth-rule", "path"}}},
       {"random", {{"growth-rule", "random"}}},
@@ -59,8 +61,17 @@ inline std::vector<Row> growth_curves(const std::string& name) {
   return curves;
 }
 
-inline GivenOptions common_options(const RuleScale& scale) {
-  return {{"network", scale.network}, {"width", scale.width}};
+/// The rows at every seed. The recipe's warm-up is for trainings by the recipe, which say their
+/// epochs: stages and cycles have one of their own.
+inline std::vector<ExperimentRun> rule_runs(const std::vector<Row>& rows, const RuleScale& scale,
+                                            const ExperimentRequest& request) {
+  std::vector<ExperimentRun> runs = repeat(rows, scale.common, request, scale.seeds);
+  for (ExperimentRun& run : runs) {
+    if (!run.options.contains("epochs")) {
+      run.options.erase("warmup");
+    }
+  }
+  return runs;
 }
 
 }  // namespace gcg::rules

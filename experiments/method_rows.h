@@ -11,7 +11,7 @@ namespace gcg::table {
 
 /// Sizes of one scale. Every method has the same epochs in all.
 struct MethodScale {
-  std::string network, width;
+  GivenOptions common;  ///< network, width and recipe
   int epochs;
   int growth_stages;  ///< of `stage_epochs` each, from a fifth of the target to the target
   int stage_epochs;
@@ -21,14 +21,17 @@ struct MethodScale {
   std::int64_t seeds;
 };
 
-inline MethodScale method_scale(const std::string& name) {
-  if (name == "smoke") {
-    return {"resnet8", "4", 10, 5, 1, "2", "4", "0.05", {0.2}, 1};
+inline MethodScale method_scale(const ExperimentRequest& request) {
+  const StudyNetwork network = study_network(request);
+  const GivenOptions common = network.options();
+  if (request.scale == "smoke") {
+    return {common, 10, 5, 1, "2", "4", "0.05", {0.2}, 1};
   }
-  if (name == "small") {
-    return {"resnet8", "8", 20, 5, 1, "20", "100", "0.05", {0.2, 0.1, 0.05}, 3};
+  if (request.scale == "small") {
+    return {common, 20, 5, 1, "20", "100", "0.05", {0.2, 0.1, 0.05}, 3};
   }
-  return {"resnet20", "16", 160, 8, 4, "100", "1000", "0.05", {0.2, 0.1, 0.05, 0.02}, 5};
+  const auto epochs = static_cast<int>(network.epochs);
+  return {common, epochs, 8, epochs / 40, "100", "1000", "0.05", {0.2, 0.1, 0.05, 0.02}, 5};
 }
 
 inline GivenOptions fixed(const std::string& rule, const std::string& density,
@@ -112,7 +115,7 @@ inline std::string cell(const std::string& method, double density) {
 }
 
 inline GivenOptions common_options(const MethodScale& scale) {
-  return {{"network", scale.network}, {"width", scale.width}, {"epochs", text(scale.epochs)}};
+  return with({{"epochs", text(scale.epochs)}}, scale.common);
 }
 
 inline Row dense_row() { return {"dense", {{"method", "dense"}}}; }

@@ -79,6 +79,25 @@ std::vector<ExperimentRun> wall_clock(const ExperimentRequest& request) {
   return runs;
 }
 
+/// Masks have the density asked for, and their FLOPs follow from it; seconds are measured, not
+/// expected.
+std::vector<gcg::Expected> expected(const ExperimentRequest& request) {
+  const Scale scale = scale_of(request.scale);
+  std::vector<gcg::Expected> table;
+  const auto add = [&](const std::string& curve, double density) {
+    // Half a connection of the smallest network is more than the rounding of the count.
+    table.push_back({curve, "density", density, 2e-4, "the mask's density, rounded to a count"});
+    table.push_back({curve, "FLOPs of a pass", 1, 1e-9, "a mask that never changes"});
+  };
+  add("LibTorch, dense", 1);
+  add("LibTorch, mask of 0.1", 0.1);
+  for (const double density : scale.densities) {
+    add(fmt::format("sparse {}", density), density);
+  }
+  add("sparse 1", 1);
+  return table;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -87,5 +106,6 @@ int main(int argc, char** argv) {
                              "against LibTorch, and of a whole growth run",
                              wall_clock};
   experiment.alone = true;
+  experiment.expected = expected;
   return gcg::experiment_main(argc, argv, experiment);
 }

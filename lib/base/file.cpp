@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +27,8 @@ void throw_file_error(const fs::path& path, std::string_view action, int code) {
 }
 
 namespace {
+
+constexpr const char* kLockFileName = ".lock";
 
 /// A file descriptor that closes itself.
 class Descriptor {
@@ -143,16 +144,30 @@ void make_writable_folder(const fs::path& folder) {
   fs::remove(probe, code);
 }
 
+namespace {
+
+/// The whole lock file. Locks of open file descriptions end with the process, and can be asked
+/// about without being taken.
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+}  // namespace
+
 FolderLock::FolderLock(const fs::path& folder) {
-  const fs::path path = folder / ".lock";
+  const fs::path path = folder / kLockFileName;
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) {
     throw_file_error(path, "create", errno);
   }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  struct flock lock = whole_file();
+  if (::fcntl(descriptor_, F_OFD_SETLK, &lock) != 0) {
     const int code = errno;
     ::close(descriptor_);
-    if (code == EWOULDBLOCK) {
+    if (code == EAGAIN || code == EACCES) {
       throw Error(folder.string(), "another process is working in this folder",
                   "wait for it to end, or choose another folder");
     }
@@ -161,5 +176,21 @@ FolderLock::FolderLock(const fs::path& folder) {
 }
 
 FolderLock::~FolderLock() { ::close(descriptor_); }
+
+bool is_locked(const fs::path& folder) {
+  const fs::path path = folder / kLockFileName;
+  const Descriptor file(path, O_RDONLY);
+  if (!file.open()) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      return false;
+    }
+    throw_file_error(path, "open", errno);
+  }
+  struct flock lock = whole_file();
+  if (::fcntl(file.get(), F_OFD_GETLK, &lock) != 0) {
+    throw_file_error(path, "ask for the lock of", errno);
+  }
+  return lock.l_type != F_UNLCK;
+}
 
 }  // namespace gcg

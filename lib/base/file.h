@@ -44,4 +44,8 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
+/// Whether some process holds the FolderLock of the folder. Looks without taking it, so it disturbs
+/// nobody. False where the folder was never locked.
+bool is_locked(const std::filesystem::path& folder);
+
 }  // namespace gcg

@@ -26,6 +26,9 @@ struct DataSourceEntry {
   std::string_view about;
   std::string_view reference;
   std::unique_ptr<DataSource> (*make)();
+  /// Of the published set, or by default: for plans and estimates without the files.
+  Shape shape{};
+  std::int64_t classes = 0, train_images = 0, test_images = 0;
 };
 
 /// procedural, teacher, cifar10, cifar100, tinyimagenet, imagenet, idx. A folder that has the

@@ -20,15 +20,6 @@ namespace gcg {
 
 namespace {
 
-Network network_for(const RunPlan& plan, const DataSet& data) {
-  NetworkRequest request;
-  request.input = data.train.shape;
-  request.classes = data.classes;
-  request.width = plan.settings.width;
-  request.width = plan.method->width(plan.settings.network, request);
-  return build_network(plan.settings.network, request);
-}
-
 /// The way a plan is run: what the record says of it and how to make it.
 struct Execution {
   ExecutionFacts facts;
@@ -55,6 +46,11 @@ Execution dense_execution(const RunPlan& plan, const Network& network) {
       {{"LibTorch", torch_version()}, {"BLAS", fmt::format("{} ({})", blas.version, blas.library)}},
       blas.warning,
       make_torch_executor(network, plan.settings.threads)};
+}
+
+Execution execution_of(const RunPlan& plan, const Network& network) {
+  return execution_used(plan.settings) == "sparse" ? sparse_execution(plan, network)
+                                                   : dense_execution(plan, network);
 }
 
 RunRecord fresh_record(const RunPlan& plan, const Execution& execution) {
@@ -94,6 +90,19 @@ void remove_temporary_files(const std::filesystem::path& folder) {
 
 }  // namespace
 
+Network run_network(const RunPlan& plan, const DataSet& data) {
+  NetworkRequest request;
+  request.input = data.train.shape;
+  request.classes = data.classes;
+  request.width = plan.settings.width;
+  request.width = plan.method->width(plan.settings.network, request);
+  return build_network(plan.settings.network, request);
+}
+
+std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network) {
+  return execution_of(plan, network).executor;
+}
+
 RunRecord execute(RunPlan& plan) {
   make_writable_folder(plan.folder());
   const FolderLock lock(plan.folder());
@@ -101,10 +110,8 @@ RunRecord execute(RunPlan& plan) {
   const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
                               plan.settings.recipe.validation_fraction, plan.settings.seed);
   const DataSet& data = task.data;
-  const Network network = network_for(plan, data);
-  const Execution execution = execution_used(plan.settings) == "sparse"
-                                  ? sparse_execution(plan, network)
-                                  : dense_execution(plan, network);
+  const Network network = run_network(plan, data);
+  const Execution execution = execution_of(plan, network);
   ProgressLine line;
   const Recipe recipe = with_budget(plan.settings.recipe);
   TrainingRun run{network, data, recipe, *plan.method, *execution.executor};

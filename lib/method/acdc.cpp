@@ -40,6 +40,18 @@ class AcDc final : public Method {
     return recipe.epochs;
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& /*network*/) const override {
+    const auto epochs = static_cast<double>(recipe.epochs);
+    const std::int64_t last = turns(1 - last_sparse_);
+    std::vector<PlannedPart> course;
+    for (std::int64_t turn = 0; turn < last; ++turn) {
+      course.push_back({0, is_sparse(turn) ? target_ : 1, turn_ * epochs});
+    }
+    course.push_back({0, target_, epochs * std::max(0.0, 1 - static_cast<double>(last) * turn_)});
+    return course;
+  }
+
   Phase begin(MethodContext& context) const override {
     Phase phase;
     phase.name = "acdc";

@@ -27,6 +27,12 @@ class DynamicSparse final : public Method {
     return recipe.epochs;
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& /*network*/) const override {
+    return cubic_course(seed_.density, seed_.density, recipe, updates_,
+                        regrowth_.rule == "random" ? 0 : 1);
+  }
+
   Phase begin(MethodContext& context) const override {
     const AppliedSeed seed = apply_seed(seed_, context);
     Phase phase = updated_phase(name_, updates_, context);

@@ -90,6 +90,31 @@ class Gcg final : public Method {
     return stages * stage_epochs(training_, recipe) + (final_ == "none" ? 0 : recipe.epochs);
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& network) const override {
+    const std::int64_t limit = present_for_density(network, max_density_);
+    const auto all = static_cast<double>(network.connections());
+    const double gradients = gradient_average(rule_) > 0 ? 1 : 0;
+    std::vector<PlannedPart> course;
+    std::int64_t present = present_for_density(network, seed_.density);
+    for (std::int64_t stage = 0;; ++stage) {
+      course.push_back({stage, static_cast<double>(present) / all,
+                        static_cast<double>(stage_epochs(training_, recipe)), gradients});
+      if (present >= limit || (max_stages_ > 0 && stage + 1 >= max_stages_)) {
+        break;
+      }
+      present += growth(present, limit);
+    }
+    if (final_ != "none") {
+      course.push_back(
+          {std::ssize(course), course.back().density, static_cast<double>(recipe.epochs)});
+    }
+    if (trunk()) {  // its stages are not trained again
+      std::erase_if(course, [&](const PlannedPart& part) { return part.stage <= trunk_.stage; });
+    }
+    return course;
+  }
+
   std::optional<Trunk> trunk() const override {
     return trunk_.name.empty() ? std::nullopt : std::optional(trunk_);
   }

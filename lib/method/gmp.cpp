@@ -31,6 +31,11 @@ class Gmp final : public Method {
     return recipe.epochs;
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& /*network*/) const override {
+    return cubic_course(1, target_, recipe, updates_, 0);
+  }
+
   Phase begin(MethodContext& context) const override {
     Phase phase = updated_phase("gmp", updates_, context);
     phase.scores = "magnitude: no images, float32";

@@ -35,6 +35,11 @@ class GraNet final : public Method {
     return recipe.epochs;
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& /*network*/) const override {
+    return cubic_course(seed_.density, target_, recipe, updates_, 1);
+  }
+
   Phase begin(MethodContext& context) const override {
     const AppliedSeed seed = apply_seed(seed_, context);
     Phase phase = updated_phase("granet", updates_, context);

@@ -53,6 +53,27 @@ class GrowReallocate final : public Method {
     return recipe.epochs;
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& network) const override {
+    const auto all = static_cast<double>(network.connections());
+    const auto density = [&](std::int64_t stage) {
+      return static_cast<double>(stage_present(network, stage)) / all;
+    };
+    std::vector<PlannedPart> course;
+    const double epochs = static_cast<double>(growth_epochs(recipe)) / static_cast<double>(stages_);
+    for (std::int64_t stage = 0; stage < stages_; ++stage) {
+      course.push_back({stage, density(stage), epochs});
+    }
+    Recipe rest = recipe;
+    rest.epochs -= growth_epochs(recipe);
+    for (PlannedPart part :
+         cubic_course(density(stages_), target_, rest, updates_, regrow_ == "gradient" ? 1 : 0)) {
+      part.stage = stages_;
+      course.push_back(part);
+    }
+    return course;
+  }
+
   Phase begin(MethodContext& context) const override {
     SeedOptions seed = seed_;
     seed.density = static_cast<double>(stage_present(context.network, 0)) /

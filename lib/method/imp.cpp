@@ -43,6 +43,21 @@ class Imp final : public Method {
     return epochs;
   }
 
+  std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                          const Network& network) const override {
+    const auto all = static_cast<double>(network.connections());
+    const std::int64_t target = present_for_density(network, target_);
+    std::vector<PlannedPart> course{{0, 1, static_cast<double>(short_epochs(recipe))}};
+    for (std::int64_t present = network.connections(); present > target;) {
+      present = survivors(present, target);
+      course.push_back({std::ssize(course), static_cast<double>(present) / all,
+                        static_cast<double>(short_epochs(recipe))});
+    }
+    (rewind_ == "none" ? course.front() : course.back()).epochs =
+        static_cast<double>(recipe.epochs);
+    return course;
+  }
+
   Phase begin(MethodContext& context) const override {
     Phase phase;
     phase.name = "dense";

@@ -154,4 +154,20 @@ std::int64_t cubic_present(std::int64_t start, std::int64_t target, double u) {
   return target + std::llround(rest * static_cast<double>(start - target));
 }
 
+std::vector<PlannedPart> cubic_course(double start, double target, const Recipe& recipe,
+                                      const UpdateOptions& options, double gradients) {
+  constexpr int kParts = 16;
+  const auto epochs = static_cast<double>(recipe.epochs);
+  const double interval = std::max(
+      1.0, options.interval * recipe.stretch * 128 / static_cast<double>(recipe.batch_size));
+  std::vector<PlannedPart> course;
+  for (int part = 0; part < kParts; ++part) {
+    const double rest = std::pow(1 - (part + 0.5) / kParts, 3);
+    course.push_back({0, target + rest * (start - target), options.until * epochs / kParts,
+                      gradients / interval});
+  }
+  course.push_back({0, target, (1 - options.until) * epochs});
+  return course;
+}
+
 }  // namespace gcg

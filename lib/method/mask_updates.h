@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/options.h"
 #include "growth/seed.h"
@@ -56,6 +57,11 @@ std::int64_t drop_and_grow(MethodContext& context, const Regrowth& regrowth, dou
 /// Connections after a share u of pruning from `start` to `target` by the cubic law (Zhu & Gupta
 /// 2018): target + (start - target) (1 - u)^3, exactly target at u = 1.
 std::int64_t cubic_present(std::int64_t start, std::int64_t target, double u);
+
+/// The planned course of a training in which the cubic law leads from one density to another, in
+/// parts of equal length until the last update. `gradients`: dense gradients of every update.
+std::vector<PlannedPart> cubic_course(double start, double target, const Recipe& recipe,
+                                      const UpdateOptions& options, double gradients);
 
 /// "collapse": what to do about a layer that pruning would leave without connections.
 void add_collapse_option(OptionList& list, std::string& policy);

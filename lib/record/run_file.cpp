@@ -57,6 +57,11 @@ RunRecord read_run_file(const std::filesystem::path& path) {
   return layout::read_record(image.root());
 }
 
+std::int64_t run_file_schema(const std::filesystem::path& path) {
+  const hdf5::Image image(path.string(), read_content(path));
+  return image.root().read_attribute<std::int64_t>("schema_version");
+}
+
 Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage) {
   const hdf5::Image image(path.string(), read_content(path));
   const Network network = layout::read_layers(image.root());

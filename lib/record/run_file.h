@@ -22,6 +22,10 @@ void write_run_file(const std::filesystem::path& path, const RunRecord& record);
 /// truncated, another schema version, a missing or misshapen object.
 RunRecord read_run_file(const std::filesystem::path& path);
 
+/// The schema version of a run file, of this program or another. Errors: as read_run_file, but for
+/// the version.
+std::int64_t run_file_schema(const std::filesystem::path& path);
+
 /// The mask of one stage of a run file (-1: the last stage), for fixed_mask.
 Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage);
 

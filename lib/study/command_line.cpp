@@ -47,6 +47,8 @@ po::options_description describe_program_options() {
       "bibtex", "print the references of what is registered and exit")(
       "version", "print version and build and exit")(
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
+      "estimate",
+      "time a few training steps, print what the run would take in seconds (JSON), and exit")(
       "calibrate", po::value<std::int64_t>()->value_name("EPOCHS"),
       "run the method and dense training for so many epochs each, print the cost ratios that "
       "--budget flops and --budget time want, and exit")(
@@ -113,6 +115,7 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
   command.bibtex = values.count("bibtex") != 0;
   command.version = values.count("version") != 0;
   command.dry_run = values.count("dry-run") != 0;
+  command.estimate = values.count("estimate") != 0;
   if (values.count("calibrate") != 0) {
     command.calibrate = values["calibrate"].as<std::int64_t>();
     if (command.calibrate < 1) {

@@ -16,6 +16,7 @@ struct RunCommand {
   bool bibtex = false;
   bool version = false;
   bool dry_run = false;
+  bool estimate = false;
   std::int64_t calibrate = 0;  ///< epochs; 0: not asked for
 };
 

@@ -1,89 +1,24 @@
 #include "study/launcher.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
 #include <csignal>
-#include <cstring>
+#include <fstream>
 #include <map>
-#include <string_view>
-#include <thread>
 
 #include "base/error.h"
+#include "base/progress.h"
+#include "study/process.h"
 
 namespace gcg {
 
 namespace {
 
-/// The environment of this process with our settings for the threads of a run.
-std::vector<std::string> job_environment(std::int64_t threads) {
-  constexpr std::array<std::string_view, 2> replaced{"OMP_NUM_THREADS=", "OMP_WAIT_POLICY="};
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    if (std::none_of(replaced.begin(), replaced.end(),
-                     [&](std::string_view name) { return text.starts_with(name); })) {
-      result.emplace_back(text);
-    }
-  }
-  result.push_back(fmt::format("OMP_NUM_THREADS={}", threads));
-  result.emplace_back("OMP_WAIT_POLICY=PASSIVE");
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) {
-    result.push_back(text.data());
-  }
-  result.push_back(nullptr);
-  return result;
-}
-
-/// Starts the job's process. It ends with this one, however this one ends: nobody would wait for
-/// it.
-pid_t start(const Job& job, std::int64_t threads) {
-  std::vector<std::string> command = job.command;
-  std::vector<std::string> environment = job_environment(threads);
-  const std::vector<char*> arguments = pointers(command);
-  const std::vector<char*> variables = pointers(environment);
-  const auto fail = [&](std::string_view action) {
-    throw Error(job.name, fmt::format("cannot {} {} with log {}: {}", action, command.front(),
-                                      job.log.string(), std::strerror(errno)));
-  };
-  if (::access(command.front().c_str(), X_OK) != 0) {
-    fail("start");
-  }
-  const int log = ::open(job.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (log < 0 || nothing < 0) {
-    fail("open the files for");
-  }
-  const pid_t parent = ::getpid();
-  const pid_t process = ::fork();
-  if (process == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent || ::dup2(nothing, STDIN_FILENO) < 0 ||
-        ::dup2(log, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0) {
-      ::_exit(126);
-    }
-    ::execve(arguments.front(), arguments.data(), variables.data());
-    ::_exit(127);
-  }
-  ::close(log);
-  ::close(nothing);
-  if (process < 0) {
-    fail("start");
-  }
-  return process;
-}
+/// Seconds a process has to end after SIGTERM.
+constexpr double kGrace = 5;
 
 /// The processes under way; none outlives an exception of the launcher.
 struct Children {
@@ -92,45 +27,186 @@ struct Children {
   Children() = default;
   Children(const Children&) = delete;
   Children& operator=(const Children&) = delete;
-  ~Children() {
+  ~Children() { end(); }
+
+  void end() {
     for (const auto& [process, job] : running) {
       ::kill(process, SIGTERM);
-      ::waitpid(process, nullptr, 0);
+    }
+    const double limit = now_seconds() + kGrace;
+    for (const auto& [process, job] : running) {
+      while (::waitpid(process, nullptr, WNOHANG) == 0) {
+        if (now_seconds() > limit) {
+          ::kill(process, SIGKILL);
+          ::waitpid(process, nullptr, 0);
+          break;
+        }
+        ::usleep(20000);
+      }
+    }
+    running.clear();
+  }
+};
+
+/// One launch on its way from the first job to the last.
+class Launch {
+ public:
+  Launch(const std::vector<Job>& jobs, const LaunchSettings& settings)
+      : jobs_(jobs), settings_(settings), states_(jobs.size(), JobState::waiting) {
+    for (const Job& job : jobs) {
+      if (std::ranges::any_of(job.after, [&](std::size_t index) { return index >= jobs.size(); })) {
+        throw Error(job.name, "waits for a job that is not there");
+      }
+    }
+    if (!settings_.available_memory) {
+      settings_.available_memory = available_memory_bytes;
     }
   }
+
+  Launched run(const std::function<void(const std::vector<JobState>&)>& changed) {
+    while (!over()) {
+      while (fail_waiting()) {
+      }
+      start_what_can_be();
+      changed(states_);
+      if (children_.running.empty()) {
+        if (!over()) {
+          throw Error("jobs", "wait for each other");
+        }
+        break;
+      }
+      const int signal = signals_.wait(200);
+      if (signal != 0 && signal != SIGCHLD) {
+        for (const auto& [process, job] : children_.running) {
+          states_[job] = JobState::waiting;
+        }
+        children_.end();
+        changed(states_);
+        return {states_, signal};
+      }
+      collect();
+    }
+    changed(states_);
+    return {states_, 0};
+  }
+
+ private:
+  [[nodiscard]] bool over() const {
+    return std::ranges::all_of(states_, [](JobState state) {
+      return state == JobState::done || state == JobState::failed;
+    });
+  }
+
+  /// In order: a job that finds no room holds up those behind it.
+  void start_what_can_be() {
+    bool room = true;
+    for (std::size_t j = 0; j < jobs_.size(); ++j) {
+      if (states_[j] != JobState::waiting) {
+        continue;
+      }
+      room = room && std::ssize(children_.running) < settings_.parallel && memory_for(jobs_[j]);
+      if (room && is_ready(jobs_[j])) {
+        start(j);
+      }
+    }
+  }
+
+  [[nodiscard]] bool is_ready(const Job& job) const {
+    return std::ranges::all_of(job.after,
+                               [&](std::size_t index) { return states_[index] == JobState::done; });
+  }
+
+  /// Fails jobs that wait for a failed one, and says so in their logs. Whether there was one.
+  bool fail_waiting() {
+    bool any = false;
+    for (std::size_t j = 0; j < jobs_.size(); ++j) {
+      const auto failed = std::ranges::find_if(
+          jobs_[j].after, [&](std::size_t index) { return states_[index] == JobState::failed; });
+      if (states_[j] == JobState::waiting && failed != jobs_[j].after.end()) {
+        states_[j] = JobState::failed;
+        std::ofstream(jobs_[j].log, std::ios::app)
+            << fmt::format("not started: it waits for {}, which failed\n", jobs_[*failed].name);
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  [[nodiscard]] bool memory_for(const Job& job) const {
+    if (children_.running.empty()) {
+      return true;
+    }
+    std::vector<ProcessMemory> running;
+    for (const auto& [process, index] : children_.running) {
+      running.push_back({process_memory(process, "VmRSS"),
+                         std::max(jobs_[index].memory_bytes, process_memory(process, "VmHWM"))});
+    }
+    return room_for_job(settings_.available_memory(), job.memory_bytes, running);
+  }
+
+  void start(std::size_t j) {
+    const pid_t process = start_process(
+        jobs_[j].command,
+        {fmt::format("OMP_NUM_THREADS={}", settings_.threads), "OMP_WAIT_POLICY=PASSIVE"},
+        jobs_[j].log, signals_.before());
+    children_.running[process] = j;
+    states_[j] = JobState::running;
+  }
+
+  /// Notes every process that has ended.
+  void collect() {
+    for (auto at = children_.running.begin(); at != children_.running.end();) {
+      int status = 0;
+      if (::waitpid(at->first, &status, WNOHANG) != at->first) {
+        ++at;
+        continue;
+      }
+      const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+      states_[at->second] = good ? JobState::done : JobState::failed;
+      at = children_.running.erase(at);
+    }
+  }
+
+  const std::vector<Job>& jobs_;
+  LaunchSettings settings_;
+  std::vector<JobState> states_;
+  SignalWatch signals_;
+  Children children_;
 };
 
 }  // namespace
 
-std::vector<JobState> run_jobs(const std::vector<Job>& jobs, std::int64_t parallel,
-                               std::int64_t threads,
-                               const std::function<void(const std::vector<JobState>&)>& changed) {
-  if (parallel < 1 || threads < 1) {
-    throw UsageError("--jobs", fmt::format("{} runs of {} threads", parallel, threads));
+Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
+                  const std::function<void(const std::vector<JobState>&)>& changed) {
+  if (settings.parallel < 1 || settings.threads < 1) {
+    throw UsageError("--jobs",
+                     fmt::format("{} runs of {} threads", settings.parallel, settings.threads));
   }
-  std::vector<JobState> states(jobs.size(), JobState::waiting);
-  Children children;
-  std::map<pid_t, std::size_t>& running = children.running;
-  std::size_t next = 0;
-  while (next < jobs.size() || !running.empty()) {
-    while (next < jobs.size() && std::ssize(running) < parallel) {
-      running[start(jobs[next], threads)] = next;
-      states[next++] = JobState::running;
-    }
-    int status = 0;
-    const pid_t process = waitpid(-1, &status, WNOHANG);
-    if (process > 0) {
-      if (const auto found = running.find(process); found != running.end()) {
-        const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        states[found->second] = good ? JobState::done : JobState::failed;
-        running.erase(found);
-      }
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    }
-    changed(states);
+  return Launch(jobs, settings).run(changed);
+}
+
+bool room_for_job(std::int64_t available, std::int64_t expected,
+                  const std::vector<ProcessMemory>& running) {
+  std::int64_t largest = kLeastJobMemory;
+  for (const ProcessMemory& process : running) {
+    largest = std::max(largest, process.peak);
   }
-  return states;
+  std::int64_t needed = expected > 0 ? std::max(expected, kLeastJobMemory) : largest;
+  for (const ProcessMemory& process : running) {
+    needed += std::max<std::int64_t>(0, std::max(process.peak, kLeastJobMemory) - process.now);
+  }
+  return available >= needed;
+}
+
+std::int64_t available_memory_bytes() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("MemAvailable:")) {
+      return std::strtoll(line.c_str() + std::string_view("MemAvailable:").size(), nullptr, 10) *
+             1024;
+    }
+  }
+  throw Error("/proc/meminfo", "does not say MemAvailable");
 }
 
 }  // namespace gcg

@@ -60,6 +60,14 @@ struct MethodContext {
   std::filesystem::path runs{};  ///< where the folders of this run and of its trunk are
 };
 
+/// A part of a planned training at about one density.
+struct PlannedPart {
+  std::int64_t stage = 0;
+  double density = 1;
+  double epochs = 0;
+  double gradients = 0;  ///< dense gradients per training step
+};
+
 /// Decides masks, rewinds and phases; the trainer owns data, evaluation, timing and checkpoints.
 class Method {
  public:
@@ -71,6 +79,10 @@ class Method {
   virtual void check(const Recipe& recipe) const = 0;
   /// At most this many epochs in all: for the estimate of time left.
   virtual std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const = 0;
+  /// The same epochs, by density: for the estimate of a run's seconds. What is not known before the
+  /// run counts as if it came latest or densest.
+  virtual std::vector<PlannedPart> planned_course(const Recipe& recipe,
+                                                  const Network& network) const = 0;
   /// Starts a fresh run: context.state holds fresh dense values; leaves the first mask applied.
   virtual Phase begin(MethodContext& context) const = 0;
   /// After a phase, whose row is context.record.stages.back(): sets its decision, may change the

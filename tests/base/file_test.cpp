@@ -195,6 +195,20 @@ TEST(FolderLock, IsExclusiveUntilItIsReleased) {
   EXPECT_NO_THROW(FolderLock(folder.path()));
 }
 
+TEST(FolderLock, CanBeAskedForWithoutBeingTaken) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(is_locked(folder.path()));
+  EXPECT_FALSE(is_locked(folder / "missing"));
+  {
+    const FolderLock lock(folder.path());
+    EXPECT_TRUE(is_locked(folder.path()));
+    EXPECT_TRUE(is_locked(folder.path()));
+    GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr("another process"));
+  }
+  EXPECT_FALSE(is_locked(folder.path()));
+  EXPECT_NO_THROW(FolderLock(folder.path()));
+}
+
 TEST(FolderLock, EndsWithTheProcessHoweverItEnds) {
   const TemporaryFolder folder;
   std::array<int, 2> ready{};

@@ -14,7 +14,7 @@
 
 namespace gcg::testing {
 
-/// One run as an experiment's --dry-run and --status tell it.
+/// One run as an experiment's --explain tells it.
 struct PlannedRun {
   std::string curve;
   std::map<std::string, std::string> options;  ///< as given on the command line of gcg_run
@@ -23,31 +23,22 @@ struct PlannedRun {
 
 /// What an experiment (the path of its program) would run. Starts nothing, needs no images.
 inline std::vector<PlannedRun> planned_runs(const std::string& program, const std::string& scale) {
-  const Outcome dry = shell(fmt::format("{} --scale {} --dry-run", program, scale));
-  const Outcome status = shell(fmt::format("{} --scale {} --status", program, scale));
-  EXPECT_EQ(dry.status, 0) << dry.output;
-  EXPECT_EQ(status.status, 0) << status.output;
+  const Outcome all = shell(fmt::format("{} --scale {} --explain ''", program, scale));
+  EXPECT_EQ(all.status, 0) << all.output;
   std::vector<PlannedRun> runs;
-  const std::regex head("# (.*), seed [0-9]+: .*");
+  const std::regex head("([^ ].*), seed [0-9]+");
+  const std::regex name(" *run +([^ ]+)");
   const std::regex option("--([a-z0-9-]+)=(\\S+)");
-  std::istringstream lines(dry.output);
+  std::istringstream lines(all.output);
   for (std::string line; std::getline(lines, line);) {
     if (std::smatch found; std::regex_match(line, found, head)) {
       runs.push_back({found[1], {}, {}});
-      continue;
+    } else if (std::regex_match(line, found, name)) {
+      runs.back().name = found[1];
     }
     for (std::sregex_iterator at(line.begin(), line.end(), option), end; at != end; ++at) {
       runs.back().options[(*at)[1]] = (*at)[2];
     }
-  }
-  // The rows of --status are those of --dry-run, below a heading; the name is the last word.
-  std::istringstream rows(status.output);
-  std::string row;
-  std::getline(rows, row);
-  for (PlannedRun& run : runs) {
-    std::getline(rows, row);
-    EXPECT_TRUE(row.starts_with(run.curve)) << row;
-    run.name = row.substr(row.rfind(' ') + 1);
   }
   return runs;
 }

@@ -134,6 +134,12 @@ TEST(Gcg, PlannedEpochsAreWhatAnUnstoppedRunTakes) {
     epochs += phase.epochs;
   }
   EXPECT_EQ(method->planned_epochs(result.recipe, result.network), epochs);
+  const std::vector<PlannedPart> course = method->planned_course(result.recipe, result.network);
+  ASSERT_EQ(course.size(), result.record.stages.size());
+  for (std::size_t stage = 0; stage < course.size(); ++stage) {
+    EXPECT_DOUBLE_EQ(course[stage].density, result.record.stages[stage].density);
+    EXPECT_EQ(course[stage].epochs, static_cast<double>(result.phases[stage].epochs));
+  }
 }
 
 struct RuleCase {

@@ -99,6 +99,15 @@ TEST_P(UpdatingMethod, PlansTheEpochsItTakes) {
     epochs += phase.epochs;
   }
   EXPECT_EQ(method->planned_epochs(result.recipe, result.network), epochs);
+  double course = 0;
+  for (const PlannedPart& part : method->planned_course(result.recipe, result.network)) {
+    EXPECT_GT(part.density, 0);
+    EXPECT_LE(part.density, 1);
+    course += part.epochs;
+  }
+  EXPECT_NEAR(course, static_cast<double>(epochs), 1e-9);
+  EXPECT_NEAR(method->planned_course(result.recipe, result.network).back().density,
+              result.phases.empty() ? 1 : result.record.stages.back().density, 1e-3);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, UpdatingMethod, ::testing::ValuesIn(cases()),

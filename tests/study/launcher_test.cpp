@@ -1,5 +1,6 @@
 #include "study/launcher.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,14 +13,18 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
+#include "base/throws.h"
 
 namespace gcg {
 namespace {
 
-Job shell(const std::string& name, const std::string& script) {
-  const auto log = std::filesystem::path(testing::TempDir()) / (name + ".launcher.log");
+using ::testing::HasSubstr;
+
+Job shell(const std::string& name, const std::string& script, std::vector<std::size_t> after = {}) {
+  const auto log = std::filesystem::path(::testing::TempDir()) / (name + ".launcher.log");
   std::filesystem::remove(log);
-  return {name, {"/bin/sh", "-c", script}, log};
+  return {name, {"/bin/sh", "-c", script}, log, std::move(after)};
 }
 
 std::string text_of(const std::filesystem::path& path) {
@@ -27,11 +32,17 @@ std::string text_of(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+std::vector<JobState> states_of(const std::vector<Job>& jobs, std::int64_t parallel = 1) {
+  return run_jobs(jobs, {parallel}, [](const auto&) {}).states;
+}
+
+constexpr auto kDone = JobState::done;
+constexpr auto kFailed = JobState::failed;
+
 TEST(Launcher, AFailedJobDoesNotStopTheOthers) {
-  const std::vector<Job> jobs{shell("bad", "exit 3"), shell("killed", "kill -9 $$"),
-                              shell("good", "true")};
-  const auto states = run_jobs(jobs, 1, 1, [](const auto&) {});
-  EXPECT_EQ(states, (std::vector{JobState::failed, JobState::failed, JobState::done}));
+  EXPECT_EQ(
+      states_of({shell("bad", "exit 3"), shell("killed", "kill -9 $$"), shell("good", "true")}),
+      (std::vector{kFailed, kFailed, kDone}));
 }
 
 TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
@@ -40,7 +51,7 @@ TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
     jobs.push_back(shell("job" + std::to_string(j), "sleep 0.3"));
   }
   std::int64_t most = 0;
-  run_jobs(jobs, 2, 1, [&](const std::vector<JobState>& states) {
+  run_jobs(jobs, {2}, [&](const std::vector<JobState>& states) {
     most =
         std::max<std::int64_t>(most, std::count(states.begin(), states.end(), JobState::running));
   });
@@ -50,35 +61,121 @@ TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
 TEST(Launcher, OutputGoesToTheLogAndThreadsToTheEnvironment) {
   const std::vector<Job> jobs{
       shell("speaker", "echo threads $OMP_NUM_THREADS; echo complaint >&2")};
-  run_jobs(jobs, 1, 3, [](const auto&) {});
+  run_jobs(jobs, {1, 3}, [](const auto&) {});
   EXPECT_EQ(text_of(jobs.front().log), "threads 3\ncomplaint\n");
 }
 
-TEST(Launcher, AProgramThatDoesNotExistFails) {
-  const std::vector<Job> jobs{{"ghost", {"/no/such/program"}, "/dev/null"}};
-  EXPECT_THROW((void)run_jobs(jobs, 1, 1, [](const auto&) {}), Error);
+TEST(Launcher, AJobStartsWhenThoseItWaitsForAreDone) {
+  const testing::TemporaryFolder folder;
+  const std::string order = (folder / "order").string();
+  const auto note = [&](const std::string& word) { return "echo " + word + " >> " + order; };
+  // Listed before the one it waits for, with room for both at once.
+  const std::vector<Job> jobs{shell("second", note("second"), {1}),
+                              shell("first", "sleep 0.3; " + note("first")),
+                              shell("third", note("third"), {0, 1})};
+  EXPECT_EQ(states_of(jobs, 3), (std::vector{kDone, kDone, kDone}));
+  EXPECT_EQ(text_of(order), "first\nsecond\nthird\n");
 }
 
-TEST(Launcher, JobsEndWithTheLauncher) {
-  const std::vector<Job> jobs{shell("orphan", "echo started; exec sleep 61.4375")};
+TEST(Launcher, WhatWaitsForAFailedJobFailsUnstartedAndItsLogSaysSo) {
+  const std::vector<Job> jobs{shell("last", "echo ran", {1}), shell("middle", "echo ran", {2}),
+                              shell("trunk", "exit 1"), shell("other", "echo ran")};
+  EXPECT_EQ(states_of(jobs, 2), (std::vector{kFailed, kFailed, kFailed, kDone}));
+  EXPECT_EQ(text_of(jobs[1].log), "not started: it waits for trunk, which failed\n");
+  EXPECT_EQ(text_of(jobs[0].log), "not started: it waits for middle, which failed\n");
+}
+
+TEST(Launcher, JobsThatWaitForEachOtherOrForNobodyAreAnError) {
+  GCG_EXPECT_ERROR((void)states_of({shell("a", "true", {1}), shell("b", "true", {0})}),
+                   HasSubstr("wait for each other"));
+  GCG_EXPECT_ERROR((void)states_of({shell("a", "true", {7})}), HasSubstr("not there"));
+}
+
+TEST(Launcher, NoSecondJobWithoutMemoryForIt) {
+  std::vector<Job> jobs{shell("large1", "sleep 0.3"), shell("large2", "sleep 0.3"),
+                        shell("large3", "sleep 0.3")};
+  for (Job& job : jobs) {
+    job.memory_bytes = 1LL << 30;
+  }
+  std::int64_t most = 0;
+  const auto count = [&](const std::vector<JobState>& states) {
+    most =
+        std::max<std::int64_t>(most, std::count(states.begin(), states.end(), JobState::running));
+  };
+  // Room for less than one: a job alone is started all the same, so that the study goes on.
+  LaunchSettings settings{3, 1, [] { return std::int64_t{1} << 29; }};
+  EXPECT_EQ(run_jobs(jobs, settings, count).states, (std::vector{kDone, kDone, kDone}));
+  EXPECT_EQ(most, 1);
+  settings.available_memory = [] { return std::int64_t{1} << 40; };
+  run_jobs(jobs, settings, count);
+  EXPECT_EQ(most, 3);
+}
+
+TEST(Launcher, RoomForAJobIsWhatItAndThoseUnderWayMayStillTake) {
+  constexpr std::int64_t kGiB = 1LL << 30;
+  EXPECT_TRUE(room_for_job(kGiB, kGiB, {}));
+  EXPECT_FALSE(room_for_job(kGiB - 1, kGiB, {}));
+  // One that holds 1 of its 3 GiB may still take 2.
+  EXPECT_TRUE(room_for_job(3 * kGiB, kGiB, {{kGiB, 3 * kGiB}}));
+  EXPECT_FALSE(room_for_job(3 * kGiB - 1, kGiB, {{kGiB, 3 * kGiB}}));
+  // Unknown: as much as the largest.
+  EXPECT_TRUE(room_for_job(3 * kGiB, 0, {{3 * kGiB, 3 * kGiB}}));
+  EXPECT_FALSE(room_for_job(3 * kGiB - 1, 0, {{3 * kGiB, 3 * kGiB}}));
+  // One that has only just begun is not taken for small.
+  EXPECT_FALSE(room_for_job(2 * kLeastJobMemory - 2, 0, {{1, 1}}));
+}
+
+TEST(Launcher, TheSystemSaysHowMuchMemoryThereIs) { EXPECT_GT(available_memory_bytes(), 1 << 20); }
+
+TEST(Launcher, AProgramThatDoesNotExistFails) {
+  const std::vector<Job> jobs{{"ghost", {"/no/such/program"}, "/dev/null"}};
+  GCG_EXPECT_ERROR((void)states_of(jobs), HasSubstr("/no/such/program"));
+}
+
+/// A process that launches one job and says by its exit status which signal ended the launch.
+pid_t launcher_of(const std::vector<Job>& jobs) {
   const pid_t launcher = ::fork();
-  ASSERT_GE(launcher, 0);
   if (launcher == 0) {
-    (void)run_jobs(jobs, 1, 1, [](const auto&) {});
-    ::_exit(0);
+    const Launched launched = run_jobs(jobs, {1}, [](const auto&) {});
+    ::_exit(launched.states.front() == JobState::waiting ? launched.signal : 100);
   }
   while (text_of(jobs.front().log) != "started\n") {
     ::usleep(10000);
   }
+  return launcher;
+}
+
+TEST(Launcher, JobsEndWithTheLauncher) {
+  const std::vector<Job> jobs{shell("orphan", "echo started; exec sleep 61.4375")};
+  const pid_t launcher = launcher_of(jobs);
+  ASSERT_GE(launcher, 0);
   ::kill(launcher, SIGKILL);
   ::waitpid(launcher, nullptr, 0);
   ::usleep(200000);
   EXPECT_NE(std::system("pgrep -f '^sleep 61.4375$' > /dev/null"), 0);
 }
 
-TEST(Launcher, NoJobsEndAtOnce) {
-  EXPECT_TRUE(run_jobs({}, 2, 1, [](const auto&) {}).empty());
+TEST(Launcher, ASignalEndsTheJobsAndTellsWhichItWas) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    SCOPED_TRACE(signal);
+    const std::vector<Job> jobs{shell("stopped", "echo started; exec sleep 62.4375")};
+    const pid_t launcher = launcher_of(jobs);
+    ASSERT_GE(launcher, 0);
+    ::kill(launcher, signal);
+    int status = 0;
+    ASSERT_EQ(::waitpid(launcher, &status, 0), launcher);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), signal);
+    EXPECT_NE(std::system("pgrep -f '^sleep 62.4375$' > /dev/null"), 0);
+  }
 }
+
+TEST(Launcher, JobsThemselvesHearSignals) {
+  // The launcher's mask of signals is not theirs.
+  EXPECT_EQ(states_of({shell("self", "kill -TERM $$; sleep 5; exit 0")}), std::vector{kFailed});
+}
+
+TEST(Launcher, NoJobsEndAtOnce) { EXPECT_TRUE(states_of({}).empty()); }
 
 }  // namespace
 }  // namespace gcg

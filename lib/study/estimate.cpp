@@ -1,0 +1,122 @@
+#include "study/estimate.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/lookup.h"
+
+namespace gcg {
+
+namespace {
+
+/// Linear between the points, constant beyond them.
+double at_density(const std::vector<double>& densities, const std::vector<double>& seconds,
+                  double density) {
+  const auto above = std::ranges::lower_bound(densities, density);
+  if (above == densities.begin()) {
+    return seconds.front();
+  }
+  if (above == densities.end()) {
+    return seconds.back();
+  }
+  const auto i = static_cast<std::size_t>(above - densities.begin());
+  const double share = (density - densities[i - 1]) / (densities[i] - densities[i - 1]);
+  return seconds[i - 1] + share * (seconds[i] - seconds[i - 1]);
+}
+
+}  // namespace
+
+double course_seconds(const WorkTimes& work, const std::vector<PlannedPart>& course,
+                      std::int64_t batch_size) {
+  const auto train = static_cast<double>(work.train_images);
+  const auto validation = static_cast<double>(work.validation_images);
+  const auto batch = static_cast<double>(std::min(batch_size, work.train_images));
+  double seconds = work.start;
+  std::int64_t stage = -1;
+  for (const PlannedPart& part : course) {
+    const double step = at_density(work.densities, work.train, part.density);
+    const double evaluate = at_density(work.densities, work.evaluate, part.density);
+    // The gradients of `gradients` batches at every one of train / batch steps.
+    const double gradients = train / batch * part.gradients * batch * work.gradients;
+    seconds += part.epochs * (train * step + gradients + validation * evaluate + work.record);
+    if (part.stage != stage) {
+      seconds += work.statistics + work.score + work.record;
+      stage = part.stage;
+    }
+  }
+  if (!course.empty()) {
+    seconds += static_cast<double>(work.test_images) *
+               at_density(work.densities, work.evaluate, course.back().density);
+  }
+  return seconds;
+}
+
+double plan_seconds(const RunPlan& plan, const WorkTimes& work) {
+  const Recipe recipe = with_budget(plan.settings.recipe);
+  const Network network = planned_network(plan, work.input, work.classes);
+  return course_seconds(work, plan.method->planned_course(recipe, network), recipe.batch_size);
+}
+
+Network planned_network(const RunPlan& plan, const Shape& input, std::int64_t classes) {
+  NetworkRequest request{input, classes, plan.settings.width};
+  request.width = plan.method->width(plan.settings.network, request);
+  return build_network(plan.settings.network, request);
+}
+
+Network planned_network(const RunPlan& plan) {
+  const DataSourceEntry& data = find_row(data_source_table(), plan.settings.data, "--data");
+  const std::int64_t classes = plan.settings.recipe.task.classes;
+  return planned_network(plan, data.shape, classes > 0 ? classes : data.classes);
+}
+
+std::string estimate_text(const RunPlan& plan, const WorkTimes& work) {
+  const nlohmann::json json{{"run", plan.identity.name},
+                            {"seconds", plan_seconds(plan, work)},
+                            {"input", {work.input.channels, work.input.height, work.input.width}},
+                            {"classes", work.classes},
+                            {"train_images", work.train_images},
+                            {"validation_images", work.validation_images},
+                            {"test_images", work.test_images},
+                            {"data_read", work.data_read},
+                            {"densities", work.densities},
+                            {"train", work.train},
+                            {"evaluate", work.evaluate},
+                            {"gradients", work.gradients},
+                            {"statistics", work.statistics},
+                            {"score", work.score},
+                            {"record", work.record},
+                            {"start", work.start}};
+  return json.dump();
+}
+
+WorkTimes read_estimate(const std::string& text) {
+  try {
+    const nlohmann::json json = nlohmann::json::parse(text);
+    WorkTimes work;
+    const auto input = json.at("input").get<std::vector<std::int64_t>>();
+    work.input = {input.at(0), input.at(1), input.at(2)};
+    work.classes = json.at("classes");
+    work.train_images = json.at("train_images");
+    work.validation_images = json.at("validation_images");
+    work.test_images = json.at("test_images");
+    work.data_read = json.at("data_read");
+    json.at("densities").get_to(work.densities);
+    json.at("train").get_to(work.train);
+    json.at("evaluate").get_to(work.evaluate);
+    work.gradients = json.at("gradients");
+    work.statistics = json.at("statistics");
+    work.score = json.at("score");
+    work.record = json.at("record");
+    work.start = json.at("start");
+    if (work.densities.empty() || work.train.size() != work.densities.size() ||
+        work.evaluate.size() != work.densities.size() || work.train_images < 1) {
+      throw Error("estimate", "lacks densities, their seconds or images");
+    }
+    return work;
+  } catch (const std::exception& error) {
+    throw Error("estimate", error.what());
+  }
+}
+
+}  // namespace gcg

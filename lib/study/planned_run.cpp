@@ -1,0 +1,320 @@
+#include "study/planned_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "record/run_file.h"
+#include "study/estimate.h"
+#include "train/trainer.h"
+
+namespace gcg {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+GivenOptions all_options(const Experiment& experiment, const StudySettings& settings,
+                         const ExperimentRun& run) {
+  GivenOptions given = run.options;
+  const bool own_data = !given.insert({"data", settings.request.data}).second;
+  given["seed"] = fmt::format("{}", run.seed);
+  given["out"] = settings.out;
+  if (!settings.execution.empty()) {
+    if (given.contains("execution")) {
+      throw UsageError(
+          "--execution",
+          fmt::format("{} compares executions: its runs say theirs themselves", experiment.name),
+          "leave it out");
+    }
+    given["execution"] = settings.execution;
+  }
+  if (!settings.data_dir.empty() && !own_data) {
+    given["data-dir"] = settings.data_dir;
+  }
+  return given;
+}
+
+/// What a run file says of its run.
+RunOnDisk read_state(const RunPlan& plan, const fs::path& file) {
+  RunOnDisk disk;
+  RunRecord record;
+  try {
+    record = read_run_file(file);
+  } catch (const Error& error) {
+    disk.state = "damaged";
+    disk.note = error.what();
+    try {
+      if (const std::int64_t schema = run_file_schema(file); schema != kRunFileSchema) {
+        disk.state = "foreign";
+        disk.note = fmt::format("{}: layout version {}, this program writes {}", file.string(),
+                                schema, kRunFileSchema);
+      }
+    } catch (const Error&) {
+      // Damaged: the first error says how.
+    }
+    return disk;
+  }
+  if (record.identity.hash != plan.identity.hash) {
+    disk.state = "foreign";
+    disk.note =
+        fmt::format("{}: holds run {} (defaults version {}, now {})", file.string(),
+                    record.identity.name, record.identity.defaults_version, kDefaultsVersion);
+    return disk;
+  }
+  disk.state = record.status == "running" ? "stopped" : record.status;
+  disk.note = record.failure;
+  disk.data_digest = record.identity.data_digest;
+  disk.train_images = record.identity.train_images + record.identity.validation_images;
+  disk.epochs = std::ssize(record.trajectory);
+  disk.accuracy = record.trajectory.empty() ? 0 : record.trajectory.back().validation_accuracy;
+  disk.seconds = recorded_seconds(record.cost);
+  disk.memory_bytes = record.cost.peak_memory_bytes;
+  return disk;
+}
+
+bool is_complaint(const std::string& line) {
+  return line.starts_with("gcg_run: ") || line.starts_with("not started: ");
+}
+
+}  // namespace
+
+fs::path PlannedRun::file() const { return plan->folder() / kRunFileName; }
+fs::path PlannedRun::log() const { return plan->folder() / "log.txt"; }
+
+std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentRun>& runs) {
+  std::vector<std::optional<std::size_t>> trunks(runs.size());
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].trunk.empty()) {
+      continue;
+    }
+    const auto found = std::ranges::find_if(runs, [&](const ExperimentRun& run) {
+      return run.curve == runs[i].trunk && run.seed == runs[i].seed;
+    });
+    if (found == runs.end()) {
+      throw Error(runs[i].curve, fmt::format("starts from curve '{}', which has no run of seed {}",
+                                             runs[i].trunk, runs[i].seed));
+    }
+    trunks[i] = static_cast<std::size_t>(found - runs.begin());
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    std::size_t steps = 0;
+    for (std::optional<std::size_t> at = trunks[i]; at; at = trunks[*at]) {
+      if (++steps > runs.size()) {
+        throw Error(runs[i].curve, "its trunk runs start from each other");
+      }
+    }
+  }
+  return trunks;
+}
+
+std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings) {
+  const std::string& data = settings.request.data;
+  if (!experiment.any_data && (data == "tinyimagenet" || data == "imagenet")) {
+    throw UsageError("--data", fmt::format("{} has no sizes for {}", experiment.name, data),
+                     "growth_rules, extrapolation and methods_table run on it");
+  }
+  std::vector<ExperimentRun> runs = experiment.runs(settings.request);
+  const std::vector<std::optional<std::size_t>> trunks = trunk_runs(runs);
+  std::vector<PlannedRun> planned(runs.size());
+  // A trunk's name is an option of the runs that start from it: it is resolved first.
+  const std::function<void(std::size_t)> resolve = [&](std::size_t i) {
+    if (planned[i].plan) {
+      return;
+    }
+    GivenOptions given = all_options(experiment, settings, runs[i]);
+    if (trunks[i]) {
+      resolve(*trunks[i]);
+      given["trunk"] = planned[*trunks[i]].plan->identity.name;
+    }
+    planned[i].plan = make_run_plan(given);
+    runs[i].options = std::move(given);
+  };
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    resolve(i);
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    PlannedRun& next = planned[i];
+    next.selected = runs[i].curve.find(settings.only) != std::string::npos;
+    next.trunk = trunks[i];
+    next.run = std::move(runs[i]);
+    next.planned_epochs = next.plan->method->planned_epochs(with_budget(next.plan->settings.recipe),
+                                                            planned_network(*next.plan));
+    next.disk = look_at_disk(*next.plan);
+  }
+  if (std::ranges::none_of(planned, &PlannedRun::selected)) {
+    throw UsageError("--only", fmt::format("no curve contains '{}'", settings.only),
+                     "--list shows the curves");
+  }
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    for (std::optional<std::size_t> at = planned[i].trunk; planned[i].selected && at;
+         at = planned[*at].trunk) {
+      planned[*at].selected = true;
+    }
+  }
+  return planned;
+}
+
+std::string images_of(const RunPlan& plan) {
+  std::string text = plan.settings.data;
+  for (const Option& option : plan.options.options()) {
+    if (option.group == "Data " + plan.settings.data) {
+      text += fmt::format(" {}={}", option.name, option.text());
+    }
+  }
+  return text;
+}
+
+RunOnDisk look_at_disk(const RunPlan& plan) {
+  const fs::path file = plan.folder() / kRunFileName;
+  const fs::path log = plan.folder() / "log.txt";
+  RunOnDisk disk;
+  if (fs::exists(file)) {
+    disk = read_state(plan, file);
+  } else if (fs::exists(log)) {
+    disk.state = "stopped";
+  }
+  if (disk.state == "finished" || disk.state == "-") {
+    return disk;
+  }
+  if (is_locked(plan.folder())) {
+    disk.state = "running";
+    disk.note.clear();
+  } else if (disk.state == "stopped") {
+    if (const std::string words = last_words(log); is_complaint(words)) {
+      disk.state = "failed";
+      disk.note = words;
+    }
+  }
+  return disk;
+}
+
+double recorded_seconds(const CostRecord& cost) {
+  return cost.train_seconds + cost.evaluate_seconds + cost.grow_seconds + cost.statistics_seconds +
+         cost.record_seconds;
+}
+
+fs::path run_program() { return fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run"; }
+
+std::vector<std::string> run_command(const PlannedRun& run) {
+  std::vector<std::string> command{run_program().string()};
+  for (const auto& [name, value] : run.run.options) {
+    command.push_back(fmt::format("--{}={}", name, value));
+  }
+  return command;
+}
+
+std::string shell_line(const std::vector<std::string>& command) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("-_./=,:+").find(c) != std::string_view::npos;
+  };
+  std::string line;
+  for (const std::string& word : command) {
+    line += line.empty() ? "" : " ";
+    if (!word.empty() && std::ranges::all_of(word, plain)) {
+      line += word;
+      continue;
+    }
+    line += "'";
+    for (const char c : word) {
+      line += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    line += "'";
+  }
+  return line;
+}
+
+std::string last_words(const fs::path& log) {
+  constexpr std::streamoff kTail = 4096;
+  std::ifstream file(log, std::ios::ate);
+  if (!file) {
+    return {};
+  }
+  file.seekg(std::max<std::streamoff>(0, file.tellg() - kTail));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) {
+      lines.push_back(line);
+    }
+  }
+  // A message has a second line at most, its remedy.
+  for (std::size_t back = 1; back <= std::min<std::size_t>(2, lines.size()); ++back) {
+    if (is_complaint(lines[lines.size() - back])) {
+      return lines[lines.size() - back];
+    }
+  }
+  return lines.empty() ? std::string() : lines.back();
+}
+
+std::size_t curve_width(const std::vector<PlannedRun>& planned) {
+  std::size_t width = 5;
+  for (const PlannedRun& run : planned) {
+    width = std::max(width, run.run.curve.size());
+  }
+  return width;
+}
+
+fs::path study_file(const Experiment& experiment, const StudySettings& settings) {
+  return fs::path(settings.out) /
+         fmt::format("{}-{}.json", experiment.name, settings.request.scale);
+}
+
+void write_study_file(const Experiment& experiment, const StudySettings& settings,
+                      const std::vector<PlannedRun>& planned) {
+  nlohmann::json runs = nlohmann::json::array();
+  for (const PlannedRun& run : planned) {
+    runs.push_back({{"curve", run.run.curve},
+                    {"seed", run.run.seed},
+                    {"name", run.plan->identity.name},
+                    {"command", run.plan->identity.command}});
+    if (!run.run.trunk.empty()) {
+      runs.back()["trunk"] = run.run.trunk;
+    }
+  }
+  const nlohmann::json study{{"experiment", experiment.name},
+                             {"scale", settings.request.scale},
+                             {"data", settings.request.data},
+                             {"runs", runs}};
+  write_file_atomically(study_file(experiment, settings), study.dump(1) + "\n");
+}
+
+std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,
+                                       const std::vector<PlannedRun>& planned) {
+  std::ifstream file(study_file(experiment, settings));
+  const nlohmann::json study = nlohmann::json::parse(file, nullptr, false);
+  if (!study.is_object() || !study.contains("runs") || !study["runs"].is_array()) {
+    return {};
+  }
+  std::set<std::string> now;
+  for (const PlannedRun& run : planned) {
+    now.insert(run.plan->identity.name);
+  }
+  std::vector<std::string> names;
+  for (const nlohmann::json& run : study["runs"]) {
+    const std::string name = run.value("name", "");
+    const fs::path path = fs::path(settings.out) / name / kRunFileName;
+    if (name.empty() || name.find('/') != std::string::npos || now.contains(name) ||
+        !fs::exists(path)) {
+      continue;
+    }
+    try {
+      if (run_file_schema(path) != kRunFileSchema ||
+          read_run_file(path).identity.defaults_version != kDefaultsVersion) {
+        names.push_back(name);
+      }
+    } catch (const Error&) {
+      // Damaged, and no run of this study any more: nothing to tell.
+    }
+  }
+  return names;
+}
+
+}  // namespace gcg

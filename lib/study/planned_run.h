@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "study/experiment.h"
+
+namespace gcg {
+
+/// What an experiment's command line says of its runs.
+struct StudySettings {
+  ExperimentRequest request;
+  std::int64_t jobs = 0;
+  std::string only, data_dir, execution, out;
+};
+
+/// What is on disk of a run.
+struct RunOnDisk {
+  /// finished; running: a process works on it; stopped: begun, goes on from its checkpoint; failed;
+  /// damaged: is rebuilt from its checkpoint; foreign: of another version, never taken; "-":
+  /// nothing.
+  std::string state = "-";
+  std::string note{};  ///< why it failed, is damaged or foreign
+  std::string data_digest{};
+  std::int64_t train_images = 0;  ///< validation images included
+  std::int64_t epochs = 0;        ///< finished
+  double accuracy = 0;            ///< validation accuracy after the last of them
+  double seconds = 0;             ///< of all processes of the run together
+  std::int64_t memory_bytes = 0;  ///< peak
+};
+
+/// One run of the experiment with its plan and what is on disk of it.
+struct PlannedRun {
+  ExperimentRun run;
+  std::unique_ptr<RunPlan> plan;
+  bool selected = true;                ///< by --only
+  std::optional<std::size_t> trunk{};  ///< index of the run it starts from
+  std::int64_t planned_epochs = 0;     ///< at most
+  RunOnDisk disk;
+
+  [[nodiscard]] std::filesystem::path file() const;
+  [[nodiscard]] std::filesystem::path log() const;
+};
+
+/// For every run the index of its trunk run: of curve `trunk` and the same seed. Errors: no such
+/// run; runs that start from each other.
+std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentRun>& runs);
+
+/// The runs of the experiment, resolved and looked up on disk. A selected run's trunk is selected
+/// too. UsageError: a selection without any run, --execution where the experiment sets it, data the
+/// experiment does not support.
+std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings);
+
+/// The options of a run's images: runs that agree in them see the same.
+std::string images_of(const RunPlan& plan);
+
+/// Reads what is on disk of a run's plan now.
+RunOnDisk look_at_disk(const RunPlan& plan);
+
+/// Seconds of the work of a run so far, of all its processes.
+double recorded_seconds(const CostRecord& cost);
+
+/// The gcg_run beside this program, with the options of a run.
+std::filesystem::path run_program();
+std::vector<std::string> run_command(const PlannedRun& run);
+
+/// A command as a shell wants it.
+std::string shell_line(const std::vector<std::string>& command);
+
+/// The last thing a log says: gcg_run's own message if there is one near the end, else the last
+/// line.
+std::string last_words(const std::filesystem::path& log);
+
+/// How wide a column for curves has to be.
+std::size_t curve_width(const std::vector<PlannedRun>& planned);
+
+/// OUT/NAME-SCALE.json, the list of runs that the analysis starts from.
+std::filesystem::path study_file(const Experiment& experiment, const StudySettings& settings);
+void write_study_file(const Experiment& experiment, const StudySettings& settings,
+                      const std::vector<PlannedRun>& planned);
+
+/// Finished runs of an earlier study file that another version of the defaults or of the layout
+/// made: their names, to be told. They are not taken and not touched.
+std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,
+                                       const std::vector<PlannedRun>& planned);
+
+}  // namespace gcg

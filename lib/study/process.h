@@ -1,0 +1,43 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace gcg {
+
+/// Signals that are waited for instead of ending this process: SIGCHLD, and those of SIGINT,
+/// SIGTERM and SIGHUP that are not ignored. Until destruction; threads and processes started
+/// meanwhile inherit the mask, start_process undoes it.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  /// The next signal; 0 if none comes in time.
+  [[nodiscard]] int wait(std::int64_t milliseconds) const;
+  [[nodiscard]] const sigset_t& before() const { return before_; }
+
+ private:
+  sigset_t watched_{};
+  sigset_t before_{};
+};
+
+/// Starts a program with arguments, this process's environment and these variables ("NAME=value"),
+/// no input, and standard output and error appended to a log. It gets SIGTERM when the calling
+/// thread ends, however it ends. `signals`: its mask of blocked signals. Errors: a program that
+/// cannot be executed, a log that cannot be opened.
+pid_t start_process(const std::vector<std::string>& command,
+                    const std::vector<std::string>& variables, const std::filesystem::path& log,
+                    const sigset_t& signals);
+
+/// A line of /proc/PID/status in bytes ("VmRSS", "VmHWM"); 0 if there is none any more.
+std::int64_t process_memory(pid_t process, const std::string& line);
+
+}  // namespace gcg

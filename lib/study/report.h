@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "study/planned_run.h"
+
+namespace gcg {
+
+/// --list: the curves and how many runs each has.
+void print_list(const Experiment& experiment, const std::vector<PlannedRun>& planned);
+
+/// --status: the state of every selected run; failed ones with their log and its last line.
+void print_status(const std::vector<PlannedRun>& planned);
+
+/// --dry-run: state, estimated seconds and exact gcg_run line of every selected run, and the total.
+void print_dry_run(const std::vector<PlannedRun>& planned, std::int64_t side_by_side,
+                   std::int64_t jobs);
+
+/// --explain: the runs behind the curve of this name, else behind the curves that contain it: their
+/// seeds, states, run files and gcg_run lines. UsageError: no such curve.
+void print_explanation(const std::vector<PlannedRun>& planned, std::string_view cell);
+
+}  // namespace gcg

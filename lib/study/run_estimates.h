@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "study/estimate.h"
+#include "study/planned_run.h"
+
+namespace gcg {
+
+/// Seconds of runs that are not finished.
+struct RunEstimates {
+  std::vector<double> seconds;  ///< by run, what is done of it taken off; NaN: unknown; finished: 0
+  std::vector<std::string> notes;  ///< what the numbers stand on, for people
+};
+
+/// Estimates the selected runs. A run whose options, but for the seed, are those of finished runs
+/// takes what they took on average. For the others gcg_run --estimate times one run of every
+/// distinct kind (network, width, execution, threads, batch size, data), `jobs` kinds at a time, a
+/// few seconds each, and the seconds follow from the method's planned course; where finished runs
+/// of the kind are there, they are multiplied by the median ratio of what those took to what
+/// the same sum gives for them.
+RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs);
+
+}  // namespace gcg

@@ -1,0 +1,208 @@
+#include "study/watch.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/file.h"
+
+namespace gcg {
+
+namespace {
+
+/// Seconds between two looks at the disk.
+constexpr double kLook = 5;
+constexpr std::chrono::seconds kRepaint{2};
+
+double epochs_of(const PlannedRun& run) {
+  return static_cast<double>(std::max<std::int64_t>(1, run.planned_epochs));
+}
+
+double share_of(const PlannedRun& run) {
+  return std::min(1.0, static_cast<double>(run.disk.epochs) / epochs_of(run));
+}
+
+/// Where a state stands in the page: what needs looking at first.
+int rank(const std::string& state) {
+  const std::vector<std::string_view> order{"running", "failed", "damaged", "foreign", "stopped"};
+  return static_cast<int>(std::ranges::find(order, state) - order.begin());
+}
+
+/// Seconds that are left of a run by its own pace; negative: unknown.
+double left_of(const PlannedRun& run) {
+  if (run.disk.epochs == 0) {
+    return -1;
+  }
+  return run.disk.seconds * (1 - share_of(run)) / share_of(run);
+}
+
+/// Seconds that are left of the study, by the pace of the epochs there are and the runs at work.
+double left_of_all(const std::vector<PlannedRun>& planned) {
+  double seconds = 0;
+  double done = 0;
+  double open = 0;
+  std::int64_t running = 0;
+  for (const PlannedRun& run : planned) {
+    if (!run.selected) {
+      continue;
+    }
+    seconds += run.disk.seconds;
+    done += static_cast<double>(run.disk.epochs);
+    open += run.disk.state == "finished" ? 0 : (1 - share_of(run)) * epochs_of(run);
+    running += run.disk.state == "running" ? 1 : 0;
+  }
+  return done > 0 && running > 0 ? open * seconds / done / static_cast<double>(running) : -1;
+}
+
+std::size_t terminal_lines() {
+  winsize size{};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2;
+  return known ? size.ws_row - 1U : 24U;
+}
+
+}  // namespace
+
+LaunchProgress::LaunchProgress(const Experiment& experiment, const std::vector<PlannedRun>& planned,
+                               const std::vector<Job>& jobs, const std::vector<std::size_t>& index)
+    : experiment_(experiment),
+      jobs_(jobs),
+      before_(jobs.size(), JobState::waiting),
+      said_(jobs.size()) {
+  for (const std::size_t i : index) {
+    runs_.push_back(&planned[i]);
+  }
+}
+
+void LaunchProgress::update(const std::vector<JobState>& states) {
+  if (states == before_ && now_seconds() - last_ < kLook) {
+    return;
+  }
+  last_ = now_seconds();
+  double done = 0;
+  double planned = 0;
+  for (std::size_t j = 0; j < jobs_.size(); ++j) {
+    if (experiment_.show_stages && states[j] != JobState::waiting) {
+      repeat_stages(j);
+    }
+    if (states[j] != before_[j]) {
+      tell(j, states[j]);
+    }
+    planned += epochs_of(*runs_[j]);
+    done += share_done(j, states[j]) * epochs_of(*runs_[j]);
+  }
+  before_ = states;
+  const auto count = [&](JobState state) { return std::ranges::count(states, state); };
+  line_.show(fmt::format("{}: {} of {} runs done, {} running, {} failed", experiment_.name,
+                         count(JobState::done), jobs_.size(), count(JobState::running),
+                         count(JobState::failed)),
+             planned > 0 ? done / planned : 0);
+}
+
+double LaunchProgress::share_done(std::size_t j, JobState state) {
+  if (state == JobState::done || state == JobState::failed) {
+    return 1;
+  }
+  const double before = share_of(*runs_[j]);
+  if (state == JobState::waiting) {
+    return before;
+  }
+  const RunOnDisk disk = look_at_disk(*runs_[j]->plan);
+  return std::max(before, std::min(1.0, static_cast<double>(disk.epochs) / epochs_of(*runs_[j])));
+}
+
+void LaunchProgress::tell(std::size_t j, JobState state) {
+  const ExperimentRun& run = runs_[j]->run;
+  if (state == JobState::done) {
+    line_.say(fmt::format("finished  {}, seed {}", run.curve, run.seed));
+  } else if (state == JobState::failed) {
+    line_.say(fmt::format("FAILED    {}, seed {}: see {}\n          {}", run.curve, run.seed,
+                          jobs_[j].log.string(), last_words(jobs_[j].log)));
+  }
+}
+
+/// Prints the lines about stages that the run's log has gained.
+void LaunchProgress::repeat_stages(std::size_t j) {
+  std::ifstream log(jobs_[j].log);
+  log.seekg(said_[j]);
+  for (std::string text; std::getline(log, text) && !log.eof();) {
+    said_[j] = log.tellg();
+    if (text.starts_with("stage ") && text.find("validation") != std::string::npos) {
+      line_.say(fmt::format("{:<6} {}", runs_[j]->run.curve, text));
+    }
+  }
+}
+
+std::string watch_page(const Experiment& experiment, const std::vector<PlannedRun>& planned,
+                       std::size_t lines) {
+  std::vector<const PlannedRun*> runs;
+  for (const PlannedRun& run : planned) {
+    if (run.selected) {
+      runs.push_back(&run);
+    }
+  }
+  std::ranges::stable_sort(runs, {}, [](const PlannedRun* run) { return rank(run->disk.state); });
+  const auto count = [&](std::string_view state) {
+    return std::ranges::count_if(runs,
+                                 [&](const PlannedRun* run) { return run->disk.state == state; });
+  };
+  const double left = left_of_all(planned);
+  std::vector<std::string> page;
+  page.push_back(fmt::format("{}: {} runs, {} finished, {} running, {} failed{}", experiment.name,
+                             runs.size(), count("finished"), count("running"), count("failed"),
+                             left >= 0 ? ", about " + duration_text(left) + " left" : ""));
+  const std::size_t width = curve_width(planned);
+  page.push_back(fmt::format("{:<{}}  seed  {:<8}  {:>9}  {:>10}  left", "curve", width, "state",
+                             "epochs", "validation"));
+  for (const PlannedRun* run : runs) {
+    const RunOnDisk& disk = run->disk;
+    const double of_run = disk.state == "running" ? left_of(*run) : -1;
+    page.push_back(fmt::format("{:<{}}  {:>4}  {:<8}  {:>9}  {:>10}  {}", run->run.curve, width,
+                               run->run.seed, disk.state,
+                               fmt::format("{}/{}", disk.epochs, run->planned_epochs),
+                               disk.epochs > 0 ? fmt::format("{:.2f} %", 100 * disk.accuracy) : "",
+                               of_run >= 0 ? duration_text(of_run) : ""));
+    if (disk.state == "failed") {
+      page.push_back("    log " + run->log().string());
+      page.push_back("    " + last_words(run->log()));
+    }
+  }
+  if (lines > 3 && page.size() > lines) {
+    const std::size_t hidden = page.size() - (lines - 1);
+    page.resize(lines - 1);
+    page.push_back(fmt::format("... and {} lines more", hidden));
+  }
+  return fmt::format("{}\n", fmt::join(page, "\n"));
+}
+
+void watch_status(const Experiment& experiment, const StudySettings& settings,
+                  std::vector<PlannedRun>& planned) {
+  const bool terminal = ::isatty(STDOUT_FILENO) != 0;
+  while (true) {
+    for (PlannedRun& run : planned) {
+      if (run.disk.state != "finished") {
+        run.disk = look_at_disk(*run.plan);
+      }
+    }
+    const bool running =
+        std::ranges::any_of(planned,
+                            [](const PlannedRun& run) { return run.disk.state == "running"; }) ||
+        is_locked(settings.out);
+    fmt::print("{}{}", terminal ? "\x1b[H\x1b[2J" : "",
+               watch_page(experiment, planned, terminal && running ? terminal_lines() : 0));
+    if (!running) {
+      fmt::print("nothing runs\n");
+      return;
+    }
+    fmt::print("{}", terminal ? "" : "\n");
+    std::fflush(stdout);
+    std::this_thread::sleep_for(kRepaint);
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,228 @@
+// What every experiment can do, on the runs of growth_rules with images in the CIFAR-10 format.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <thread>
+
+#include "base/file.h"
+#include "base/shell.h"
+#include "base/temporary_folder.h"
+#include "data/cifar.h"
+#include "data/procedural.h"
+#include "graph/networks.h"
+#include "record/run_file.h"
+
+namespace gcg {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Outcome;
+using testing::shell;
+using testing::TemporaryFolder;
+
+/// A data folder, a runs folder, and the two runs "path, sampled" and "path, greedy".
+class Study : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ProceduralOptions options;
+    options.train_images = 250;
+    options.test_images = 50;
+    const DataSet data = make_procedural(options);
+    write_cifar10_file(folder.path() / "data_batch_1.bin", data.train);
+    write_cifar10_file(folder.path() / "test_batch.bin", data.test);
+  }
+
+  [[nodiscard]] std::string command(const std::string& program = GCG_GROWTH_RULES) const {
+    return fmt::format("{} --data-dir {} --out {} --only 'path, '", program, folder.path().string(),
+                       runs().string());
+  }
+  [[nodiscard]] fs::path runs() const { return folder / "runs"; }
+
+  /// The run files that are there.
+  [[nodiscard]] std::vector<fs::path> files() const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(runs())) {
+      if (fs::exists(entry.path() / "run.h5")) {
+        found.push_back(entry.path() / "run.h5");
+      }
+    }
+    return found;
+  }
+
+  TemporaryFolder folder;
+};
+
+TEST_F(Study, DryRunEstimatesEveryRunAndTheTotal) {
+  const Outcome dry = shell(command() + " --dry-run");
+  ASSERT_EQ(dry.status, 0) << dry.output;
+  const std::regex estimate("# path, (sampled|greedy), seed 1: -, about [0-9]+ (s|min)");
+  EXPECT_EQ(std::distance(std::sregex_iterator(dry.output.begin(), dry.output.end(), estimate), {}),
+            2)
+      << dry.output;
+  EXPECT_THAT(dry.output, HasSubstr("# to do: about"));
+  EXPECT_FALSE(fs::exists(runs()));
+}
+
+TEST_F(Study, AnEstimateWithoutDataCountsThePublishedSet) {
+  const Outcome dry = shell(fmt::format("env -u GCG_DATA {} --out {} --only greedy --dry-run",
+                                        GCG_GROWTH_RULES, runs().string()));
+  ASSERT_EQ(dry.status, 0) << dry.output;
+  EXPECT_THAT(dry.output, HasSubstr("published set of 50000 training images"));
+}
+
+TEST_F(Study, ExplainNamesTheRunsBehindACell) {
+  const Outcome one = shell(command() + " --explain 'path, greedy' --seeds 2");
+  ASSERT_EQ(one.status, 0) << one.output;
+  EXPECT_THAT(one.output, HasSubstr("path, greedy, seed 1"));
+  EXPECT_THAT(one.output, HasSubstr("path, greedy, seed 2"));
+  EXPECT_THAT(one.output, Not(HasSubstr("sampled")));
+  EXPECT_THAT(one.output, HasSubstr("gcg_run --"));
+  EXPECT_THAT(one.output, HasSubstr("run.h5"));
+  EXPECT_THAT(shell(command() + " --explain path").output, HasSubstr("path, sampled, seed 1"));
+  EXPECT_EQ(shell(command() + " --explain nonsense").status, 2);
+}
+
+TEST_F(Study, VerifyComparesWhatIsThereAndFindsDamage) {
+  const Outcome before = shell(command() + " --verify");
+  EXPECT_EQ(before.status, 0) << before.output;
+  EXPECT_THAT(before.output, HasSubstr("no run is finished"));
+
+  const Outcome first = shell(command());
+  ASSERT_EQ(first.status, 0) << first.output;
+  const Outcome good = shell(command() + " --verify");
+  EXPECT_EQ(good.status, 0) << good.output;
+  EXPECT_THAT(good.output, HasSubstr("run files: 2 whole, 0 damaged"));
+  EXPECT_THAT(good.output, HasSubstr("6 pass, 0 fail"));
+
+  // A damaged file is told, and made again from its checkpoint.
+  ASSERT_EQ(files().size(), 2U);
+  fs::resize_file(files().front(), fs::file_size(files().front()) / 2);
+  const Outcome bad = shell(command() + " --verify");
+  EXPECT_EQ(bad.status, 1) << bad.output;
+  EXPECT_THAT(bad.output, HasSubstr("damaged: " + files().front().string()));
+  const Outcome again = shell(command());
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_THAT(again.output, HasSubstr("2 runs, 1 to do"));
+  EXPECT_EQ(shell(command() + " --verify").status, 0);
+
+  // A run of another identity in a run's place is never taken.
+  fs::copy_file(files()[0], files()[1], fs::copy_options::overwrite_existing);
+  const Outcome strange = shell(command());
+  EXPECT_EQ(strange.status, 1);
+  EXPECT_THAT(strange.output, HasSubstr("is the work of another version of the program"));
+}
+
+TEST_F(Study, RunsOfOlderDefaultsAreToldAndNotTaken) {
+  RunRecord record;
+  record.network = build_network("resnet8", {{3, 32, 32}, 10, 4});
+  record.identity.name = "gcg-old";
+  record.identity.defaults_version = 1;
+  fs::create_directories(runs() / "gcg-old");
+  write_run_file(runs() / "gcg-old" / "run.h5", record);
+  std::ofstream(runs() / "growth_rules-smoke.json")
+      << R"({"runs": [{"curve": "path, sampled", "seed": 1, "name": "gcg-old"}]})";
+  const Outcome told =
+      shell(fmt::format("{} --data-dir {} --out {} --only greedy", GCG_GROWTH_RULES,
+                        folder.path().string(), runs().string()));
+  EXPECT_EQ(told.status, 0) << told.output;
+  EXPECT_THAT(told.output, HasSubstr("not taken: gcg-old was made by another version"));
+}
+
+TEST_F(Study, ASecondStudyInTheSameFolderIsRefused) {
+  fs::create_directories(runs());
+  const FolderLock lock(runs());
+  const Outcome second = shell(command());
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.output, HasSubstr("another experiment is making its runs in this folder"));
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(Study, ATerminatedStudyEndsItsRunsAndGoesOnLater) {
+  // Terminated as soon as a run has written its first checkpoint.
+  const Outcome stopped = shell(fmt::format(
+      "{0} & pid=$!; until ls {1}/*/checkpoint.gcg > /dev/null 2>&1; do sleep 0.05; done; "
+      "kill -TERM $pid; wait $pid; echo status $?",
+      command(), runs().string()));
+  EXPECT_THAT(stopped.output, HasSubstr("status 143"));
+  EXPECT_THAT(stopped.output, HasSubstr("the same command goes on"));
+  for (const auto& entry : fs::directory_iterator(runs())) {
+    if (entry.is_directory()) {
+      EXPECT_FALSE(is_locked(entry.path())) << entry.path();
+    }
+  }
+  const Outcome status = shell(command() + " --status");
+  EXPECT_THAT(status.output, HasSubstr("stopped"));
+  const Outcome rest = shell(command());
+  EXPECT_EQ(rest.status, 0) << rest.output;
+  EXPECT_EQ(files().size(), 2U);
+}
+
+TEST_F(Study, TheWatchEndsWhenNothingRuns) {
+  const Outcome idle = shell(command() + " --status --watch");
+  EXPECT_EQ(idle.status, 0) << idle.output;
+  EXPECT_THAT(idle.output, HasSubstr("nothing runs"));
+  // While somebody works in the folder it repaints, and it ends when that one does.
+  fs::create_directories(runs());
+  auto lock = std::make_unique<FolderLock>(runs());
+  const fs::path page = folder / "page";
+  std::jthread worker([&] {
+    while (!fs::exists(page) || fs::file_size(page) == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    lock.reset();
+  });
+  const Outcome watched =
+      shell(fmt::format("{} --status --watch | tee {}", command(), page.string()));
+  EXPECT_EQ(watched.status, 0) << watched.output;
+  const std::string headline = "growth_rules: 2 runs, 0 finished, 0 running, 0 failed";
+  const std::size_t first = watched.output.find(headline);
+  ASSERT_NE(first, std::string::npos) << watched.output;
+  EXPECT_THAT(watched.output.substr(first + 1), HasSubstr(headline));
+  EXPECT_THAT(watched.output, ::testing::EndsWith("nothing runs\n"));
+}
+
+TEST_F(Study, AFailedRunShowsItsLogAndItsLastLine) {
+  const Outcome dry = shell(command() + " --explain 'path, greedy'");
+  const std::size_t at = dry.output.find("run      ") + 9;
+  const fs::path run = runs() / dry.output.substr(at, dry.output.find('\n', at) - at);
+  fs::create_directories(run / "checkpoint.gcg");
+  EXPECT_EQ(shell(command()).status, 1);
+  for (const char* question : {" --status", " --status --watch"}) {
+    const Outcome status = shell(command() + question);
+    EXPECT_THAT(status.output, HasSubstr("failed"));
+    EXPECT_THAT(status.output, HasSubstr("log " + (run / "log.txt").string()));
+    EXPECT_THAT(status.output, HasSubstr("    gcg_run: "));
+  }
+}
+
+TEST_F(Study, DataWithoutSizesAndMixedQuestionsAreUsageErrors) {
+  const Outcome refused = shell(command(GCG_WALL_CLOCK) + " --data tinyimagenet --list");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.output, HasSubstr("wall_clock has no sizes for tinyimagenet"));
+  EXPECT_EQ(shell(command() + " --watch").status, 2);
+  EXPECT_EQ(shell(command() + " --list --verify").status, 2);
+}
+
+TEST_F(Study, ExperimentsForLargeDataHaveValidRunsAtEveryScale) {
+  for (const char* program : {GCG_GROWTH_RULES, GCG_METHODS_TABLE}) {
+    for (const char* data : {"tinyimagenet", "imagenet"}) {
+      for (const char* scale : {"smoke", "small", "full"}) {
+        const Outcome outcome = shell(fmt::format("{} --data {} --scale {} --out {} --status",
+                                                  program, data, scale, runs().string()));
+        EXPECT_EQ(outcome.status, 0) << outcome.output;
+        EXPECT_THAT(outcome.output, HasSubstr(fmt::format("-{}-s1-", data)));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gcg
