@@ -21,21 +21,6 @@ std::string where(const Network& network, std::size_t l) {
   return fmt::format("{}: {}", network.name, network.layers[l].name);
 }
 
-void check_inputs(const Network& network, const Mask& mask, const Scores& scores) {
-  check_sizes(network, mask);
-  if (scores.log_values.size() != network.layers.size()) {
-    throw Error(network.name, fmt::format("scores of {} layers, the network has {}",
-                                          scores.log_values.size(), network.layers.size()));
-  }
-  for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    if (std::ssize(scores.log_values[l]) != network.layers[l].connections()) {
-      throw Error(where(network, l),
-                  fmt::format("{} scores for {} connections", scores.log_values[l].size(),
-                              network.layers[l].connections()));
-    }
-  }
-}
-
 /// The absent connections of a layer.
 Candidates absent_of(const Mask& mask, const Scores& scores, std::size_t l) {
   return {scores.log_values[l], &mask.layers[l]};
@@ -82,7 +67,8 @@ void set_chosen(const LayerMask& mask, std::vector<std::int64_t>::const_iterator
 
 Mask select_global(const Network& network, const Mask& mask, const Scores& scores,
                    std::int64_t count, const SamplingLaw& law, RandomStream stream) {
-  check_inputs(network, mask, scores);
+  check_sizes(network, mask);
+  check_sizes(network, scores);
   std::vector<Candidates> candidates;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     check_scores(network, mask, scores, l);
@@ -102,7 +88,8 @@ Mask select_global(const Network& network, const Mask& mask, const Scores& score
 Mask select_by_quota(const Network& network, const Mask& mask, const Scores& scores,
                      const std::vector<std::int64_t>& quotas, const SamplingLaw& law,
                      const RandomStream& stream) {
-  check_inputs(network, mask, scores);
+  check_sizes(network, mask);
+  check_sizes(network, scores);
   if (quotas.size() != network.layers.size()) {
     throw Error(network.name, fmt::format("quotas for {} layers, the network has {}", quotas.size(),
                                           network.layers.size()));

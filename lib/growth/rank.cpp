@@ -19,16 +19,8 @@ std::string where(const Network& network, std::size_t l) {
 
 void check_inputs(const Network& network, const Mask& candidates, const Scores& scores) {
   check_sizes(network, candidates);
-  if (scores.log_values.size() != network.layers.size()) {
-    throw Error(network.name, fmt::format("scores of {} layers, the network has {}",
-                                          scores.log_values.size(), network.layers.size()));
-  }
+  check_sizes(network, scores);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    if (std::ssize(scores.log_values[l]) != network.layers[l].connections()) {
-      throw Error(where(network, l),
-                  fmt::format("{} scores for {} connections", scores.log_values[l].size(),
-                              network.layers[l].connections()));
-    }
     candidates.layers[l].for_each_present([&](std::int64_t i) {
       if (std::isnan(scores.log_values[l][static_cast<std::size_t>(i)])) {
         throw Error(where(network, l), fmt::format("the score of connection {} is NaN", i));

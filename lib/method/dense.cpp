@@ -1,4 +1,5 @@
 #include "method/methods.h"
+#include "method/stage_training.h"
 
 namespace gcg {
 
@@ -19,11 +20,7 @@ class Dense final : public Method {
   }
 
   Phase begin(MethodContext& context) const override {
-    Phase phase;
-    phase.name = "dense";
-    phase.epochs = context.recipe.epochs;
-    phase.schedule = recipe_schedule(context.recipe);
-    return phase;
+    return recipe_phase("dense", context.recipe);
   }
 
   std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {

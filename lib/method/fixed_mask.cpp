@@ -102,8 +102,8 @@ class FixedMask final : public Method {
       clear_absent(context.state);
     }
     control(context);
-    Phase phase =
-        cycles_ > 0 ? stage_phase(training_, context.recipe, 0) : whole_recipe(context.recipe);
+    Phase phase = cycles_ > 0 ? stage_phase(training_, context.recipe, 0)
+                              : recipe_phase("fixed", context.recipe);
     phase.repaired = seed.moved;
     phase.allocation = seed.allocation;
     phase.scores = seed.scores;
@@ -139,14 +139,6 @@ class FixedMask final : public Method {
           reinitialise_ ? RandomStream(context.seed, "reinitialise").next_u64() : context.seed;
       context.state = initial_state(context.network, mask, seed);
     }
-  }
-
-  static Phase whole_recipe(const Recipe& recipe) {
-    Phase phase;
-    phase.name = "fixed";
-    phase.epochs = recipe.epochs;
-    phase.schedule = recipe_schedule(recipe);
-    return phase;
   }
 
   std::string mask_file_;

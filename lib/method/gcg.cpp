@@ -150,11 +150,8 @@ class Gcg final : public Method {
     if (final_ == "rewind") {
       context.state = initial_state(context.network, context.state.mask, context.seed);
     }
-    Phase phase;
-    phase.name = "final";
+    Phase phase = recipe_phase("final", context.recipe);
     phase.stage = finished.stage + 1;
-    phase.epochs = context.recipe.epochs;
-    phase.schedule = recipe_schedule(context.recipe);
     phase.allocation = finished.allocation;  // the mask stays
     return phase;
   }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "graph/networks.h"
 #include "method/methods.h"
+#include "method/stage_training.h"
 
 namespace gcg {
 
@@ -60,11 +61,7 @@ class SmallDense final : public Method {
   }
 
   Phase begin(MethodContext& context) const override {
-    Phase phase;
-    phase.name = "dense";
-    phase.epochs = context.recipe.epochs;
-    phase.schedule = recipe_schedule(context.recipe);
-    return phase;
+    return recipe_phase("dense", context.recipe);
   }
 
   std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {

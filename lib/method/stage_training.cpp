@@ -28,6 +28,14 @@ std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe) {
   return std::max<std::int64_t>(2, std::llround(0.1 * static_cast<double>(recipe.epochs)));
 }
 
+Phase recipe_phase(std::string name, const Recipe& recipe) {
+  Phase phase;
+  phase.name = std::move(name);
+  phase.epochs = recipe.epochs;
+  phase.schedule = recipe_schedule(recipe);
+  return phase;
+}
+
 Phase stage_phase(const StageTraining& training, const Recipe& recipe, std::int64_t stage) {
   Phase phase;
   phase.name = "stage";

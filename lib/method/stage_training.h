@@ -27,6 +27,9 @@ void restrict_recipe(OptionList& list, std::initializer_list<std::string_view> n
 /// Epochs of one stage, the default resolved.
 std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe);
 
+/// A phase of the whole recipe.
+Phase recipe_phase(std::string name, const Recipe& recipe);
+
 /// A phase of one cosine cycle from the recipe's learning rate to 0.
 Phase stage_phase(const StageTraining& training, const Recipe& recipe, std::int64_t stage);
 

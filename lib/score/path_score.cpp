@@ -11,6 +11,20 @@
 
 namespace gcg {
 
+void check_sizes(const Network& network, const Scores& scores) {
+  if (scores.log_values.size() != network.layers.size()) {
+    throw Error(network.name, fmt::format("scores of {} layers, the network has {}",
+                                          scores.log_values.size(), network.layers.size()));
+  }
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    if (std::ssize(scores.log_values[l]) != network.layers[l].connections()) {
+      throw Error(fmt::format("{}: {}", network.name, network.layers[l].name),
+                  fmt::format("{} scores for {} connections", scores.log_values[l].size(),
+                              network.layers[l].connections()));
+    }
+  }
+}
+
 Scores path_scores(const Network& network, const Parameters& parameters, const Mask& mask,
                    const PathOptions& options) {
   std::vector<ScaledArray> sums = connection_path_sums(network, parameters, mask, options);

@@ -17,6 +17,9 @@ struct Scores {
   std::vector<std::vector<double>> log_values;
 };
 
+/// Throws an Error that names the layer unless there is one score per connection of the network.
+void check_sizes(const Network& network, const Scores& scores);
+
 /// The path score of PathGrow (arXiv 2509.25665): for every connection the sum over all
 /// input-output paths through it of the product of the |w| of the other connections on the path.
 /// power = 2 in the options gives path_l2: the trace's exact gain. A pure function without data.

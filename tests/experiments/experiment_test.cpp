@@ -169,24 +169,5 @@ TEST(Experiment, WhatItDoesNotKnowIsAUsageError) {
   }
 }
 
-TEST(Experiment, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
-  const TemporaryFolder folder;
-  for (const char* scale : {"smoke", "small", "full"}) {
-    const Outcome outcome =
-        shell(fmt::format("{} --scale {} --status", growth_rules(folder), scale));
-    ASSERT_EQ(outcome.status, 0) << outcome.output;
-    std::set<std::string> names;
-    std::size_t rows = 0;
-    for (std::size_t at = outcome.output.find("-resnet"); at != std::string::npos;
-         at = outcome.output.find("-resnet", at + 1)) {
-      const std::size_t begin = outcome.output.rfind(' ', at) + 1;
-      names.insert(outcome.output.substr(begin, outcome.output.find('\n', at) - begin));
-      ++rows;
-    }
-    EXPECT_GT(rows, 5U);
-    EXPECT_EQ(names.size(), rows);
-  }
-}
-
 }  // namespace
 }  // namespace gcg

@@ -6,14 +6,13 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
-#include <sstream>
 
 #include "base/shell.h"
 #include "base/temporary_folder.h"
 #include "data/cifar.h"
 #include "data/procedural.h"
+#include "planned_runs.h"
 
 namespace gcg {
 namespace {
@@ -28,31 +27,14 @@ std::string methods_table(const TemporaryFolder& folder) {
                      folder.path().string());
 }
 
-/// The options of every run that a dry run names.
-std::vector<std::map<std::string, std::string>> planned_runs(const std::string& dry_run) {
-  std::vector<std::map<std::string, std::string>> runs;
-  std::istringstream lines(dry_run);
-  const std::regex option("--([a-z0-9-]+)=(\\S+)");
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find("gcg_run --") == std::string::npos) {
-      continue;
-    }
-    auto& run = runs.emplace_back();
-    for (std::sregex_iterator at(line.begin(), line.end(), option), end; at != end; ++at) {
-      run[(*at)[1]] = (*at)[2];
-    }
-  }
-  return runs;
-}
-
 TEST(MethodsTable, TheSmallScaleHasEveryFamilyAtEveryDensityAndThreeSeeds) {
   const TemporaryFolder folder;
-  const Outcome outcome = shell(methods_table(folder) + " --scale small --dry-run");
-  ASSERT_EQ(outcome.status, 0) << outcome.output;
-  const auto runs = planned_runs(outcome.output);
+  const auto runs = testing::planned_runs(methods_table(folder), "small");
   std::set<std::string> seeds;
   std::map<std::string, int> of_method;
-  for (const auto& run : runs) {
+  std::set<std::string> curves;
+  for (const auto& [curve, run, name] : runs) {
+    curves.insert(curve);
     EXPECT_EQ(run.at("network"), "resnet8");
     seeds.insert(run.at("seed"));
     const auto method = run.find("method");  // gcg is the default
@@ -67,26 +49,7 @@ TEST(MethodsTable, TheSmallScaleHasEveryFamilyAtEveryDensityAndThreeSeeds) {
   }
   EXPECT_GE(static_cast<int>(runs.size()) - 3, 9 * 12);
   for (const char* density : {"density 0.20", "density 0.10", "density 0.05"}) {
-    EXPECT_THAT(outcome.output, HasSubstr(density));
-  }
-}
-
-TEST(MethodsTable, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
-  const TemporaryFolder folder;
-  for (const char* scale : {"smoke", "small", "full"}) {
-    const Outcome outcome =
-        shell(fmt::format("{} --scale {} --status", methods_table(folder), scale));
-    ASSERT_EQ(outcome.status, 0) << outcome.output;
-    std::set<std::string> names;
-    std::size_t rows = 0;
-    for (std::size_t at = outcome.output.find("-resnet"); at != std::string::npos;
-         at = outcome.output.find("-resnet", at + 1)) {
-      const std::size_t begin = outcome.output.rfind(' ', at) + 1;
-      names.insert(outcome.output.substr(begin, outcome.output.find('\n', at) - begin));
-      ++rows;
-    }
-    EXPECT_GT(rows, 12U);
-    EXPECT_EQ(names.size(), rows);
+    EXPECT_THAT(curves, ::testing::Contains(HasSubstr(density)));
   }
 }
 

@@ -29,8 +29,9 @@ int number(const PlannedRun& run, const std::string& option) {
 
 TEST(RunLists, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
   for (const char* program :
-       {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK,
-        GCG_CONVERGENCE, GCG_DISCOVERY_COST, GCG_DISCOVERED_DENSITY}) {
+       {GCG_GROWTH_RULES, GCG_METHODS_TABLE, GCG_EXTRAPOLATION, GCG_COST_ACCURACY, GCG_GROWTH_PACE,
+        GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE, GCG_DISCOVERY_COST,
+        GCG_DISCOVERED_DENSITY}) {
     for (const char* scale : {"smoke", "small", "full"}) {
       SCOPED_TRACE(fmt::format("{} {}", program, scale));
       const auto runs = planned_runs(program, scale);
@@ -45,8 +46,9 @@ TEST(RunLists, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
 
 TEST(RunLists, TheSmallScaleHasThreeSeedsOfEveryCurve) {
   for (const char* program :
-       {GCG_COST_ACCURACY, GCG_GROWTH_PACE, GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK,
-        GCG_CONVERGENCE, GCG_DISCOVERY_COST, GCG_DISCOVERED_DENSITY}) {
+       {GCG_GROWTH_RULES, GCG_METHODS_TABLE, GCG_EXTRAPOLATION, GCG_COST_ACCURACY, GCG_GROWTH_PACE,
+        GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE, GCG_DISCOVERY_COST,
+        GCG_DISCOVERED_DENSITY}) {
     std::map<std::string, std::set<std::string>> seeds;
     for (const PlannedRun& run : planned_runs(program, "small")) {
       seeds[run.curve].insert(run.options.at("seed"));
