@@ -79,12 +79,17 @@ class FewestInputs final : public gcg::Method {
  public:
   void add_options(gcg::OptionList& /*list*/) override {}
   void check(const gcg::Recipe& /*recipe*/) const override {}
-  std::int64_t planned_epochs(const gcg::Recipe& recipe, const gcg::Network&) const override {
-    return kStages * recipe.epochs;
+  std::vector<gcg::PlannedPart> planned_course(const gcg::Recipe& recipe,
+                                               const gcg::Network&) const override {
+    std::vector<gcg::PlannedPart> course;
+    double density = kSeedDensity;
+    for (std::int64_t stage = 0; stage < kStages; ++stage, density *= 1.5) {
+      course.push_back({stage, density, static_cast<double>(recipe.epochs)});
+    }
+    return course;
   }
-
   gcg::Phase begin(gcg::MethodContext& context) const override {
-    context.state.mask = gcg::make_seed(context.network, context.state.values, "erk", 0.1,
+    context.state.mask = gcg::make_seed(context.network, context.state.values, "erk", kSeedDensity,
                                         gcg::DisconnectedPolicy::repair, context.seed)
                              .mask;
     gcg::clear_absent(context.state);
@@ -113,6 +118,7 @@ class FewestInputs final : public gcg::Method {
 
  private:
   static constexpr std::int64_t kStages = 4;
+  static constexpr double kSeedDensity = 0.1;
 
   static gcg::Phase stage(const gcg::MethodContext& context, std::int64_t number) {
     gcg::Phase phase;

@@ -36,10 +36,6 @@ class AcDc final : public Method {
     }
   }
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     const auto epochs = static_cast<double>(recipe.epochs);

@@ -10,10 +10,6 @@ class Dense final : public Method {
   void add_options(OptionList& /*list*/) override {}
   void check(const Recipe& /*recipe*/) const override {}
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     return {{0, 1, static_cast<double>(recipe.epochs)}};

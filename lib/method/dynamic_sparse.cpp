@@ -23,10 +23,6 @@ class DynamicSparse final : public Method {
 
   void check(const Recipe& /*recipe*/) const override {}
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     return cubic_course(seed_.density, seed_.density, recipe, updates_,

@@ -61,12 +61,8 @@ class FixedMask final : public Method {
 
   void check(const Recipe& /*recipe*/) const override { check_trunk_name(trunk_); }
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return cycles_ > 0 ? cycles_ * stage_epochs(training_, recipe) : recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
-                                          const Network& network) const override {
+                                          const Network& /*network*/) const override {
     double density = 1;  // where another run, perhaps to come, has the mask
     if (mask_file_.empty() && trunk_.name.empty()) {
       density = seed_.density;
@@ -74,8 +70,8 @@ class FixedMask final : public Method {
       density = read_stage_mask(mask_file_, mask_stage_).density();
     }
     const std::int64_t stages = std::max<std::int64_t>(1, cycles_);
-    const double epochs =
-        static_cast<double>(planned_epochs(recipe, network)) / static_cast<double>(stages);
+    const auto epochs =
+        static_cast<double>(cycles_ > 0 ? stage_epochs(training_, recipe) : recipe.epochs);
     std::vector<PlannedPart> course;
     for (std::int64_t stage = 0; stage < stages; ++stage) {
       course.push_back({stage, density, epochs});

@@ -80,16 +80,6 @@ class Gcg final : public Method {
     }
   }
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const override {
-    const std::int64_t limit = present_for_density(network, max_density_);
-    std::int64_t stages = 1;
-    for (std::int64_t present = present_for_density(network, seed_.density);
-         present < limit && (max_stages_ == 0 || stages < max_stages_); ++stages) {
-      present += growth(present, limit);
-    }
-    return stages * stage_epochs(training_, recipe) + (final_ == "none" ? 0 : recipe.epochs);
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {
     const std::int64_t limit = present_for_density(network, max_density_);

@@ -27,10 +27,6 @@ class Gmp final : public Method {
 
   void check(const Recipe& /*recipe*/) const override {}
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     return cubic_course(1, target_, recipe, updates_, 0);

@@ -31,10 +31,6 @@ class GraNet final : public Method {
     }
   }
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     return cubic_course(seed_.density, target_, recipe, updates_, 1);

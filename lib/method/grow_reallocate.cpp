@@ -49,10 +49,6 @@ class GrowReallocate final : public Method {
     }
   }
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {
     const auto all = static_cast<double>(network.connections());

@@ -33,16 +33,6 @@ class Imp final : public Method {
 
   void check(const Recipe& /*recipe*/) const override {}
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const override {
-    std::int64_t epochs = recipe.epochs;
-    const std::int64_t target = present_for_density(network, target_);
-    for (std::int64_t present = network.connections(); present > target;) {
-      present = survivors(present, target);
-      epochs += short_epochs(recipe);
-    }
-    return epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {
     const auto all = static_cast<double>(network.connections());

@@ -51,10 +51,6 @@ class SmallDense final : public Method {
     return low * step;
   }
 
-  std::int64_t planned_epochs(const Recipe& recipe, const Network& /*network*/) const override {
-    return recipe.epochs;
-  }
-
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     return {{0, 1, static_cast<double>(recipe.epochs)}};

@@ -77,12 +77,12 @@ class Method {
   virtual void add_options(OptionList& list) = 0;
   /// Contradictions between options that no single range can tell: UsageError.
   virtual void check(const Recipe& recipe) const = 0;
-  /// At most this many epochs in all: for the estimate of time left.
-  virtual std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const = 0;
-  /// The same epochs, by density: for the estimate of a run's seconds. What is not known before the
-  /// run counts as if it came latest or densest.
+  /// The epochs to come by density, for estimates of a run's seconds and of the time left. What is
+  /// not known before the run counts as if it came latest or densest.
   virtual std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                                   const Network& network) const = 0;
+  /// The epochs of planned_course(): at most so many.
+  [[nodiscard]] std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const;
   /// Starts a fresh run: context.state holds fresh dense values; leaves the first mask applied.
   virtual Phase begin(MethodContext& context) const = 0;
   /// After a phase, whose row is context.record.stages.back(): sets its decision, may change the
