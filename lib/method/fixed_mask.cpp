@@ -62,12 +62,12 @@ class FixedMask final : public Method {
   void check(const Recipe& /*recipe*/) const override { check_trunk_name(trunk_); }
 
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
-                                          const Network& /*network*/) const override {
+                                          const Network& network) const override {
     double density = 1;  // where another run, perhaps to come, has the mask
     if (mask_file_.empty() && trunk_.name.empty()) {
       density = seed_.density;
     } else if (std::filesystem::exists(mask_file_)) {
-      density = read_stage_mask(mask_file_, mask_stage_).density();
+      density = read_mask(network).density();
     }
     const std::int64_t stages = std::max<std::int64_t>(1, cycles_);
     const auto epochs =
@@ -87,14 +87,7 @@ class FixedMask final : public Method {
     } else if (mask_file_.empty()) {
       seed = apply_seed(seed_, context);
     } else {
-      Mask mask = exported() ? read_npz_mask(mask_file_, context.network)
-                             : read_stage_mask(mask_file_, mask_stage_);
-      try {
-        check_sizes(context.network, mask);
-      } catch (const Error& error) {
-        throw Error(mask_file_, error.what(), "the mask belongs to another network or width");
-      }
-      context.state.mask = std::move(mask);
+      context.state.mask = read_mask(context.network);
       clear_absent(context.state);
     }
     control(context);
@@ -120,6 +113,18 @@ class FixedMask final : public Method {
 
  private:
   [[nodiscard]] bool exported() const { return mask_file_.ends_with(".npz"); }
+
+  /// The mask of --mask-file, which has to be one of this network.
+  [[nodiscard]] Mask read_mask(const Network& network) const {
+    Mask mask =
+        exported() ? read_npz_mask(mask_file_, network) : read_stage_mask(mask_file_, mask_stage_);
+    try {
+      check_sizes(network, mask);
+    } catch (const Error& error) {
+      throw Error(mask_file_, error.what(), "the mask belongs to another network or width");
+    }
+    return mask;
+  }
 
   /// Other connections in the same layers, other weights under the same mask.
   void control(MethodContext& context) const {
