@@ -33,9 +33,11 @@ std::string layers_text(const Network& network) {
   return text;
 }
 
+/// As an identity sees it: a run that is older than the option has its default.
 std::string value_of(const RunIdentity& identity, std::string_view option) {
   const auto found = std::ranges::find(identity.options, option, &OptionValue::name);
-  return found == identity.options.end() ? "" : found->value;
+  const bool is_default = found == identity.options.end() || found->is_default;
+  return is_default ? "the default" : found->value;
 }
 
 /// What a branch must have in common with its trunk: without it the trunk's stages would not be

@@ -207,9 +207,9 @@ TEST_F(Trunks, ATrunkThatDoesNotFitIsAnErrorThatSaysWhatToDo) {
           [](Miniature& miniature, TrainingRun&) { miniature.recipe.validation_fraction = 0.3; });
   refused("gcg", branch(2), "its network is , this run's is vgg11", 1,
           [](Miniature&, TrainingRun& run) { run.record.identity.network = "vgg11"; });
-  refused("gcg", branch(2), "its label-noise is , this run's is 0.2", 1,
+  refused("gcg", branch(2), "its label-noise is the default, this run's is 0.2", 1,
           [](Miniature&, TrainingRun& run) {
-            run.record.identity.options.push_back({"label-noise", "0.2"});
+            run.record.identity.options.push_back({"label-noise", "0.2", false});
           });
   refused(
       "gcg", branch(2), "no gradients were averaged", 1,
@@ -219,6 +219,14 @@ TEST_F(Trunks, ATrunkThatDoesNotFitIsAnErrorThatSaysWhatToDo) {
   Given outside = branch(2);
   outside["trunk"] = "../trunk";
   refused("gcg", outside, "is not the name of a run");
+}
+
+TEST_F(Trunks, AnOptionThatIsYoungerThanTheTrunkHasItsDefaultThere) {
+  const RunRecord record = run_as(runs(), "younger", "fixed_mask", {{"trunk", "trunk"}}, 1,
+                                  [](Miniature&, TrainingRun& run) {
+                                    run.record.identity.options.push_back({"label-noise", "0"});
+                                  });
+  EXPECT_EQ(record.masks.at(0).mask, trunk->masks.at(0).mask);
 }
 
 TEST_F(Trunks, ANetworkOfAnotherWidthIsRefused) {

@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "growth/seed.h"
 #include "method/methods.h"
 #include "score/score_table.h"
@@ -17,7 +17,7 @@
 namespace gcg {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 RunCommand parse(std::initializer_list<const char*> arguments) {
   return parse_run_command(std::span(arguments.begin(), arguments.size()));
@@ -32,8 +32,9 @@ std::string failure(std::initializer_list<const char*> arguments) {
   return "no usage error";
 }
 
-std::filesystem::path config_file(const std::string& content) {
-  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "gcg-test.ini";
+/// In a folder of the test's own: tests run side by side.
+std::string config_file(const testing::TemporaryFolder& folder, const std::string& content) {
+  const std::string path = (folder / "gcg-test.ini").string();
   std::ofstream(path) << content;
   return path;
 }
@@ -53,13 +54,15 @@ TEST(CommandLine, UnknownAbbreviatedRepeatedAndLeftOverWordsAreErrors) {
 }
 
 TEST(CommandLine, AConfigurationFileGivesOptionsAndTheCommandLineWins) {
-  const std::string path = config_file("seed = 5\n# a comment\ngrowth-ratio = 0.3\n").string();
+  const testing::TemporaryFolder folder;
+  const std::string path = config_file(folder, "seed = 5\n# a comment\ngrowth-ratio = 0.3\n");
   const RunCommand command = parse({"--config", path.c_str(), "--seed", "6"});
   EXPECT_EQ(command.given, (GivenOptions{{"seed", "6"}, {"growth-ratio", "0.3"}}));
 }
 
 TEST(CommandLine, AnUnknownOptionInAConfigurationFileIsAnErrorThatNamesTheFile) {
-  const std::string path = config_file("sead = 5\n").string();
+  const testing::TemporaryFolder folder;
+  const std::string path = config_file(folder, "sead = 5\n");
   const std::string text = failure({"--config", path.c_str()});
   EXPECT_THAT(text, HasSubstr("gcg-test.ini"));
   EXPECT_THAT(text, HasSubstr("sead"));

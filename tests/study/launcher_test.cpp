@@ -22,8 +22,9 @@ namespace {
 using ::testing::HasSubstr;
 
 Job shell(const std::string& name, const std::string& script, std::vector<std::size_t> after = {}) {
-  const auto log = std::filesystem::path(::testing::TempDir()) / (name + ".launcher.log");
-  std::filesystem::remove(log);
+  static const testing::TemporaryFolder logs;
+  const auto log = logs / (name + ".log");
+  std::filesystem::remove(log);  // logs are appended to
   return {name, {"/bin/sh", "-c", script}, log, std::move(after)};
 }
 
