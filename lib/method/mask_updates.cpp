@@ -29,6 +29,16 @@ std::vector<std::int64_t> movable(const Mask& mask, double fraction) {
   return counts;
 }
 
+/// The present connection of the largest score of every layer that has one.
+Mask best_of_each_layer(const Network& network, const Mask& mask, const Scores& scores,
+                        const RandomStream& stream) {
+  std::vector<std::int64_t> one;
+  for (const LayerMask& layer : mask.layers) {
+    one.push_back(std::min<std::int64_t>(1, layer.count()));
+  }
+  return largest_scores(network, mask, scores, one, stream);
+}
+
 Mask grown(MethodContext& context, const Mask& taken, const Scores& scores,
            const std::vector<std::int64_t>& counts, const Regrowth& regrowth,
            const RandomStream& stream) {
@@ -135,9 +145,11 @@ std::int64_t drop_and_grow(MethodContext& context, const Regrowth& regrowth, dou
   Mask added;
   if (regrowth.across_layers) {
     const std::int64_t present = taken.present();
-    const std::int64_t count = std::min(std::llround(fraction * static_cast<double>(present)),
-                                        static_cast<long long>(taken.connections() - present));
-    removed = smallest_scores(network, taken, weights, count, drop);
+    const Mask free = without(taken, best_of_each_layer(network, taken, weights, drop));
+    const std::int64_t count = std::min({std::llround(fraction * static_cast<double>(present)),
+                                         static_cast<long long>(taken.connections() - present),
+                                         static_cast<long long>(free.present())});
+    removed = smallest_scores(network, free, weights, count, drop);
     added = grown(context, taken, scores, count, regrowth, grow);
   } else {
     const std::vector<std::int64_t> counts = movable(taken, fraction);

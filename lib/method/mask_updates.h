@@ -49,8 +49,8 @@ struct Regrowth {
 
 /// Drops the share `fraction` of the present connections with the smallest |w| and grows as many by
 /// the rule, at weight 0 with empty slots; what was dropped is no candidate. By layer, or across
-/// layers. A layer that has fewer absent connections than it should move moves those. Returns how
-/// many moved.
+/// layers, where the best connection of every layer stays: no layer is emptied. A layer that has
+/// fewer absent connections than it should move moves those. Returns how many moved.
 std::int64_t drop_and_grow(MethodContext& context, const Regrowth& regrowth, double fraction,
                            std::uint64_t number);
 

@@ -171,10 +171,11 @@ TEST(RunLists, GrowthPaceVariesRatioAndEpochsOnly) {
   EXPECT_EQ(paces.size(), 11U);
 }
 
-TEST(RunLists, AnAblationIsOneChange) {
+TEST(RunLists, AnAblationIsOneChangeAndSharesThePastThatItDoesNotChange) {
   for (const char* scale : {"small", "full"}) {
     const auto runs = planned_runs(GCG_ABLATIONS, scale);
-    const auto base = of_curve(runs, "default").options;
+    const PlannedRun trunk = of_curve(runs, "default");
+    const auto& base = trunk.options;
     std::size_t changes = 0;
     for (const PlannedRun& run : runs) {
       if (run.options.at("method") != "gcg" || run.options.at("seed") != "1" ||
@@ -188,6 +189,14 @@ TEST(RunLists, AnAblationIsOneChange) {
         if (!base.contains(name) || base.at(name) != value) {
           differs.insert(name);
         }
+      }
+      const bool branches = !run.curve.starts_with("seed") && !run.curve.starts_with("pace");
+      ASSERT_EQ(run.options.contains("trunk"), branches);
+      if (branches) {
+        EXPECT_EQ(run.options.at("trunk"), trunk.name);
+        EXPECT_EQ(number(run, "trunk-stage"), run.curve.starts_with("final") ? 7 : 0);
+        differs.erase("trunk");
+        differs.erase("trunk-stage");
       }
       if (run.curve == "pace: at once, as much training") {
         EXPECT_EQ(differs, (std::set<std::string>{"growth-ratio", "stage-epochs"}));

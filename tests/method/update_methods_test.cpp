@@ -224,6 +224,29 @@ TEST(DropAndGrow, ADenseLayerMovesNothingAndAnAlmostDenseOneWhatItCan) {
   EXPECT_EQ(state.mask.counts(), mask.counts());
 }
 
+TEST(DropAndGrow, AcrossLayersNoLayerIsEmptied) {
+  const Network network = testing::small_network();
+  Seed seed =
+      make_seed(network, initial_parameters(network, 1), "erk", 0.2, DisconnectedPolicy::repair, 1);
+  TrainingState state = initial_state(network, seed.mask, 1);
+  for (float& weight : state.values.weights[1]) {
+    weight *= 1e-3F;  // all of this layer is smaller than anything else
+  }
+  const std::vector<float> weights = state.values.weights[1];
+  RunRecord record;
+  MethodMemory memory;
+  const Recipe recipe;
+  MethodContext context{network, recipe, 1, 10, record, state, memory, {}, {}};
+  const std::int64_t present = state.mask.present();
+  drop_and_grow(context, {"random", true, true}, 0.5, 1);
+  EXPECT_EQ(state.mask.present(), present);
+  const auto size = [](float a, float b) { return std::abs(a) < std::abs(b); };
+  const auto best = std::ranges::max_element(weights, size) - weights.begin();
+  EXPECT_TRUE(state.mask.layers[1].test(best));
+  EXPECT_EQ(state.values.weights[1][static_cast<std::size_t>(best)],
+            weights[static_cast<std::size_t>(best)]);
+}
+
 TEST(CubicPresent, FallsFromStartToTargetFastAtFirst) {
   EXPECT_EQ(cubic_present(1000, 100, 0), 1000);
   EXPECT_EQ(cubic_present(1000, 100, 0.5), 100 + 113);  // 900 / 8 = 112.5
