@@ -175,12 +175,21 @@ def summarise(study):
 
 
 def best_rules(summary):
-    """Rules that no other beats both in cost and in what is lost, by cost."""
+    """Names of the rules that no other beats both in cost and in what is lost, by cost; rules of one outcome together."""
     rules = summary["rules"]
-    value = lambda row: (row["cost"]["mean"], row["lost"]["mean"])  # noqa: E731
-    kept = [n for n, r in rules.items()
-            if not any(value(o)[0] <= value(r)[0] and value(o)[1] <= value(r)[1] and value(o) != value(r) for o in rules.values())]
-    return sorted(kept, key=lambda n: value(rules[n]))
+    outcomes = {}
+    for name, r in rules.items():
+        outcomes.setdefault((r["cost"]["mean"], r["lost"]["mean"]), []).append(name)
+    beaten = lambda value: any(o != value and o[0] <= value[0] and o[1] <= value[1] for o in outcomes)  # noqa: E731
+    return [outcomes[value] for value in sorted(outcomes) if not beaten(value)]
+
+
+def alike(names):
+    """One rule of those with one outcome, and how many others there are of which extrapolators."""
+    others = {}
+    for name in names[1:]:
+        others[name.split(",")[0]] = others.get(name.split(",")[0], 0) + 1
+    return names[0] + "".join(f"; {count} more {kind}" for kind, count in others.items())
 
 
 def tables(summary):
@@ -202,14 +211,15 @@ def tables(summary):
                           ["d* of the last fit against it (right: the first mask at or above d* is within epsilon of dense, the one before is not): "
                            + ("; ".join(wording) if wording else "no seed has a d*") + "."]))
     if summary["rules"]:
-        kept = best_rules(summary)
         rows = []
-        for name in kept:
-            r = summary["rules"][name]
-            rows.append([name, number(r["density"]["mean"], r["density"]["half_interval"]), f'{r["stopped"]} of {len(r["seeds"])}', phrases.points(r["lost"]),
+        for names in best_rules(summary):
+            r = summary["rules"][names[0]]
+            stops = sorted({summary["rules"][name]["stopped"] for name in names})
+            rows.append([alike(names), number(r["density"]["mean"], r["density"]["half_interval"]),
+                         f'{" to ".join(str(count) for count in dict.fromkeys([stops[0], stops[-1]]))} of {len(r["seeds"])}', phrases.points(r["lost"]),
                          number(r["cost"]["mean"], r["cost"]["half_interval"])])
         made.append(Table("rules", f"Stopping rules replayed: of {len(summary['rules'])} rules (4 extrapolators x 8 epsilon x 4 first stages) those that no other beats in both cost "
-                          "and accuracy. Density at the stop (the last stage where the rule does not stop); test accuracy that the mask of that stage, trained by the recipe, "
+                          "and accuracy, by outcome. Density at the stop (the last stage where the rule does not stop); test accuracy that the mask of that stage, trained by the recipe, "
                           "loses against dense, points; density x epochs of growth and that training, dense = 1. Mean ± 95 % t interval.",
                           ["rule", "density", "stops", "lost, points", "cost"], rows, ["Chosen after the fact on the same seeds: what they promise is optimistic."]))
     if summary["coverage"]:
@@ -274,7 +284,7 @@ def figures(summary, base):
             middle.errorbar(at, star, yerr=np.maximum(0, error), color=shape["color"], marker=shape["marker"], markersize=5, linestyle="none", capsize=2, label=f"d*, seed {seed}")
     left.set_ylabel("validation accuracy, %")
     left.set_title("stages, last fit and its d* (dotted)", fontsize=10)
-    left.legend(loc="lower right")
+    left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
     look.density_axis(left, min(density))
     look.density_axis(middle, min(density))
     middle.set_yscale("log")
