@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "record/hdf5_calls.h"
+
 namespace gcg::hdf5 {
 
 namespace {
@@ -15,116 +17,6 @@ constexpr unsigned kDeflateLevel = 4;
 /// Deflate shrinks by at most 1032 : 1. An array that claims more than this many bytes per stored
 /// one is a lie, and no memory is taken for it.
 constexpr std::size_t kLargestRatio = 1100;
-constexpr std::size_t kImageIncrement = std::size_t{1} << 18;
-constexpr std::string_view kSignature = "\211HDF\r\n\032\n";
-
-extern "C" herr_t append_error(unsigned, const H5E_error2_t* error, void* text) {
-  auto& stack = *static_cast<std::string*>(text);
-  stack += error->func_name != nullptr ? error->func_name : "?";
-  stack += ": ";
-  stack += error->desc != nullptr ? error->desc : "?";
-  stack += '\n';
-  return 0;
-}
-
-[[noreturn]] void fail(std::string_view where, std::string_view action) {
-  std::string stack;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, append_error, &stack);
-  H5Eclear2(H5E_DEFAULT);
-  throw Hdf5Error(where, fmt::format("cannot {}", action), std::move(stack));
-}
-
-template <typename Status>
-Status checked(Status status, std::string_view where, std::string_view action) {
-  if (status < 0) {
-    fail(where, action);
-  }
-  return status;
-}
-
-Handle owned(hid_t id, Handle::Close close, std::string_view where, std::string_view action) {
-  return {checked(id, where, action), close};
-}
-
-template <typename T>
-hid_t file_type() {
-  if constexpr (std::is_same_v<T, std::uint8_t>) {
-    return H5T_STD_U8LE;
-  } else if constexpr (std::is_same_v<T, std::int32_t>) {
-    return H5T_STD_I32LE;
-  } else if constexpr (std::is_same_v<T, std::int64_t>) {
-    return H5T_STD_I64LE;
-  } else if constexpr (std::is_same_v<T, std::uint64_t>) {
-    return H5T_STD_U64LE;
-  } else if constexpr (std::is_same_v<T, float>) {
-    return H5T_IEEE_F32LE;
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    return H5T_IEEE_F64LE;
-  }
-}
-
-template <typename T>
-hid_t memory_type() {
-  if constexpr (std::is_same_v<T, std::uint8_t>) {
-    return H5T_NATIVE_UINT8;
-  } else if constexpr (std::is_same_v<T, std::int32_t>) {
-    return H5T_NATIVE_INT32;
-  } else if constexpr (std::is_same_v<T, std::int64_t>) {
-    return H5T_NATIVE_INT64;
-  } else if constexpr (std::is_same_v<T, std::uint64_t>) {
-    return H5T_NATIVE_UINT64;
-  } else if constexpr (std::is_same_v<T, float>) {
-    return H5T_NATIVE_FLOAT;
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    return H5T_NATIVE_DOUBLE;
-  }
-}
-
-/// The enumeration of one byte that h5py writes and reads as bool.
-Handle make_flag_type(const std::string& where) {
-  Handle type = owned(H5Tenum_create(H5T_NATIVE_INT8), H5Tclose, where, "make a type");
-  const std::int8_t no = 0;
-  const std::int8_t yes = 1;
-  checked(H5Tenum_insert(type.get(), "FALSE", &no), where, "make a type");
-  checked(H5Tenum_insert(type.get(), "TRUE", &yes), where, "make a type");
-  return type;
-}
-
-Handle make_text_type(const std::string& where, std::size_t size) {
-  Handle type = owned(H5Tcopy(H5T_C_S1), H5Tclose, where, "make a type");
-  checked(H5Tset_size(type.get(), size), where, "make a type");
-  checked(H5Tset_cset(type.get(), H5T_CSET_UTF8), where, "make a type");
-  checked(H5Tset_strpad(type.get(), size == H5T_VARIABLE ? H5T_STR_NULLTERM : H5T_STR_NULLPAD),
-          where, "make a type");
-  return type;
-}
-
-/// Attributes in the order of their making, all in the object's header, which thereby has a
-/// checksum; no times.
-void plain_header(hid_t list, const std::string& where) {
-  checked(H5Pset_attr_creation_order(list, H5P_CRT_ORDER_TRACKED), where, "set up an object");
-  checked(H5Pset_attr_phase_change(list, 4096, 4095), where, "set up an object");
-  checked(H5Pset_obj_track_times(list, false), where, "set up an object");
-}
-
-/// The same for a group and its members: no groups here are so large that another form pays.
-void plain_group(hid_t list, const std::string& where) {
-  plain_header(list, where);
-  checked(H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED), where,
-          "set up a group");
-  checked(H5Pset_link_phase_change(list, 4096, 4095), where, "set up a group");
-}
-
-/// How a data set is stored; values are always written whole, so there is nothing to fill.
-Handle array_list(H5D_layout_t layout, const std::string& where) {
-  Handle list = owned(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, where, "set up a data set");
-  plain_header(list.get(), where);
-  checked(H5Pset_fill_time(list.get(), H5D_FILL_TIME_NEVER), where, "set up a data set");
-  checked(H5Pset_layout(list.get(), layout), where, "set up a data set");
-  return list;
-}
 
 /// Chunks of whole rows, compressed.
 Handle chunked_list(std::vector<hsize_t> chunk, std::size_t bytes, const std::string& where) {
@@ -185,30 +77,7 @@ bool fits(const Extents& found, const Extents& expected) {
                     [](std::int64_t f, std::int64_t e) { return e == kAny || f == e; });
 }
 
-std::string stack_summary(const std::string& stack) {
-  // Outermost reason and innermost reason: what failed and why.
-  if (stack.empty()) {
-    return "";
-  }
-  const std::size_t first = stack.find('\n');
-  const std::size_t last = stack.rfind('\n', stack.size() - 2);
-  const std::string outer = stack.substr(0, first);
-  if (last == std::string::npos) {
-    return fmt::format(" (HDF5: {})", outer);
-  }
-  return fmt::format(" (HDF5: {}; {})", outer, stack.substr(last + 1, stack.size() - last - 2));
-}
-
 }  // namespace
-
-Hdf5Error::Hdf5Error(std::string_view where, std::string_view problem, std::string stack)
-    : Error(where, std::string(problem) + stack_summary(stack)), stack_(std::move(stack)) {}
-
-Handle::~Handle() {
-  if (id_ >= 0) {
-    close_(id_);
-  }
-}
 
 std::string link_name(std::string_view text) {
   if (text.empty()) {
@@ -230,30 +99,6 @@ std::string link_name(std::string_view text) {
   check_text(name, name);
   return name;
 }
-
-/// What all objects of one file have in common.
-struct Object::Shared {
-  explicit Shared(const std::string& file_name, Storage how)
-      : file(file_name),
-        storage(how),
-        flag_type(make_flag_type(file_name)),
-        text_type(make_text_type(file_name, H5T_VARIABLE)),
-        scalar(owned(H5Screate(H5S_SCALAR), H5Sclose, file_name, "make a data space")),
-        group_list(owned(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, file_name, "make a property list")),
-        compact_list(array_list(H5D_COMPACT, file_name)),
-        contiguous_list(array_list(H5D_CONTIGUOUS, file_name)) {
-    plain_group(group_list.get(), file_name);
-  }
-
-  std::string file;
-  Storage storage;
-  Handle flag_type;
-  Handle text_type;
-  Handle scalar;
-  Handle group_list;
-  Handle compact_list;
-  Handle contiguous_list;
-};
 
 Object::Object(std::shared_ptr<const Shared> shared, std::string path, Handle id)
     : shared_(std::move(shared)), path_(std::move(path)), id_(std::move(id)) {}
@@ -527,73 +372,6 @@ std::vector<std::int64_t> Object::read_list_attribute(const std::string& name,
                   values.data()),
           where(), fmt::format("read the attribute {}", name));
   return values;
-}
-
-namespace {
-
-/// Access in memory only. The superblock is the first version's, which every reader knows:
-/// HDF5 1.10 copies later ones out of memory with a wrong checksum (its issue 1915).
-Handle memory_access(const std::string& name) {
-  // The library prints its errors unless told not to; they travel in Hdf5Error instead.
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  Handle list = owned(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, name, "set up the file");
-  checked(H5Pset_fapl_core(list.get(), kImageIncrement, false), name, "set up the file");
-  checked(H5Pset_libver_bounds(list.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V110), name,
-          "set up the file");
-  return list;
-}
-
-/// What the library calls the file: it refuses names of files that exist and takes equal names for
-/// one file.
-std::string library_name(const Image* image) {
-  return fmt::format("/dev/null/{}", static_cast<const void*>(image));
-}
-
-Handle create_image(const Image* image, const std::string& name) {
-  const Handle access = memory_access(name);
-  const Handle creation = owned(H5Pcreate(H5P_FILE_CREATE), H5Pclose, name, "set up the file");
-  plain_group(creation.get(), name);
-  return owned(H5Fcreate(library_name(image).c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
-               H5Fclose, name, "create the file in memory");
-}
-
-Handle open_image(const Image* image, const std::string& name, std::span<const std::byte> bytes) {
-  if (bytes.size() < kSignature.size() ||
-      !std::equal(kSignature.begin(), kSignature.end(), bytes.begin(),
-                  [](char c, std::byte b) { return static_cast<std::byte>(c) == b; })) {
-    throw Error(name, bytes.empty() ? "is empty" : "is not an HDF5 file");
-  }
-  const Handle access = memory_access(name);
-  // The library copies the bytes and does not change them, but its signature does not say so.
-  checked(H5Pset_file_image(access.get(), const_cast<std::byte*>(bytes.data()), bytes.size()), name,
-          "take the file's content");
-  return owned(H5Fopen(library_name(image).c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, name,
-               "open as HDF5: it is truncated or damaged");
-}
-
-Handle open_root(const Handle& file, const std::string& name) {
-  return owned(H5Gopen2(file.get(), "/", H5P_DEFAULT), H5Gclose, name, "open the root group");
-}
-
-}  // namespace
-
-Image::Image(const std::string& name, Storage storage)
-    : name_(name),
-      file_(create_image(this, name)),
-      root_(std::make_shared<const Object::Shared>(name, storage), "", open_root(file_, name)) {}
-
-Image::Image(const std::string& name, std::span<const std::byte> bytes)
-    : name_(name),
-      file_(open_image(this, name, bytes)),
-      root_(std::make_shared<const Object::Shared>(name, Storage::plain), "",
-            open_root(file_, name)) {}
-
-std::vector<std::byte> Image::bytes() const {
-  checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), name_, "finish the file");
-  const auto size = checked(H5Fget_file_image(file_.get(), nullptr, 0), name_, "measure the file");
-  std::vector<std::byte> content(static_cast<std::size_t>(size));
-  checked(H5Fget_file_image(file_.get(), content.data(), content.size()), name_, "copy the file");
-  return content;
 }
 
 template Object Object::write_array(const std::string&, std::span<const std::uint8_t>,

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
 
@@ -21,57 +20,13 @@
 #include "topology/statistics.h"
 #include "train/cost.h"
 #include "train/evaluate.h"
+#include "train/phase_state.h"
+#include "train/resume.h"
 #include "train/trunk.h"
 
 namespace gcg {
 
 namespace {
-
-/// `counted`: batches of the epoch under way that density_epochs holds already.
-std::string phase_text(const Phase& phase, std::int64_t counted) {
-  return nlohmann::json{{"counted", counted},
-                        {"first_update", phase.first_update},
-                        {"mask_interval", phase.mask_interval},
-                        {"mask_until", phase.mask_until},
-                        {"gradient_average", phase.gradient_average},
-                        {"scores", phase.scores},
-                        {"wanted", phase.allocation.wanted},
-                        {"integer", phase.allocation.counts},
-                        {"name", phase.name},
-                        {"stage", phase.stage},
-                        {"epochs", phase.epochs},
-                        {"shape", static_cast<int>(phase.schedule.shape)},
-                        {"peak", phase.schedule.peak},
-                        {"warmup", phase.schedule.warmup},
-                        {"grown", phase.grown},
-                        {"repaired", phase.repaired},
-                        {"growth_overlap", phase.growth_overlap}}
-      .dump();
-}
-
-Phase read_phase(const nlohmann::json& json) {
-  Phase phase;
-  phase.first_update = json.value("first_update", phase.first_update);
-  phase.mask_interval = json.value("mask_interval", phase.mask_interval);
-  phase.mask_until = json.value("mask_until", phase.mask_until);
-  phase.scores = json.value("scores", phase.scores);
-  phase.allocation.wanted = json.value("wanted", phase.allocation.wanted);
-  phase.allocation.counts = json.value("integer", phase.allocation.counts);
-  phase.gradient_average = json.value("gradient_average", phase.gradient_average);
-  phase.name = json.at("name");
-  phase.stage = json.at("stage");
-  phase.epochs = json.at("epochs");
-  phase.schedule.shape = static_cast<ScheduleShape>(json.at("shape").get<int>());
-  phase.schedule.peak = json.at("peak");
-  phase.schedule.warmup = json.at("warmup");
-  phase.grown = json.at("grown");
-  phase.repaired = json.at("repaired");
-  // JSON has no NaN and says null.
-  if (const nlohmann::json& overlap = json.at("growth_overlap"); !overlap.is_null()) {
-    phase.growth_overlap = overlap;
-  }
-  return phase;
-}
 
 /// Adds the seconds until destruction to a total.
 class Stopwatch {
@@ -112,7 +67,6 @@ class Training {
   void branch_off(const Trunk& trunk);
   void restore(Checkpoint checkpoint);
   void resume(Checkpoint checkpoint);
-  void warn_of_changes(RunRecord& old) const;
   void train_phase();
   void train_epoch();
   bool enter_next_phase();
@@ -186,62 +140,13 @@ Training::Training(TrainingRun run)
   write_file_atomically(run_.folder / kNetworkFileName, network_text(run_.network));
 }
 
-/// Equal bits are promised on one type of processor, one set of libraries and one build.
-void Training::warn_of_changes(RunRecord& old) const {
-  const auto compare = [&](std::string_view what, const std::string& was, const std::string& is) {
-    if (was != is) {
-      const std::string warning = fmt::format(
-          "resumed with another {} ({}, before: {}): results may differ from a run in one piece",
-          what, is, was);
-      old.warnings.push_back(warning);
-      run_.say("warning: " + warning);
-    }
-  };
-  const auto libraries = [](const RunRecord& record) {
-    std::string text;
-    for (const Library& library : record.libraries) {
-      text += fmt::format("{} {};", library.name, library.version);
-    }
-    return text;
-  };
-  const auto build = [](const RunRecord& record) {
-    return record.build.commit + (record.build.dirty ? " with changes" : "");
-  };
-  compare("type of processor", old.host.processor, record_.host.processor);
-  compare("vector extension", old.host.instructions, record_.host.instructions);
-  compare("set of libraries", libraries(old), libraries(record_));
-  compare("build", build(old), build(record_));
-}
-
 void Training::resume(Checkpoint checkpoint) {
-  const RunIdentity& old = checkpoint.record.identity;
-  const auto same = [&](std::string_view what, const std::string& was, const std::string& is) {
-    if (was != is) {
-      throw Error(
-          run_.folder.string(),
-          fmt::format("the checkpoint belongs to another run: its {} is {}, not {}", what, was, is),
-          "choose another output folder, or remove this one");
-    }
-  };
-  same("identity", old.hash, record_.identity.hash);
-  same("data digest", old.data_digest, record_.identity.data_digest);
-  if (checkpoint.record.status == "finished") {
-    // Nothing is computed any more: the facts stay those of the process that did.
-    record_ = std::move(checkpoint.record);
-    record_.network = run_.network;
+  const bool finished = checkpoint.record.status == "finished";
+  const std::string place = run_.folder.string();
+  record_ = resumed_record(std::move(checkpoint.record), std::move(record_), place, run_.say);
+  if (finished) {
     return;
   }
-  warn_of_changes(checkpoint.record);
-  // Facts of this process: the rest of the record goes on as it was.
-  checkpoint.record.network = record_.network;
-  checkpoint.record.build = record_.build;
-  checkpoint.record.host = record_.host;
-  checkpoint.record.threads = record_.threads;
-  checkpoint.record.execution = record_.execution;
-  checkpoint.record.libraries = record_.libraries;
-  checkpoint.record.identity.options = record_.identity.options;
-  checkpoint.record.identity.command = record_.identity.command;
-  record_ = std::move(checkpoint.record);
   restore(std::move(checkpoint));
   run_.say(fmt::format("resumed {} at stage {}, epoch {} of {}", record_.identity.name,
                        phase_.stage, position_.epoch_in_phase, phase_.epochs));
@@ -252,9 +157,9 @@ void Training::restore(Checkpoint checkpoint) {
   state_ = std::move(checkpoint.state);
   position_ = checkpoint.position;
   memory_ = std::move(checkpoint.memory);
-  const nlohmann::json json = nlohmann::json::parse(checkpoint.method_state);
-  phase_ = read_phase(json);
-  counted_ = json.value("counted", counted_);
+  PhaseState phase = read_phase(checkpoint.method_state);
+  phase_ = std::move(phase.phase);
+  counted_ = phase.counted;
   run_.executor.write(state_);
 }
 
@@ -378,7 +283,7 @@ void Training::save() {
   record_.cost.peak_memory_bytes = std::max(record_.cost.peak_memory_bytes, peak_memory_bytes());
   // The checkpoint first: it is the truth, the run file only shows it.
   write_checkpoint(run_.folder,
-                   {record_, state_, position_, phase_text(phase_, counted_), memory_});
+                   {record_, state_, position_, phase_text({phase_, counted_}), memory_});
   write_run_file(run_.folder / kRunFileName, record_);
   last_save_ = now_seconds();
 }
@@ -515,7 +420,7 @@ void Training::keep_stage() {
   }
   const Stopwatch watch(record_.cost.record_seconds);
   write_stage(run_.folder, phase_.stage,
-              {record_, state_, position_, phase_text(phase_, counted_), memory_});
+              {record_, state_, position_, phase_text({phase_, counted_}), memory_});
 }
 
 bool Training::enter_next_phase() {
