@@ -163,6 +163,7 @@ Pruned prune(const Network& network, const Mask& mask, const Scores& scores, std
       result.warning = fmt::format("{}: {}", place, problem);
       return result;
     case DisconnectedPolicy::repair:
+      result.warning = fmt::format("{}: {}: its best one stays", place, problem);
       break;
   }
   // The worst of what is kept makes room: of every layer all but its best may go.

@@ -33,7 +33,7 @@ Mask smallest_scores(const Network& network, const Mask& candidates, const Score
 struct Pruned {
   Mask mask;
   std::int64_t repaired = 0;  ///< connections kept against their rank
-  std::string warning;        ///< for the policy warn; empty if no layer collapsed
+  std::string warning;        ///< which layer first; empty if no layer collapsed
 };
 
 /// Keeps the `keep` connections of `mask` with the largest scores. Where that leaves a layer with

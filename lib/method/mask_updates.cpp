@@ -39,6 +39,15 @@ Mask best_of_each_layer(const Network& network, const Mask& mask, const Scores& 
   return largest_scores(network, mask, scores, one, stream);
 }
 
+/// A layer that collapses does so at many updates: the first is told, with its numbers behind "(".
+void warn_once(RunRecord& record, const std::string& warning) {
+  const std::string what = warning.substr(0, warning.find('('));
+  if (std::ranges::none_of(record.warnings,
+                           [&](const std::string& told) { return told.starts_with(what); })) {
+    record.warnings.push_back(warning);
+  }
+}
+
 Mask grown(MethodContext& context, const Mask& taken, const Scores& scores,
            const std::vector<std::int64_t>& counts, const Regrowth& regrowth,
            const RandomStream& stream) {
@@ -116,7 +125,7 @@ void prune_magnitude(MethodContext& context, std::int64_t keep, DisconnectedPoli
       prune(context.network, state.mask, magnitude_scores(context.network, state.values.weights),
             keep, policy, RandomStream(context.seed, "prune", number));
   if (!pruned.warning.empty()) {
-    context.record.warnings.push_back(pruned.warning);
+    warn_once(context.record, pruned.warning);
   }
   context.state.mask = std::move(pruned.mask);
   clear_absent(context.state);

@@ -104,6 +104,7 @@ TEST_F(Ranked, PruningSaysOrRepairsALayerThatWouldLoseAll) {
   EXPECT_EQ(warned.mask, largest_scores(network, all, scores, 6, stream));
   const Pruned repaired = kept(DisconnectedPolicy::repair);
   EXPECT_EQ(repaired.repaired, 1);
+  EXPECT_THAT(repaired.warning, HasSubstr("fc3: has no connection left"));
   EXPECT_EQ(repaired.mask.present(), 6);
   EXPECT_EQ(chosen(repaired.mask.layers[0]), (Places{8, 9, 10, 11}));  // 7 makes room
   EXPECT_EQ(chosen(repaired.mask.layers[1]), (Places{2}));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "method/mask_updates.h"
@@ -293,6 +294,17 @@ TEST(AcDc, TurnsFromDenseToSparseAndEndsSparse) {
     zeros += std::count(layer.begin(), layer.end(), 0.0F);
   }
   EXPECT_EQ(zeros, result.network.connections() - present_for_density(result.network, 0.1));
+}
+
+TEST(AcDc, ALayerThatPruningEmptiesIsToldOnceHoweverOftenItHappens) {
+  const Play result = play("acdc", {{"target-density", "0.004"}}, flat);
+  std::set<std::string> layers;
+  for (const std::string& warning : result.record.warnings) {
+    EXPECT_NE(warning.find("has no connection left"), std::string::npos) << warning;
+    EXPECT_NE(warning.find("its best one stays"), std::string::npos) << warning;
+    EXPECT_TRUE(layers.insert(warning.substr(0, warning.find(':'))).second) << warning;
+  }
+  EXPECT_FALSE(layers.empty());
 }
 
 TEST(Imp, PrunesAFifthPerRoundAndCutsTheLastOneExactly) {
