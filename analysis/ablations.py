@@ -8,7 +8,8 @@ from phrases import Finding
 from tables import Table, number, percent, plain
 
 DEFAULT = "default"
-NO_CHANGE = ("seed", "out", "data-dir", "threads")
+# A trunk shares the default's past; it changes nothing.
+NO_CHANGE = ("seed", "out", "data-dir", "threads", "trunk", "trunk-stage")
 
 
 def changed_options(run, default):

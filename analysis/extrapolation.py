@@ -17,6 +17,7 @@ from tables import Table, number, percent, plain
 
 TRUNK = "path, sampled"
 DENSE = "dense"
+OWN = "logistic"  # the extrapolator of the trunks
 
 
 def stages_of(run):
@@ -83,7 +84,7 @@ def path_cost(run, stop):
 
 def rule_name(rule):
     epsilon = f'{100 * rule["epsilon"]:g} {"% of A(1) - chance" if rule["epsilon_relative"] else "points"}'
-    return f'{rule["extrapolator"]}, {epsilon}, from stage {rule["min_stages"]}'
+    return f'{rule["extrapolator"]}, {epsilon}, from {rule["min_stages"]} stages on'
 
 
 def rules_over_seeds(replay, study, dense, controls):
@@ -158,7 +159,7 @@ def summarise(study):
     replay = json.loads(path.read_text()) if path.exists() else None
     fits = {}
     for seed, run in trunks.items():
-        if str(run.options["extrapolator"]) == "logistic" and np.all(np.isfinite(run.fits["parameters"][stages_of(run)[-1]][:3])):
+        if str(run.options["extrapolator"]) == OWN and np.all(np.isfinite(run.fits["parameters"][stages_of(run)[-1]][:3])):
             fits[str(seed)] = [float(p) for p in run.fits["parameters"][stages_of(run)[-1]][:3]]
     return {
         "epsilon": epsilon,
@@ -253,6 +254,11 @@ def findings(summary):
         for row in own:
             said.append(phrases.Finding(f'{row["extrapolator"]} at the study\'s epsilon stops at density {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), '
                                         f'loses {phrases.points(row["lost"])} points and costs {row["cost"]["mean"]:.2f} dense trainings.', options=["extrapolator"]))
+        first = {str(r["min_stages"]): r["density"]["mean"] for r in summary["rules"].values()
+                 if r["extrapolator"] == OWN and r["epsilon"] == summary["epsilon"] and not r["epsilon_relative"]}
+        if first:
+            said.append(phrases.Finding(f"{OWN} at the study's epsilon with its first fit after {', '.join(first)} stages stops at density "
+                                        f"{', '.join(f'{density:.2f}' for density in first.values())}.", options=["min-stages"]))
     for row in summary["coverage"]:
         if row["truth"] == row["extrapolator"] and row["intervals"]:
             said.append(f'On simulated curves of the {row["truth"]} family the interval of its own fit holds the true d* in {100 * row["covered"] / row["intervals"]:.0f} % of '

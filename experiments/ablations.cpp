@@ -42,6 +42,8 @@ std::vector<Change> changes(const std::string& scale, const GrowthScale& sizes) 
       {"law: beta 0 (uniform)", {{"beta", "0"}}, 0},
       {"law: beta infinite (greedy)", {{"selection", "greedy"}}, 0},
       {"new weights: small random", {{"new-weights", "small_random"}}, 0},
+      {"dead units: not repaired", {{"repair", "off"}}, 0},
+      {"stage warm-up: none", {{"stage-warmup", "0"}}},
   };
   result.insert(result.end(), more.begin(), more.end());
   if (scale == "small") {

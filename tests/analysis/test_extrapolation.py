@@ -73,11 +73,17 @@ class Summary(unittest.TestCase):
 
     def test_a_rule_pays_for_growth_to_its_stop_and_the_training_of_that_mask(self):
         rules = ex.summarise(self.study)["rules"]
-        stopped, on = rules["logistic, 2 points, from stage 5"], rules["gain, 2 points, from stage 5"]
+        stopped, on = rules["logistic, 2 points, from 5 stages on"], rules["gain, 2 points, from 5 stages on"]
         self.assertAlmostEqual(stopped["cost"]["mean"], (3 * 0.7 + 12 * 0.4) / 12)
         self.assertAlmostEqual(stopped["lost"]["mean"], 0.005)
         self.assertEqual((stopped["stopped"], on["stopped"]), (2, 0))
         self.assertAlmostEqual(on["cost"]["mean"], (3 * 1.5 + 12 * 0.8) / 12)  # to the last stage
+
+    def test_of_the_rules_the_unbeaten_stand_and_those_of_one_outcome_stand_together(self):
+        outcomes = {"a, 1": (1.0, 0.02), "a, 2": (1.0, 0.02), "b, 1": (1.0, 0.02), "b, 2": (0.5, 0.04), "b, 3": (0.6, 0.04)}
+        rules = {name: {"cost": {"mean": cost}, "lost": {"mean": lost}} for name, (cost, lost) in outcomes.items()}
+        self.assertEqual(ex.best_rules({"rules": rules}), [["b, 2"], ["a, 1", "a, 2", "b, 1"]])
+        self.assertEqual(ex.alike(["a, 1", "a, 2", "b, 1"]), "a, 1; 1 more a; 1 more b")
 
     def test_intervals_are_held_against_the_control_and_other_seeds(self):
         real = ex.summarise(self.study)["real_coverage"]
