@@ -120,6 +120,14 @@ def predictions(rows):
     return tests
 
 
+def shuffled_pairs(rows):
+    """Of every mask and its control with the same layer counts, shuffled: how many pairs, and in how many the control has less training loss and a smaller path norm."""
+    found = {(row["method"], row["density"], row["seed"]): row for row in rows}
+    pairs = [(row, found[control]) for (method, *rest), row in found.items() if (control := (f"control: {method} shuffled", *rest)) in found]
+    below = lambda name: sum(control[name] < row[name] for row, control in pairs)  # noqa: E731
+    return len(pairs), below("train_loss"), below("log_path_norm")
+
+
 def summarise(study):
     dense = study.curves.get("dense", {})
     histories = {curve: history(runs, dense) for curve, runs in study.curves.items() if not curve.startswith(START)}
@@ -173,6 +181,9 @@ def findings(summary):
             sentences.append(f"At density {density} the lowest mean validation losses at the end are those of "
                              + ", ".join(f'{m} ({loss_text(found[m]["last"]["validation_loss"])})' for m in first)
                              + f" of {len(found)} methods (n = {len(found[first[0]]['seeds'])}; a minimum over methods is biased downwards).")
+    pairs, less_loss, smaller_norm = shuffled_pairs(summary["starts"])
+    if pairs:
+        sentences.append(f"Shuffled within its layers a mask ends with less training loss in {less_loss} of {pairs} pairs, and starts with a smaller path norm (L1) in {smaller_norm}.")
     for t in summary["predictions"]:
         if t["p_holm"] < phrases.LEVEL:
             says = "more trace goes with less loss" if t["tau"] < 0 else "more trace goes with more loss"

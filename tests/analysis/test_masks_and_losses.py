@@ -148,6 +148,11 @@ class Convergence(unittest.TestCase):
         self.assertEqual([t["tau"] for t in tests if t["predictor"] == "log_path_kernel_trace"], [1.0] * 4)
         self.assertEqual(len(tests), 8)
 
+    def test_a_mask_is_held_against_its_own_control(self):
+        summary = convergence.summarise(self.study())
+        self.assertEqual(convergence.shuffled_pairs(summary["starts"]), (2, 2, 0))  # less loss, more trace, both seeds
+        self.assertIn("Shuffled within its layers a mask ends with less training loss in 2 of 2 pairs", " ".join(convergence.findings(summary)))
+
     def test_a_start_of_another_mask_is_an_error(self):
         other = self.study()
         other.curves["start, PHEW: density 0.20"][1] = trained([2.3], second=mask(0, 1, 1))
