@@ -18,7 +18,7 @@ std::vector<ExperimentRun> demo(const ExperimentRequest& request) {
     const auto number = static_cast<std::uint64_t>(seed);
     ExperimentRun grow{"gcg", common, number};
     grow.options.insert({{"method", "gcg"},
-                         {"growth-ratio", "0.4"},
+                         {"growth-ratio", "0.3"},
                          {"stage-epochs", "4"},
                          {"disconnected", "repair"},
                          {"epsilon", "0.02"}});
