@@ -347,7 +347,7 @@ def summarise(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of steps.json and layers.json")
-    parser.add_argument("--into", type=Path, help="also put the page and the figure there (docs/results)")
+    parser.add_argument("--into", type=Path, help="also put the page, the figure and the summary (bench.json) there (docs/results)")
     arguments = parser.parse_args()
     summary = summarise(arguments.folder)
     (arguments.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -363,6 +363,7 @@ def main():
     if arguments.into:
         for suffix in (".md", ".png"):
             shutil.copy(f"{base}{suffix}", arguments.into / f"bench{suffix}")
+        (arguments.into / "bench.json").write_text(json.dumps(summary, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ paper.tex asks for
     \\val{KEY}            one number or text of a summary; KEY is SUMMARY:PLACE or SUMMARY:PLACE|FORMAT, for example
                          growth_rules:runs, growth_rules:seeds|list, execution_agreement:margin|points
     \\experiment{NAME}    findings, figures and tables of an experiment
+    \\bench               what `make bench` measured (bench.json)
     \\claim{NAME}         what the findings of all experiments say about a claim (phrases.CLAIMS)
     \\setuptables         data, runs, hardware and settings of every experiment
     \\choicetable         choices of the method (choices.json) with their measured effect
@@ -28,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "analysis"))
 import analyse  # noqa: E402
+import bench  # noqa: E402
 import phrases  # noqa: E402
 from tables import Table, latex, latex_text  # noqa: E402
 
@@ -128,6 +130,11 @@ def table_tex(table):
     return f"\\begin{{generatedtable}}{{{latex_text(table.caption)}}}\n\\fittable{{%\n{latex(table)}}}\n{notes}\\end{{generatedtable}}\n"
 
 
+def figure_tex(caption, file):
+    return (f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n"
+            f"\\includegraphics[width=\\linewidth,height=0.45\\textheight,keepaspectratio]{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n")
+
+
 def itemize(sentences):
     return "\\begin{itemize}\n" + "".join(rf"\item {latex_text(sentence)}" + "\n" for sentence in sentences) + "\\end{itemize}\n"
 
@@ -160,7 +167,7 @@ def experiment_tex(name, summaries, largest, out, missing):
         file = Path(path).with_suffix(".pdf").name
         caption = f"{name.replace('_', ' ')}, {summary['scale']} scale: {summary['data']}; seeds {', '.join(map(str, summary['seeds']))}. "
         caption += "Bars and bands, where there are several seeds: 95 % intervals over them."
-        parts.append(f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n\\includegraphics[width=\\linewidth,height=0.45\\textheight,keepaspectratio]{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n")
+        parts.append(figure_tex(caption, file))
     parts += [table_tex(piece) for table in module.tables(summary) for piece in pieces(table)]
     return "\n".join(parts)
 
@@ -169,6 +176,25 @@ def analysed(summaries, largest):
     """[(experiment, module, summary)] of the experiments that have both."""
     found = [(name, module_of(name), summaries[stem]) for name, stem in sorted(largest.items())]
     return [(name, module, summary) for name, module, summary in found if module is not None]
+
+
+def bench_tex(results, out, missing):
+    """Training steps, sparse against dense, their memory and a figure, as the bench measured them."""
+    path = results / "bench.json"
+    if not path.exists():
+        return rf"\noindent {missing.add('bench.json: make bench BENCH_INTO=docs/results')}" + "\n"
+    summary = json.loads(path.read_text())
+    context = summary["context"]
+    parts = [rf"\noindent {latex_text(context['processor'])}, {context['cores']} cores; LibTorch {latex_text(context['LibTorch'])}. {latex_text(summary['pairing'].capitalize())}." + "\n"]
+    file = Path(bench.draw(summary, out / "bench")).with_suffix(".pdf").name
+    caption = "Time of a sparse training step over that of LibTorch's dense one, by density; share of the measured multiply-add peak that the sparse kernels reach."
+    parts.append(figure_tex(caption, file))
+    for step in summary["steps"]:
+        head, *rows = bench.step_table(step)
+        shown = [i for i, name in enumerate(head) if name != "at least"]
+        caption = f"{bench.NETWORKS.get(step['network'], step['network'])}, {bench.threads_text(step['threads'])}: whole training step, {step['setting']}, {step['dense_ms']['rounds']} rounds."
+        parts.append(table_tex(Table("steps", caption, [head[i] for i in shown], [[row[i] for i in shown] for row in rows], bench.growth_lines(step))))
+    return "\n".join(parts)
 
 
 def claim_tex(claim, experiments, missing):
@@ -248,6 +274,7 @@ def generate(results, paper, out):
     others = [name for name in sorted(largest) if name not in named]
     (out / "others.tex").write_text("".join(f"\\subsection{{{latex_text(name.replace('_', ' '))}}}\n" + experiment_tex(name, summaries, largest, out, missing)
                                             for name in others))
+    (out / "bench.tex").write_text(bench_tex(results, out, missing))
     experiments = analysed(summaries, largest)
     for claim in phrases.CLAIMS:
         (out / f"claim-{claim}.tex").write_text(claim_tex(claim, experiments, missing))

@@ -133,6 +133,16 @@ class Generated(unittest.TestCase):
         self.assertIn("It is accurate. (cost accuracy, full scale)", generate.claim_tex("accuracy", experiments, generate.Missing()))
         self.assertIn("& beta matters (cost accuracy) It is accurate. (cost accuracy) \\\\", generate.choice_table(self.choices, experiments, generate.Missing()))
 
+    def test_the_bench_has_a_table_per_network_and_number_of_threads(self):
+        self.assertIn("bench.json: make bench BENCH_INTO=docs/results", self.make(r"\bench"))
+        kept = json.loads((ROOT / "docs" / "results" / "bench.json").read_text())
+        (self.results / "bench.json").write_text(json.dumps(kept))
+        self.assertNotIn("bench.json: make bench BENCH_INTO=docs/results", self.make(r"\bench"))
+        text = self.read("bench")
+        self.assertEqual(text.count(r"\begin{generatedtable}"), len(kept["steps"]))
+        self.assertIn(f"{kept['steps'][0]['densities'][0]['ratio']['median']:.2f} [", text)
+        self.assertTrue((self.out / "bench.pdf").exists())
+
     def test_texts_of_a_summary_cannot_be_commands(self):
         self.make(r"\experiment{execution_agreement}", execution_agreement__small=agreement(networks=[r"\input{/etc/passwd} %"], data=r"}\end{document}"))
         for name in ("experiment-execution_agreement", "setup"):
