@@ -13,11 +13,13 @@ NO_CHANGE = ("seed", "out", "data-dir", "threads", "trunk", "trunk-stage")
 
 
 def changed_options(run, default):
-    """Names of the options that affect the result and differ; the method alone where that differs."""
+    """Names of the options that affect the result and differ; the method alone where that differs. What comes with another choice, at its default, is no change."""
     if run.identity["method"] != default.identity["method"]:
         return ["method"]
-    affects = {str(name) for name, affects in zip(run.option_table["name"], run.option_table["affects_result"]) if affects}
-    return sorted(name for name in affects if name not in NO_CHANGE and run.options[name] != default.options.get(name))
+    table = run.option_table
+    affects = {str(name): default_value for name, affects, default_value in zip(table["name"], table["affects_result"], table["is_default"]) if affects}
+    return sorted(name for name, default_value in affects.items()
+                  if name not in NO_CHANGE and run.options[name] != default.options.get(name, run.options[name] if default_value else None))
 
 
 def row(curve, runs, default, dense):

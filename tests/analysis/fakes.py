@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 
 
-def run(accuracy=0.5, density=1.0, density_epochs=10.0, flops=100.0, epochs=10, seconds=10.0, method="gcg", options=None, warnings=(), **tables):
-    """A finished run; flops are those of training. More tables (stages, statistics, trajectory, masks) by name."""
-    options = options or {}
+def run(accuracy=0.5, density=1.0, density_epochs=10.0, flops=100.0, epochs=10, seconds=10.0, method="gcg", options=None, defaults=None, warnings=(), **tables):
+    """A finished run; flops are those of training; defaults {option: its default}. More tables (stages, statistics, trajectory, masks) by name."""
+    options, defaults = options or {}, defaults or {}
     names = list(options)
     return SimpleNamespace(
         status="finished", failure="", warnings=list(warnings), identity={"method": method}, options=options,
-        option_table={"name": names, "value": list(options.values()), "affects_result": [True] * len(names)},
+        option_table={"name": names, "value": list(options.values()), "affects_result": [True] * len(names),
+                      "is_default": [defaults.get(name) == value for name, value in options.items()]},
         final={"test_accuracy": accuracy, "density": density, "inference_flops": 8.0 * density},
         cost={"density_epochs": density_epochs, "training_flops": flops, "scoring_flops": 0.0, "dense_gradient_flops": 0.0,
               "train_seconds": seconds, "grow_seconds": 0.0, "evaluate_seconds": 0.0, "peak_memory_bytes": 1000.0, "epochs": epochs},

@@ -117,6 +117,11 @@ class Ablations(unittest.TestCase):
         self.assertEqual([list(r["options"].items()) for r in self.summary["rows"]],
                          [[("beta", ["1", "2"])], [("beta", ["1", "0"])], [("method", ["-", "-"])]])
 
+    def test_an_option_that_comes_with_another_choice_at_its_default_is_no_change(self):
+        default = run(options={"seed-rule": "phew"})
+        changed = run(options={"seed-rule": "synflow", "synflow-rounds": "100", "seed-inverted": "on"}, defaults={"synflow-rounds": "100", "seed-inverted": "off"})
+        self.assertEqual(ablations.changed_options(changed, default), ["seed-inverted", "seed-rule"])
+
     def test_differences_are_paired_and_corrected_for_their_number(self):
         rows = {r["change"]: r["difference"] for r in self.summary["rows"]}
         self.assertAlmostEqual(rows["law: beta 2"]["mean"], -0.02)
