@@ -1,6 +1,7 @@
 """Fetching a data set: mirrors, resumption, digests, unpacking. The data set is 300 bytes in two files."""
 
 import fcntl
+import gzip
 import hashlib
 import io
 import json
@@ -20,8 +21,9 @@ FILES = {"set/a.bin": bytes(range(200)), "set/sub/b.bin": b"b" * 100}
 
 
 def tar_bytes(files, extra=()):
+    """Equal files give equal bytes: gzip would write the time."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -35,7 +37,7 @@ def zip_bytes(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
 
 
