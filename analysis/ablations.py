@@ -17,9 +17,12 @@ def changed_options(run, default):
     if run.identity["method"] != default.identity["method"]:
         return ["method"]
     table = run.option_table
-    affects = {str(name): default_value for name, affects, default_value in zip(table["name"], table["affects_result"], table["is_default"]) if affects}
-    return sorted(name for name, default_value in affects.items()
-                  if name not in NO_CHANGE and run.options[name] != default.options.get(name, run.options[name] if default_value else None))
+
+    def changes(name, at_default):
+        return run.options[name] != default.options[name] if name in default.options else not at_default
+
+    return sorted(str(name) for name, affects, at_default in zip(table["name"], table["affects_result"], table["is_default"])
+                  if affects and str(name) not in NO_CHANGE and changes(str(name), at_default))
 
 
 def row(curve, runs, default, dense):

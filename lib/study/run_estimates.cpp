@@ -148,9 +148,9 @@ RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t 
     }
   }
   for (const auto& [kind, values] : ratios) {
-    estimates.notes.push_back(
-        fmt::format("{}: {} finished runs took {:.2f} times their estimate, counted in", kind,
-                    values.size(), median(values)));
+    estimates.notes.push_back(fmt::format(
+        "{}: {} finished runs took {:.2f} times their estimate, counted in by half (its root)",
+        kind, values.size(), median(values)));
   }
   for (const PlannedRun& run : planned) {
     double seconds = kUnknown;
@@ -165,7 +165,7 @@ RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t 
     } else if (const auto found = work.find(kind_of(run)); found != work.end()) {
       const auto ratio = ratios.find(found->first);
       seconds = remaining(run, plan_seconds(*run.plan, found->second) *
-                                   (ratio == ratios.end() ? 1 : median(ratio->second)));
+                                   (ratio == ratios.end() ? 1 : std::sqrt(median(ratio->second))));
     }
     estimates.seconds.push_back(seconds);
   }

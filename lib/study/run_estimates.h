@@ -18,8 +18,9 @@ struct RunEstimates {
 /// takes what they took on average. For the others gcg_run --estimate times one run of every
 /// distinct kind (network, width, execution, threads, batch size, data), `jobs` kinds at a time, a
 /// few seconds each, and the seconds follow from the method's planned course; where finished runs
-/// of the kind are there, they are multiplied by the median ratio of what those took to what
-/// the same sum gives for them.
+/// of the kind are there, they are multiplied by the root of the median ratio of what those took to
+/// what the same sum gives for them: the machine timed now and the machine of then, which may have
+/// had other work, count the same.
 RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs);
 
 }  // namespace gcg
