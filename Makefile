@@ -19,7 +19,8 @@ PYTHON := /usr/bin/python3
 PACKAGES := g++ cmake ninja-build lld ccache git \
   libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
-  nlohmann-json3-dev libssl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
+  nlohmann-json3-dev libssl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib \
+  black flake8
 
 # What the paper needs: pdflatex with booktabs, caption, xcolor and Times.
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib
@@ -184,8 +185,9 @@ paper: paper-packages ## the LaTeX report of the study from docs/results: paper/
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(RUN)
 
-format: ## format the C++ sources (needs clang-format)
+format: ## format the C++ and Python sources (needs clang-format and black)
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
+	@git ls-files '*.py' | xargs black --quiet
 
 tidy: configure ## clang-tidy over the library (needs clang-tidy)
 	@git ls-files 'lib/*.cpp' 'experiments/*.cpp' | xargs -P2 -n4 clang-tidy -p $(BUILD) --quiet

@@ -5,20 +5,25 @@
     analyse.py --redraw SUMMARY...                 makes tables and figures of summaries again, without any run
 
 In FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of every
-figure; what is redrawn is called as its summary. Every experiment is a module of its own name here with three functions:
+figure; what is redrawn is called as its summary. Every experiment is a module of its own name here with three
+functions:
 
-    summarise(study) -> dict        study: study_runs.Study; numbers only, small enough to be committed; what it keeps by seed (`by_seed`: a
-                                    dictionary, or a list beside a list `seeds`) can be paired by compare.py
-    tables(summary) -> [Table]      tables.Table
-    figures(summary, base) -> [path of a PNG]    files begin with `base`; empty if it has no figure
+    summarise(study) -> dict
+        study: study_runs.Study; numbers only, small enough to be committed; what it keeps by seed (`by_seed`: a
+        dictionary, or a list beside a list `seeds`) can be paired by compare.py
+    tables(summary) -> [tables.Table]
+    figures(summary, base) -> [path of a PNG]
+        files begin with `base`; empty if it has no figure
 
 and, if it likes, two more:
 
-    findings(summary) -> [sentence]    what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text;
-                                       Markdown page, HTML report and paper print them. A phrases.Finding names the claims and options
-                                       that it bears on as well: the paper gathers them by claim, and in its table of choices
-    effects(summary) -> {option: phrase}    measured effects of choices, by the name of gcg_run's option without "--", for that table:
-                                            where the phrase is none of the findings
+    findings(summary) -> [sentence]
+        what the numbers say, chosen by rules (phrases.py): an interval against 0, a margin. Plain text; Markdown page,
+        HTML report and paper print them. A phrases.Finding names the claims and options that it bears on as well: the
+        paper gathers them by claim, and in its table of choices
+    effects(summary) -> {option: phrase}
+        measured effects of choices, by the name of gcg_run's option without "--", for that table: where the phrase is
+        none of the findings
 """
 
 import argparse
@@ -36,14 +41,17 @@ from study_runs import open_study
 def provenance(study, data_name):
     """Where the numbers come from: what every summary begins with."""
     runs = study.runs()
-    values = lambda read: sorted({str(read(run)) for run in runs})  # noqa: E731
+    values = lambda read: sorted({str(read(run)) for run in runs})
     digests = values(lambda run: run.identity["data_digest"])
     return {
         "experiment": study.experiment,
         "scale": study.scale,
         "data": data_name or ", ".join(values(lambda run: run.identity["data"])),
         "data_digests": digests,
-        "networks": values(lambda run: run.identity["network"] + (f' of width {run.options["width"]}' if run.options["width"] != "0" else "")),
+        "networks": values(
+            lambda run: run.identity["network"]
+            + (f' of width {run.options["width"]}' if run.options["width"] != "0" else "")
+        ),
         "train_images": max(int(run.identity["train_images"]) for run in runs),
         "validation_images": max(int(run.identity["validation_images"]) for run in runs),
         "test_images": max(int(run.identity["test_images"]) for run in runs),
@@ -77,7 +85,11 @@ def common_settings(runs):
         for name, value, affects in zip(table["name"], table["value"], table["affects_result"]):
             if affects:
                 found.setdefault(str(name), set()).add(str(value))
-    return {name: value for name, (value, *others) in sorted(found.items()) if not others and name not in ("seed", "data-dir", "out")}
+    return {
+        name: value
+        for name, (value, *others) in sorted(found.items())
+        if not others and name not in ("seed", "data-dir", "out")
+    }
 
 
 def load_module(experiment):
@@ -99,7 +111,9 @@ def findings(module, summary):
 
 def effects(module, summary):
     """{option: [phrase]}: measured effects of choices, from effects() and from the findings that name options."""
-    found = {option: [phrase] for option, phrase in module.effects(summary).items()} if hasattr(module, "effects") else {}
+    found = (
+        {option: [phrase] for option, phrase in module.effects(summary).items()} if hasattr(module, "effects") else {}
+    )
     for finding in findings(module, summary):
         for option in getattr(finding, "options", ()):
             found.setdefault(option, []).append(finding)
@@ -108,10 +122,13 @@ def effects(module, summary):
 
 def header(summary):
     """One paragraph about what the numbers stand on."""
-    lines = [f'{summary["experiment"]}, {summary["scale"]} scale: {summary["data"]} ({summary["train_images"]:,} images for training, '
-             f'{summary["validation_images"]:,} for validation, {summary["test_images"]:,} for the test), {", ".join(summary["networks"])}; '
-             f'{summary["runs"]} runs, seeds {", ".join(map(str, summary["seeds"]))}, {summary["run_seconds"] / 60:.0f} minutes of run time; '
-             f'{", ".join(summary["processors"])}, {summary["cores"]} cores; {" and ".join(summary["execution"])} execution.']
+    lines = [
+        f'{summary["experiment"]}, {summary["scale"]} scale: {summary["data"]} ({summary["train_images"]:,} images for'
+        f' training, {summary["validation_images"]:,} for validation, {summary["test_images"]:,} for the test),'
+        f' {", ".join(summary["networks"])}; {summary["runs"]} runs, seeds {", ".join(map(str, summary["seeds"]))},'
+        f' {summary["run_seconds"] / 60:.0f} minutes of run time; {", ".join(summary["processors"])},'
+        f' {summary["cores"]} cores; {" and ".join(summary["execution"])} execution.'
+    ]
     if summary["missing"]:
         shown = "; ".join(summary["missing"][:5]) + ("; ..." if len(summary["missing"]) > 5 else "")
         lines += ["", f'**Not finished ({len(summary["missing"])}):** {shown}']
@@ -140,12 +157,19 @@ def main():
     parser.add_argument("--scale", default="smoke", choices=["smoke", "small", "full"])
     parser.add_argument("--data-name", default="", help="how to name the data in tables and figures")
     parser.add_argument("--into", type=Path, help="where the results go; the study's folder if left out")
-    parser.add_argument("--redraw", nargs="+", type=Path, metavar="SUMMARY", help="summaries to make tables and figures of")
+    parser.add_argument(
+        "--redraw", nargs="+", type=Path, metavar="SUMMARY", help="summaries to make tables and figures of"
+    )
     arguments = parser.parse_args()
     if arguments.redraw:
         for path in arguments.redraw:
             summary = json.loads(path.read_text())
-            render(load_module(summary["experiment"]), summary, arguments.into or path.parent, path.name.removesuffix(".summary.json"))
+            render(
+                load_module(summary["experiment"]),
+                summary,
+                arguments.into or path.parent,
+                path.name.removesuffix(".summary.json"),
+            )
             print(path)
         return
     if not arguments.experiment or not arguments.folder:

@@ -22,10 +22,16 @@ NETWORKS = {"resnet20": "ResNet-20", "vgg16": "VGG-16", "resnet18_small": "ResNe
 
 # What sparse execution has to reach: times faster than dense; at (network, density).
 REQUIRED = {
-    ("resnet20", 0.02): 5, ("resnet20", 0.05): 4.2, ("resnet20", 0.1): 3.1,
-    ("resnet20", 0.2): 2.0, ("resnet20", 0.5): 1.0, ("resnet20", 1.0): 0.85,
-    ("vgg16", 0.05): 4, ("vgg16", 0.1): 2.5,
-    ("resnet18_small", 0.05): 4, ("resnet18_small", 0.1): 2.5,
+    ("resnet20", 0.02): 5,
+    ("resnet20", 0.05): 4.2,
+    ("resnet20", 0.1): 3.1,
+    ("resnet20", 0.2): 2.0,
+    ("resnet20", 0.5): 1.0,
+    ("resnet20", 1.0): 0.85,
+    ("vgg16", 0.05): 4,
+    ("vgg16", 0.1): 2.5,
+    ("resnet18_small", 0.05): 4,
+    ("resnet18_small", 0.1): 2.5,
 }
 REQUIRED_SHARES = {"forward": 0.4, "input gradient": 0.4, "weight gradient": 0.25}
 KERNELS = tuple(REQUIRED_SHARES)
@@ -88,8 +94,11 @@ def steps_summary(rounds):
                 row["required_scaling"] = required_scaling(density)
             step["densities"].append(row)
         growth = {}
-        for key, entry in (("dense gradients", "dense_gradients"), ("growth: scores and selection", "scores_and_selection"),
-                           ("growth: two changes of the mask", "two_mask_changes")):
+        for key, entry in (
+            ("dense gradients", "dense_gradients"),
+            ("growth: scores and selection", "scores_and_selection"),
+            ("growth: two changes of the mask", "two_mask_changes"),
+        ):
             if key in entries[0]:
                 growth[f"{entry}_ms"] = spread([e[key] for e in entries])
                 base = "dense" if entry == "dense_gradients" else "sparse 0.10"
@@ -123,15 +132,17 @@ def layers_summary(rounds):
                 work = entries[0][f"multiply-adds {parts[2]}"]
                 # Multiply-adds per millisecond, of the kernel and of the loop that does nothing else.
                 shares = [work / e[key] / (e["peak multiply-adds"] / e["peak"]) for e in entries]
-                layers.append({
-                    "layer": match[1],
-                    "threads": int(match[2]),
-                    "kernel": parts[1],
-                    "density": float(parts[2]),
-                    "convolution": not match[1].startswith("linear"),
-                    "ms": spread([e[key] for e in entries]),
-                    "share_of_peak": spread(shares),
-                })
+                layers.append(
+                    {
+                        "layer": match[1],
+                        "threads": int(match[2]),
+                        "kernel": parts[1],
+                        "density": float(parts[2]),
+                        "convolution": not match[1].startswith("linear"),
+                        "ms": spread([e[key] for e in entries]),
+                        "share_of_peak": spread(shares),
+                    }
+                )
     return layers
 
 
@@ -167,15 +178,29 @@ def verdict(value, required):
 
 
 def step_table(step):
-    head = ["density", "sparse, ms", "LibTorch, ms", "times faster [quartiles]", "at least", "our dense, ms", "times faster"]
+    head = [
+        "density",
+        "sparse, ms",
+        "LibTorch, ms",
+        "times faster [quartiles]",
+        "at least",
+        "our dense, ms",
+        "times faster",
+    ]
     scaling = any("scaling" in row for row in step["densities"])
     if scaling:
         head += ["2 threads against 1", "at least"]
     rows = []
     for row in step["densities"]:
-        cells = [f"{row['density']:.2f}", f"{row['sparse_ms']['median']:.1f}", f"{step['libtorch_ms']['median']:.1f}",
-                 ratio_text(row["ratio"]), verdict(row["ratio"]["median"], row["required_ratio"]),
-                 f"{step['dense_ms']['median']:.1f}", f"{row['ratio_to_own_dense']['median']:.2f}"]
+        cells = [
+            f"{row['density']:.2f}",
+            f"{row['sparse_ms']['median']:.1f}",
+            f"{step['libtorch_ms']['median']:.1f}",
+            ratio_text(row["ratio"]),
+            verdict(row["ratio"]["median"], row["required_ratio"]),
+            f"{step['dense_ms']['median']:.1f}",
+            f"{row['ratio_to_own_dense']['median']:.2f}",
+        ]
         if scaling:
             cells += [f"{row['scaling']['median']:.2f}", verdict(row["scaling"]["median"], row["required_scaling"])]
         rows.append(cells)
@@ -186,14 +211,22 @@ def growth_lines(step):
     growth, lines = step["growth_at_0.10"], []
     if "dense_gradients_ms" in growth:
         share = growth["dense_gradients_of_dense_step"]["median"]
-        lines.append(f"Gradients at all connections: {growth['dense_gradients_ms']['median']:.1f} ms, {share:.2f} of a dense step.")
+        lines.append(
+            f"Gradients at all connections: {growth['dense_gradients_ms']['median']:.1f} ms, {share:.2f} of a dense"
+            " step."
+        )
     if "two_mask_changes_ms" in growth:
         milliseconds = growth["two_mask_changes_ms"]["median"] / 2
         share = growth["two_mask_changes_of_sparse_step"]["median"] / 2
-        lines.append(f"A change of the mask (a fourth of the connections): {milliseconds:.1f} ms, {share:.2f} of a sparse step.")
+        lines.append(
+            f"A change of the mask (a fourth of the connections): {milliseconds:.1f} ms, {share:.2f} of a sparse step."
+        )
     if "scores_and_selection_ms" in growth:
         share = growth["scores_and_selection_of_sparse_step"]["median"]
-        lines.append(f"Path scores and selection: {growth['scores_and_selection_ms']['median']:.1f} ms, {share:.2f} of a sparse step.")
+        lines.append(
+            f"Path scores and selection: {growth['scores_and_selection_ms']['median']:.1f} ms, {share:.2f} of a sparse"
+            " step."
+        )
     if step["break_even_density"] is not None:
         lines.append(f"Break-even at density {step['break_even_density']:.2f}.")
     return lines
@@ -211,7 +244,13 @@ def layer_table(layers, threads):
         rows.append([layer, kernel, *(f"{100 * shares[d]:.0f} %" if d in shares else "-" for d in densities)])
     for kernel, means in geometric_means(layers, threads).items():
         if means:
-            rows.append(["convolutions, geometric mean", kernel, *(f"{100 * means[d]:.0f} %" if d in means else "-" for d in densities)])
+            rows.append(
+                [
+                    "convolutions, geometric mean",
+                    kernel,
+                    *(f"{100 * means[d]:.0f} %" if d in means else "-" for d in densities),
+                ]
+            )
     return rows
 
 
@@ -222,16 +261,20 @@ def required_shares(layers, threads):
         if reached:
             share = math.exp(sum(map(math.log, reached)) / len(reached))
             required = REQUIRED_SHARES[kernel]
-            lines.append(f"{kernel} at 0.1 to 0.2: {100 * share:.0f} % of the peak "
-                         f"(at least {100 * required:.0f} %{'' if share >= required else ': short'})")
+            lines.append(
+                f"{kernel} at 0.1 to 0.2: {100 * share:.0f} % of the peak "
+                f"(at least {100 * required:.0f} %{'' if share >= required else ': short'})"
+            )
     return lines
 
 
 def plain_table(rows):
     """Lines of lined-up columns, the first to the left."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
-            for row in rows]
+    return [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
+        for row in rows
+    ]
 
 
 def markdown_table(rows):
@@ -242,20 +285,39 @@ def markdown_table(rows):
 def report(summary, table, heading):
     """The lines of the terminal or of the page."""
     context = summary["context"]
-    lines = [f"{context['processor']}, {context['cores']} cores, {context['instructions']}; kernels {context['kernels']}; "
-             f"LibTorch {context['LibTorch']}, {context['BLAS'].split(' NO_')[0]}; {context['date'][:10]}.", ""]
+    lines = [
+        (
+            f"{context['processor']}, {context['cores']} cores, {context['instructions']}; kernels"
+            f" {context['kernels']}; LibTorch {context['LibTorch']}, {context['BLAS'].split(' NO_')[0]};"
+            f" {context['date'][:10]}."
+        ),
+        "",
+    ]
     for step in summary["steps"]:
-        lines += [heading(f"{NETWORKS.get(step['network'], step['network'])}, {threads_text(step['threads'])}"), "",
-                  f"Whole training step, {step['setting']}, {step['dense_ms']['rounds']} rounds.", "",
-                  *table(step_table(step)), "", *growth_lines(step), ""]
+        lines += [
+            heading(f"{NETWORKS.get(step['network'], step['network'])}, {threads_text(step['threads'])}"),
+            "",
+            f"Whole training step, {step['setting']}, {step['dense_ms']['rounds']} rounds.",
+            "",
+            *table(step_table(step)),
+            "",
+            *growth_lines(step),
+            "",
+        ]
     if summary["memory"]:
         lines += [heading("Memory"), "", *table(memory_table(summary["memory"])), ""]
     for threads in sorted({row["threads"] for row in summary["layers"]}):
         peak = summary["peak_gflops"][str(threads)]["median"]
-        lines += [heading(f"Kernels, {threads_text(threads)}: share of the multiply-add peak"), "",
-                  f"Peak measured in the same rounds: {peak:.0f} GFLOP/s (a multiply-add is 2).", "",
-                  *table(layer_table(summary["layers"], threads)), "",
-                  *(f"{line}." for line in required_shares(summary["layers"], threads)), ""]
+        lines += [
+            heading(f"Kernels, {threads_text(threads)}: share of the multiply-add peak"),
+            "",
+            f"Peak measured in the same rounds: {peak:.0f} GFLOP/s (a multiply-add is 2).",
+            "",
+            *table(layer_table(summary["layers"], threads)),
+            "",
+            *(f"{line}." for line in required_shares(summary["layers"], threads)),
+            "",
+        ]
     return lines
 
 
@@ -269,8 +331,16 @@ def memory_table(memory):
         share = row["sparse_bytes"] / row["dense_bytes"]
         limit = "0.25" if row["density"] == 0.1 else None
         shown = "-" if limit is None else limit if share <= 0.25 else f"{limit} (short)"
-        rows.append([NETWORKS.get(row["network"], row["network"]), f"{row['density']:.2f}", f"{row['sparse_bytes'] / 1e6:.2f}",
-                     f"{row['dense_bytes'] / 1e6:.2f}", f"{share:.3f}", shown])
+        rows.append(
+            [
+                NETWORKS.get(row["network"], row["network"]),
+                f"{row['density']:.2f}",
+                f"{row['sparse_bytes'] / 1e6:.2f}",
+                f"{row['dense_bytes'] / 1e6:.2f}",
+                f"{share:.3f}",
+                shown,
+            ]
+        )
     return rows
 
 
@@ -287,14 +357,28 @@ def draw(summary, path):
             index = list(NETWORKS).index(step["network"])
             density = [row["density"] for row in step["densities"]]
             share = np.array([1 / row["ratio"]["median"] for row in step["densities"]])
-            error = [share - [1 / row["ratio"]["high"] for row in step["densities"]],
-                     [1 / row["ratio"]["low"] for row in step["densities"]] - share]
+            error = [
+                share - [1 / row["ratio"]["high"] for row in step["densities"]],
+                [1 / row["ratio"]["low"] for row in step["densities"]] - share,
+            ]
             name = NETWORKS.get(step["network"], step["network"])
-            panel.errorbar(density, share, error, capsize=2, label=f"{name} (LibTorch: {step['libtorch_ms']['median']:.0f} ms)",
-                           **figures.style(index))
+            panel.errorbar(
+                density,
+                share,
+                error,
+                capsize=2,
+                label=f"{name} (LibTorch: {step['libtorch_ms']['median']:.0f} ms)",
+                **figures.style(index),
+            )
             if step["break_even_density"] is not None:
-                panel.annotate(f"break-even {step['break_even_density']:.2f}", (step["break_even_density"], 1),
-                               textcoords="offset points", xytext=(-6, 8), ha="right", fontsize=8.5)
+                panel.annotate(
+                    f"break-even {step['break_even_density']:.2f}",
+                    (step["break_even_density"], 1),
+                    textcoords="offset points",
+                    xytext=(-6, 8),
+                    ha="right",
+                    fontsize=8.5,
+                )
                 panel.plot([step["break_even_density"]], [1], "k|", markersize=12)
         panel.axhline(1, color="black", linewidth=1, linestyle=(0, (2, 2)))
         figures.density_axis(panel, low)
@@ -314,7 +398,9 @@ def draw(summary, path):
         means = geometric_means(summary["layers"], layer_threads[0])
         for index, kernel in enumerate(KERNELS):
             if means[kernel]:
-                panel.plot(list(means[kernel]), [100 * s for s in means[kernel].values()], label=kernel, **figures.style(index))
+                panel.plot(
+                    list(means[kernel]), [100 * s for s in means[kernel].values()], label=kernel, **figures.style(index)
+                )
         figures.density_axis(panel, min(row["density"] for row in summary["layers"]))
         panel.set_ylim(0, 100)
         panel.set_ylabel("multiply-adds done, % of the measured peak")
@@ -332,11 +418,28 @@ def summarise(folder):
     step_rounds, context = rounds_of(folder / "steps.json")
     layer_path = folder / "layers.json"
     layer_rounds = rounds_of(layer_path)[0] if layer_path.exists() else {}
-    kept = ("date", "processor", "instructions", "cores", "memory_bytes", "system", "commit", "compiler", "build_type",
-            "kernels", "LibTorch", "BLAS", "OMP_WAIT_POLICY", "load_avg", "caches")
+    kept = (
+        "date",
+        "processor",
+        "instructions",
+        "cores",
+        "memory_bytes",
+        "system",
+        "commit",
+        "compiler",
+        "build_type",
+        "kernels",
+        "LibTorch",
+        "BLAS",
+        "OMP_WAIT_POLICY",
+        "load_avg",
+        "caches",
+    )
     return {
         "context": {name: context.get(name, "unknown") for name in kept},
-        "pairing": "ratios are formed within a round (all contenders once, random order); medians and quartiles over rounds",
+        "pairing": (
+            "ratios are formed within a round (all contenders once, random order); medians and quartiles over rounds"
+        ),
         "steps": steps_summary(step_rounds),
         "layers": layers_summary(layer_rounds),
         "peak_gflops": peak_gflops(layer_rounds),
@@ -347,7 +450,9 @@ def summarise(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of steps.json and layers.json")
-    parser.add_argument("--into", type=Path, help="also put the page, the figure and the summary (bench.json) there (docs/results)")
+    parser.add_argument(
+        "--into", type=Path, help="also put the page, the figure and the summary (bench.json) there (docs/results)"
+    )
     arguments = parser.parse_args()
     summary = summarise(arguments.folder)
     (arguments.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Two studies, or two summaries: what differs in their options, their paired differences by curve and seed, what only one has.
+"""Two studies, or two summaries: what differs in their options, their paired differences by curve and seed, what only
+one has.
 
     compare.py A B    A, B: a folder of a study, a study file (EXPERIMENT-SCALE.json) or a summary
 
-Study files are compared by the accuracies in their run files; summaries by every number they keep by seed (`seeds` with a
-`by_seed` beside it). A summary against a study: by the summary that lies beside the study file. Differences are A minus B, pairs
-of one curve and one seed, with 95 % t intervals and Holm's correction within the table.
+Study files are compared by the accuracies in their run files; summaries by every number they keep by seed (`seeds` with
+a `by_seed` beside it). A summary against a study: by the summary that lies beside the study file. Differences are A
+minus B, pairs of one curve and one seed, with 95 % t intervals and Holm's correction within the table.
 """
 
 import argparse
@@ -22,8 +23,14 @@ import tables
 from intervals import holm_differences, paired
 
 MEASURES = {"test accuracy": "final/test_accuracy", "validation accuracy": "final/validation_accuracy"}
-FACTS = {"data digest": "identity/data_digest", "network": "identity/network", "commit": "build/commit", "processor": "host/processor",
-         "execution": "execution/used", "defaults version": "identity/defaults_version"}
+FACTS = {
+    "data digest": "identity/data_digest",
+    "network": "identity/network",
+    "commit": "build/commit",
+    "processor": "host/processor",
+    "execution": "execution/used",
+    "defaults version": "identity/defaults_version",
+}
 PLACES = {"out", "data-dir", "seed"}  # options that say where, not what
 
 
@@ -69,18 +76,29 @@ def from_summary(path):
     summary = read(path)
     if "experiment" not in summary:
         sys.exit(f"{path}: is no summary (it names no experiment)")
-    joined = lambda key: ", ".join(map(str, summary.get(key, [])))  # noqa: E731
-    facts = {"data": summary.get("data", ""), "data digest": joined("data_digests"), "network": joined("networks"), "commit": joined("commits"),
-             "processor": joined("processors"), "execution": joined("execution"), "defaults version": joined("defaults_versions")}
+    joined = lambda key: ", ".join(map(str, summary.get(key, [])))
+    facts = {
+        "data": summary.get("data", ""),
+        "data digest": joined("data_digests"),
+        "network": joined("networks"),
+        "commit": joined("commits"),
+        "processor": joined("processors"),
+        "execution": joined("execution"),
+        "defaults version": joined("defaults_versions"),
+    }
     commands = {curve: {"command": command} for curve, command in summary.get("commands", {}).items()}
     values = {}
     collect(summary, (), values)
-    return Side(path, "summary", facts, {"all runs": summary.get("settings", {})} | commands, values, summary.get("missing", []))
+    return Side(
+        path, "summary", facts, {"all runs": summary.get("settings", {})} | commands, values, summary.get("missing", [])
+    )
 
 
 def collect(node, place, values):
-    """Every number that a summary keeps by seed: a list `by_seed` beside a list `seeds`, or a dictionary `by_seed`; rows of several
-    numbers (of stages) become one measure each. Differences that intervals.paired() made (they have a `p`) are left out."""
+    """Every number that a summary keeps by seed: a list `by_seed` beside a list `seeds`, or a dictionary `by_seed`;
+    rows of several numbers (of stages) become one measure each. Differences that intervals.paired() made (they have a
+    `p`) are left out.
+    """
     if isinstance(node, list):
         for i, item in enumerate(node):
             collect(item, (*place, str(i)), values)
@@ -121,8 +139,14 @@ def studies(path):
     """{name: path} of what an argument stands for."""
     if not path.is_dir():
         return {path.name: path}
-    found = {p.name: p for p in sorted(path.glob("*.json")) if not is_summary(p) and isinstance(read(p).get("runs"), list)}
-    return found or {p.name: p for p in sorted(path.glob("*.summary.json"))} or sys.exit(f"{path}: holds no study file and no summary")
+    found = {
+        p.name: p for p in sorted(path.glob("*.json")) if not is_summary(p) and isinstance(read(p).get("runs"), list)
+    }
+    return (
+        found
+        or {p.name: p for p in sorted(path.glob("*.summary.json"))}
+        or sys.exit(f"{path}: holds no study file and no summary")
+    )
 
 
 def sides(a, b):
@@ -135,21 +159,41 @@ def sides(a, b):
 def differing(left, right):
     """[(name, value of A, value of B)] of what two dictionaries do not share; "-" for what one does not have."""
     names = [*left, *(name for name in right if name not in left)]
-    return [(name, str(left.get(name, "-")), str(right.get(name, "-"))) for name in names if left.get(name) != right.get(name)]
+    return [
+        (name, str(left.get(name, "-")), str(right.get(name, "-")))
+        for name in names
+        if left.get(name) != right.get(name)
+    ]
 
 
 def compare(a, b):
     """The tables of a comparison; what only one has is told in their notes."""
     facts = [["study", str(a.path), str(b.path)], *map(list, differing(a.facts, b.facts))]
-    made = [tables.Table("facts", "What was compared, and what differs in where the numbers come from.", ["what", "A", "B"], facts)]
+    made = [
+        tables.Table(
+            "facts", "What was compared, and what differs in where the numbers come from.", ["what", "A", "B"], facts
+        )
+    ]
     rows = []
     curves = [curve for curve in a.options if curve in b.options]
     by_curve = {curve: differing(a.options[curve], b.options[curve]) for curve in curves}
-    everywhere = [d for d in by_curve[curves[0]] if all(d in found for found in by_curve.values())] if len(curves) > 1 else []
+    everywhere = (
+        [d for d in by_curve[curves[0]] if all(d in found for found in by_curve.values())] if len(curves) > 1 else []
+    )
     rows += [["every curve", *difference] for difference in everywhere]
     rows += [[curve, *difference] for curve in curves for difference in by_curve[curve] if difference not in everywhere]
-    made.append(tables.Table("options", "Options that differ, of curves that both have." if rows else "No option differs in a curve that both have.",
-                             ["curve", "option", "A", "B"], rows))
+    made.append(
+        tables.Table(
+            "options",
+            (
+                "Options that differ, of curves that both have."
+                if rows
+                else "No option differs in a curve that both have."
+            ),
+            ["curve", "option", "A", "B"],
+            rows,
+        )
+    )
     differences = {key: paired(a.values[key], b.values[key]) for key in a.values if key in b.values}
     differences = {key: difference for key, difference in differences.items() if difference}
     comparisons = holm_differences(list(differences.values()))
@@ -157,13 +201,38 @@ def compare(a, b):
     for (curve, measure), difference in differences.items():
         seeds = [int(seed) for seed in difference["by_seed"]]
         means = [np.mean([side.values[curve, measure][seed] for seed in seeds]) for side in (a, b)]
-        rows.append([curve, measure, str(len(seeds)), *(f"{mean:.4g}" for mean in means), difference_text(difference), p_text(difference["p_holm"])])
-    made.append(tables.Table("differences", "A minus B, paired by curve and seed; mean ± 95 % t interval; p after Holm's correction "
-                             f"for {comparisons} comparisons.", ["curve", "measure", "seeds", "A", "B", "A minus B", "p (Holm)"], rows,
-                             [verdict(list(differences.values()))] if differences else ["Nothing can be paired."]))
+        rows.append(
+            [
+                curve,
+                measure,
+                str(len(seeds)),
+                *(f"{mean:.4g}" for mean in means),
+                difference_text(difference),
+                p_text(difference["p_holm"]),
+            ]
+        )
+    made.append(
+        tables.Table(
+            "differences",
+            (
+                "A minus B, paired by curve and seed; mean ± 95 % t interval; p after Holm's correction "
+                f"for {comparisons} comparisons."
+            ),
+            ["curve", "measure", "seeds", "A", "B", "A minus B", "p (Holm)"],
+            rows,
+            [verdict(list(differences.values()))] if differences else ["Nothing can be paired."],
+        )
+    )
     for name, one, other in (("A", a, b), ("B", b, a)):
-        alone = [[curve, measure, ", ".join(map(str, sorted(set(seeds) - set(other.values.get((curve, measure), {}))))) or "-"]
-                 for (curve, measure), seeds in one.values.items() if set(seeds) - set(other.values.get((curve, measure), {}))]
+        alone = [
+            [
+                curve,
+                measure,
+                ", ".join(map(str, sorted(set(seeds) - set(other.values.get((curve, measure), {}))))) or "-",
+            ]
+            for (curve, measure), seeds in one.values.items()
+            if set(seeds) - set(other.values.get((curve, measure), {}))
+        ]
         notes = [f"Not finished in {name}: {'; '.join(one.missing)}."] if one.missing else []
         if alone or notes:
             made.append(tables.Table(f"only-{name}", f"Only in {name}.", ["curve", "measure", "seeds"], alone, notes))
@@ -182,8 +251,12 @@ def p_text(p):
 def verdict(differences):
     tested = [d for d in differences if d["p"] is not None]
     survive = sum(d["p_holm"] < phrases.LEVEL for d in tested)
-    return (f"A minus B: {phrases.counted(tested, 'comparisons')} before the correction; {survive} survive it. \"Not told apart\" does not mean \"the same\"."
-            if tested else "One seed each: no difference can be tested.")
+    return (
+        f"A minus B: {phrases.counted(tested, 'comparisons')} before the correction; {survive} survive it. \"Not told"
+        ' apart" does not mean "the same".'
+        if tested
+        else "One seed each: no difference can be tested."
+    )
 
 
 def main(argv=None):
@@ -205,7 +278,12 @@ def main(argv=None):
             made = compare(*sides(a, b))
         except gcg_runs.RunFileError as error:
             sys.exit(str(error))
-        print("\n".join(tables.markdown(table) if table.rows else "\n\n".join([table.caption, *table.notes]) + "\n" for table in made))
+        print(
+            "\n".join(
+                tables.markdown(table) if table.rows else "\n\n".join([table.caption, *table.notes]) + "\n"
+                for table in made
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Loss over epochs and over FLOPs at equal density, by family; and whether the trace of the path kernel before training predicts the loss after it.
+"""Loss over epochs and over FLOPs at equal density, by family; and whether the trace of the path kernel before training
+predicts the loss after it.
 
-The question about the trace is asked of masks that stay as they are. Masks are compared within groups only: of the same seed and
-layer counts (fixed allocation), or of the same seed and density (whatever the allocation). Kendall's tau counts pairs within groups;
-its p value is that of a permutation of the losses within groups, its interval a bootstrap over groups.
+The question about the trace is asked of masks that stay as they are. Masks are compared within groups only: of the same
+seed and layer counts (fixed allocation), or of the same seed and density (whatever the allocation). Kendall's tau
+counts pairs within groups; its p value is that of a permutation of the losses within groups, its interval a bootstrap
+over groups.
 """
 
 import itertools
@@ -17,7 +19,16 @@ from tables import Table, number
 
 START = "start, "
 REFERENCE = "random, ERK"  # its last loss is what the others' way is measured to
-SHOWN = ("small dense", "random, ERK", "SynFlow", "RigL", "gradual pruning", "AC/DC", "growth, path", "grow, then reallocate")
+SHOWN = (
+    "small dense",
+    "random, ERK",
+    "SynFlow",
+    "RigL",
+    "gradual pruning",
+    "AC/DC",
+    "growth, path",
+    "grow, then reallocate",
+)
 PREDICTORS = {"log_path_norm": "log path norm (L1)", "log_path_kernel_trace": "log path kernel trace (L2)"}
 LOSSES = {"train_loss": "training loss", "validation_loss": "validation loss"}
 DRAWS = 9999
@@ -35,7 +46,7 @@ def file_part(density):
 def history(runs, dense):
     """Losses per epoch over seeds, and FLOPs so far relative to all of the dense run of the seed."""
     epochs = min(len(run.trajectory["train_loss"]) for run in runs.values())
-    of = lambda column: np.array([run.trajectory[column][:epochs] for run in runs.values()], dtype=float)  # noqa: E731
+    of = lambda column: np.array([run.trajectory[column][:epochs] for run in runs.values()], dtype=float)
     both = [seed for seed in sorted(runs) if seed in dense]
     spent = [np.asarray(runs[s].trajectory["training_flops"][:epochs], dtype=float) / flops(dense[s]) for s in both]
     return {
@@ -67,9 +78,11 @@ def starting_points(study):
             counts = [int(n) for n in start.statistics["layers"]["present"][0]]
             if any(not np.array_equal(start.masks[0][name], mask) for name, mask in run.masks[0].items()):
                 raise ValueError(f"{curve}, seed {seed}: the start's run has another mask than the run itself")
-            rows.append({"method": method, "density": density, "seed": int(seed), "layers": counts}
-                        | {name: float(start.statistics[name][0]) for name in PREDICTORS}
-                        | {name: float(run.trajectory[name][-1]) for name in LOSSES})
+            rows.append(
+                {"method": method, "density": density, "seed": int(seed), "layers": counts}
+                | {name: float(start.statistics[name][0]) for name in PREDICTORS}
+                | {name: float(run.trajectory[name][-1]) for name in LOSSES}
+            )
     return [row for row in rows if all(np.isfinite(row[name]) for name in (*PREDICTORS, *LOSSES))]
 
 
@@ -99,8 +112,15 @@ def within_groups(groups, x_name, y_name, seed=1):
     for a, b in zip(x, y):
         shuffled += pair_signs(generator.permuted(np.tile(b, (DRAWS, 1)), axis=1)) @ a
     extreme = int(np.sum(np.abs(shuffled) >= abs(scores.sum()) - 1e-9))
-    result = {"tau": float(scores.sum() / pairs.sum()), "pairs": int(pairs.sum()), "groups": len(groups), "masks": sum(map(len, groups)),
-              "p": (extreme + 1) / (DRAWS + 1), "low": None, "high": None}
+    result = {
+        "tau": float(scores.sum() / pairs.sum()),
+        "pairs": int(pairs.sum()),
+        "groups": len(groups),
+        "masks": sum(map(len, groups)),
+        "p": (extreme + 1) / (DRAWS + 1),
+        "low": None,
+        "high": None,
+    }
     if len(groups) > 2:
         drawn = generator.integers(len(groups), size=(DRAWS, len(groups)))
         taus = scores[drawn].sum(axis=1) / pairs[drawn].sum(axis=1)
@@ -109,22 +129,34 @@ def within_groups(groups, x_name, y_name, seed=1):
 
 
 def predictions(rows):
-    kinds = {"allocation": lambda row: (row["seed"], tuple(row["layers"])), "density": lambda row: (row["seed"], row["density"])}
+    kinds = {
+        "allocation": lambda row: (row["seed"], tuple(row["layers"])),
+        "density": lambda row: (row["seed"], row["density"]),
+    }
     tests = []
     for kind, key in kinds.items():
         groups = grouped(rows, key)
         if groups:
-            tests += [{"kind": kind, "predictor": x, "loss": y} | within_groups(groups, x, y) for x in PREDICTORS for y in LOSSES]
+            tests += [
+                {"kind": kind, "predictor": x, "loss": y} | within_groups(groups, x, y)
+                for x in PREDICTORS
+                for y in LOSSES
+            ]
     for test, p in zip(tests, holm([test["p"] for test in tests])):
         test["p_holm"] = p
     return tests
 
 
 def shuffled_pairs(rows):
-    """Of every mask and its control with the same layer counts, shuffled: how many pairs, and in how many the control has less training loss and a smaller path norm."""
+    """Of every mask and its control with the same layer counts, shuffled: how many pairs, and in how many the control
+    has less training loss and a smaller path norm."""
     found = {(row["method"], row["density"], row["seed"]): row for row in rows}
-    pairs = [(row, found[control]) for (method, *rest), row in found.items() if (control := (f"control: {method} shuffled", *rest)) in found]
-    below = lambda name: sum(control[name] < row[name] for row, control in pairs)  # noqa: E731
+    pairs = [
+        (row, found[control])
+        for (method, *rest), row in found.items()
+        if (control := (f"control: {method} shuffled", *rest)) in found
+    ]
+    below = lambda name: sum(control[name] < row[name] for row, control in pairs)
     return len(pairs), below("train_loss"), below("log_path_norm")
 
 
@@ -154,43 +186,104 @@ def tables(summary):
             method, at = split(curve)
             if at not in ("", density):
                 continue
-            way = found["reached"] if at else reached(found, summary["histories"].get(f"{REFERENCE}: density {density}", {"validation_loss": [-1]})["validation_loss"][-1])
-            rows.append([method, str(len(found["seeds"])), *(loss_text(found["last"][name]) for name in LOSSES), loss_text(found["mean_over_epochs"]),
-                         number(found["flops"][-1], digits=3) if found["flops"] else "-",
-                         str(way[0]) if way else "-", number(way[1], digits=3) if way else "-"])
-        made.append(Table(f"loss-{file_part(density)}", f"Density {density}: losses after the last epoch and validation loss averaged over all epochs, nats, mean ± 95 % t interval over seeds; training "
-                          f"FLOPs relative to dense; epoch and FLOPs at which the mean validation loss reaches what {REFERENCE} ends with.",
-                          ["method", "seeds", "training", "validation", "over epochs", "FLOPs", "epoch", "FLOPs then"], rows))
+            way = (
+                found["reached"]
+                if at
+                else reached(
+                    found,
+                    summary["histories"].get(f"{REFERENCE}: density {density}", {"validation_loss": [-1]})[
+                        "validation_loss"
+                    ][-1],
+                )
+            )
+            rows.append(
+                [
+                    method,
+                    str(len(found["seeds"])),
+                    *(loss_text(found["last"][name]) for name in LOSSES),
+                    loss_text(found["mean_over_epochs"]),
+                    number(found["flops"][-1], digits=3) if found["flops"] else "-",
+                    str(way[0]) if way else "-",
+                    number(way[1], digits=3) if way else "-",
+                ]
+            )
+        made.append(
+            Table(
+                f"loss-{file_part(density)}",
+                (
+                    f"Density {density}: losses after the last epoch and validation loss averaged over all epochs,"
+                    " nats, mean ± 95 % t interval over seeds; training FLOPs relative to dense; epoch and FLOPs at"
+                    f" which the mean validation loss reaches what {REFERENCE} ends with."
+                ),
+                ["method", "seeds", "training", "validation", "over epochs", "FLOPs", "epoch", "FLOPs then"],
+                rows,
+            )
+        )
     if summary["predictions"]:
-        rows = [[KINDS[t["kind"]], PREDICTORS[t["predictor"]], LOSSES[t["loss"]], f'{t["masks"]} / {t["groups"]} / {t["pairs"]}',
-                 f'{t["tau"]:+.2f}' + ("*" if t["p_holm"] < phrases.LEVEL else ""), "-" if t["low"] is None else f'[{t["low"]:+.2f}, {t["high"]:+.2f}]',
-                 f'{t["p"]:.4f}', f'{t["p_holm"]:.4f}'] for t in summary["predictions"]]
-        made.append(Table("trace", "Does the trace before training predict the loss after it? Masks that stay as they are, compared within groups: Kendall's tau over pairs "
-                          "(negative: more trace, less loss), 95 % bootstrap interval over groups, permutation p value.",
-                          ["within", "predictor", "loss", "masks / groups / pairs", "tau", "interval", "p", "p (Holm)"], rows,
-                          [f"*: after Holm's correction for {len(rows)} tests. Groups of one seed share weights and images, so the groups are not fully independent."]))
+        rows = [
+            [
+                KINDS[t["kind"]],
+                PREDICTORS[t["predictor"]],
+                LOSSES[t["loss"]],
+                f'{t["masks"]} / {t["groups"]} / {t["pairs"]}',
+                f'{t["tau"]:+.2f}' + ("*" if t["p_holm"] < phrases.LEVEL else ""),
+                "-" if t["low"] is None else f'[{t["low"]:+.2f}, {t["high"]:+.2f}]',
+                f'{t["p"]:.4f}',
+                f'{t["p_holm"]:.4f}',
+            ]
+            for t in summary["predictions"]
+        ]
+        made.append(
+            Table(
+                "trace",
+                (
+                    "Does the trace before training predict the loss after it? Masks that stay as they are, compared"
+                    " within groups: Kendall's tau over pairs (negative: more trace, less loss), 95 % bootstrap"
+                    " interval over groups, permutation p value."
+                ),
+                ["within", "predictor", "loss", "masks / groups / pairs", "tau", "interval", "p", "p (Holm)"],
+                rows,
+                [
+                    f"*: after Holm's correction for {len(rows)} tests. Groups of one seed share weights and images, so"
+                    " the groups are not fully independent."
+                ],
+            )
+        )
     return made
 
 
 def findings(summary):
     sentences = []
     for density in summary["densities"]:
-        found = {split(c)[0]: h for c, h in summary["histories"].items() if split(c)[1] == density and not c.startswith("control")}
+        found = {
+            split(c)[0]: h
+            for c, h in summary["histories"].items()
+            if split(c)[1] == density and not c.startswith("control")
+        }
         if found:
             first = sorted(found, key=lambda m: found[m]["last"]["validation_loss"]["mean"])[:3]
-            sentences.append(f"At density {density} the lowest mean validation losses at the end are those of "
-                             + ", ".join(f'{m} ({loss_text(found[m]["last"]["validation_loss"])})' for m in first)
-                             + f" of {len(found)} methods (n = {len(found[first[0]]['seeds'])}; a minimum over methods is biased downwards).")
+            sentences.append(
+                f"At density {density} the lowest mean validation losses at the end are those of "
+                + ", ".join(f'{m} ({loss_text(found[m]["last"]["validation_loss"])})' for m in first)
+                + f" of {len(found)} methods (n = {len(found[first[0]]['seeds'])}; a minimum over methods is biased"
+                " downwards)."
+            )
     pairs, less_loss, smaller_norm = shuffled_pairs(summary["starts"])
     if pairs:
-        sentences.append(f"Shuffled within its layers a mask ends with less training loss in {less_loss} of {pairs} pairs, and starts with a smaller path norm (L1) in {smaller_norm}.")
+        sentences.append(
+            f"Shuffled within its layers a mask ends with less training loss in {less_loss} of {pairs} pairs, and"
+            f" starts with a smaller path norm (L1) in {smaller_norm}."
+        )
     for t in summary["predictions"]:
         if t["p_holm"] < phrases.LEVEL:
             says = "more trace goes with less loss" if t["tau"] < 0 else "more trace goes with more loss"
         else:
             says = "no relation is told"
-        sentences.append(f"{PREDICTORS[t['predictor']][0].upper()}{PREDICTORS[t['predictor']][1:]} before training against {LOSSES[t['loss']]} after it, masks of the {KINDS[t['kind']]}: "
-                         f"{says} (tau {t['tau']:+.2f}, {t['pairs']} pairs in {t['groups']} groups, p = {t['p_holm']:.3f} after Holm).")
+        sentences.append(
+            f"{PREDICTORS[t['predictor']][0].upper()}{PREDICTORS[t['predictor']][1:]} before training against"
+            f" {LOSSES[t['loss']]} after it, masks of the {KINDS[t['kind']]}: {says} (tau {t['tau']:+.2f},"
+            f" {t['pairs']} pairs in {t['groups']} groups, p = {t['p_holm']:.3f} after Holm)."
+        )
     return sentences
 
 
@@ -204,11 +297,17 @@ def draw_losses(summary, path):
     figure, axes = look.new_figure(width=11, height=1 + 3.5 * len(densities), columns=2, rows=len(densities))
     axes = np.reshape(axes, (len(densities), 2))
     for (left, right), density in zip(axes, densities):
-        shown = [("dense", summary["histories"].get("dense"))] + [(m, summary["histories"].get(f"{m}: density {density}")) for m in SHOWN]
+        shown = [("dense", summary["histories"].get("dense"))] + [
+            (m, summary["histories"].get(f"{m}: density {density}")) for m in SHOWN
+        ]
         for index, (method, found) in enumerate(shown):
             if found is None:
                 continue
-            style = look.style(index - 1) | {"markersize": 3, "linewidth": 1.3} if index else {"color": "#555555", "linestyle": ":", "linewidth": 1.6}
+            style = (
+                look.style(index - 1) | {"markersize": 3, "linewidth": 1.3}
+                if index
+                else {"color": "#555555", "linestyle": ":", "linewidth": 1.6}
+            )
             style["label"] = f'{method} (n = {len(found["seeds"])})'
             epochs = np.arange(1, len(found["validation_loss"]) + 1)
             left.plot(epochs, found["validation_loss"], **style)
@@ -243,8 +342,18 @@ def draw_trace(summary, path):
                 wanted = f"control: {method} shuffled" if shuffled else method
                 found = [row for row in rows if row["method"] == wanted]
                 if found:
-                    lower.plot([row[name] for row in found], [row["train_loss"] for row in found],
-                               **(style | ({"markerfacecolor": "white", "label": f"{method}, shuffled"} if shuffled else {"label": method})))
+                    lower.plot(
+                        [row[name] for row in found],
+                        [row["train_loss"] for row in found],
+                        **(
+                            style
+                            | (
+                                {"markerfacecolor": "white", "label": f"{method}, shuffled"}
+                                if shuffled
+                                else {"label": method}
+                            )
+                        ),
+                    )
         upper.axhline(0, color="black", linewidth=0.8)
         upper.axvline(0, color="black", linewidth=0.8)
         upper.set_title("mask minus the same layer counts shuffled" + verdict(summary, "allocation", name), fontsize=9)
@@ -258,5 +367,11 @@ def draw_trace(summary, path):
 
 
 def verdict(summary, kind, predictor):
-    found = [t for t in summary["predictions"] if (t["kind"], t["predictor"], t["loss"]) == (kind, predictor, "train_loss")]
-    return f'\ntau within groups {found[0]["tau"]:+.2f}, p {found[0]["p_holm"]:.3f} (Holm), {found[0]["pairs"]} pairs' if found else ""
+    found = [
+        t for t in summary["predictions"] if (t["kind"], t["predictor"], t["loss"]) == (kind, predictor, "train_loss")
+    ]
+    return (
+        f'\ntau within groups {found[0]["tau"]:+.2f}, p {found[0]["p_holm"]:.3f} (Holm), {found[0]["pairs"]} pairs'
+        if found
+        else ""
+    )

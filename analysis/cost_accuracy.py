@@ -48,10 +48,18 @@ def comparisons(study):
         if difference is None:
             continue
         both = [seed for seed in sorted(runs) if seed in grown]
-        ratio = lambda read: interval([read(runs[s]) / read(grown[s]) for s in both])  # noqa: E731
-        rows.append(difference | {"method": method, "asked_density": density, "stage_epochs": stage_epochs,
-                                  "epochs": [int(grown[both[0]].cost["epochs"]), int(runs[both[0]].cost["epochs"])],
-                                  "density_epochs_ratio": ratio(density_epochs), "flops_ratio": ratio(flops)})
+        ratio = lambda read: interval([read(runs[s]) / read(grown[s]) for s in both])
+        rows.append(
+            difference
+            | {
+                "method": method,
+                "asked_density": density,
+                "stage_epochs": stage_epochs,
+                "epochs": [int(grown[both[0]].cost["epochs"]), int(runs[both[0]].cost["epochs"])],
+                "density_epochs_ratio": ratio(density_epochs),
+                "flops_ratio": ratio(flops),
+            }
+        )
     return rows
 
 
@@ -67,21 +75,70 @@ def cost_text(value):
 
 
 def tables(summary):
-    ordered = sorted(summary["cells"].values(), key=lambda c: (c["asked_density"] or "9", c["method"], c["stage_epochs"] or 0))
-    cells = [[c["method"], c["asked_density"] or f'{c["density"]:.2f}', str(c["stage_epochs"] or "-"), str(c["epochs"]), str(c["accuracy"]["seeds"]),
-              percent(c["accuracy"]["mean"], c["accuracy"]["half_interval"]), "-" if c["gap"] is None else phrases.points(c["gap"]),
-              *(cost_text(c["costs"][name]) for name in COSTS)] for c in ordered]
-    rows = [[r["method"], r["asked_density"], str(r["stage_epochs"]), f'{r["epochs"][0]} / {r["epochs"][1]}', str(r["seeds"]), phrases.marked(r),
-             cost_text(r["density_epochs_ratio"]), cost_text(r["flops_ratio"])] for r in summary["comparisons"]]
-    made = [Table("cells", "Test accuracy, % (mean ± 95 % t interval over seeds), its difference to the dense run of the same seed in points, and total "
-                  "cost relative to that run. E: epochs per stage of growth or round of pruning; every method ends with one training by the recipe.",
-                  ["method", "density", "E", "epochs", "seeds", "test", "minus dense", *COSTS.values()], cells,
-                  ["Seconds were measured on runs that stood side by side: read them as rough."])]
+    ordered = sorted(
+        summary["cells"].values(), key=lambda c: (c["asked_density"] or "9", c["method"], c["stage_epochs"] or 0)
+    )
+    cells = [
+        [
+            c["method"],
+            c["asked_density"] or f'{c["density"]:.2f}',
+            str(c["stage_epochs"] or "-"),
+            str(c["epochs"]),
+            str(c["accuracy"]["seeds"]),
+            percent(c["accuracy"]["mean"], c["accuracy"]["half_interval"]),
+            "-" if c["gap"] is None else phrases.points(c["gap"]),
+            *(cost_text(c["costs"][name]) for name in COSTS),
+        ]
+        for c in ordered
+    ]
+    rows = [
+        [
+            r["method"],
+            r["asked_density"],
+            str(r["stage_epochs"]),
+            f'{r["epochs"][0]} / {r["epochs"][1]}',
+            str(r["seeds"]),
+            phrases.marked(r),
+            cost_text(r["density_epochs_ratio"]),
+            cost_text(r["flops_ratio"]),
+        ]
+        for r in summary["comparisons"]
+    ]
+    made = [
+        Table(
+            "cells",
+            (
+                "Test accuracy, % (mean ± 95 % t interval over seeds), its difference to the dense run of the same seed"
+                " in points, and total cost relative to that run. E: epochs per stage of growth or round of pruning;"
+                " every method ends with one training by the recipe."
+            ),
+            ["method", "density", "E", "epochs", "seeds", "test", "minus dense", *COSTS.values()],
+            cells,
+            ["Seconds were measured on runs that stood side by side: read them as rough."],
+        )
+    ]
     if rows:
-        made.append(Table("growth-minus", "Growth minus the other method at the same density, E and final training: test accuracy, points, paired by seed, "
-                          "mean ± 95 % t interval; and the cost of the other over that of growth.",
-                          ["minus", "density", "E", "epochs (growth / other)", "seeds", "difference", "density × epochs", "FLOPs"], rows,
-                          [phrases.holm_note(summary["tested"])]))
+        made.append(
+            Table(
+                "growth-minus",
+                (
+                    "Growth minus the other method at the same density, E and final training: test accuracy, points,"
+                    " paired by seed, mean ± 95 % t interval; and the cost of the other over that of growth."
+                ),
+                [
+                    "minus",
+                    "density",
+                    "E",
+                    "epochs (growth / other)",
+                    "seeds",
+                    "difference",
+                    "density × epochs",
+                    "FLOPs",
+                ],
+                rows,
+                [phrases.holm_note(summary["tested"])],
+            )
+        )
     return made
 
 
@@ -92,13 +149,33 @@ def findings(summary):
         ratios = [r["flops_ratio"]["mean"] for r in rows]
         spanned = f"{min(ratios):.1f} to {max(ratios):.1f}" if len(ratios) > 1 else f"{ratios[0]:.1f}"
         survive = sum(r["p_holm"] is not None and r["p_holm"] < phrases.LEVEL for r in rows)
-        sentences.append(Finding(f"Growth minus {method} at equal density, E and final training: {phrases.counted(rows, 'cells')} ({phrases.span(rows)}; "
-                         f"n = {rows[0]['seeds']}; {survive} survive Holm's correction); {method} cost {spanned} times the training FLOPs of growth.", claims=["cost"]))
+        sentences.append(
+            Finding(
+                (
+                    f"Growth minus {method} at equal density, E and final training:"
+                    f" {phrases.counted(rows, 'cells')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
+                    f" {survive} survive Holm's correction); {method} cost {spanned} times the training FLOPs of"
+                    " growth."
+                ),
+                claims=["cost"],
+            )
+        )
     for name, text in (("growth", "Growth"), ("IMP, rate rewound", "IMP with the rate rewound")):
-        costs = [c["costs"]["density_epochs"]["mean"] for c in summary["cells"].values() if c["method"] == name and c["costs"]["density_epochs"]]
+        costs = [
+            c["costs"]["density_epochs"]["mean"]
+            for c in summary["cells"].values()
+            if c["method"] == name and c["costs"]["density_epochs"]
+        ]
         if costs:
-            sentences.append(Finding(f"{text} cost {min(costs):.2f} to {max(costs):.2f} times the dense training in density × epochs over the grid of E and densities.",
-                                     claims=["cost"]))
+            sentences.append(
+                Finding(
+                    (
+                        f"{text} cost {min(costs):.2f} to {max(costs):.2f} times the dense training in density × epochs"
+                        " over the grid of E and densities."
+                    ),
+                    claims=["cost"],
+                )
+            )
     return sentences
 
 
@@ -109,7 +186,10 @@ def figures(summary, base):
         if c["method"] == GROWTH and c["costs"]["flops"]:
             by_density.setdefault(c["asked_density"], []).append(c["stage_epochs"])
     grids = [d for d, epochs in by_density.items() if len(epochs) > 1]
-    return [draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density.replace('.', '-')}") for density in grids]
+    return [
+        draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density.replace('.', '-')}")
+        for density in grids
+    ]
 
 
 def draw(cells, density, grids, path):
@@ -119,15 +199,39 @@ def draw(cells, density, grids, path):
     for panel, (name, label) in zip(axes, COSTS.items()):
         for index, method in enumerate(methods):
             style = look.style(index)
-            points = sorted((c for c in cells if c["method"] == method and c["asked_density"] == density), key=lambda c: c["stage_epochs"])
+            points = sorted(
+                (c for c in cells if c["method"] == method and c["asked_density"] == density),
+                key=lambda c: c["stage_epochs"],
+            )
             point(panel, points, name, style | {"label": f'{method} (n = {points[0]["accuracy"]["seeds"]})'})
             others = [c for c in cells if c["method"] == method and c["asked_density"] not in (None, *grids)]
             for other in others:
-                point(panel, [other], name, style | {"markerfacecolor": "white", "linestyle": "none",
-                                                     "label": f'{method}, density {other["asked_density"]}, E {other["stage_epochs"]}'})
+                point(
+                    panel,
+                    [other],
+                    name,
+                    style
+                    | {
+                        "markerfacecolor": "white",
+                        "linestyle": "none",
+                        "label": f'{method}, density {other["asked_density"]}, E {other["stage_epochs"]}',
+                    },
+                )
         dense = sorted((c for c in cells if c["method"].startswith("dense")), key=lambda c: c["epochs"])
         label_of_dense = "dense, " + " and ".join(f'{c["epochs"]} epochs (n = {c["accuracy"]["seeds"]})' for c in dense)
-        point(panel, dense, name, {"color": "black", "marker": "*", "linestyle": ":", "markersize": 9, "linewidth": 1, "label": label_of_dense})
+        point(
+            panel,
+            dense,
+            name,
+            {
+                "color": "black",
+                "marker": "*",
+                "linestyle": ":",
+                "markersize": 9,
+                "linewidth": 1,
+                "label": label_of_dense,
+            },
+        )
         panel.set_xlabel(f"{label} / dense")
     axes[0].set_ylabel("test accuracy, %")
     epochs = sorted({c["stage_epochs"] for c in cells if c["asked_density"] == density})
@@ -139,5 +243,11 @@ def draw(cells, density, grids, path):
 def point(panel, cells, cost, style):
     cells = [c for c in cells if c["costs"][cost]]
     if cells:
-        panel.errorbar([c["costs"][cost]["mean"] for c in cells], [100 * c["accuracy"]["mean"] for c in cells],
-                       [100 * (c["accuracy"]["half_interval"] or 0) for c in cells], capsize=2, elinewidth=0.8, **style)
+        panel.errorbar(
+            [c["costs"][cost]["mean"] for c in cells],
+            [100 * c["accuracy"]["mean"] for c in cells],
+            [100 * (c["accuracy"]["half_interval"] or 0) for c in cells],
+            capsize=2,
+            elinewidth=0.8,
+            **style,
+        )

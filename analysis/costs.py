@@ -24,7 +24,8 @@ def density_epochs(run):
 
 
 def of_dense(read, runs, dense):
-    """read(run) relative to the dense run of the same seed, over the seeds that have both: interval() with `by_seed`; None without any."""
+    """read(run) relative to the dense run of the same seed, over the seeds that have both: interval() with `by_seed`;
+    None without any."""
     return of_seeds({seed: read(runs[seed]) / read(dense[seed]) for seed in sorted(runs) if seed in dense})
 
 
@@ -35,7 +36,11 @@ def over_seeds(read, runs):
 
 def of_seeds(values):
     """interval() of {seed: value} with `by_seed`; None without any."""
-    return interval(list(values.values())) | {"by_seed": {str(seed): float(value) for seed, value in values.items()}} if values else None
+    return (
+        interval(list(values.values())) | {"by_seed": {str(seed): float(value) for seed, value in values.items()}}
+        if values
+        else None
+    )
 
 
 def mean_parts(runs, parts=WHOLE + HARNESS):

@@ -62,7 +62,9 @@ def finding(run):
         text = f"d* = {fit['d_star'][last]:.3f}"
         if math.isfinite(fit["d_low"][last]):
             level = 100 * float(run.options["confidence"])
-            text += f" ({level:g} % interval [{fit['d_low'][last]:.3f}, {fit['d_high'][last]:.3f}], validation noise only)"
+            text += (
+                f" ({level:g} % interval [{fit['d_low'][last]:.3f}, {fit['d_high'][last]:.3f}], validation noise only)"
+            )
         return text
     return {
         "needs_dense": "that this task needs the dense network: no density below 1 is within epsilon",
@@ -75,11 +77,12 @@ def finding(run):
 def sentence(run, dense):
     return (
         f"GCG found {finding(run)}; it ended at density {run.final['density']:.3f} with"
-        f" {percent(run.final['test_accuracy'])} on the test images after {run.cost['epochs']} epochs of growth and final"
-        f" training (dense: {percent(dense.final['test_accuracy'])} after {dense.cost['epochs']}). Finding and training it"
-        f" together cost {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of that dense training in"
-        f" density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and {seconds(run) / seconds(dense):.2f} in"
-        f" measured seconds ({run_as(run)}; the dense training: {run_as(dense)})."
+        f" {percent(run.final['test_accuracy'])} on the test images after {run.cost['epochs']} epochs of growth and"
+        f" final training (dense: {percent(dense.final['test_accuracy'])} after {dense.cost['epochs']}). Finding and"
+        f" training it together cost {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of that dense"
+        f" training in density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and"
+        f" {seconds(run) / seconds(dense):.2f} in measured seconds ({run_as(run)}; the dense training:"
+        f" {run_as(dense)})."
     )
 
 
@@ -91,8 +94,17 @@ def draw(run, dense, path):
     samples = run.identity["validation_images"]
     chance = 1 / run.identity["classes"]
     error = 1.96 * np.sqrt(accuracy * (1 - accuracy) / samples)
-    axes.errorbar(density, 100 * accuracy, 100 * error, fmt="o", color=figures.COLOURS[0], capsize=2,
-                  markersize=5, linewidth=1, label="stages, 95 % binomial")
+    axes.errorbar(
+        density,
+        100 * accuracy,
+        100 * error,
+        fmt="o",
+        color=figures.COLOURS[0],
+        capsize=2,
+        markersize=5,
+        linewidth=1,
+        label="stages, 95 % binomial",
+    )
     fit, last = run.fits, rows[-1]
     if fit["outcome"][last] != "too_few_stages" and run.options["extrapolator"] == "logistic":
         parameters = fit["parameters"][last][:3]
@@ -101,23 +113,50 @@ def draw(run, dense, path):
             curve = logistic(grid, parameters, chance)
             band = logistic_band(grid, density, samples, parameters, chance)
             axes.plot(grid, 100 * curve, "-", color="black", linewidth=1.4, label="logistic fit")
-            axes.fill_between(grid, 100 * (curve - band), 100 * (curve + band), color="#bbbbbb", alpha=0.5,
-                              linewidth=0, label="its 95 % band (validation noise)")
+            axes.fill_between(
+                grid,
+                100 * (curve - band),
+                100 * (curve + band),
+                color="#bbbbbb",
+                alpha=0.5,
+                linewidth=0,
+                label="its 95 % band (validation noise)",
+            )
     if fit["outcome"][last] == "found":
-        axes.axvline(fit["d_star"][last], color=figures.COLOURS[5], linewidth=1.6,
-                     label=f"d* = {fit['d_star'][last]:.3f}")
+        axes.axvline(
+            fit["d_star"][last], color=figures.COLOURS[5], linewidth=1.6, label=f"d* = {fit['d_star'][last]:.3f}"
+        )
         if math.isfinite(fit["d_low"][last]):
-            axes.axvspan(fit["d_low"][last], fit["d_high"][last], color=figures.COLOURS[5], alpha=0.15,
-                         linewidth=0, label="interval of d*")
-    axes.axhline(100 * dense.final["validation_accuracy"], color=figures.COLOURS[2], linestyle="--", linewidth=1.4,
-                 label=f"dense, {int(dense.cost['epochs'])} epochs")
-    axes.plot([run.final["density"]], [100 * run.final["validation_accuracy"]], "*", markersize=13,
-              color=figures.COLOURS[1], markeredgecolor="black", label="found network, after final training")
+            axes.axvspan(
+                fit["d_low"][last],
+                fit["d_high"][last],
+                color=figures.COLOURS[5],
+                alpha=0.15,
+                linewidth=0,
+                label="interval of d*",
+            )
+    axes.axhline(
+        100 * dense.final["validation_accuracy"],
+        color=figures.COLOURS[2],
+        linestyle="--",
+        linewidth=1.4,
+        label=f"dense, {int(dense.cost['epochs'])} epochs",
+    )
+    axes.plot(
+        [run.final["density"]],
+        [100 * run.final["validation_accuracy"]],
+        "*",
+        markersize=13,
+        color=figures.COLOURS[1],
+        markeredgecolor="black",
+        label="found network, after final training",
+    )
     figures.density_axis(axes, density[0])
     axes.set_ylabel("validation accuracy, %")
     axes.legend(loc="lower right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9)
-    axes.set_title(f"{run.identity['network']} on {run.identity['data']} images, seed {run.identity['seed']}",
-                   fontsize=10)
+    axes.set_title(
+        f"{run.identity['network']} on {run.identity['data']} images, seed {run.identity['seed']}", fontsize=10
+    )
     return figures.save(figure, path)
 
 

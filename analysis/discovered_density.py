@@ -1,5 +1,6 @@
-"""Does d* follow the task? The density that growth finds, its gap to dense and its cost, over families of tasks that differ in one
-quantity; the direction that was expected of each family (experiments/discovered_density.cpp) against a permutation test by rank.
+"""Does d* follow the task? The density that growth finds, its gap to dense and its cost, over families of tasks that
+differ in one quantity; the direction that was expected of each family (experiments/discovered_density.cpp) against a
+permutation test by rank.
 """
 
 import itertools
@@ -39,7 +40,7 @@ def task_row(growth, dense):
     seeds = sorted(growth)
     fits = {s: last_fit(growth[s]) for s in seeds}
     stars = {str(s): fits[s][1] for s in seeds}
-    test = lambda runs: {s: float(run.final["test_accuracy"]) for s, run in runs.items()}  # noqa: E731
+    test = lambda runs: {s: float(run.final["test_accuracy"]) for s, run in runs.items()}
     relative = [costs.density_epochs(growth[s]) / costs.density_epochs(dense[s]) for s in seeds if s in dense]
     return {
         "seeds": seeds,
@@ -56,19 +57,24 @@ def task_row(growth, dense):
 
 def concordance(levels, values):
     """Pairs of one seed that rise together less those that do not; ties count nothing."""
-    return sum(np.sign(levels[j] - levels[i]) * np.sign(values[j] - values[i]) for i in range(len(levels)) for j in range(i))
+    return sum(
+        np.sign(levels[j] - levels[i]) * np.sign(values[j] - values[i]) for i in range(len(levels)) for j in range(i)
+    )
 
 
 def trend_test(blocks, direction):
-    """`blocks`: per seed (levels, values). Kendall's tau over the pairs within seeds, and the one-sided p value of a trend in `direction`
-    under permutations of the values within every seed; None without two values in any seed."""
+    """`blocks`: per seed (levels, values). Kendall's tau over the pairs within seeds, and the one-sided p value of a
+    trend in `direction` under permutations of the values within every seed; None without two values in any seed."""
     blocks = [(levels, values) for levels, values in blocks if len(levels) > 1]
     pairs = sum(sum(a != b for a, b in itertools.combinations(levels, 2)) for levels, _ in blocks)
     if not pairs:
         return None
     observed = direction * sum(concordance(*block) for block in blocks)
     # The distribution over all seeds: all sums of one permutation of each, or draws of them.
-    single = [[direction * concordance(levels, order) for order in itertools.permutations(values)] for levels, values in blocks]
+    single = [
+        [direction * concordance(levels, order) for order in itertools.permutations(values)]
+        for levels, values in blocks
+    ]
     count = math.prod(len(scores) for scores in single)
     if count <= MOST_EXACT:
         sums = np.zeros(1)
@@ -79,7 +85,12 @@ def trend_test(blocks, direction):
         draw = np.random.default_rng(1)
         sums = sum(draw.choice(scores, MOST_EXACT) for scores in single)
         p = float((1 + np.sum(sums >= observed)) / (1 + MOST_EXACT))
-    return {"tau": float(direction * observed / pairs), "p": p, "values": sum(len(levels) for levels, _ in blocks), "seeds": len(blocks)}
+    return {
+        "tau": float(direction * observed / pairs),
+        "p": p,
+        "values": sum(len(levels) for levels, _ in blocks),
+        "seeds": len(blocks),
+    }
 
 
 def family_of(task):
@@ -105,15 +116,33 @@ def summarise(study):
         tests = {}
         for measure in ("d_star", "stop"):
             seeds = sorted({seed for _, task in members for seed in tasks[task][measure]})
-            known = {seed: [(level, tasks[task][measure][seed]) for level, task in members if tasks[task][measure].get(seed) is not None] for seed in seeds}
-            tests[measure] = trend_test([([x for x, _ in rows], [y for _, y in rows]) for rows in known.values()], direction)
-        families[family] = {"expected": direction, "members": [{"level": level, "task": task} for level, task in members], **tests}
+            known = {
+                seed: [
+                    (level, tasks[task][measure][seed])
+                    for level, task in members
+                    if tasks[task][measure].get(seed) is not None
+                ]
+                for seed in seeds
+            }
+            tests[measure] = trend_test(
+                [([x for x, _ in rows], [y for _, y in rows]) for rows in known.values()], direction
+            )
+        families[family] = {
+            "expected": direction,
+            "members": [{"level": level, "task": task} for level, task in members],
+            **tests,
+        }
     for measure in ("d_star", "stop"):
         tested = [f[measure] for f in families.values() if f[measure]]
         for test, p in zip(tested, holm([t["p"] for t in tested])):
             test["p_holm"] = p
     options = next(iter(any_growth.values())).options
-    return {"epsilon": float(options["epsilon"]), "relative": options["epsilon-relative"] == "on", "tasks": tasks, "families": families}
+    return {
+        "epsilon": float(options["epsilon"]),
+        "relative": options["epsilon-relative"] == "on",
+        "tasks": tasks,
+        "families": families,
+    }
 
 
 def centre(values):
@@ -128,26 +157,65 @@ def tables(summary):
     rows = []
     for task, row in summary["tasks"].items():
         outcomes = ", ".join(f'{n} {o.replace("_", " ")}' for o, n in row["outcomes"].items())
-        rows.append([task, centre(row["d_star"]), outcomes, centre(row["stop"]),
-                     "-" if row["dense"] is None else percent(row["dense"]["mean"], row["dense"]["half_interval"]),
-                     "-" if row["gap"] is None else phrases.points(row["gap"]),
-                     "-" if row["cost"] is None else number(row["cost"]["mean"], row["cost"]["half_interval"])])
+        rows.append(
+            [
+                task,
+                centre(row["d_star"]),
+                outcomes,
+                centre(row["stop"]),
+                "-" if row["dense"] is None else percent(row["dense"]["mean"], row["dense"]["half_interval"]),
+                "-" if row["gap"] is None else phrases.points(row["gap"]),
+                "-" if row["cost"] is None else number(row["cost"]["mean"], row["cost"]["half_interval"]),
+            ]
+        )
     unit = "of A(1) - chance" if summary["relative"] else "of accuracy"
-    found = Table("tasks", f"What growth finds on each task, epsilon {100 * summary['epsilon']:g} % {unit}. d* of the last fit and density at which growth stopped: geometric mean (range) over "
-                  "seeds; test accuracy of dense, %, and of the grown mask after the same recipe on fresh weights minus it, points; density x epochs relative to dense. Mean ± 95 % t interval.",
-                  ["task", "d*", "outcomes", "stopped at", "dense", "minus dense, points", "cost"], rows,
-                  ["Tasks with fewer training images have as many more epochs: the members of a family have the same updates.",
-                   "Label noise is in the training split alone."])
+    found = Table(
+        "tasks",
+        (
+            f"What growth finds on each task, epsilon {100 * summary['epsilon']:g} % {unit}. d* of the last fit and"
+            " density at which growth stopped: geometric mean (range) over seeds; test accuracy of dense, %, and of"
+            " the grown mask after the same recipe on fresh weights minus it, points; density x epochs relative to"
+            " dense. Mean ± 95 % t interval."
+        ),
+        ["task", "d*", "outcomes", "stopped at", "dense", "minus dense, points", "cost"],
+        rows,
+        [
+            "Tasks with fewer training images have as many more epochs: the members of a family have the same updates.",
+            "Label noise is in the training split alone.",
+        ],
+    )
     arrow = {1: "rises", -1: "falls"}
     rows = []
     for family, f in summary["families"].items():
         for measure, name in (("d_star", "d*"), ("stop", "stopped at")):
             test = f[measure]
-            rows.append([family, name, arrow[f["expected"]], *(("-", "-", "-", "-") if test is None else
-                         (f'{test["values"]} ({test["seeds"]})', number(test["tau"]), f'{test["p"]:.4f}', f'{test["p_holm"]:.4f}'))])
-    trends = Table("trends", "Does d* follow the task? Expected direction with the family's quantity, written down before any run; Kendall's tau over pairs within seeds; one-sided p of "
-                   "that direction under permutations within seeds, and after Holm's correction over the families.",
-                   ["family", "measure", "expected", "values (seeds)", "tau", "p", "p (Holm)"], rows)
+            rows.append(
+                [
+                    family,
+                    name,
+                    arrow[f["expected"]],
+                    *(
+                        ("-", "-", "-", "-")
+                        if test is None
+                        else (
+                            f'{test["values"]} ({test["seeds"]})',
+                            number(test["tau"]),
+                            f'{test["p"]:.4f}',
+                            f'{test["p_holm"]:.4f}',
+                        )
+                    ),
+                ]
+            )
+    trends = Table(
+        "trends",
+        (
+            "Does d* follow the task? Expected direction with the family's quantity, written down before any run;"
+            " Kendall's tau over pairs within seeds; one-sided p of that direction under permutations within seeds, and"
+            " after Holm's correction over the families."
+        ),
+        ["family", "measure", "expected", "values (seeds)", "tau", "p", "p (Holm)"],
+        rows,
+    )
     return [found, trends]
 
 
@@ -157,15 +225,40 @@ def findings(summary):
         test = f["d_star"]
         expected = "rise" if f["expected"] > 0 else "fall"
         if test is None:
-            said.append(phrases.Finding(f"{family}: too few values of d* to test whether it {expected}s.", claims=["exploration"]))
+            said.append(
+                phrases.Finding(
+                    f"{family}: too few values of d* to test whether it {expected}s.", claims=["exploration"]
+                )
+            )
             continue
-        result = ("it does" if test["p_holm"] < phrases.LEVEL else
-                  "the data point the other way" if test["tau"] * f["expected"] < 0 else "the data do not show it")
-        said.append(phrases.Finding(f'd* was expected to {expected} with {family}: {result} (tau {test["tau"]:+.2f}, {test["values"]} values of {test["seeds"]} seeds, '
-                                    f'p = {test["p"]:.4f}, after Holm {test["p_holm"]:.4f}).', claims=["exploration"]))
+        result = (
+            "it does"
+            if test["p_holm"] < phrases.LEVEL
+            else "the data point the other way"
+            if test["tau"] * f["expected"] < 0
+            else "the data do not show it"
+        )
+        said.append(
+            phrases.Finding(
+                (
+                    f'd* was expected to {expected} with {family}: {result} (tau {test["tau"]:+.2f},'
+                    f' {test["values"]} values of {test["seeds"]} seeds, p = {test["p"]:.4f}, after Holm'
+                    f' {test["p_holm"]:.4f}).'
+                ),
+                claims=["exploration"],
+            )
+        )
     gaps = [row["gap"] for row in summary["tasks"].values() if row["gap"]]
     if gaps:
-        said.append(phrases.Finding(f"The grown mask trained by the recipe, minus dense: {phrases.span(gaps)} on average; {phrases.counted(gaps, 'tasks')}.", claims=["accuracy"]))
+        said.append(
+            phrases.Finding(
+                (
+                    f"The grown mask trained by the recipe, minus dense: {phrases.span(gaps)} on average;"
+                    f" {phrases.counted(gaps, 'tasks')}."
+                ),
+                claims=["accuracy"],
+            )
+        )
     return said
 
 
@@ -177,10 +270,16 @@ def figures(summary, base):
     lines = math.ceil(len(families) / columns)
     look.new_figure(width=1, height=1)  # sets the style
     look.plt.close()
-    figure, grid = look.plt.subplots(lines, columns, figsize=(3.5 * columns, 3.3 * lines), constrained_layout=True, squeeze=False, sharey=True)
-    for axes in grid.ravel()[len(families):]:
+    figure, grid = look.plt.subplots(
+        lines, columns, figsize=(3.5 * columns, 3.3 * lines), constrained_layout=True, squeeze=False, sharey=True
+    )
+    for axes in grid.ravel()[len(families) :]:
         axes.set_visible(False)
-    low = min(v for row in summary["tasks"].values() for v in [*row["stop"].values(), *[d for d in row["d_star"].values() if d is not None]])
+    low = min(
+        v
+        for row in summary["tasks"].values()
+        for v in [*row["stop"].values(), *[d for d in row["d_star"].values() if d is not None]]
+    )
     for axes, (family, f) in zip(grid.ravel(), families.items()):
         tasks = [summary["tasks"][m["task"]] for m in f["members"]]
         for index, seed in enumerate(sorted({s for task in tasks for s in task["stop"]})):
@@ -189,7 +288,14 @@ def figures(summary, base):
             star = [(x, t["d_star"].get(seed)) for x, t in zip(at, tasks) if t["d_star"].get(seed) is not None]
             stop = [(x, t["stop"][seed]) for x, t in zip(at, tasks) if seed in t["stop"]]
             if stop:
-                axes.plot(*zip(*stop), color=shape["color"], marker="_", markersize=11, linestyle="none", label=f"stopped at, seed {seed}")
+                axes.plot(
+                    *zip(*stop),
+                    color=shape["color"],
+                    marker="_",
+                    markersize=11,
+                    linestyle="none",
+                    label=f"stopped at, seed {seed}",
+                )
             if star:
                 axes.plot(*zip(*star), label=f"d*, seed {seed}", **shape)
         axes.set_xticks(range(len(tasks)), [f'{m["level"]:g}' for m in f["members"]])
@@ -201,7 +307,11 @@ def figures(summary, base):
         axes.set_yticklabels([f"{t:g}" for t in (0.05, 0.1, 0.2, 0.5, 1) if t >= low * 0.8])
         axes.minorticks_off()
         test = f["d_star"]
-        axes.set_title(f'expected to {"rise" if f["expected"] > 0 else "fall"}' + ("" if test is None else f': tau {test["tau"]:+.2f}, p (Holm) {test["p_holm"]:.3f}'), fontsize=10)
+        axes.set_title(
+            f'expected to {"rise" if f["expected"] > 0 else "fall"}'
+            + ("" if test is None else f': tau {test["tau"]:+.2f}, p (Holm) {test["p_holm"]:.3f}'),
+            fontsize=10,
+        )
     for axes in grid[:, 0]:
         axes.set_ylabel("density")
     grid[0, 0].legend(loc="best", fontsize=7.5)

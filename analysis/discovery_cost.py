@@ -1,8 +1,8 @@
-"""What it costs to find a density within epsilon of dense: growth against searches by pruning and by bisection, which are replayed
-on finished runs.
+"""What it costs to find a density within epsilon of dense: growth against searches by pruning and by bisection, which
+are replayed on finished runs.
 
-A procedure is a rule that looks at validation accuracies and names the runs it needs: its cost is theirs, and the network it ends
-with is one of them, trained by the whole recipe. Test accuracies are read for the report alone.
+A procedure is a rule that looks at validation accuracies and names the runs it needs: its cost is theirs, and the
+network it ends with is one of them, trained by the whole recipe. Test accuracies are read for the report alone.
 """
 
 import math
@@ -28,8 +28,13 @@ def price(run):
 def stage_price(run, rows):
     """What some rows of the stage table cost, masks changed for them included."""
     stages = run.stages
-    return np.array([sum(float(stages["density"][i]) * float(stages["epochs"][i]) for i in rows),
-                     sum(float(stages["training_flops"][i]) for i in rows), sum(float(stages["seconds"][i]) for i in rows)])
+    return np.array(
+        [
+            sum(float(stages["density"][i]) * float(stages["epochs"][i]) for i in rows),
+            sum(float(stages["training_flops"][i]) for i in rows),
+            sum(float(stages["seconds"][i]) for i in rows),
+        ]
+    )
 
 
 def validation(run):
@@ -41,15 +46,21 @@ def test_accuracies(runs):
 
 
 def outcome(run, cost, trials, trainings):
-    """How a procedure ended: with this network, at this cost; `trials` validation accuracies were looked at, `trainings` networks
-    trained by the recipe."""
-    return {"density": float(run.final["density"]), "validation": validation(run), "test": float(run.final["test_accuracy"]),
-            "cost": cost, "trials": trials, "trainings": trainings}
+    """How a procedure ended: with this network, at this cost; `trials` validation accuracies were looked at,
+    `trainings` networks trained by the recipe."""
+    return {
+        "density": float(run.final["density"]),
+        "validation": validation(run),
+        "test": float(run.final["test_accuracy"]),
+        "cost": cost,
+        "trials": trials,
+        "trainings": trainings,
+    }
 
 
 def bisect(grid, within):
-    """The smallest position of an ascending grid for which within() holds if it is monotone, and the positions looked at; len(grid)
-    if none is found."""
+    """The smallest position of an ascending grid for which within() holds if it is monotone, and the positions looked
+    at; len(grid) if none is found."""
     low, high, visited = 0, len(grid), []
     while low < high:
         middle = (low + high) // 2
@@ -83,12 +94,18 @@ def retraining(run):
 
 
 def gradual_until_drop(dense, ends, epsilon):
-    """Pruned towards the sparsest end until the validation accuracy is epsilon below that of the dense run in the same epoch; then the
-    whole run to the end next above the density before the drop."""
+    """Pruned towards the sparsest end until the validation accuracy is epsilon below that of the dense run in the same
+    epoch; then the whole run to the end next above the density before the drop."""
     longest = ends[0]
     rows = longest.trajectory
-    drop = next((i for i in range(len(rows["epoch"]))
-                 if rows["validation_accuracy"][i] < dense.trajectory["validation_accuracy"][i] - epsilon), None)
+    drop = next(
+        (
+            i
+            for i in range(len(rows["epoch"]))
+            if rows["validation_accuracy"][i] < dense.trajectory["validation_accuracy"][i] - epsilon
+        ),
+        None,
+    )
     trials = len(rows["epoch"]) if drop is None else drop + 1
     if drop is None:
         return outcome(longest, price(dense) + price(longest), 2 * trials, 2)
@@ -102,8 +119,8 @@ def gradual_until_drop(dense, ends, epsilon):
 
 
 def rounds_until_drop(dense, ends, epsilon):
-    """Iterative pruning until a round's validation accuracy is epsilon below the best before it. The network of the last round before
-    that after which there is a whole training ends it; the dense recipe, if there is none."""
+    """Iterative pruning until a round's validation accuracy is epsilon below the best before it. The network of the
+    last round before that after which there is a whole training ends it; the dense recipe, if there is none."""
     ends = sorted(ends, key=lambda run: -float(run.final["density"]))  # by rounds
     longest = ends[-1]
     accuracy = [float(a) for a in longest.stages["validation_accuracy"]]
@@ -135,7 +152,10 @@ def procedures(runs, epsilon):
     """{procedure: outcome} of one seed's runs; procedures whose runs are missing are left out."""
     dense = runs[DENSE]
     result = {name: growth(runs[name]) for name in GROWTH if name in runs}
-    grids = {family: of_family(runs, family) for family in ("static ERK", "RigL", "one-shot pruning", "gradual pruning", "IMP")}
+    grids = {
+        family: of_family(runs, family)
+        for family in ("static ERK", "RigL", "one-shot pruning", "gradual pruning", "IMP")
+    }
     for family in ("static ERK", "RigL"):
         if grids[family]:
             result[f"{family}, bisection"] = by_bisection(dense, grids[family], epsilon)
@@ -211,14 +231,26 @@ def summarise(study):
                 logs = [{int(s): math.log2(c) for s, c in r["cost_by_seed"].items()} for r in (other, reference)]
                 against[name] = paired(*logs)
     comparisons = holm_differences(list(against.values()))
-    return {"epsilon": epsilon, "grid": rows, "oracle": oracle,
-            "family_oracles": {family: oracle_of([row for row in rows if row["family"] == family], epsilon)
-                               for family in dict.fromkeys(row["family"] for row in rows)},
-            "procedures": result, "cost_over_growth": against, "comparisons": comparisons}
+    return {
+        "epsilon": epsilon,
+        "grid": rows,
+        "oracle": oracle,
+        "family_oracles": {
+            family: oracle_of([row for row in rows if row["family"] == family], epsilon)
+            for family in dict.fromkeys(row["family"] for row in rows)
+        },
+        "procedures": result,
+        "cost_over_growth": against,
+        "comparisons": comparisons,
+    }
 
 
 def span(values, digits=2):
-    return number(min(values), digits=digits) if max(values) - min(values) < 10**-digits else f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+    return (
+        number(min(values), digits=digits)
+        if max(values) - min(values) < 10**-digits
+        else f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+    )
 
 
 def tables(summary):
@@ -226,30 +258,78 @@ def tables(summary):
     rows = []
     for name, p in summary["procedures"].items():
         gap = {**p["gap"], "mean": p["gap"]["mean"]}
-        rows.append([name, f'{p["density"]:.2f} ({span(p["densities"])})', phrases.points(gap), f'{p["within"]} of {len(p["seeds"])}',
-                     *(number(p["cost"][c]["mean"], p["cost"][c]["half_interval"]) for c in COSTS), f'{p["trainings"]:.1f}', f'{p["trials"]:.1f}'])
+        rows.append(
+            [
+                name,
+                f'{p["density"]:.2f} ({span(p["densities"])})',
+                phrases.points(gap),
+                f'{p["within"]} of {len(p["seeds"])}',
+                *(number(p["cost"][c]["mean"], p["cost"][c]["half_interval"]) for c in COSTS),
+                f'{p["trainings"]:.1f}',
+                f'{p["trials"]:.1f}',
+            ]
+        )
     oracle = summary["oracle"]
     n = max((len(p["seeds"]) for p in summary["procedures"].values()), default=0)
     found = Table(
         "procedures",
-        f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric mean (range) over seeds; test accuracy "
-        "lost against the dense run of the same seed, points; whole cost of the search and of the final training relative to that run; "
-        f"trainings by the recipe and validation accuracies looked at. Mean ± 95 % t interval over seeds, n = {n}.",
-        ["procedure", "density", "lost, points", "within ε", "density x epochs", "FLOPs", "seconds", "trainings", "looks"], rows,
-        [f'Oracle, from the test accuracies of all seeds: density {oracle["density"]:.3f} ({oracle["family"]}), the smallest of {len(summary["grid"])} '
-         "trained ones whose mean is within ε.",
-         "All searches but growth and IMP need the dense run and pay for it. Decisions are made on validation accuracies; nothing was tuned.",
-         "Every network ends with one training by the whole recipe. Where weights are kept (growth, pruning) it was trained before that too, longer than "
-         "the dense run: there the accuracy lost holds the effect of density and of longer training; with rewound weights and in both bisections of masks "
-         "it holds that of density alone."])
-    gaps = Table("grid", "Test accuracy lost against dense at the densities of the grids, points, mean ± 95 % t interval over seeds.",
-                 ["network", "density", "lost, points", "seeds"],
-                 [[row["family"], f'{row["density"]:.3f}', phrases.points(row["gap"]), str(row["gap"]["seeds"])] for row in summary["grid"]])
-    against = Table("against_growth", f"Cost (density x epochs) of the other searches over that of {GROWTH[0]}, octaves: log2 of the ratio, paired by seed, mean ± 95 % t interval.",
-                    ["procedure", "octaves", "p (Holm)"],
-                    [[name, number(d["mean"], d["half_interval"]), "-" if d["p_holm"] is None else f'{d["p_holm"]:.3f}']
-                     for name, d in summary["cost_over_growth"].items()],
-                    [phrases.holm_note(summary["comparisons"])] if summary["cost_over_growth"] else [])
+        (
+            f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric"
+            " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points; whole cost"
+            " of the search and of the final training relative to that run; trainings by the recipe and validation"
+            f" accuracies looked at. Mean ± 95 % t interval over seeds, n = {n}."
+        ),
+        [
+            "procedure",
+            "density",
+            "lost, points",
+            "within ε",
+            "density x epochs",
+            "FLOPs",
+            "seconds",
+            "trainings",
+            "looks",
+        ],
+        rows,
+        [
+            (
+                f'Oracle, from the test accuracies of all seeds: density {oracle["density"]:.3f} ({oracle["family"]}),'
+                f' the smallest of {len(summary["grid"])} trained ones whose mean is within ε.'
+            ),
+            (
+                "All searches but growth and IMP need the dense run and pay for it. Decisions are made on validation"
+                " accuracies; nothing was tuned."
+            ),
+            (
+                "Every network ends with one training by the whole recipe. Where weights are kept (growth, pruning) it"
+                " was trained before that too, longer than the dense run: there the accuracy lost holds the effect of"
+                " density and of longer training; with rewound weights and in both bisections of masks it holds that of"
+                " density alone."
+            ),
+        ],
+    )
+    gaps = Table(
+        "grid",
+        "Test accuracy lost against dense at the densities of the grids, points, mean ± 95 % t interval over seeds.",
+        ["network", "density", "lost, points", "seeds"],
+        [
+            [row["family"], f'{row["density"]:.3f}', phrases.points(row["gap"]), str(row["gap"]["seeds"])]
+            for row in summary["grid"]
+        ],
+    )
+    against = Table(
+        "against_growth",
+        (
+            f"Cost (density x epochs) of the other searches over that of {GROWTH[0]}, octaves: log2 of the ratio,"
+            " paired by seed, mean ± 95 % t interval."
+        ),
+        ["procedure", "octaves", "p (Holm)"],
+        [
+            [name, number(d["mean"], d["half_interval"]), "-" if d["p_holm"] is None else f'{d["p_holm"]:.3f}']
+            for name, d in summary["cost_over_growth"].items()
+        ],
+        [phrases.holm_note(summary["comparisons"])] if summary["cost_over_growth"] else [],
+    )
     return [found, against, gaps]
 
 
@@ -263,22 +343,43 @@ def findings(summary):
             gap = p["gap"]
             upper = None if gap["half_interval"] is None else gap["mean"] + gap["half_interval"]
             margin = f"epsilon, {100 * epsilon:.1f} points"
-            verdict = (f"one seed does not tell whether the mean is within {margin}" if upper is None
-                       else f"the whole 95 % interval is within {margin}" if upper <= epsilon
-                       else f"the whole 95 % interval is beyond {margin}" if gap["mean"] - gap["half_interval"] > epsilon
-                       else f"the seeds do not decide whether the mean is within {margin}")
-            sentences.append(f'{name} ends at density {p["density"]:.2f}, {abs(p["octaves_above_oracle"]["mean"]):.1f} octaves '
-                             f'{"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle, and loses {phrases.points(gap)} points '
-                             f'(n = {gap["seeds"]}): {verdict}.')
+            verdict = (
+                f"one seed does not tell whether the mean is within {margin}"
+                if upper is None
+                else (
+                    f"the whole 95 % interval is within {margin}"
+                    if upper <= epsilon
+                    else (
+                        f"the whole 95 % interval is beyond {margin}"
+                        if gap["mean"] - gap["half_interval"] > epsilon
+                        else f"the seeds do not decide whether the mean is within {margin}"
+                    )
+                )
+            )
+            sentences.append(
+                f'{name} ends at density {p["density"]:.2f}, {abs(p["octaves_above_oracle"]["mean"]):.1f} octaves'
+                f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle, and loses'
+                f' {phrases.points(gap)} points (n = {gap["seeds"]}): {verdict}.'
+            )
     if GROWTH[0] in found:
-        cheaper = [name for name, p in found.items() if name not in GROWTH and p["cost"]["density_epochs"]["mean"] < found[GROWTH[0]]["cost"]["density_epochs"]["mean"]]
-        sentences.append(f'{GROWTH[0]} costs {number(found[GROWTH[0]]["cost"]["density_epochs"]["mean"])} dense trainings (density x epochs); '
-                         + (f'cheaper are {", ".join(cheaper)}.' if cheaper else "no other search is cheaper."))
+        cheaper = [
+            name
+            for name, p in found.items()
+            if name not in GROWTH
+            and p["cost"]["density_epochs"]["mean"] < found[GROWTH[0]]["cost"]["density_epochs"]["mean"]
+        ]
+        sentences.append(
+            f'{GROWTH[0]} costs {number(found[GROWTH[0]]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
+            " epochs); " + (f'cheaper are {", ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
+        )
         tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
         if tested:
             dearer = sum(d["p_holm"] < phrases.LEVEL and d["mean"] > 0 for d in tested)
             cheap = sum(d["p_holm"] < phrases.LEVEL and d["mean"] < 0 for d in tested)
-            sentences.append(f"Of {len(tested)} comparisons of cost with it, after Holm's correction {dearer} searches are dearer and {cheap} cheaper; the rest is not told apart.")
+            sentences.append(
+                f"Of {len(tested)} comparisons of cost with it, after Holm's correction {dearer} searches are dearer"
+                f" and {cheap} cheaper; the rest is not told apart."
+            )
     within = [name for name, p in found.items() if p["within"] == len(p["seeds"])]
     sentences.append("Within epsilon at every seed: " + (", ".join(within) if within else "none") + ".")
     return sentences
@@ -290,24 +391,55 @@ def figures(summary, base):
     figure, (left, right) = look.new_figure(width=11.0, height=5.2, columns=2)
     n = max(len(p["seeds"]) for p in summary["procedures"].values())
     for index, (name, p) in enumerate(summary["procedures"].items()):
-        shape = {"color": look.COLOURS[index % 8], "marker": look.MARKERS[index % 8], "markersize": 8 if name in GROWTH else 6.5, "linestyle": "none",
-                 "capsize": 2.5, "linewidth": 1, "markerfacecolor": look.COLOURS[index % 8] if index < 8 else "white"}
+        shape = {
+            "color": look.COLOURS[index % 8],
+            "marker": look.MARKERS[index % 8],
+            "markersize": 8 if name in GROWTH else 6.5,
+            "linestyle": "none",
+            "capsize": 2.5,
+            "linewidth": 1,
+            "markerfacecolor": look.COLOURS[index % 8] if index < 8 else "white",
+        }
         cost, gap = p["cost"]["density_epochs"], p["gap"]
-        left.errorbar(cost["mean"], 100 * gap["mean"], xerr=cost["half_interval"], yerr=None if gap["half_interval"] is None else 100 * gap["half_interval"],
-                      label=name, **shape)
-        right.errorbar(p["density"], 100 * gap["mean"], xerr=[[max(0.0, p["density"] - min(p["densities"]))], [max(0.0, max(p["densities"]) - p["density"])]],
-                       yerr=None if gap["half_interval"] is None else 100 * gap["half_interval"], **shape)
+        left.errorbar(
+            cost["mean"],
+            100 * gap["mean"],
+            xerr=cost["half_interval"],
+            yerr=None if gap["half_interval"] is None else 100 * gap["half_interval"],
+            label=name,
+            **shape,
+        )
+        right.errorbar(
+            p["density"],
+            100 * gap["mean"],
+            xerr=[[max(0.0, p["density"] - min(p["densities"]))], [max(0.0, max(p["densities"]) - p["density"])]],
+            yerr=None if gap["half_interval"] is None else 100 * gap["half_interval"],
+            **shape,
+        )
     for axes in (left, right):
         axes.axhline(100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
         axes.axhline(0, color="#bbbbbb", linewidth=1)
         axes.set_ylabel("test accuracy below dense, points")
-    left.annotate("ε", (1, 100 * summary["epsilon"]), xycoords=("axes fraction", "data"), xytext=(3, -3), textcoords="offset points")
+    left.annotate(
+        "ε",
+        (1, 100 * summary["epsilon"]),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, -3),
+        textcoords="offset points",
+    )
     left.set_xlabel("cost of search and final training\n(density x epochs, one dense training = 1)")
     left.set_xlim(left=0)
     low = min(min(p["densities"]) for p in summary["procedures"].values())
     look.density_axis(right, min(low, summary["oracle"]["density"]))
     right.axvline(summary["oracle"]["density"], color="#666666", linestyle=":", linewidth=1.4)
-    right.annotate("oracle", (summary["oracle"]["density"], 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points", fontsize=9)
+    right.annotate(
+        "oracle",
+        (summary["oracle"]["density"], 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, -10),
+        textcoords="offset points",
+        fontsize=9,
+    )
     right.set_xlabel("density that was found (range over seeds)")
     left.set_title(f"n = {n}; bars: 95 % t intervals", fontsize=10)
     figure.get_layout_engine().set(rect=(0, 0.2, 1, 0.8))

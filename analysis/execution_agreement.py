@@ -1,7 +1,8 @@
 """Do sparse and dense execution train equally well? Paired differences of accuracy by seed, with an equivalence test.
 
-Accuracy is over validation and test images together: nothing was chosen by either. The margin was stated before any run was
-looked at. Equivalent: the 95 % t interval of the mean difference lies within the margin (two one-sided tests at 2.5 %).
+Accuracy is over validation and test images together: nothing was chosen by either. The margin was stated before any run
+was looked at. Equivalent: the 95 % t interval of the mean difference lies within the margin (two one-sided tests at 2.5
+%).
 """
 
 import math
@@ -57,7 +58,11 @@ def summarise(study):
     if not densities:
         sys.exit("no pair of runs is finished yet")
     identity = study.any_run().identity
-    return {"margin": MARGIN, "images": int(identity["validation_images"]) + int(identity["test_images"]), "densities": densities}
+    return {
+        "margin": MARGIN,
+        "images": int(identity["validation_images"]) + int(identity["test_images"]),
+        "densities": densities,
+    }
 
 
 def signed(value, half, digits):
@@ -69,17 +74,52 @@ def difference_text(row):
 
 
 def tables(summary):
-    rows = [[density, str(len(row["seeds"])), percent(row["sparse_accuracy"], digits=2), percent(row["dense_accuracy"], digits=2),
-             difference_text(row), signed(row["loss_difference"], row["loss_half_interval"], 4), verdict(row)]
-            for density, row in sorted(summary["densities"].items())]
-    return [Table("differences", f'Accuracy on {summary["images"]:,} images that were not trained on, sparse minus dense execution, paired by seed, mean ± 95 % t interval.',
-                  ["density", "seeds", "sparse, %", "dense, %", "difference, points", "of training loss", f'within {100 * summary["margin"]:g} points'], rows)]
+    rows = [
+        [
+            density,
+            str(len(row["seeds"])),
+            percent(row["sparse_accuracy"], digits=2),
+            percent(row["dense_accuracy"], digits=2),
+            difference_text(row),
+            signed(row["loss_difference"], row["loss_half_interval"], 4),
+            verdict(row),
+        ]
+        for density, row in sorted(summary["densities"].items())
+    ]
+    return [
+        Table(
+            "differences",
+            (
+                f'Accuracy on {summary["images"]:,} images that were not trained on, sparse minus dense execution,'
+                " paired by seed, mean ± 95 % t interval."
+            ),
+            [
+                "density",
+                "seeds",
+                "sparse, %",
+                "dense, %",
+                "difference, points",
+                "of training loss",
+                f'within {100 * summary["margin"]:g} points',
+            ],
+            rows,
+        )
+    ]
 
 
 def findings(summary):
-    return [Finding(f'At density {density} training under sparse and dense execution is {"" if row["equivalent"] else "not "}shown to be equivalent within '
-            f'{100 * summary["margin"]:g} points: sparse minus dense {difference_text(row)} points (n = {len(row["seeds"])}).', options=["execution"])
-            for density, row in sorted(summary["densities"].items())]
+    return [
+        Finding(
+            (
+                f"At density {density} training under sparse and dense execution is"
+                f" {'' if row['equivalent'] else 'not '}shown to be equivalent within"
+                f" {100 * summary['margin']:g} points: sparse minus dense {difference_text(row)} points (n ="
+                f" {len(row['seeds'])})."
+            ),
+            options=["execution"],
+        )
+        for density, row in sorted(summary["densities"].items())
+    ]
 
 
 def figures(_summary, _base):

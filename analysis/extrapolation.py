@@ -1,7 +1,8 @@
-"""Is d* right? After every stage the fit; the masks of the stages on fresh weights by the whole recipe (control (b)) against the dense
-run; every stopping rule replayed on the recorded trajectories, and what it would have cost and lost.
+"""Is d* right? After every stage the fit; the masks of the stages on fresh weights by the whole recipe (control (b))
+against the dense run; every stopping rule replayed on the recorded trajectories, and what it would have cost and lost.
 
-Needs beside the study file what `gcg_replay FOLDER/extrapolation-SCALE.json` writes there; without it there is no replay.
+Needs beside the study file what `gcg_replay FOLDER/extrapolation-SCALE.json` writes there; without it there is no
+replay.
 """
 
 import json
@@ -32,10 +33,19 @@ def stage_rows(run):
     """What was known after every stage of one run."""
     rows = []
     for i in stages_of(run):
-        fit = {name: run.fits[name][i] for name in ("outcome", "d_star", "d_low", "d_high", "accuracy_at_one", "standard_error")}
-        rows.append({"density": float(run.stages["density"][i]), "accuracy": float(run.stages["validation_accuracy"][i]),
-                     "outcome": str(fit.pop("outcome")), "decision": str(run.stages["decision"][i]),
-                     **{name: plain(value) for name, value in fit.items()}})
+        fit = {
+            name: run.fits[name][i]
+            for name in ("outcome", "d_star", "d_low", "d_high", "accuracy_at_one", "standard_error")
+        }
+        rows.append(
+            {
+                "density": float(run.stages["density"][i]),
+                "accuracy": float(run.stages["validation_accuracy"][i]),
+                "outcome": str(fit.pop("outcome")),
+                "decision": str(run.stages["decision"][i]),
+                **{name: plain(value) for name, value in fit.items()},
+            }
+        )
     return rows
 
 
@@ -46,10 +56,19 @@ def controls_of(study, dense):
     while f"mask of stage {stage}" in study.curves:
         runs = study.curves[f"mask of stage {stage}"]
         gap = paired(test_accuracies(dense), test_accuracies(runs))
-        below = paired({s: float(r.final["validation_accuracy"]) for s, r in dense.items()},
-                       {s: float(r.final["validation_accuracy"]) for s, r in runs.items()})
-        rows.append({"stage": stage, "density": float(np.mean([r.final["density"] for r in runs.values()])), "gap": gap, "validation_gap": below,
-                     "cost": {s: float(costs.density_epochs(r)) for s, r in runs.items()}})
+        below = paired(
+            {s: float(r.final["validation_accuracy"]) for s, r in dense.items()},
+            {s: float(r.final["validation_accuracy"]) for s, r in runs.items()},
+        )
+        rows.append(
+            {
+                "stage": stage,
+                "density": float(np.mean([r.final["density"] for r in runs.values()])),
+                "gap": gap,
+                "validation_gap": below,
+                "cost": {s: float(costs.density_epochs(r)) for s, r in runs.items()},
+            }
+        )
         stage += 1
     return rows
 
@@ -66,8 +85,8 @@ def right_stage(gaps, epsilon):
 
 
 def verdict(densities, gaps, d_star, epsilon):
-    """d* against control (b): "right" if the first mask at or above d* is within epsilon of dense and the one before is not; "too low"
-    if it is not within; "too high" if the one before already is; None without a mask at or above it."""
+    """d* against control (b): "right" if the first mask at or above d* is within epsilon of dense and the one before is
+    not; "too low" if it is not within; "too high" if the one before already is; None without a mask at or above it."""
     at = next((i for i, d in enumerate(densities) if d >= d_star), None)
     if at is None:
         return None
@@ -88,8 +107,9 @@ def rule_name(rule):
 
 
 def rules_over_seeds(replay, study, dense, controls):
-    """Every rule over the seeds: where it stops (the last recorded stage if it does not), what the mask of that stage loses against
-    dense when it is trained by the recipe, and what growth until then and that training cost relative to dense."""
+    """Every rule over the seeds: where it stops (the last recorded stage if it does not), what the mask of that stage
+    loses against dense when it is trained by the recipe, and what growth until then and that training cost relative to
+    dense."""
     gaps = {s: [row["gap"]["by_seed"].get(str(s)) for row in controls] for s in dense}
     found = {}
     for run in replay["runs"]:
@@ -103,8 +123,11 @@ def rules_over_seeds(replay, study, dense, controls):
             if stop >= len(controls) or gaps[seed][stop] is None:
                 continue
             cost = path_cost(trunk, stop) + controls[stop]["cost"][seed]
-            row = found.setdefault(rule_name(rule), {key: rule[key] for key in ("extrapolator", "epsilon", "epsilon_relative", "min_stages")}
-                                   | {"seeds": [], "stop": [], "stopped": 0, "density": [], "lost": [], "cost": []})
+            row = found.setdefault(
+                rule_name(rule),
+                {key: rule[key] for key in ("extrapolator", "epsilon", "epsilon_relative", "min_stages")}
+                | {"seeds": [], "stop": [], "stopped": 0, "density": [], "lost": [], "cost": []},
+            )
             row["seeds"].append(seed)
             row["stop"].append(stop)
             row["stopped"] += rule["stop"] >= 0
@@ -119,7 +142,8 @@ def rules_over_seeds(replay, study, dense, controls):
 
 
 def real_coverage(trajectories, controls, epsilon):
-    """The interval of one seed's last fit against d* of control (b) of the same seed, of its mean, and against d* of the other seeds."""
+    """The interval of one seed's last fit against d* of control (b) of the same seed, of its mean, and against d* of
+    the other seeds."""
     gap_means = [row["gap"]["mean"] for row in controls]
     counts = {"intervals": 0, "hold_control": 0, "controls": 0, "hold_other": 0, "others": 0}
     stars = {seed: rows[-1]["d_star"] for seed, rows in trajectories.items() if rows}
@@ -159,7 +183,9 @@ def summarise(study):
     replay = json.loads(path.read_text()) if path.exists() else None
     fits = {}
     for seed, run in trunks.items():
-        if str(run.options["extrapolator"]) == OWN and np.all(np.isfinite(run.fits["parameters"][stages_of(run)[-1]][:3])):
+        if str(run.options["extrapolator"]) == OWN and np.all(
+            np.isfinite(run.fits["parameters"][stages_of(run)[-1]][:3])
+        ):
             fits[str(seed)] = [float(p) for p in run.fits["parameters"][stages_of(run)[-1]][:3]]
     return {
         "epsilon": epsilon,
@@ -176,12 +202,13 @@ def summarise(study):
 
 
 def best_rules(summary):
-    """Names of the rules that no other beats both in cost and in what is lost, by cost; rules of one outcome together."""
+    """Names of the rules that no other beats both in cost and in what is lost, by cost; rules of one outcome
+    together."""
     rules = summary["rules"]
     outcomes = {}
     for name, r in rules.items():
         outcomes.setdefault((r["cost"]["mean"], r["lost"]["mean"]), []).append(name)
-    beaten = lambda value: any(o != value and o[0] <= value[0] and o[1] <= value[1] for o in outcomes)  # noqa: E731
+    beaten = lambda value: any(o != value and o[0] <= value[0] and o[1] <= value[1] for o in outcomes)
     return [outcomes[value] for value in sorted(outcomes) if not beaten(value)]
 
 
@@ -194,45 +221,124 @@ def alike(names):
 
 
 def tables(summary):
-    star = lambda row: "-" if row["d_star"] is None else number(row["d_star"], digits=3)  # noqa: E731
+    star = lambda row: "-" if row["d_star"] is None else number(row["d_star"], digits=3)
     fits = []
     for seed, rows in summary["trajectories"].items():
         for stage, row in enumerate(rows):
             between = "-" if row["d_low"] is None else f'{row["d_low"]:.3f} to {row["d_high"]:.3f}'
-            fits.append([f"{seed}", str(stage), f'{row["density"]:.3f}', percent(row["accuracy"]), row["outcome"].replace("_", " "), star(row), between,
-                         percent(row["accuracy_at_one"], row["standard_error"])])
+            fits.append(
+                [
+                    f"{seed}",
+                    str(stage),
+                    f'{row["density"]:.3f}',
+                    percent(row["accuracy"]),
+                    row["outcome"].replace("_", " "),
+                    star(row),
+                    between,
+                    percent(row["accuracy_at_one"], row["standard_error"]),
+                ]
+            )
     epsilon = 100 * summary["epsilon"]
-    made = [Table("fits", f"What the fit says after every stage: validation accuracy, %; outcome; d* for epsilon = {epsilon:.1f} points with its 95 % bootstrap interval "
-                  "(validation noise alone); A(1) ± standard error, %.", ["seed", "stage", "density", "accuracy", "outcome", "d*", "interval", "A(1)"], fits)]
+    made = [
+        Table(
+            "fits",
+            (
+                "What the fit says after every stage: validation accuracy, %; outcome; d* for epsilon ="
+                f" {epsilon:.1f} points with its 95 % bootstrap interval (validation noise alone); A(1) ± standard"
+                " error, %."
+            ),
+            ["seed", "stage", "density", "accuracy", "outcome", "d*", "interval", "A(1)"],
+            fits,
+        )
+    ]
     if summary["controls"]:
-        rows = [[str(r["stage"]), f'{r["density"]:.3f}', phrases.points(r["gap"]), phrases.points(r["validation_gap"]), str(r["gap"]["seeds"])] for r in summary["controls"]]
+        rows = [
+            [
+                str(r["stage"]),
+                f'{r["density"]:.3f}',
+                phrases.points(r["gap"]),
+                phrases.points(r["validation_gap"]),
+                str(r["gap"]["seeds"]),
+            ]
+            for r in summary["controls"]
+        ]
         wording = [f"seed {s}: {v or 'no mask at or above d*'}" for s, v in summary["verdicts"].items()]
-        made.append(Table("control", "Control (b): the mask of every stage on fresh weights, by the recipe: accuracy below the dense run of the same seed, points, mean ± 95 % t "
-                          "interval.", ["stage", "density", "test", "validation", "seeds"], rows,
-                          ["d* of the last fit against it (right: the first mask at or above d* is within epsilon of dense, the one before is not): "
-                           + ("; ".join(wording) if wording else "no seed has a d*") + "."]))
+        made.append(
+            Table(
+                "control",
+                (
+                    "Control (b): the mask of every stage on fresh weights, by the recipe: accuracy below the dense run"
+                    " of the same seed, points, mean ± 95 % t interval."
+                ),
+                ["stage", "density", "test", "validation", "seeds"],
+                rows,
+                [
+                    "d* of the last fit against it (right: the first mask at or above d* is within epsilon of dense,"
+                    " the one before is not): " + ("; ".join(wording) if wording else "no seed has a d*") + "."
+                ],
+            )
+        )
     if summary["rules"]:
         rows = []
         for names in best_rules(summary):
             r = summary["rules"][names[0]]
             stops = sorted({summary["rules"][name]["stopped"] for name in names})
-            rows.append([alike(names), number(r["density"]["mean"], r["density"]["half_interval"]),
-                         f'{" to ".join(str(count) for count in dict.fromkeys([stops[0], stops[-1]]))} of {len(r["seeds"])}', phrases.points(r["lost"]),
-                         number(r["cost"]["mean"], r["cost"]["half_interval"])])
-        made.append(Table("rules", f"Stopping rules replayed: of {len(summary['rules'])} rules (4 extrapolators x 8 epsilon x 4 first stages) those that no other beats in both cost "
-                          "and accuracy, by outcome. Density at the stop (the last stage where the rule does not stop); test accuracy that the mask of that stage, trained by the recipe, "
-                          "loses against dense, points; density x epochs of growth and that training, dense = 1. Mean ± 95 % t interval.",
-                          ["rule", "density", "stops", "lost, points", "cost"], rows, ["Chosen after the fact on the same seeds: what they promise is optimistic."]))
+            rows.append(
+                [
+                    alike(names),
+                    number(r["density"]["mean"], r["density"]["half_interval"]),
+                    f'{" to ".join(str(count) for count in dict.fromkeys([stops[0], stops[-1]]))} of {len(r["seeds"])}',
+                    phrases.points(r["lost"]),
+                    number(r["cost"]["mean"], r["cost"]["half_interval"]),
+                ]
+            )
+        made.append(
+            Table(
+                "rules",
+                (
+                    f"Stopping rules replayed: of {len(summary['rules'])} rules (4 extrapolators x 8 epsilon x 4 first"
+                    " stages) those that no other beats in both cost and accuracy, by outcome. Density at the stop"
+                    " (the last stage where the rule does not stop); test accuracy that the mask of that stage,"
+                    " trained by the recipe, loses against dense, points; density x epochs of growth and that"
+                    " training, dense = 1. Mean ± 95 % t interval."
+                ),
+                ["rule", "density", "stops", "lost, points", "cost"],
+                rows,
+                ["Chosen after the fact on the same seeds: what they promise is optimistic."],
+            )
+        )
     if summary["coverage"]:
-        rows = [[c["truth"], c["extrapolator"], f'{c["true_d_star"]:.3f}', percent(c["found"] / c["trials"], digits=0), percent(c["intervals"] / c["trials"], digits=0),
-                 percent(c["covered"] / c["intervals"], digits=0) if c["intervals"] else "-", number(c["log_bias"] / math.log(2)) if c["found"] else "-"] for c in summary["coverage"]]
+        rows = [
+            [
+                c["truth"],
+                c["extrapolator"],
+                f'{c["true_d_star"]:.3f}',
+                percent(c["found"] / c["trials"], digits=0),
+                percent(c["intervals"] / c["trials"], digits=0),
+                percent(c["covered"] / c["intervals"], digits=0) if c["intervals"] else "-",
+                number(c["log_bias"] / math.log(2)) if c["found"] else "-",
+            ]
+            for c in summary["coverage"]
+        ]
         real = summary["real_coverage"]
         first = summary["coverage"][0]
-        made.append(Table("coverage", f"The 95 % bootstrap interval of d* on simulated curves: {first['trials']} trials each, the study's densities, binomial noise of {first['samples']:,} "
-                          "images. Share of trials with a d*, with an interval, and of the intervals that hold the true d*, %; mean of log2(d* / true d*).",
-                          ["truth", "fit", "true d*", "found", "interval", "covers", "octaves"], rows,
-                          [f'On the real curves: of {real["intervals"]} intervals of one seed {real["hold_control"]} of {real["controls"]} meet the step of control (b), and '
-                           f'{real["hold_other"]} of {real["others"]} pairs hold the d* of another seed.']))
+        made.append(
+            Table(
+                "coverage",
+                (
+                    f"The 95 % bootstrap interval of d* on simulated curves: {first['trials']} trials each, the study's"
+                    f" densities, binomial noise of {first['samples']:,} images. Share of trials with a d*, with an"
+                    " interval, and of the intervals that hold the true d*, %; mean of log2(d* / true d*)."
+                ),
+                ["truth", "fit", "true d*", "found", "interval", "covers", "octaves"],
+                rows,
+                [
+                    f'On the real curves: of {real["intervals"]} intervals of one seed {real["hold_control"]} of'
+                    f' {real["controls"]} meet the step of control (b), and {real["hold_other"]} of'
+                    f' {real["others"]} pairs hold the d* of another seed.'
+                ],
+            )
+        )
     return made
 
 
@@ -241,30 +347,76 @@ def findings(summary):
     real, verdicts = summary["real_coverage"], list(summary["verdicts"].values())
     if verdicts:
         counts = [f"{verdicts.count(kind)} {kind}" for kind in ("right", "too low", "too high") if verdicts.count(kind)]
-        said.append(phrases.Finding(f"Against the stages' masks trained by the recipe, d* after the last stage is {', '.join(counts) or 'not to be judged'} (of {len(verdicts)} seeds with a d*).",
-                                    claims=["exploration"], options=["extrapolator", "epsilon"]))
+        said.append(
+            phrases.Finding(
+                (
+                    "Against the stages' masks trained by the recipe, d* after the last stage is"
+                    f" {', '.join(counts) or 'not to be judged'} (of {len(verdicts)} seeds with a d*)."
+                ),
+                claims=["exploration"],
+                options=["extrapolator", "epsilon"],
+            )
+        )
     elif summary["trajectories"]:
-        said.append(phrases.Finding("No seed has both a d* after its last stage and all masks of control (b).", claims=["exploration"]))
+        said.append(
+            phrases.Finding(
+                "No seed has both a d* after its last stage and all masks of control (b).", claims=["exploration"]
+            )
+        )
     if summary["controls"]:
         stage = summary["control_stage"]
-        said.append("By the means of control (b) no stage's mask stays within epsilon of dense." if stage is None
-                    else f'By the means of control (b) the masks are within epsilon of dense from density {summary["controls"][stage]["density"]:.3f} on.')
+        said.append(
+            "By the means of control (b) no stage's mask stays within epsilon of dense."
+            if stage is None
+            else (
+                "By the means of control (b) the masks are within epsilon of dense from density"
+                f" {summary['controls'][stage]['density']:.3f} on."
+            )
+        )
     if summary["rules"]:
-        own = [r for r in summary["rules"].values() if r["epsilon"] == summary["epsilon"] and not r["epsilon_relative"] and r["min_stages"] == 5]
+        own = [
+            r
+            for r in summary["rules"].values()
+            if r["epsilon"] == summary["epsilon"] and not r["epsilon_relative"] and r["min_stages"] == 5
+        ]
         for row in own:
-            said.append(phrases.Finding(f'{row["extrapolator"]} at the study\'s epsilon stops at density {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), '
-                                        f'loses {phrases.points(row["lost"])} points and costs {row["cost"]["mean"]:.2f} dense trainings.', options=["extrapolator"]))
-        first = {str(r["min_stages"]): r["density"]["mean"] for r in summary["rules"].values()
-                 if r["extrapolator"] == OWN and r["epsilon"] == summary["epsilon"] and not r["epsilon_relative"]}
+            said.append(
+                phrases.Finding(
+                    (
+                        f'{row["extrapolator"]} at the study\'s epsilon stops at density'
+                        f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), loses'
+                        f' {phrases.points(row["lost"])} points and costs {row["cost"]["mean"]:.2f} dense trainings.'
+                    ),
+                    options=["extrapolator"],
+                )
+            )
+        first = {
+            str(r["min_stages"]): r["density"]["mean"]
+            for r in summary["rules"].values()
+            if r["extrapolator"] == OWN and r["epsilon"] == summary["epsilon"] and not r["epsilon_relative"]
+        }
         if first:
-            said.append(phrases.Finding(f"{OWN} at the study's epsilon with its first fit after {', '.join(first)} stages stops at density "
-                                        f"{', '.join(f'{density:.2f}' for density in first.values())}.", options=["min-stages"]))
+            said.append(
+                phrases.Finding(
+                    (
+                        f"{OWN} at the study's epsilon with its first fit after {', '.join(first)} stages stops at"
+                        f" density {', '.join(f'{density:.2f}' for density in first.values())}."
+                    ),
+                    options=["min-stages"],
+                )
+            )
     for row in summary["coverage"]:
         if row["truth"] == row["extrapolator"] and row["intervals"]:
-            said.append(f'On simulated curves of the {row["truth"]} family the interval of its own fit holds the true d* in {100 * row["covered"] / row["intervals"]:.0f} % of '
-                        f'{row["intervals"]} intervals ({row["trials"]} trials, level 95 %).')
+            said.append(
+                f'On simulated curves of the {row["truth"]} family the interval of its own fit holds the true d* in'
+                f' {100 * row["covered"] / row["intervals"]:.0f} % of {row["intervals"]} intervals'
+                f' ({row["trials"]} trials, level 95 %).'
+            )
     if real["others"]:
-        said.append(f'The interval of one seed holds the d* of another in {real["hold_other"]} of {real["others"]} pairs: it covers validation noise alone.')
+        said.append(
+            f'The interval of one seed holds the d* of another in {real["hold_other"]} of {real["others"]} pairs: it'
+            " covers validation noise alone."
+        )
     return said
 
 
@@ -277,17 +429,38 @@ def figures(summary, base):
     fine = np.geomspace(min(density), 1, 200)
     for index, (seed, rows) in enumerate(summary["trajectories"].items()):
         shape = look.style(index) | {"linestyle": "none"}
-        left.plot([r["density"] for r in rows], [100 * r["accuracy"] for r in rows], label=f"seed {seed}: stages", **shape)
+        left.plot(
+            [r["density"] for r in rows], [100 * r["accuracy"] for r in rows], label=f"seed {seed}: stages", **shape
+        )
         if seed in summary["fits"]:
-            left.plot(fine, 100 * logistic(fine, summary["fits"][seed], summary["chance"]), color=shape["color"], linewidth=1, label="_fit")
+            left.plot(
+                fine,
+                100 * logistic(fine, summary["fits"][seed], summary["chance"]),
+                color=shape["color"],
+                linewidth=1,
+                label="_fit",
+            )
         if rows[-1]["d_star"] is not None:
             left.axvline(rows[-1]["d_star"], color=shape["color"], linestyle=":", linewidth=1.2)
         found = [(r["density"], r["d_star"], r["d_low"], r["d_high"]) for r in rows if r["d_star"] is not None]
         if found:
             at, star, low, high = zip(*found)
             at = np.array(at) * (1 + 0.02 * (index - 1))  # beside each other
-            error = [[s - (lo if lo is not None else s) for s, lo in zip(star, low)], [(hi if hi is not None else s) - s for s, hi in zip(star, high)]]
-            middle.errorbar(at, star, yerr=np.maximum(0, error), color=shape["color"], marker=shape["marker"], markersize=5, linestyle="none", capsize=2, label=f"d*, seed {seed}")
+            error = [
+                [s - (lo if lo is not None else s) for s, lo in zip(star, low)],
+                [(hi if hi is not None else s) - s for s, hi in zip(star, high)],
+            ]
+            middle.errorbar(
+                at,
+                star,
+                yerr=np.maximum(0, error),
+                color=shape["color"],
+                marker=shape["marker"],
+                markersize=5,
+                linestyle="none",
+                capsize=2,
+                label=f"d*, seed {seed}",
+            )
     left.set_ylabel("validation accuracy, %")
     left.set_title("stages, last fit and its d* (dotted)", fontsize=10)
     left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
@@ -296,11 +469,19 @@ def figures(summary, base):
     middle.set_yscale("log")
     middle.set_yticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
     middle.minorticks_off()
-    middle.plot([min(density), 1], [min(density), 1], color="#999999", linewidth=1, linestyle="--", label="stop: density ≥ d*")
+    middle.plot(
+        [min(density), 1], [min(density), 1], color="#999999", linewidth=1, linestyle="--", label="stop: density ≥ d*"
+    )
     if summary["control_stage"] is not None:
         stage = summary["control_stage"]
-        middle.axhspan(summary["controls"][stage - 1]["density"] if stage else min(density), summary["controls"][stage]["density"], color="#999999", alpha=0.25, linewidth=0,
-                       label="step of control (b)")
+        middle.axhspan(
+            summary["controls"][stage - 1]["density"] if stage else min(density),
+            summary["controls"][stage]["density"],
+            color="#999999",
+            alpha=0.25,
+            linewidth=0,
+            label="step of control (b)",
+        )
     middle.set_xlabel("density of the stage after which is fitted")
     middle.set_ylabel("d* (bars: 95 % bootstrap)")
     middle.legend(loc="best")
@@ -308,7 +489,13 @@ def figures(summary, base):
         right = axes[2]
         for index, name in enumerate(dict.fromkeys(r["extrapolator"] for r in summary["rules"].values())):
             rows = [r for r in summary["rules"].values() if r["extrapolator"] == name]
-            right.plot([r["cost"]["mean"] for r in rows], [100 * r["lost"]["mean"] for r in rows], label=name, alpha=0.8, **(look.style(index) | {"linestyle": "none"}))
+            right.plot(
+                [r["cost"]["mean"] for r in rows],
+                [100 * r["lost"]["mean"] for r in rows],
+                label=name,
+                alpha=0.8,
+                **(look.style(index) | {"linestyle": "none"}),
+            )
         right.axhline(100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
         right.set_xlabel("cost to the stop and of the final training\n(density x epochs, dense = 1)")
         right.set_ylabel("test accuracy below dense, points")

@@ -1,5 +1,5 @@
-"""Reads run files (docs/run_file.md): `load(path)` gives a Run, `load_all(folder)` all runs below a folder, `table(paths, columns)`
-a few facts of many runs without reading the rest.
+"""Reads run files (docs/run_file.md): `load(path)` gives a Run, `load_all(folder)` all runs below a folder,
+`table(paths, columns)` a few facts of many runs without reading the rest.
 
 Tables are dictionaries of columns (numpy arrays of equal length, texts as str), so that
 `pandas.DataFrame(run.trajectory)` works. Needs numpy and h5py only.
@@ -14,7 +14,18 @@ import h5py
 import numpy as np
 
 SCHEMA_VERSION = 2
-_GROUPS = ("identity", "options", "build", "host", "execution", "libraries", "layers", "trajectory", "stages", "stages/fit")
+_GROUPS = (
+    "identity",
+    "options",
+    "build",
+    "host",
+    "execution",
+    "libraries",
+    "layers",
+    "trajectory",
+    "stages",
+    "stages/fit",
+)
 _GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statistics/out_degree", "masks", "cost")
 
 
@@ -54,9 +65,9 @@ class Run:
 
     @cached_property
     def final(self):
-        """The end of a finished run, else None: its numbers, test_predictions, test_labels, values and momentum (weights,
-        biases: dictionaries by layer; norms and, of transformers, tokens: dictionaries of arrays) and mask (Boolean arrays
-        by layer)."""
+        """The end of a finished run, else None: its numbers, test_predictions, test_labels, values and momentum
+        (weights, biases: dictionaries by layer; norms and, of transformers, tokens: dictionaries of arrays) and mask
+        (Boolean arrays by layer)."""
         with _opened(self.path) as file:
             if "final" not in file:
                 return None
@@ -84,7 +95,11 @@ class Run:
 
     def _parameters(self, group):
         norms = {name: array[()] for name, array in group["norms"].items()}
-        result = {"weights": self._by_layer(group["weights"]), "biases": self._by_layer(group["biases"]), "norms": norms}
+        result = {
+            "weights": self._by_layer(group["weights"]),
+            "biases": self._by_layer(group["biases"]),
+            "norms": norms,
+        }
         if "tokens" in group:
             result["tokens"] = {name: array[()] for name, array in group["tokens"].items()}
         return result
@@ -136,13 +151,14 @@ def load_all(folder):
 
 
 def table(paths, columns):
-    """{"path": [...], column: [...]} with one row per run file, in the order of `paths`; only what is asked for is read.
+    """{"path": [...], column: [...]} with one row per run file, in the order of `paths`; only what is asked for is
+    read.
 
     A column is "status", "failure", the name of an attribute or of a table's column as in the file ("identity/seed",
-    "cost/training_flops", "final/test_accuracy", "stages/density"), or "options/NAME" with an option of gcg_run. A table's
-    column is an array, or one row of it with an index behind it: "stages/validation_accuracy[-1]". What a run does not have
-    (an option its method does not know, the end of a run that is not finished, a row that is not there) is None; a name
-    that no version of the file has at all is an error.
+    "cost/training_flops", "final/test_accuracy", "stages/density"), or "options/NAME" with an option of gcg_run. A
+    table's column is an array, or one row of it with an index behind it: "stages/validation_accuracy[-1]". What a run
+    does not have (an option its method does not know, the end of a run that is not finished, a row that is not there)
+    is None; a name that no version of the file has at all is an error.
     """
     parsed = [(column, *_parse_column(column)) for column in columns]
     result = {"path": [str(path) for path in paths]} | {column: [] for column in columns}

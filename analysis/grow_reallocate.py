@@ -22,7 +22,11 @@ def name_of(method, density):
 def failed_cell(failures):
     """What stands for a cell without any finished run."""
     texts = list(failures.values())
-    return {"kind": "not applicable" if all(UNCONNECTED.search(text) for text in texts) else "failed", "seeds": sorted(failures), "reason": texts[0]}
+    return {
+        "kind": "not applicable" if all(UNCONNECTED.search(text) for text in texts) else "failed",
+        "seeds": sorted(failures),
+        "reason": texts[0],
+    }
 
 
 def summarise(study):
@@ -61,21 +65,35 @@ def by_method(summary, text):
 
 
 def failure_notes(summary):
-    notes = [f'{curve}: {found["kind"]} (seeds {", ".join(map(str, found["seeds"]))}): {found["reason"]}' for curve, found in summary["failed"].items()]
-    return notes + [f'{curve}: seeds {", ".join(map(str, seeds))} failed, the cell has the others.' for curve, seeds in summary["partly_failed"].items()]
+    notes = [
+        f'{curve}: {found["kind"]} (seeds {", ".join(map(str, found["seeds"]))}): {found["reason"]}'
+        for curve, found in summary["failed"].items()
+    ]
+    return notes + [
+        f'{curve}: seeds {", ".join(map(str, seeds))} failed, the cell has the others.'
+        for curve, seeds in summary["partly_failed"].items()
+    ]
 
 
 def tables(summary):
     cells = summary["cells"]
-    of = lambda method, density: cells.get(name_of(method, density))  # noqa: E731
+    of = lambda method, density: cells.get(name_of(method, density))
 
     def accuracy(method, density):
         found = of(method, density)
-        return "-" if found is None else percent(found["test_accuracy"], found["half_interval"]) + ("†" if found["warnings"] else "")
+        return (
+            "-"
+            if found is None
+            else percent(found["test_accuracy"], found["half_interval"]) + ("†" if found["warnings"] else "")
+        )
 
     def cost(method, density):
         found = of(method, density)
-        return "-" if found is None or "seconds" not in found else f'{number(found["training_flops"], digits=3)}; {found["epochs"]}'
+        return (
+            "-"
+            if found is None or "seconds" not in found
+            else f'{number(found["training_flops"], digits=3)}; {found["epochs"]}'
+        )
 
     def difference(method, density):
         found = [d for d in summary["differences"] if (d["method"], d["density"]) == (method, density)]
@@ -86,15 +104,42 @@ def tables(summary):
     if any(c["warnings"] for c in cells.values()):
         notes.append("†: with warnings, of disconnected units or emptied layers.")
     if "dense" in cells:
-        notes.insert(0, f'Dense: {percent(cells["dense"]["test_accuracy"], cells["dense"]["half_interval"])} (n = {len(cells["dense"]["seeds"])}, {cells["dense"]["epochs"]} epochs).')
+        notes.insert(
+            0,
+            (
+                f'Dense: {percent(cells["dense"]["test_accuracy"], cells["dense"]["half_interval"])} (n ='
+                f' {len(cells["dense"]["seeds"])}, {cells["dense"]["epochs"]} epochs).'
+            ),
+        )
     header = ["method", *summary["densities"]]
     rows = [row for row in by_method(summary, difference) if row[0] != HYBRID]
     return [
-        Table("accuracy", f'Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary["data"]}).', header,
-              by_method(summary, accuracy), notes + failure_notes(summary)),
-        Table("differences", "Grow, then reallocate minus the other method at the same density: test accuracy, points, paired by seed, mean ± 95 % t interval.",
-              ["minus", *summary["densities"]], rows, [phrases.holm_note(summary["tested"])]),
-        Table("cost", "Training FLOPs relative to the dense training of the same seed (scores and dense gradients counted); epochs.", header, by_method(summary, cost)),
+        Table(
+            "accuracy",
+            f'Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary["data"]}).',
+            header,
+            by_method(summary, accuracy),
+            notes + failure_notes(summary),
+        ),
+        Table(
+            "differences",
+            (
+                "Grow, then reallocate minus the other method at the same density: test accuracy, points, paired by"
+                " seed, mean ± 95 % t interval."
+            ),
+            ["minus", *summary["densities"]],
+            rows,
+            [phrases.holm_note(summary["tested"])],
+        ),
+        Table(
+            "cost",
+            (
+                "Training FLOPs relative to the dense training of the same seed (scores and dense gradients counted);"
+                " epochs."
+            ),
+            header,
+            by_method(summary, cost),
+        ),
     ]
 
 
@@ -105,11 +150,24 @@ def findings(summary):
         limit = ["limit"] if float(density) <= 0.05 else []
         if rows:
             survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in rows)
-            sentences.append(Finding(f"At density {density}, grow-then-reallocate minus the other methods: {phrases.counted(rows, 'methods')} "
-                                     f"({phrases.span(rows)}; n = {rows[0]['seeds']}; {survive} survive Holm's correction).", claims=limit))
+            sentences.append(
+                Finding(
+                    (
+                        f"At density {density}, grow-then-reallocate minus the other methods:"
+                        f" {phrases.counted(rows, 'methods')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
+                        f" {survive} survive Holm's correction)."
+                    ),
+                    claims=limit,
+                )
+            )
         alone = [d for d in rows if d["method"] == "growth, path"]
         if alone:
-            sentences.append(Finding(f"At density {density}: " + phrases.against("grow-then-reallocate", "growth alone", alone[0]), claims=limit))
+            sentences.append(
+                Finding(
+                    f"At density {density}: " + phrases.against("grow-then-reallocate", "growth alone", alone[0]),
+                    claims=limit,
+                )
+            )
     sentences += [f'{curve} is {found["kind"]}: {found["reason"]}.' for curve, found in summary["failed"].items()]
     return sentences
 
@@ -120,24 +178,45 @@ def style_of(methods, method):
         return look.style(0) | {"color": "black", "linewidth": 2.6, "zorder": 5}
     colours = [colour for colour in look.COLOURS if colour != "#000000"]
     index = [m for m in methods if m != HYBRID].index(method)
-    return look.style(index) | {"color": colours[index % len(colours)]} | ({"markerfacecolor": "white"} if index >= len(colours) else {})
+    return (
+        look.style(index)
+        | {"color": colours[index % len(colours)]}
+        | ({"markerfacecolor": "white"} if index >= len(colours) else {})
+    )
 
 
 def figures(summary, base):
     figure, axes = look.new_figure(width=7.8, height=5.4)
     densities = sorted(float(d) for d in summary["densities"])
     for index, method in enumerate(summary["methods"]):
-        points = [(float(d), summary["cells"][name_of(method, d)]) for d in summary["densities"] if name_of(method, d) in summary["cells"]]
+        points = [
+            (float(d), summary["cells"][name_of(method, d)])
+            for d in summary["densities"]
+            if name_of(method, d) in summary["cells"]
+        ]
         if not points:
             continue
         style = style_of(summary["methods"], method)
         # Beside each other, so that the intervals can be told apart.
         shift = 1.012 ** (index - len(summary["methods"]) / 2)
-        axes.errorbar([d * shift for d, _ in points], [100 * c["test_accuracy"] for _, c in points], [100 * (c["half_interval"] or 0) for _, c in points],
-                      capsize=2, elinewidth=0.7, label=f'{method} (n = {len(points[0][1]["seeds"])})', **style)
+        axes.errorbar(
+            [d * shift for d, _ in points],
+            [100 * c["test_accuracy"] for _, c in points],
+            [100 * (c["half_interval"] or 0) for _, c in points],
+            capsize=2,
+            elinewidth=0.7,
+            label=f'{method} (n = {len(points[0][1]["seeds"])})',
+            **style,
+        )
     dense = summary["cells"].get("dense")
     if dense:
-        axes.axhline(100 * dense["test_accuracy"], color="black", linewidth=1, linestyle=":", label=f'dense (n = {len(dense["seeds"])})')
+        axes.axhline(
+            100 * dense["test_accuracy"],
+            color="black",
+            linewidth=1,
+            linestyle=":",
+            label=f'dense (n = {len(dense["seeds"])})',
+        )
     look.density_axis(axes, min(densities), max(densities))
     axes.set_ylabel("test accuracy, %")
     look.legend_below(figure, axes, columns=3)

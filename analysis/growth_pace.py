@@ -1,4 +1,5 @@
-"""Growth ratio r by epochs per stage E, from one seed density to one last density: limited against extensive training."""
+"""Growth ratio r by epochs per stage E, from one seed density to one last density: limited against extensive
+training."""
 
 import re
 
@@ -25,15 +26,18 @@ def spent(run, dense):
     """Density x epochs at the end of every stage of growth, relative to the dense run."""
     epochs = np.asarray(run.trajectory["density"], dtype=float)
     stage = np.asarray(run.trajectory["stage"])
-    return [float(epochs[stage <= run.stages["stage"][i]].sum() / dense.cost["density_epochs"]) for i in growth_stages(run)]
+    return [
+        float(epochs[stage <= run.stages["stage"][i]].sum() / dense.cost["density_epochs"]) for i in growth_stages(run)
+    ]
 
 
 def pace(curve, runs, dense):
-    """Validation accuracy after every stage over its density and what had been spent; test accuracy at the end and the whole cost."""
+    """Validation accuracy after every stage over its density and what had been spent; test accuracy at the end and the
+    whole cost."""
     ratio, stage_epochs = pace_of(curve)
     seeds = sorted(runs)
     stages = min(len(growth_stages(runs[s])) for s in seeds)
-    at = lambda column, i: [float(runs[s].stages[column][growth_stages(runs[s])[i]]) for s in seeds]  # noqa: E731
+    at = lambda column, i: [float(runs[s].stages[column][growth_stages(runs[s])[i]]) for s in seeds]
     both = [s for s in seeds if s in dense]
     return {
         "ratio": ratio,
@@ -52,8 +56,8 @@ def last_validation(runs):
 
 
 def comparisons(curves):
-    """Every pace minus the shortest training at its ratio, and minus the smallest ratio at its epochs per stage: test accuracy
-    after the final training, and validation accuracy when growth ends."""
+    """Every pace minus the shortest training at its ratio, and minus the smallest ratio at its epochs per stage: test
+    accuracy after the final training, and validation accuracy when growth ends."""
     paces = {pace_of(curve): runs for curve, runs in curves.items()}
     rows = []
     for (ratio, epochs), runs in paces.items():
@@ -62,8 +66,15 @@ def comparisons(curves):
         for other, kind in (((ratio, shortest), "epochs"), ((smallest, epochs), "ratio")):
             difference = paired(test_accuracies(runs), test_accuracies(paces[other]))
             if other != (ratio, epochs) and difference:
-                rows.append(difference | {"kind": kind, "pace": [ratio, epochs], "minus": list(other),
-                                          "growth_end": paired(last_validation(runs), last_validation(paces[other]))})
+                rows.append(
+                    difference
+                    | {
+                        "kind": kind,
+                        "pace": [ratio, epochs],
+                        "minus": list(other),
+                        "growth_end": paired(last_validation(runs), last_validation(paces[other])),
+                    }
+                )
     return rows
 
 
@@ -92,36 +103,91 @@ def cost_text(value):
 
 def tables(summary):
     paces = sorted(summary["paces"], key=lambda p: (p["ratio"], p["stage_epochs"]))
-    rows = [[f'{p["ratio"]:g}', str(p["stage_epochs"]), str(len(p["density"])), str(p["epochs"]), str(p["accuracy"]["seeds"]),
-             percent(p["validation"][-1]["mean"], p["validation"][-1]["half_interval"]), percent(p["accuracy"]["mean"], p["accuracy"]["half_interval"]),
-             *(cost_text(p["costs"][cost]) for cost in ("density_epochs", "flops"))] for p in paces]
-    notes = [f'Dense, trained by the recipe: {percent(summary["dense"]["mean"], summary["dense"]["half_interval"])} %.'] if summary["dense"] else []
-    made = [Table("paces", "Growth ratio r and epochs per stage E to one density: validation accuracy when growth ends and test accuracy after the final "
-                  "training, %, mean ± 95 % t interval over seeds; total cost relative to the dense run of the same seed.",
-                  ["r", "E", "stages", "epochs", "seeds", "validation, growth", "test, end", "density × epochs", "FLOPs"], rows, notes)]
-    kinds = (("epochs", "training", "more epochs per stage minus the fewest, at the same r"), ("ratio", "ratio", "larger r minus the smallest, at the same E"))
+    rows = [
+        [
+            f'{p["ratio"]:g}',
+            str(p["stage_epochs"]),
+            str(len(p["density"])),
+            str(p["epochs"]),
+            str(p["accuracy"]["seeds"]),
+            percent(p["validation"][-1]["mean"], p["validation"][-1]["half_interval"]),
+            percent(p["accuracy"]["mean"], p["accuracy"]["half_interval"]),
+            *(cost_text(p["costs"][cost]) for cost in ("density_epochs", "flops")),
+        ]
+        for p in paces
+    ]
+    notes = (
+        [f'Dense, trained by the recipe: {percent(summary["dense"]["mean"], summary["dense"]["half_interval"])} %.']
+        if summary["dense"]
+        else []
+    )
+    made = [
+        Table(
+            "paces",
+            (
+                "Growth ratio r and epochs per stage E to one density: validation accuracy when growth ends and test"
+                " accuracy after the final training, %, mean ± 95 % t interval over seeds; total cost relative to the"
+                " dense run of the same seed."
+            ),
+            ["r", "E", "stages", "epochs", "seeds", "validation, growth", "test, end", "density × epochs", "FLOPs"],
+            rows,
+            notes,
+        )
+    ]
+    kinds = (
+        ("epochs", "training", "more epochs per stage minus the fewest, at the same r"),
+        ("ratio", "ratio", "larger r minus the smallest, at the same E"),
+    )
     for kind, file, words in kinds:
-        rows = [[name(r["pace"]), name(r["minus"]), str(r["seeds"]), phrases.marked(r["growth_end"]), phrases.marked(r)]
-                for r in summary["comparisons"] if r["kind"] == kind]
+        rows = [
+            [name(r["pace"]), name(r["minus"]), str(r["seeds"]), phrases.marked(r["growth_end"]), phrases.marked(r)]
+            for r in summary["comparisons"]
+            if r["kind"] == kind
+        ]
         if rows:
-            made.append(Table(f"more-{file}", f"Accuracy of {words}: points, paired by seed, mean ± 95 % t interval.",
-                              ["pace", "minus", "seeds", "validation, growth", "test, end"], rows,
-                              (["A larger r has fewer stages, so fewer epochs in all: the costs are in the table above."] if kind == "ratio" else [])
-                              + [f'Comparisons over both kinds, per column: {summary["tested"]}. ' + phrases.holm_note(summary["tested"])]))
+            made.append(
+                Table(
+                    f"more-{file}",
+                    f"Accuracy of {words}: points, paired by seed, mean ± 95 % t interval.",
+                    ["pace", "minus", "seeds", "validation, growth", "test, end"],
+                    rows,
+                    (
+                        ["A larger r has fewer stages, so fewer epochs in all: the costs are in the table above."]
+                        if kind == "ratio"
+                        else []
+                    )
+                    + [
+                        f'Comparisons over both kinds, per column: {summary["tested"]}. '
+                        + phrases.holm_note(summary["tested"])
+                    ],
+                )
+            )
     return made
 
 
 def findings(summary):
     sentences = []
-    for kind, words in (("epochs", "More epochs per stage than the fewest, at the same growth ratio"),
-                        ("ratio", "A larger growth ratio than the smallest, at the same epochs per stage")):
+    for kind, words in (
+        ("epochs", "More epochs per stage than the fewest, at the same growth ratio"),
+        ("ratio", "A larger growth ratio than the smallest, at the same epochs per stage"),
+    ):
         rows = [r for r in summary["comparisons"] if r["kind"] == kind]
-        for column, what in ((lambda r: r["growth_end"], "validation accuracy when growth ends"), (lambda r: r, "test accuracy after the final training")):
+        for column, what in (
+            (lambda r: r["growth_end"], "validation accuracy when growth ends"),
+            (lambda r: r, "test accuracy after the final training"),
+        ):
             found = [column(r) for r in rows]
             if found:
                 survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in found)
-                sentences.append(Finding(f"{words}: {what} {phrases.counted(found, 'paces')} ({phrases.span(found)}; n = {found[0]['seeds']}; "
-                                         f"{survive} survive Holm's correction).", options=["stage-epochs" if kind == "epochs" else "growth-ratio"]))
+                sentences.append(
+                    Finding(
+                        (
+                            f"{words}: {what} {phrases.counted(found, 'paces')} ({phrases.span(found)}; n ="
+                            f" {found[0]['seeds']}; {survive} survive Holm's correction)."
+                        ),
+                        options=["stage-epochs" if kind == "epochs" else "growth-ratio"],
+                    )
+                )
     return sentences
 
 
@@ -132,15 +198,24 @@ def figures(summary, base):
     ratios = sorted({p["ratio"] for p in summary["paces"]})
     epochs = sorted({p["stage_epochs"] for p in summary["paces"]})
     for p in sorted(summary["paces"], key=lambda p: (p["ratio"], p["stage_epochs"])):
-        style = look.style(epochs.index(p["stage_epochs"])) | {"marker": look.MARKERS[ratios.index(p["ratio"])], "linestyle": look.DASHES[ratios.index(p["ratio"])]}
+        style = look.style(epochs.index(p["stage_epochs"])) | {
+            "marker": look.MARKERS[ratios.index(p["ratio"])],
+            "linestyle": look.DASHES[ratios.index(p["ratio"])],
+        }
         style["label"] = f'{name((p["ratio"], p["stage_epochs"]))} (n = {p["accuracy"]["seeds"]})'
         validation = [100 * v["mean"] for v in p["validation"]]
         left.plot(p["density"], validation, **style)
         if p["spent"]:
             middle.plot(p["spent"], validation, **style)
         if p["costs"]["density_epochs"]:
-            right.errorbar([p["costs"]["density_epochs"]["mean"]], [100 * p["accuracy"]["mean"]], [100 * (p["accuracy"]["half_interval"] or 0)],
-                           capsize=2, elinewidth=0.8, **style)
+            right.errorbar(
+                [p["costs"]["density_epochs"]["mean"]],
+                [100 * p["accuracy"]["mean"]],
+                [100 * (p["accuracy"]["half_interval"] or 0)],
+                capsize=2,
+                elinewidth=0.8,
+                **style,
+            )
     densities = [d for p in summary["paces"] for d in p["density"]]
     look.density_axis(left, min(densities), max(densities))
     left.set_ylabel("validation accuracy after the stage, %")

@@ -15,8 +15,15 @@ EPSILON = 0.005  # the default of the method: accuracy one gives away
 PATH = "path, sampled"
 CONTROL = "control: density "
 # Which option a comparison of path growth with another rule is about.
-OPTIONS = {"random": ["growth-rule"], "gradient, greedy": ["growth-rule"], "path, greedy": ["selection"], "random, path's layer counts": ["quotas"],
-           "path, ERK layer counts": ["quotas"], "path_l2, sampled": ["growth-rule"], "gradient, sampled": ["growth-rule"]}
+OPTIONS = {
+    "random": ["growth-rule"],
+    "gradient, greedy": ["growth-rule"],
+    "path, greedy": ["selection"],
+    "random, path's layer counts": ["quotas"],
+    "path, ERK layer counts": ["quotas"],
+    "path_l2, sampled": ["growth-rule"],
+    "gradient, sampled": ["growth-rule"],
+}
 
 
 def stages_of(run):
@@ -46,8 +53,10 @@ def curve_summary(runs):
         fit = runs[seed].fits
         last = last_stage(runs[seed])
         numbers = ("d_star", "d_low", "d_high", "accuracy_at_one", "standard_error", "epsilon")
-        fits.append({"seed": seed, "outcome": str(fit["outcome"][last]), "note": str(fit["note"][last])}
-                    | {name: plain(fit[name][last]) for name in numbers})
+        fits.append(
+            {"seed": seed, "outcome": str(fit["outcome"][last]), "note": str(fit["note"][last])}
+            | {name: plain(fit[name][last]) for name in numbers}
+        )
     test = mean_interval([runs[s].final["test_accuracy"] for s in seeds])
     return {
         "seeds": seeds,
@@ -69,8 +78,13 @@ def over_seeds(fits):
     for fit in fits:
         counts[fit["outcome"]] = counts.get(fit["outcome"], 0) + 1
     found = [math.log(fit["d_star"]) for fit in fits if fit["outcome"] == "found"]
-    result = {"outcomes": ", ".join(f"{n} {o.replace('_', ' ')}" for o, n in counts.items()),
-              "d_star": None, "low": None, "high": None, "found": len(found)}
+    result = {
+        "outcomes": ", ".join(f"{n} {o.replace('_', ' ')}" for o, n in counts.items()),
+        "d_star": None,
+        "low": None,
+        "high": None,
+        "found": len(found),
+    }
     if found:
         mean, half = mean_interval(found)
         result["d_star"] = math.exp(mean)
@@ -127,7 +141,8 @@ def at_stage(curve, stage):
 
 
 def differences(curves):
-    """Path growth minus every other rule stage by stage, and minus the control of the same density after all its cycles."""
+    """Path growth minus every other rule stage by stage, and minus the control of the same density after all its
+    cycles."""
     if PATH not in curves:
         return {"rules": {}, "controls": [], "comparisons": 0}
     path = curves[PATH]
@@ -147,7 +162,11 @@ def differences(curves):
     controls.sort(key=lambda row: row["density"])
     rules = {name: rows for name, rows in rules.items() if rows}
     holm_differences(controls)
-    return {"rules": rules, "controls": controls, "comparisons": holm_differences([row for rows in rules.values() for row in rows])}
+    return {
+        "rules": rules,
+        "controls": controls,
+        "comparisons": holm_differences([row for rows in rules.values() for row in rows]),
+    }
 
 
 def summarise(study):
@@ -169,25 +188,48 @@ def stage_cells(curve, length):
 
 
 def tables(summary):
-    return [table for table in (growth_table(summary), control_table(summary), once_table(summary), difference_table(summary),
-                                control_difference_table(summary), fit_table(summary), d_star_table(summary),
-                                *reader_tables(summary)) if table.rows]
+    return [
+        table
+        for table in (
+            growth_table(summary),
+            control_table(summary),
+            once_table(summary),
+            difference_table(summary),
+            control_difference_table(summary),
+            fit_table(summary),
+            d_star_table(summary),
+            *reader_tables(summary),
+        )
+        if table.rows
+    ]
 
 
 def growth_table(summary):
     growth = {n: summary["curves"][n] for n in growth_names(summary["curves"])}
     densities = max((c["density"] for c in growth.values()), key=len, default=[])
-    return Table("growth", f'Validation accuracy after each stage of growth, by its density; %, mean ± 95 % t interval over seeds ({summary["data"]}).',
-                 ["curve", "seeds", *(f"{d:.3f}" for d in densities)],
-                 [[name, str(len(c["seeds"])), *stage_cells(c, len(densities))] for name, c in growth.items()])
+    return Table(
+        "growth",
+        (
+            "Validation accuracy after each stage of growth, by its density; %, mean ± 95 % t interval over seeds"
+            f" ({summary['data']})."
+        ),
+        ["curve", "seeds", *(f"{d:.3f}" for d in densities)],
+        [[name, str(len(c["seeds"])), *stage_cells(c, len(densities))] for name, c in growth.items()],
+    )
 
 
 def control_table(summary):
     controls = {n: c for n, c in summary["curves"].items() if n.startswith("control")}
     cycles = max((len(c["density"]) for c in controls.values()), default=0)
-    return Table("controls", "Controls: constant density, the same cycles; validation accuracy after each cycle, %, mean ± 95 % t interval over seeds.",
-                 ["density", "seeds", *(f"cycle {i + 1}" for i in range(cycles))],
-                 [[f'{c["density"][0]:.3f}', str(len(c["seeds"])), *stage_cells(c, cycles)] for c in controls.values()])
+    return Table(
+        "controls",
+        (
+            "Controls: constant density, the same cycles; validation accuracy after each cycle, %, mean ± 95 % t"
+            " interval over seeds."
+        ),
+        ["density", "seeds", *(f"cycle {i + 1}" for i in range(cycles))],
+        [[f'{c["density"][0]:.3f}', str(len(c["seeds"])), *stage_cells(c, cycles)] for c in controls.values()],
+    )
 
 
 def once_table(summary):
@@ -195,28 +237,55 @@ def once_table(summary):
     rows = []
     for name in mask_names(curves) + [n for n in curves if n == "dense"]:
         curve = curves[name]
-        rows.append([name, str(len(curve["seeds"])), percent(curve["accuracy"][-1], curve["half_interval"][-1]),
-                     percent(curve["test_accuracy"], curve["test_half_interval"])])
-    return Table("once", "Random masks and the dense network, trained once by the recipe with as many epochs; %, mean ± 95 % t interval over seeds.",
-                 ["curve", "seeds", "validation", "test"], rows)
+        rows.append(
+            [
+                name,
+                str(len(curve["seeds"])),
+                percent(curve["accuracy"][-1], curve["half_interval"][-1]),
+                percent(curve["test_accuracy"], curve["test_half_interval"]),
+            ]
+        )
+    return Table(
+        "once",
+        (
+            "Random masks and the dense network, trained once by the recipe with as many epochs; %, mean ± 95 % t"
+            " interval over seeds."
+        ),
+        ["curve", "seeds", "validation", "test"],
+        rows,
+    )
 
 
 def difference_table(summary):
     found = summary.get("differences", {"rules": {}, "comparisons": 0})
     densities = max(([row["density"] for row in rows] for rows in found["rules"].values()), key=len, default=[])
-    return Table("differences", "Path growth (sampled) minus the other rule at the same stage: validation accuracy, points, paired by seed, mean ± 95 % t interval.",
-                 ["minus", "seeds", *(f"{d:.3f}" for d in densities)],
-                 [[name, str(rows[0]["seeds"]), *padded([phrases.marked(row) for row in rows], len(densities))] for name, rows in found["rules"].items()],
-                 [phrases.holm_note(found["comparisons"])])
+    return Table(
+        "differences",
+        (
+            "Path growth (sampled) minus the other rule at the same stage: validation accuracy, points, paired by seed,"
+            " mean ± 95 % t interval."
+        ),
+        ["minus", "seeds", *(f"{d:.3f}" for d in densities)],
+        [
+            [name, str(rows[0]["seeds"]), *padded([phrases.marked(row) for row in rows], len(densities))]
+            for name, rows in found["rules"].items()
+        ],
+        [phrases.holm_note(found["comparisons"])],
+    )
 
 
 def control_difference_table(summary):
     rows = summary.get("differences", {"controls": []})["controls"]
-    return Table("control-differences", "Path growth (sampled) when it passes a density, minus the control that has this density throughout, after all "
-                 "its cycles: validation accuracy, points, paired by seed, mean ± 95 % t interval.",
-                 ["density", "seeds", "difference"],
-                 [[f'{row["density"]:.3f}', str(row["seeds"]), phrases.marked(row)] for row in rows],
-                 [phrases.holm_note(sum(row["p"] is not None for row in rows))])
+    return Table(
+        "control-differences",
+        (
+            "Path growth (sampled) when it passes a density, minus the control that has this density throughout, after"
+            " all its cycles: validation accuracy, points, paired by seed, mean ± 95 % t interval."
+        ),
+        ["density", "seeds", "difference"],
+        [[f'{row["density"]:.3f}', str(row["seeds"]), phrases.marked(row)] for row in rows],
+        [phrases.holm_note(sum(row["p"] is not None for row in rows))],
+    )
 
 
 def fit_table(summary):
@@ -224,29 +293,58 @@ def fit_table(summary):
     for name in growth_names(summary["curves"]):
         for fit in summary["curves"][name]["fits"]:
             interval_text = "-" if fit["d_low"] is None else f"[{fit['d_low']:.3f}, {fit['d_high']:.3f}]"
-            plateau = ("-" if fit["accuracy_at_one"] is None or fit["standard_error"] is None
-                       else percent(fit["accuracy_at_one"], fit["standard_error"]))
-            rows.append([name, str(fit["seed"]), fit["outcome"].replace("_", " "), number(fit["d_star"], digits=3), interval_text, plateau])
-    return Table("fits", "What the fit after the last stage says, by seed.",
-                 ["curve", "seed", "outcome", "d*", "95 % interval (validation noise)", "A(1) ± s.e., %"], rows)
+            plateau = (
+                "-"
+                if fit["accuracy_at_one"] is None or fit["standard_error"] is None
+                else percent(fit["accuracy_at_one"], fit["standard_error"])
+            )
+            rows.append(
+                [
+                    name,
+                    str(fit["seed"]),
+                    fit["outcome"].replace("_", " "),
+                    number(fit["d_star"], digits=3),
+                    interval_text,
+                    plateau,
+                ]
+            )
+    return Table(
+        "fits",
+        "What the fit after the last stage says, by seed.",
+        ["curve", "seed", "outcome", "d*", "95 % interval (validation noise)", "A(1) ± s.e., %"],
+        rows,
+    )
 
 
 def d_star_table(summary):
     curves = summary["curves"]
-    return Table("d-star", "The same over seeds: geometric mean and 95 % t interval of d* where it was found.", ["curve", "outcomes", "d*"],
-                 [[name, curves[name]["over_seeds"]["outcomes"], over_seeds_text(curves[name]["over_seeds"])] for name in growth_names(curves)])
+    return Table(
+        "d-star",
+        "The same over seeds: geometric mean and 95 % t interval of d* where it was found.",
+        ["curve", "outcomes", "d*"],
+        [
+            [name, curves[name]["over_seeds"]["outcomes"], over_seeds_text(curves[name]["over_seeds"])]
+            for name in growth_names(curves)
+        ],
+    )
 
 
 def reader_tables(summary):
     result = []
     for reader in summary["reader_of_the_control"]:
-        result.append(Table(
-            f'reader-{1000 * reader["epsilon"]:.0f}',
-            f"Reading the control at epsilon = {100 * reader['epsilon']:.1f} points below density {reader['densest']:.3f} after the last cycle: "
-            "gap in points, paired by seed, mean ± 95 % t interval.",
-            ["density", *(f"{r['density']:.3f}" for r in reader["gaps"])],
-            [["gap", *(percent(r["gap"], r["half_interval"]) for r in reader["gaps"])]],
-            [reader_sentence(reader)]))
+        result.append(
+            Table(
+                f'reader-{1000 * reader["epsilon"]:.0f}',
+                (
+                    f"Reading the control at epsilon = {100 * reader['epsilon']:.1f} points below density"
+                    f" {reader['densest']:.3f} after the last cycle: gap in points, paired by seed, mean ± 95 % t"
+                    " interval."
+                ),
+                ["density", *(f"{r['density']:.3f}" for r in reader["gaps"])],
+                [["gap", *(percent(r["gap"], r["half_interval"]) for r in reader["gaps"])]],
+                [reader_sentence(reader)],
+            )
+        )
     return result
 
 
@@ -270,20 +368,46 @@ def findings(summary):
     sentences = []
     if found:
         for name, rows in found["rules"].items():
-            sentences.append(Finding(f"Path growth (sampled) minus {name}: {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; "
-                                     f"n = {rows[0]['seeds']}; {survivors(rows)}).", options=OPTIONS.get(name, ())))
+            sentences.append(
+                Finding(
+                    (
+                        f"Path growth (sampled) minus {name}:"
+                        f" {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
+                        f" {survivors(rows)})."
+                    ),
+                    options=OPTIONS.get(name, ()),
+                )
+            )
         if found["controls"]:
             rows = found["controls"]
-            sentences.append(Finding(f"Path growth when it passes a density, minus a network that has this density throughout and all the cycles: "
-                                     f"{phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']}; {survivors(rows)}).",
-                                     claims=["exploration"]))
+            sentences.append(
+                Finding(
+                    (
+                        "Path growth when it passes a density, minus a network that has this density throughout and"
+                        f" all the cycles: {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n ="
+                        f" {rows[0]['seeds']}; {survivors(rows)})."
+                    ),
+                    claims=["exploration"],
+                )
+            )
     for reader in summary["reader_of_the_control"]:
-        sentences.append(Finding(f"A reader of the control at epsilon = {100 * reader['epsilon']:.1f} points: {lower(reader_sentence(reader))}", options=["epsilon"]))
+        sentences.append(
+            Finding(
+                (
+                    f"A reader of the control at epsilon = {100 * reader['epsilon']:.1f} points:"
+                    f" {lower(reader_sentence(reader))}"
+                ),
+                options=["epsilon"],
+            )
+        )
     path = summary["curves"].get(PATH)
     if path:
         epsilon = path["fits"][0]["epsilon"]
-        sentences.append(f"Over seeds the fit of path growth says: {path['over_seeds']['outcomes']}; d* {over_seeds_text(path['over_seeds'])}"
-                         + ("." if epsilon is None else f" at epsilon = {100 * epsilon:.1f} points."))
+        sentences.append(
+            f"Over seeds the fit of path growth says: {path['over_seeds']['outcomes']}; d*"
+            f" {over_seeds_text(path['over_seeds'])}"
+            + ("." if epsilon is None else f" at epsilon = {100 * epsilon:.1f} points.")
+        )
         for reader in summary["reader_of_the_control"]:
             sentence = extrapolation_against(reader, path["over_seeds"]) if same_epsilon(reader, path) else None
             if sentence:
@@ -317,8 +441,13 @@ def extrapolation_against(reader, result):
     by_mean = reader["by_mean"]
     excluded = result["low"] is not None and not result["low"] <= by_mean <= result["high"]
     where = "above" if result["d_star"] > by_mean else "below"
-    rest = f"its interval over seeds excludes the density that the control's means would name ({by_mean:.3f}), d* lies {where} it" if excluded \
-        else f"its interval over seeds {'does not exclude' if result['low'] is not None else 'does not exist (one seed) and cannot exclude'} the density that the control's means would name ({by_mean:.3f})"
+    named = f"the density that the control's means would name ({by_mean:.3f})"
+    if excluded:
+        rest = f"its interval over seeds excludes {named}, d* lies {where} it"
+    elif result["low"] is not None:
+        rest = f"its interval over seeds does not exclude {named}"
+    else:
+        rest = f"its interval over seeds does not exist (one seed) and cannot exclude {named}"
     return f"The extrapolated d* lies {place} the range that the control leaves open; {rest}."
 
 
@@ -341,20 +470,40 @@ def figures(summary, base):
         plot_curve(left, end, "constant density, all cycles", grey)
     for index, rule in enumerate(sorted({n.split()[0] for n in mask_names(curves)})):
         points = sorted((curves[n]["density"][-1], n) for n in mask_names(curves) if n.startswith(rule))
-        left.errorbar([d for d, _ in points], [100 * curves[n]["accuracy"][-1] for _, n in points],
-                      [100 * (curves[n]["half_interval"][-1] or 0) for _, n in points], fmt="^v"[index], color="black",
-                      markerfacecolor="white", markersize=7, capsize=2, linewidth=1, label=f"{rule} mask, recipe once")
+        left.errorbar(
+            [d for d, _ in points],
+            [100 * curves[n]["accuracy"][-1] for _, n in points],
+            [100 * (curves[n]["half_interval"][-1] or 0) for _, n in points],
+            fmt="^v"[index],
+            color="black",
+            markerfacecolor="white",
+            markersize=7,
+            capsize=2,
+            linewidth=1,
+            label=f"{rule} mask, recipe once",
+        )
     left.set_title("growth: each point is a stage of the same run", fontsize=10)
     for index, (density, name) in enumerate(controls):
         curve = curves[name]
         shade = index / max(1, len(controls) - 1)
-        right.plot(range(1, len(curve["accuracy"]) + 1), [100 * a for a in curve["accuracy"]],
-                   color=look.plt.cm.viridis(0.9 * (1 - shade)), marker=look.MARKERS[index % 8], markersize=4,
-                   linewidth=1.3, label=f"{density:.3f}")
+        right.plot(
+            range(1, len(curve["accuracy"]) + 1),
+            [100 * a for a in curve["accuracy"]],
+            color=look.plt.cm.viridis(0.9 * (1 - shade)),
+            marker=look.MARKERS[index % 8],
+            markersize=4,
+            linewidth=1.3,
+            label=f"{density:.3f}",
+        )
     if growth:
         curve = curves[growth[0]]
-        right.plot(range(1, len(curve["accuracy"]) + 1), [100 * a for a in curve["accuracy"]], "k--",
-                   linewidth=2, label=f"growth: {growth[0]}")
+        right.plot(
+            range(1, len(curve["accuracy"]) + 1),
+            [100 * a for a in curve["accuracy"]],
+            "k--",
+            linewidth=2,
+            label=f"growth: {growth[0]}",
+        )
     right.set_xlabel("cycle (the same epochs and learning rates)")
     right.set_title("controls of constant density", fontsize=10)
     right.legend(title="density", loc="lower right", ncol=2)

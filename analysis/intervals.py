@@ -6,8 +6,22 @@ import numpy as np
 
 # Two-sided 95 % points of Student's t by degrees of freedom; 1.96 from 121 on.
 _T95 = {
-    1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262,
-    10: 2.228, 12: 2.179, 15: 2.131, 20: 2.086, 30: 2.042, 60: 2.000, 120: 1.980,
+    1: 12.706,
+    2: 4.303,
+    3: 3.182,
+    4: 2.776,
+    5: 2.571,
+    6: 2.447,
+    7: 2.365,
+    8: 2.306,
+    9: 2.262,
+    10: 2.228,
+    12: 2.179,
+    15: 2.131,
+    20: 2.086,
+    30: 2.042,
+    60: 2.000,
+    120: 1.980,
 }
 
 
@@ -34,13 +48,16 @@ def interval(values):
 
 
 def paired(left, right):
-    """Difference left - right of {seed: value}, by the seeds that both have: interval() with `by_seed` and the two-sided p
-    value of "no difference" (None for fewer than two pairs); None without a pair."""
+    """Difference left - right of {seed: value}, by the seeds that both have: interval() with `by_seed` and the
+    two-sided p value of "no difference" (None for fewer than two pairs); None without a pair."""
     seeds = sorted(set(left) & set(right))
     if not seeds:
         return None
     differences = [float(left[s] - right[s]) for s in seeds]
-    return interval(differences) | {"by_seed": {str(s): d for s, d in zip(seeds, differences)}, "p": t_test(differences)}
+    return interval(differences) | {
+        "by_seed": {str(s): d for s, d in zip(seeds, differences)},
+        "p": t_test(differences),
+    }
 
 
 def t_test(differences):
@@ -55,7 +72,8 @@ def t_test(differences):
 
 
 def student_tail(t, degrees):
-    """P(|T| > t) for Student's t of whole degrees of freedom: the finite series of Abramowitz & Stegun 26.7.3 and 26.7.4."""
+    """P(|T| > t) for Student's t of whole degrees of freedom: the finite series of Abramowitz & Stegun 26.7.3 and
+    26.7.4."""
     angle = math.atan(t / math.sqrt(degrees))
     square = math.cos(angle) ** 2
     term, total = 1.0, 1.0

@@ -1,5 +1,6 @@
 """A network found by gcg in PyTorch: `state_dict(path)` of a file written by gcg_export, or `network(path)`, a module
-that computes what gcg computed. As a program: load_in_torch.py EXPORT.npz STATE.pt writes the state dict for torch.load.
+that computes what gcg computed. As a program: load_in_torch.py EXPORT.npz STATE.pt writes the state dict for
+torch.load.
 
 Needs numpy and torch. Inputs are normalised as in training: (pixel / 255 - mean) / deviation per channel, both over the
 training images.
@@ -16,14 +17,15 @@ from torch import nn
 def state_dict(path):
     """Weights (0 where a connection is absent), biases and batch norms under the names of the layer graph."""
     with np.load(path) as file:
-        return {name: torch.from_numpy(file[name]) for name in file.files
-                if not name.endswith((".mask", ".json"))}
+        return {name: torch.from_numpy(file[name]) for name in file.files if not name.endswith((".mask", ".json"))}
 
 
 def masks(path):
     """Boolean tensors by layer: which connections are present."""
     with np.load(path) as file:
-        return {name.removesuffix(".mask"): torch.from_numpy(file[name]) for name in file.files if name.endswith(".mask")}
+        return {
+            name.removesuffix(".mask"): torch.from_numpy(file[name]) for name in file.files if name.endswith(".mask")
+        }
 
 
 class Tokens(nn.Module):

@@ -1,4 +1,5 @@
-"""Accuracy of every method at fixed densities, its difference to dense and its cost relative to dense training of the same seed."""
+"""Accuracy of every method at fixed densities, its difference to dense and its cost relative to dense training of the
+same seed."""
 
 import phrases
 from costs import TRAINING, flops, of_dense, seconds
@@ -27,7 +28,7 @@ def cell(runs, dense):
     }
     gap = paired(accuracy, test_accuracies(dense))
     if gap:
-        ratio = lambda read: of_dense(read, runs, dense)["mean"]  # noqa: E731
+        ratio = lambda read: of_dense(read, runs, dense)["mean"]
         result |= {
             "gap": gap,
             "training_flops": ratio(flops),
@@ -63,8 +64,10 @@ def by_method(summary, name, caption, text, notes=()):
 def cost_text(found):
     if "seconds" not in found:
         return "-"
-    return (f"{found['training_flops']:.3f} / {found['seconds']:.2f} / {found['inference_flops']:.3f} / "
-            f"{found['peak_memory']:.2f}; {found['epochs']}")
+    return (
+        f"{found['training_flops']:.3f} / {found['seconds']:.2f} / {found['inference_flops']:.3f} / "
+        f"{found['peak_memory']:.2f}; {found['epochs']}"
+    )
 
 
 def tables(summary):
@@ -72,14 +75,40 @@ def tables(summary):
     seeds = sorted({len(c["seeds"]) for c in summary["cells"].values()})
     notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
     if dense:
-        notes.insert(0, f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} (n = {len(dense['seeds'])}, {dense['epochs']} epochs).")
+        notes.insert(
+            0,
+            (
+                f"Dense: {percent(dense['test_accuracy'], dense['half_interval'])} (n = {len(dense['seeds'])},"
+                f" {dense['epochs']} epochs)."
+            ),
+        )
     return [
-        by_method(summary, "accuracy", f"Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary['data']}).",
-                  lambda c: percent(c["test_accuracy"], c["half_interval"]), notes),
-        by_method(summary, "differences", "Test accuracy minus that of the dense training of the same seed, points, mean ± 95 % t interval, by density.",
-                  lambda c: phrases.marked(c["gap"]) if "gap" in c else "-", [phrases.holm_note(summary["comparisons"])]),
-        by_method(summary, "cost", "Cost relative to the dense training of the same seed: training FLOPs (scores and dense gradients counted) / "
-                  "seconds of training and mask changes / inference FLOPs / peak memory; epochs.", cost_text),
+        by_method(
+            summary,
+            "accuracy",
+            f"Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary['data']}).",
+            lambda c: percent(c["test_accuracy"], c["half_interval"]),
+            notes,
+        ),
+        by_method(
+            summary,
+            "differences",
+            (
+                "Test accuracy minus that of the dense training of the same seed, points, mean ± 95 % t interval, by"
+                " density."
+            ),
+            lambda c: phrases.marked(c["gap"]) if "gap" in c else "-",
+            [phrases.holm_note(summary["comparisons"])],
+        ),
+        by_method(
+            summary,
+            "cost",
+            (
+                "Cost relative to the dense training of the same seed: training FLOPs (scores and dense gradients"
+                " counted) / seconds of training and mask changes / inference FLOPs / peak memory; epochs."
+            ),
+            cost_text,
+        ),
     ]
 
 
@@ -93,21 +122,37 @@ def findings(summary):
         if not ranked:
             continue
         best = ranked[0]
-        text = (f"At density {density} the highest mean test accuracy of {len(ranked)} methods is that of {best} "
-                f"({percent(cells[best]['test_accuracy'], cells[best]['half_interval'])} %; n = {len(cells[best]['seeds'])}; a maximum over methods is biased upwards)")
+        text = (
+            f"At density {density} the highest mean test accuracy of {len(ranked)} methods is that of"
+            f" {best} ({percent(cells[best]['test_accuracy'], cells[best]['half_interval'])} %; n ="
+            f" {len(cells[best]['seeds'])}; a maximum over methods is biased upwards)"
+        )
         grown = [m for m in ranked if m.startswith("growth, path")]
         if grown:
-            text += (f"; path growth has rank {ranked.index(grown[0]) + 1} with "
-                     f"{percent(cells[grown[0]]['test_accuracy'], cells[grown[0]]['half_interval'])} %")
+            text += (
+                f"; path growth has rank {ranked.index(grown[0]) + 1} with "
+                f"{percent(cells[grown[0]]['test_accuracy'], cells[grown[0]]['half_interval'])} %"
+            )
         claims = ["limit"] if density == summary["densities"][-1] and len(summary["densities"]) > 1 else []
         sentences.append(Finding(text + ".", claims=claims))
         if grown and "gap" in cells[grown[0]]:
-            sentences.append(Finding(f"At density {density}: " + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]), claims=["accuracy"]))
-    tested = [c["gap"] for name, c in summary["cells"].items() if name != "dense" and "gap" in c and c["gap"]["p"] is not None]
+            sentences.append(
+                Finding(
+                    f"At density {density}: "
+                    + phrases.against("path growth", "dense training", cells[grown[0]]["gap"]),
+                    claims=["accuracy"],
+                )
+            )
+    tested = [
+        c["gap"] for name, c in summary["cells"].items() if name != "dense" and "gap" in c and c["gap"]["p"] is not None
+    ]
     if tested:
         lost = sum(g["p_holm"] < phrases.LEVEL and g["mean"] < 0 for g in tested)
         won = sum(g["p_holm"] < phrases.LEVEL and g["mean"] > 0 for g in tested)
-        sentences.append(f"Of {len(tested)} comparisons with dense, after Holm's correction {lost} are below it and {won} above it; the rest is not told apart.")
+        sentences.append(
+            f"Of {len(tested)} comparisons with dense, after Holm's correction {lost} are below it and {won} above it;"
+            " the rest is not told apart."
+        )
     return sentences
 
 

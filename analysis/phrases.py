@@ -15,7 +15,8 @@ CLAIMS = {
 
 
 class Finding(str):
-    """A sentence that knows what it bears on: claims of the source (keys of CLAIMS) and options of gcg_run (without "--")."""
+    """A sentence that knows what it bears on: claims of the source (keys of CLAIMS) and options of gcg_run (without
+    "--")."""
 
     def __new__(cls, text, claims=(), options=()):
         unknown = set(claims) - set(CLAIMS)
@@ -40,7 +41,7 @@ def marked(difference, digits=1):
 
 
 def side(difference):
-    """"above", "below" or "not told apart": the 95 % interval against 0."""
+    """ "above", "below" or "not told apart": the 95 % interval against 0."""
     mean, half = difference["mean"], difference["half_interval"]
     if half is None or abs(mean) <= half:
         return "not told apart"
@@ -56,14 +57,20 @@ def against(left, right, difference):
     if side(difference) == "not told apart":
         return f"{left} and {right} are not told apart: {numbers}."
     holm = difference.get("p_holm")
-    rest = "" if holm is None else (", also after Holm's correction" if holm < LEVEL else ", not after Holm's correction")
+    rest = (
+        "" if holm is None else (", also after Holm's correction" if holm < LEVEL else ", not after Holm's correction")
+    )
     return f"{left} is {side(difference)} {right}: {numbers}{rest}."
 
 
 def counted(differences, what):
-    """How many of several comparisons lie on which side: "above at 1, below at 0, not told apart at 7 of 8 densities"."""
+    """How many of several comparisons lie on which side: "above at 1, below at 0, not told apart at 7 of 8
+    densities"."""
     sides = [side(d) for d in differences]
-    return f'above at {sides.count("above")}, below at {sides.count("below")}, not told apart at {sides.count("not told apart")} of {len(sides)} {what}'
+    return (
+        f'above at {sides.count("above")}, below at {sides.count("below")}, not told apart at'
+        f' {sides.count("not told apart")} of {len(sides)} {what}'
+    )
 
 
 def span(differences):
@@ -78,5 +85,10 @@ def accuracy(value):
 
 
 def holm_note(comparisons):
-    return (f"*: differs from 0 at 5 % after Holm's correction for the {comparisons} comparisons of this table." if comparisons > 1
-            else "One comparison, not corrected." if comparisons == 1 else "One seed: no difference can be tested.")
+    return (
+        f"*: differs from 0 at 5 % after Holm's correction for the {comparisons} comparisons of this table."
+        if comparisons > 1
+        else "One comparison, not corrected."
+        if comparisons == 1
+        else "One seed: no difference can be tested."
+    )

@@ -3,8 +3,8 @@
 
     report.py PATH... --out report.html      PATH: a summary, or a folder with summaries and study files
 
-The file needs nothing else: figures are inside it, no script and no style comes from elsewhere. Figures and tables are made
-of the summaries again; run files are linked where a study file beside the summary names them.
+The file needs nothing else: figures are inside it, no script and no style comes from elsewhere. Figures and tables are
+made of the summaries again; run files are linked where a study file beside the summary names them.
 """
 
 import argparse
@@ -23,21 +23,39 @@ import tables
 
 STYLE = """
 :root { color-scheme: light; }
-body { font: 15px/1.45 "Liberation Sans", Arial, Helvetica, sans-serif; color: #111; background: #fff; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; border-top: 2px solid #111; padding-top: .6rem; margin-top: 2.5rem; } h3 { font-size: 1rem; margin-bottom: .3rem; }
+body {
+  font: 15px/1.45 "Liberation Sans", Arial, Helvetica, sans-serif; color: #111; background: #fff; max-width: 68rem;
+  margin: 2rem auto; padding: 0 1rem;
+}
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.25rem; border-top: 2px solid #111; padding-top: .6rem; margin-top: 2.5rem; }
+h3 { font-size: 1rem; margin-bottom: .3rem; }
 figure { margin: 1.2rem 0; overflow-x: auto; } figcaption { font-size: .9rem; margin-bottom: .3rem; }
 img { max-width: 100%; height: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; border-top: 1.5px solid #111; border-bottom: 1.5px solid #111; }
-th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
+table {
+  border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; border-top: 1.5px solid #111;
+  border-bottom: 1.5px solid #111;
+}
+th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 1px solid #111; } tbody tr:nth-child(even) { background: #f4f4f4; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .85rem; } dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .85rem; }
+dt { color: #555; }
+dd { margin: 0; overflow-wrap: anywhere; }
 .note { font-size: .85rem; margin: .3rem 0; } .missing { border-left: 4px solid #d55e00; padding-left: .8rem; }
-.runs td { text-align: left; white-space: normal; overflow-wrap: anywhere; } .runs th { text-align: left; } .runs table { font-size: .75rem; }
+.runs td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+.runs th { text-align: left; }
+.runs table { font-size: .75rem; }
 a { color: #0072b2; }
 @page { margin: 1.4cm; }
 @media print {
-  body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-before: page; } h2:first-of-type { break-before: avoid; }
-  figure, tr, li { break-inside: avoid; } table { font-size: 6.8pt; } th, td { padding: .1rem .2rem; } th, td:first-child { white-space: normal; }
+  body { max-width: none; margin: 0; font-size: 10pt; }
+  h2 { break-before: page; }
+  h2:first-of-type { break-before: avoid; }
+  figure, tr, li { break-inside: avoid; }
+  table { font-size: 6.8pt; }
+  th, td { padding: .1rem .2rem; }
+  th, td:first-child { white-space: normal; }
   figure { overflow: visible; } .runs { break-inside: auto; }
   a { color: inherit; text-decoration: none; } nav { display: none; }
 }
@@ -90,7 +108,13 @@ def facts(summary):
     """Where the numbers come from, as a definition list."""
     seeds = ", ".join(map(str, summary["seeds"]))
     rows = [
-        ("data", f'{summary["data"]}; {summary["train_images"]:,} images for training, {summary["validation_images"]:,} for validation, {summary["test_images"]:,} for the test'),
+        (
+            "data",
+            (
+                f'{summary["data"]}; {summary["train_images"]:,} images for training,'
+                f' {summary["validation_images"]:,} for validation, {summary["test_images"]:,} for the test'
+            ),
+        ),
         ("data digest", ", ".join(summary["data_digests"])),
         ("networks", ", ".join(summary["networks"])),
         ("runs", f'{summary["runs"]}, seeds {seeds}, {summary["run_seconds"] / 3600:.1f} hours of run time'),
@@ -131,16 +155,25 @@ def run_table(study, out):
             name = f'<a href="{quote(os.path.relpath(file, out.parent))}">{name}</a>'
         else:
             name += " (no run file)"
-        rows.append(f'<tr><td>{escape(entry["curve"])}</td><td>{escape(str(entry["seed"]))}</td><td>{name}</td><td><code>{escape(entry["command"])}</code></td></tr>')
+        rows.append(
+            f'<tr><td>{escape(entry["curve"])}</td><td>{escape(str(entry["seed"]))}</td><td>{name}</td>'
+            f'<td><code>{escape(entry["command"])}</code></td></tr>'
+        )
     head = "<thead><tr><th>curve</th><th>seed</th><th>run</th><th>command</th></tr></thead>"
     return f'<figure class="runs"><h3>Runs</h3><table>{head}<tbody>{"".join(rows)}</tbody></table></figure>'
 
 
 def command_table(summary):
-    rows = "".join(f"<tr><td>{escape(curve)}</td><td><code>{escape(command)}</code></td></tr>" for curve, command in summary.get("commands", {}).items())
+    rows = "".join(
+        f"<tr><td>{escape(curve)}</td><td><code>{escape(command)}</code></td></tr>"
+        for curve, command in summary.get("commands", {}).items()
+    )
     if not rows:
         return ""
-    return f'<figure class="runs"><h3>Commands of the first seed</h3><table><thead><tr><th>curve</th><th>command</th></tr></thead><tbody>{rows}</tbody></table></figure>'
+    return (
+        '<figure class="runs"><h3>Commands of the first'
+        f" seed</h3><table><thead><tr><th>curve</th><th>command</th></tr></thead><tbody>{rows}</tbody></table></figure>"
+    )
 
 
 def results(summary, title):
@@ -150,7 +183,15 @@ def results(summary, title):
     except SystemExit as error:
         return [f'<p class="missing">{escape(str(error))}</p>']
     said = analyse.findings(module, summary)
-    parts = ["<h3>By rule from these numbers</h3><ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in said) + "</ul>"] if said else []
+    parts = (
+        [
+            "<h3>By rule from these numbers</h3><ul>"
+            + "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
+            + "</ul>"
+        ]
+        if said
+        else []
+    )
     return parts + pictures(module, summary, title) + [tables.html(table) for table in module.tables(summary)]
 
 
@@ -176,14 +217,19 @@ def page(studies, out):
     titles = [title for title, _, _ in studies]
     links = "".join(f'<li><a href="#{escape(anchor(title))}">{escape(title)}</a></li>' for title in titles)
     sections = "\n".join(section(*study, out) for study in studies)
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
-            f"<title>gcg: {escape(', '.join(titles))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Results of the study</h1>\n"
-            f"<nav><ul>{links}</ul></nav>\n{sections}\n</body>\n</html>\n")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
+        ' content="width=device-width">\n<title>gcg:'
+        f' {escape(", ".join(titles))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Results of the'
+        f" study</h1>\n<nav><ul>{links}</ul></nav>\n{sections}\n</body>\n</html>\n"
+    )
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="summaries, or folders with summaries and study files")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="summaries, or folders with summaries and study files"
+    )
     parser.add_argument("--out", type=Path, default=Path("report.html"))
     arguments = parser.parse_args(argv)
     studies = studies_in(arguments.paths)

@@ -18,14 +18,18 @@ class Study:
     entries: list  # of the study file: curve, seed, name (of the run's folder), command
     curves: dict = field(default_factory=dict)  # {curve: {seed: Run}}
     missing: list = field(default_factory=list)  # "CURVE, seed N"
-    failures: dict = field(default_factory=dict)  # {curve: {seed: text}} of those of the missing that ended with an error
+    failures: dict = field(
+        default_factory=dict
+    )  # {curve: {seed: text}} of those of the missing that ended with an error
 
     def any_run(self):
         return next(iter(next(iter(self.curves.values())).values()))
 
     def runs(self):
         """Every run once, also where two curves share it."""
-        return list({run.identity["name"]: run for by_seed in self.curves.values() for run in by_seed.values()}.values())
+        return list(
+            {run.identity["name"]: run for by_seed in self.curves.values() for run in by_seed.values()}.values()
+        )
 
 
 def open_study(folder, experiment, scale):
@@ -52,11 +56,16 @@ def open_study(folder, experiment, scale):
 
 
 def failure_of(folder, run):
-    """Why a run ended with an error: its run file says it, or, where it failed before there was one, its log; "" if it did not."""
+    """Why a run ended with an error: its run file says it, or, where it failed before there was one, its log; "" if it
+    did not."""
     if run is not None:
         return run.failure if run.status == "failed" else ""
     log = folder / "log.txt"
-    said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("gcg_run: ")] if log.exists() else []
+    said = (
+        [line for line in log.read_text(errors="replace").splitlines() if line.startswith("gcg_run: ")]
+        if log.exists()
+        else []
+    )
     return said[-1].removeprefix("gcg_run: ") if said else ""
 
 

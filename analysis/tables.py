@@ -1,4 +1,5 @@
-"""Tables as data, written once and rendered as Markdown (for reading here), HTML (for the report) and LaTeX (for the paper)."""
+"""Tables as data, written once and rendered as Markdown (for reading here), HTML (for the report) and LaTeX (for the
+paper)."""
 
 import html as escaping
 import math
@@ -48,10 +49,10 @@ def _check(table):
 
 def markdown(table):
     _check(table)
-    escape = lambda cell: str(cell).replace("|", "\\|")  # noqa: E731
+    escape = lambda cell: str(cell).replace("|", "\\|")
     rows = [[escape(cell) for cell in row] for row in [table.header, *table.rows]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.header))]
-    line = lambda row: "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |"  # noqa: E731
+    line = lambda row: "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |"
     lines = [table.caption, "", line(rows[0]), "|" + "|".join("-" * (w + 2) for w in widths) + "|"]
     lines += [line(row) for row in rows[1:]]
     for note in table.notes:
@@ -62,24 +63,69 @@ def markdown(table):
 def html(table):
     """A <figure> with caption, table and notes; all text escaped."""
     _check(table)
-    line = lambda row, tag: "<tr>" + "".join(f"<{tag}>{escaping.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"  # noqa: E731
-    lines = [f'<figure class="table"><figcaption>{escaping.escape(table.caption)}</figcaption>', "<table>", f"<thead>{line(table.header, 'th')}</thead>", "<tbody>"]
+    line = lambda row, tag: "<tr>" + "".join(f"<{tag}>{escaping.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+    lines = [
+        f'<figure class="table"><figcaption>{escaping.escape(table.caption)}</figcaption>',
+        "<table>",
+        f"<thead>{line(table.header, 'th')}</thead>",
+        "<tbody>",
+    ]
     lines += [line(row, "td") for row in table.rows]
-    lines += ["</tbody></table>", *(f"<p class=\"note\">{escaping.escape(note)}</p>" for note in table.notes), "</figure>"]
+    lines += [
+        "</tbody></table>",
+        *(f'<p class="note">{escaping.escape(note)}</p>' for note in table.notes),
+        "</figure>",
+    ]
     return "\n".join(lines) + "\n"
 
 
-_LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-          "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$",
-          "ε": r"$\varepsilon$", "λ": r"$\lambda$", "β": r"$\beta$", "τ": r"$\tau$", "Δ": r"$\Delta$", "σ": r"$\sigma$", "µ": r"$\mu$", "–": "--",
-          "−": "$-$", "·": r"$\cdot$", "≈": r"$\approx$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}", "†": r"\dag{}", "’": "'", "“": "``", "”": "''",
-          "<": r"$<$", ">": r"$>$", "|": r"\textbar{}", "\0": "{}", "°": r"\textdegree{}"}
+_LATEX = {
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "±": r"$\pm$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "×": r"$\times$",
+    "ε": r"$\varepsilon$",
+    "λ": r"$\lambda$",
+    "β": r"$\beta$",
+    "τ": r"$\tau$",
+    "Δ": r"$\Delta$",
+    "σ": r"$\sigma$",
+    "µ": r"$\mu$",
+    "–": "--",
+    "−": "$-$",
+    "·": r"$\cdot$",
+    "≈": r"$\approx$",
+    "→": r"$\to$",
+    "∞": r"$\infty$",
+    "…": r"\ldots{}",
+    "†": r"\dag{}",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"\textbar{}",
+    "\0": "{}",
+    "°": r"\textdegree{}",
+}
 
 
 def latex_text(text):
-    """Plain text as LaTeX; d* as the paper writes it; a minus sign before a number as one; a character that LaTeX's own fonts
-    may not have as its number, so that it is seen."""
-    escaped = "".join(_LATEX.get(c, c if ord(c) < 256 else f"[U+{ord(c):04X}]") for c in str(text).replace("--", "-\0-"))
+    """Plain text as LaTeX; d* as the paper writes it; a minus sign before a number as one; a character that LaTeX's own
+    fonts may not have as its number, so that it is seen."""
+    escaped = "".join(
+        _LATEX.get(c, c if ord(c) < 256 else f"[U+{ord(c):04X}]") for c in str(text).replace("--", "-\0-")
+    )
     escaped = re.sub(r"\bd\*", r"$d^*$", escaped)
     return re.sub(r"(?<![\w.\-])-(?=\d)", "$-$", escaped)
 

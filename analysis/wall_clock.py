@@ -1,7 +1,8 @@
-"""Measured seconds and memory of whole trainings over density, and of a whole growth run: summary, tables, figure and findings.
+"""Measured seconds and memory of whole trainings over density, and of a whole growth run: summary, tables, figure and
+findings.
 
-Seconds are those of training, evaluation and growth; measures of masks, checkpoints and run files are this harness's own
-and stand beside them. What is compared has the same seed and was measured one after the other.
+Seconds are those of training, evaluation and growth; measures of masks, checkpoints and run files are this harness's
+own and stand beside them. What is compared has the same seed and was measured one after the other.
 """
 
 import sys
@@ -45,21 +46,30 @@ def growth_summary(runs, dense):
         stages = run.stages
         final = [i for i, phase in enumerate(stages["phase"]) if phase == "final"]
         last = last_stage(run)
-        rows.append({
-            "seed": seed,
-            "outcome": str(run.fits["outcome"][last]),
-            "d_star": plain(run.fits["d_star"][last]),
-            "stages": [{"density": float(stages["density"][i]), "phase": str(stages["phase"][i]), "epochs": int(stages["epochs"][i]),
-                        "seconds": float(stages["seconds"][i])} for i in range(len(stages["phase"]))],
-            "final_seconds": float(sum(stages["seconds"][i] for i in final)),
-            "seconds": seconds(run),
-            "dense_seconds": seconds(dense[seed]),
-            "of_dense": seconds(run) / seconds(dense[seed]),
-            "test_accuracy": float(run.final["test_accuracy"]),
-            "dense_test_accuracy": float(dense[seed].final["test_accuracy"]),
-            "peak_memory_bytes": int(run.cost["peak_memory_bytes"]),
-            "parts": mean_parts([run]),
-        })
+        rows.append(
+            {
+                "seed": seed,
+                "outcome": str(run.fits["outcome"][last]),
+                "d_star": plain(run.fits["d_star"][last]),
+                "stages": [
+                    {
+                        "density": float(stages["density"][i]),
+                        "phase": str(stages["phase"][i]),
+                        "epochs": int(stages["epochs"][i]),
+                        "seconds": float(stages["seconds"][i]),
+                    }
+                    for i in range(len(stages["phase"]))
+                ],
+                "final_seconds": float(sum(stages["seconds"][i] for i in final)),
+                "seconds": seconds(run),
+                "dense_seconds": seconds(dense[seed]),
+                "of_dense": seconds(run) / seconds(dense[seed]),
+                "test_accuracy": float(run.final["test_accuracy"]),
+                "dense_test_accuracy": float(dense[seed].final["test_accuracy"]),
+                "peak_memory_bytes": int(run.cost["peak_memory_bytes"]),
+                "parts": mean_parts([run]),
+            }
+        )
     return rows
 
 
@@ -100,8 +110,12 @@ def measured(value, digits=1, scale=1.0):
 
 
 def curve_order(curves):
-    order = [DENSE, *(n for n in curves if n.startswith("LibTorch, mask")),
-             *sorted((n for n in curves if n.startswith("sparse")), key=lambda n: curves[n]["density"]), GROWTH]
+    order = [
+        DENSE,
+        *(n for n in curves if n.startswith("LibTorch, mask")),
+        *sorted((n for n in curves if n.startswith("sparse")), key=lambda n: curves[n]["density"]),
+        GROWTH,
+    ]
     return [name for name in order if name in curves]
 
 
@@ -110,28 +124,86 @@ def tables(summary):
     rows = []
     for name in curve_order(curves):
         c = curves[name]
-        rows.append([name, f"{c['density']:.3f}", f"{c['epochs']:.0f}", measured(c["seconds"]), measured(c["of_dense"], 2),
-                     measured(c["flops_of_dense"], 2), measured(c["peak_memory_bytes"], 0, 1e-6), measured(c["test_accuracy"], 1, 100)])
+        rows.append(
+            [
+                name,
+                f"{c['density']:.3f}",
+                f"{c['epochs']:.0f}",
+                measured(c["seconds"]),
+                measured(c["of_dense"], 2),
+                measured(c["flops_of_dense"], 2),
+                measured(c["peak_memory_bytes"], 0, 1e-6),
+                measured(c["test_accuracy"], 1, 100),
+            ]
+        )
     notes = ["Peak memory is the process's largest resident memory: libraries and images included."]
     if summary["break_even_density"] is not None:
         notes.append(f"Break-even with LibTorch at density {summary['break_even_density']:.2f}.")
-    made = [Table("trainings", f"Seconds of training, evaluation and growth, {summary['epochs']} epochs by the recipe, {summary['threads']} thread(s), "
-                  f"one run at a time, kernels {summary['kernels']}; mean ± 95 % t interval over seeds, ratios paired by seed.",
-                  ["training", "density", "epochs", "seconds", "of the dense seconds", "of its FLOPs", "peak memory, MB", "test accuracy, %"], rows, notes)]
+    made = [
+        Table(
+            "trainings",
+            (
+                f"Seconds of training, evaluation and growth, {summary['epochs']} epochs by the recipe,"
+                f" {summary['threads']} thread(s), one run at a time, kernels {summary['kernels']}; mean ± 95 % t"
+                " interval over seeds, ratios paired by seed."
+            ),
+            [
+                "training",
+                "density",
+                "epochs",
+                "seconds",
+                "of the dense seconds",
+                "of its FLOPs",
+                "peak memory, MB",
+                "test accuracy, %",
+            ],
+            rows,
+            notes,
+        )
+    ]
     if summary["growth"]:
-        made.append(Table("growth", "Gradual Capacity Growth from its seed to the end of its final training, against one dense training by LibTorch "
-                          "(stages hold their own evaluation and the harness's measures of masks), by seed.",
-                          ["seed", "d*", "stages", "stages, s", "final, s", "growing, s", "all, s", "dense, s", "of dense", "test, %", "dense test, %"],
-                          [growth_row(g) for g in summary["growth"]]))
+        made.append(
+            Table(
+                "growth",
+                (
+                    "Gradual Capacity Growth from its seed to the end of its final training, against one dense training"
+                    " by LibTorch (stages hold their own evaluation and the harness's measures of masks), by seed."
+                ),
+                [
+                    "seed",
+                    "d*",
+                    "stages",
+                    "stages, s",
+                    "final, s",
+                    "growing, s",
+                    "all, s",
+                    "dense, s",
+                    "of dense",
+                    "test, %",
+                    "dense test, %",
+                ],
+                [growth_row(g) for g in summary["growth"]],
+            )
+        )
     return made
 
 
 def growth_row(g):
     grown = [s for s in g["stages"] if s["phase"] != "final"]
     d_star = g["outcome"].replace("_", " ") if g["d_star"] is None else f"{g['d_star']:.3f}"
-    return [str(g["seed"]), d_star, str(len(grown)), f"{sum(s['seconds'] for s in grown):.1f}", f"{g['final_seconds']:.1f}",
-            f"{g['parts']['grow_seconds']:.1f}", f"{g['seconds']:.1f}", f"{g['dense_seconds']:.1f}", f"{g['of_dense']:.2f}",
-            percent(g["test_accuracy"]), percent(g["dense_test_accuracy"])]
+    return [
+        str(g["seed"]),
+        d_star,
+        str(len(grown)),
+        f"{sum(s['seconds'] for s in grown):.1f}",
+        f"{g['final_seconds']:.1f}",
+        f"{g['parts']['grow_seconds']:.1f}",
+        f"{g['seconds']:.1f}",
+        f"{g['dense_seconds']:.1f}",
+        f"{g['of_dense']:.2f}",
+        percent(g["test_accuracy"]),
+        percent(g["dense_test_accuracy"]),
+    ]
 
 
 def findings(summary):
@@ -140,17 +212,30 @@ def findings(summary):
     for name in curve_order(curves):
         ratio = curves[name]["of_dense"]
         if name.startswith("sparse"):
-            sentences.append(f"A whole training at density {curves[name]['density']:.3f} under sparse execution took {measured(ratio, 2)} of the "
-                             f"seconds of LibTorch's dense training (n = {ratio['seeds']}) and {measured(curves[name]['flops_of_dense'], 2)} of its FLOPs.")
+            sentences.append(
+                f"A whole training at density {curves[name]['density']:.3f} under sparse execution took"
+                f" {measured(ratio, 2)} of the seconds of LibTorch's dense training (n = {ratio['seeds']}) and"
+                f" {measured(curves[name]['flops_of_dense'], 2)} of its FLOPs."
+            )
     if summary["break_even_density"] is None:
         sentences.append("Between the densities measured there is no break-even with LibTorch.")
     else:
-        sentences.append(f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were measured.")
+        sentences.append(
+            f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were"
+            " measured."
+        )
     if GROWTH in curves:
         growth = curves[GROWTH]
-        sentences.append(Finding(f"Growth and its final training together took {measured(growth['of_dense'], 2)} of the seconds of one dense training by "
-                                 f"LibTorch and {measured(growth['flops_of_dense'], 2)} of its FLOPs (n = {growth['of_dense']['seeds']}), "
-                                 f"{faster(growth['of_dense'])}.", claims=["cost"]))
+        sentences.append(
+            Finding(
+                (
+                    f"Growth and its final training together took {measured(growth['of_dense'], 2)} of the seconds of"
+                    f" one dense training by LibTorch and {measured(growth['flops_of_dense'], 2)} of its FLOPs (n ="
+                    f" {growth['of_dense']['seeds']}), {faster(growth['of_dense'])}."
+                ),
+                claims=["cost"],
+            )
+        )
     return sentences
 
 
@@ -168,17 +253,35 @@ def figures(summary, base):
     sparse = densities(curves)
     dense = curves[DENSE]["seconds"]["mean"]
     halves = [c["seconds"]["half_interval"] or 0 for c in sparse]
-    left.errorbar([c["density"] for c in sparse], [c["seconds"]["mean"] for c in sparse], halves, capsize=2, label="sparse execution",
-                  **look.style(0))
+    left.errorbar(
+        [c["density"] for c in sparse],
+        [c["seconds"]["mean"] for c in sparse],
+        halves,
+        capsize=2,
+        label="sparse execution",
+        **look.style(0),
+    )
     left.axhline(dense, label="LibTorch, dense", color="black", linewidth=1.2, linestyle=(0, (2, 2)))
     for name, curve in curves.items():
         if name.startswith("LibTorch, mask"):
-            left.plot([curve["density"]], [curve["seconds"]["mean"]], "X", color=look.COLOURS[5], markersize=8,
-                      label="LibTorch, masks on dense weights")
+            left.plot(
+                [curve["density"]],
+                [curve["seconds"]["mean"]],
+                "X",
+                color=look.COLOURS[5],
+                markersize=8,
+                label="LibTorch, masks on dense weights",
+            )
     if summary["break_even_density"] is not None:
         left.plot([summary["break_even_density"]], [dense], "k|", markersize=12)
-        left.annotate(f"break-even {summary['break_even_density']:.2f}", (summary["break_even_density"], dense),
-                      textcoords="offset points", xytext=(-6, 8), ha="right", fontsize=8.5)
+        left.annotate(
+            f"break-even {summary['break_even_density']:.2f}",
+            (summary["break_even_density"], dense),
+            textcoords="offset points",
+            xytext=(-6, 8),
+            ha="right",
+            fontsize=8.5,
+        )
     look.density_axis(left, min([c["density"] for c in sparse] + [0.1]))
     left.set_ylim(0, 1.35 * max([dense] + [c["seconds"]["mean"] for c in sparse]))
     left.set_ylabel("seconds of a whole training")
@@ -192,12 +295,32 @@ def figures(summary, base):
         grown = [s for s in g["stages"] if s["phase"] != "final"]
         for i, stage in enumerate(grown):
             shade = 0.35 + 0.5 * i / max(1, len(grown) - 1)
-            right.barh(row, stage["seconds"], left=at, color=str(shade), edgecolor="white", label="stages of growth" if row + i == 0 else None)
+            right.barh(
+                row,
+                stage["seconds"],
+                left=at,
+                color=str(shade),
+                edgecolor="white",
+                label="stages of growth" if row + i == 0 else None,
+            )
             at += stage["seconds"]
-        right.barh(row, g["final_seconds"], left=at, color=look.COLOURS[4], edgecolor="black", hatch="//", linewidth=0.5,
-                   label="final training" if row == 0 else None)
-        right.plot([g["dense_seconds"]] * 2, [row - 0.45, row + 0.45], color=look.COLOURS[5], linewidth=3,
-                   label="LibTorch, dense training" if row == 0 else None)
+        right.barh(
+            row,
+            g["final_seconds"],
+            left=at,
+            color=look.COLOURS[4],
+            edgecolor="black",
+            hatch="//",
+            linewidth=0.5,
+            label="final training" if row == 0 else None,
+        )
+        right.plot(
+            [g["dense_seconds"]] * 2,
+            [row - 0.45, row + 0.45],
+            color=look.COLOURS[5],
+            linewidth=3,
+            label="LibTorch, dense training" if row == 0 else None,
+        )
         names.append(f"seed {g['seed']}" + ("" if g["d_star"] is None else f"\nd* = {g['d_star']:.2f}"))
     right.set_yticks(range(len(rows)), names)
     right.set_ylim(-0.6, len(rows) + 0.6)

@@ -20,7 +20,14 @@ from manifest import DataError, Lock, check_file, load, progress_line, run
 BLOCK = 1 << 18
 TIMEOUT_SECONDS = 60
 # What a mirror may do wrong, a URL of no known form included; other OSErrors are those of the disk here.
-MIRROR_ERRORS = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, TimeoutError, ConnectionError, ValueError)
+MIRROR_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ssl.SSLError,
+    TimeoutError,
+    ConnectionError,
+    ValueError,
+)
 
 
 def mirrors_of(archive):
@@ -82,8 +89,11 @@ def fetch_archive(archive, folder):
             continue
         os.replace(part, target)
         return target
-    raise DataError(target, "no mirror has it:\n  " + "\n  ".join(failures or ["the manifest names none"]),
-                    "set GCG_MIRROR to another source (http://..., https://..., file:///folder), or put the file there yourself")
+    raise DataError(
+        target,
+        "no mirror has it:\n  " + "\n  ".join(failures or ["the manifest names none"]),
+        "set GCG_MIRROR to another source (http://..., https://..., file:///folder), or put the file there yourself",
+    )
 
 
 def download(manifest, folder):

@@ -74,14 +74,20 @@ def check_file(path, expected, progress=None):
     except OSError as error:
         raise DataError(path, f"cannot read: {error.strerror}") from error
     if "bytes" in expected and size != expected["bytes"]:
-        raise DataError(path, f"byte {min(size, expected['bytes'])}: {size} bytes, but the manifest says "
-                        f"{expected['bytes']}", "fetch it again")
+        raise DataError(
+            path,
+            f"byte {min(size, expected['bytes'])}: {size} bytes, but the manifest says {expected['bytes']}",
+            "fetch it again",
+        )
     for kind in ("sha256", "md5"):
         if kind in expected:
             found = file_digest(path, kind, progress)
             if found != expected[kind].lower():
-                raise DataError(path, f"{kind} is {found}, but the manifest says {expected[kind]}",
-                                "fetch it again, from another mirror if it stays so")
+                raise DataError(
+                    path,
+                    f"{kind} is {found}, but the manifest says {expected[kind]}",
+                    "fetch it again, from another mirror if it stays so",
+                )
             break  # the strongest one is enough
 
 
@@ -97,8 +103,9 @@ class Lock:
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DataError(self.folder, "another process is working in this folder",
-                            "wait for it to end, or choose another folder") from None
+            raise DataError(
+                self.folder, "another process is working in this folder", "wait for it to end, or choose another folder"
+            ) from None
         return self
 
     def __exit__(self, *_):
@@ -107,10 +114,12 @@ class Lock:
 
 def progress_line(what, all_bytes):
     """A function that shows how many bytes are done, on a terminal only."""
+
     def show(done):
         if sys.stderr.isatty():
             end = "\n" if done >= all_bytes else ""
             print(f"\r{what}: {done / 1e6:,.1f} of {all_bytes / 1e6:,.1f} MB", end=end, file=sys.stderr, flush=True)
+
     return show
 
 
@@ -121,6 +130,11 @@ def run(main):
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"error: {error.filename or 'disk'}: {error.strerror or error}\n"
-              "  remedy: the same command goes on where it was, once the reason is gone", file=sys.stderr)
+        print(
+            (
+                f"error: {error.filename or 'disk'}: {error.strerror or error}\n"
+                "  remedy: the same command goes on where it was, once the reason is gone"
+            ),
+            file=sys.stderr,
+        )
     sys.exit(1)

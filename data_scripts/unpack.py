@@ -21,16 +21,27 @@ from pathlib import Path, PurePosixPath
 from manifest import DataError, Lock, check_file, load, run
 
 # What the libraries raise for archives that are damaged, encrypted or packed by a method they do not know.
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError,
-           ValueError)
+DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def safe_parts(archive, name):
     """The parts of a member's path; a DataError if it would leave the folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise DataError(archive, f"member '{name}' would be written outside of the folder",
-                        "this is not the archive it claims to be")
+        raise DataError(
+            archive,
+            f"member '{name}' would be written outside of the folder",
+            "this is not the archive it claims to be",
+        )
     return path.parts
 
 
@@ -57,8 +68,11 @@ def unpack_tar(path, target):
             if member.isfile():
                 target.write(member.name, archive.extractfile(member))
             elif not member.isdir():
-                raise DataError(path, f"member '{member.name}' is neither a file nor a folder",
-                                "this is not the archive it claims to be")
+                raise DataError(
+                    path,
+                    f"member '{member.name}' is neither a file nor a folder",
+                    "this is not the archive it claims to be",
+                )
 
 
 def unpack_zip(path, target):

@@ -15,9 +15,9 @@ paper.tex asks for
     \\otherexperiments    experiments that paper.tex does not name
     \\missinglist         what is missing
 
-SUMMARY is an experiment's name, which stands for its summary of the largest scale, or the stem of a summary file. PLACE are the names
-and positions on the way into the summary, with "/" between. What is not there is printed as [missing: ...] and listed at the end; nothing
-here fails because a summary is not there yet.
+SUMMARY is an experiment's name, which stands for its summary of the largest scale, or the stem of a summary file. PLACE
+are the names and positions on the way into the summary, with "/" between. What is not there is printed as [missing:
+...] and listed at the end; nothing here fails because a summary is not there yet.
 """
 
 import argparse
@@ -28,22 +28,46 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "analysis"))
-import analyse  # noqa: E402
-import bench  # noqa: E402
-import phrases  # noqa: E402
-from tables import Table, latex, latex_text  # noqa: E402
+import analyse
+import bench
+import phrases
+from tables import Table, latex, latex_text
 
 SCALES = ["smoke", "small", "full"]
 ROWS = 40  # of a table on one page
 COLUMNS = 5  # of facts of experiments in one table
 # Settings that every experiment shows, if all of its runs share them.
-SETTINGS = ["epochs", "batch-size", "learning-rate", "schedule", "warmup", "momentum", "nesterov", "weight-decay", "augment", "seed-rule", "seed-density",
-            "stage-epochs", "stage-warmup", "growth-ratio", "epsilon", "extrapolator", "threads"]
+SETTINGS = [
+    "epochs",
+    "batch-size",
+    "learning-rate",
+    "schedule",
+    "warmup",
+    "momentum",
+    "nesterov",
+    "weight-decay",
+    "augment",
+    "seed-rule",
+    "seed-density",
+    "stage-epochs",
+    "stage-warmup",
+    "growth-ratio",
+    "epsilon",
+    "extrapolator",
+    "threads",
+]
 
 
 # The claim that an experiment as a whole bears on: of those of its findings that name none.
-BEARING = {"bottleneck": "diversity", "growth_pace": "exploration", "extrapolation": "exploration", "cost_accuracy": "cost", "discovery_cost": "exploration",
-           "discovered_density": "accuracy", "grow_reallocate": "limit"}
+BEARING = {
+    "bottleneck": "diversity",
+    "growth_pace": "exploration",
+    "extrapolation": "exploration",
+    "cost_accuracy": "cost",
+    "discovery_cost": "exploration",
+    "discovered_density": "accuracy",
+    "grow_reallocate": "limit",
+}
 
 
 class Missing(list):
@@ -57,7 +81,10 @@ class Missing(list):
 
 def load(folder):
     """{stem: summary} of a folder, and {experiment: stem} of the largest scale of each."""
-    summaries = {path.name.removesuffix(".summary.json"): json.loads(path.read_text()) for path in sorted(folder.glob("*.summary.json"))}
+    summaries = {
+        path.name.removesuffix(".summary.json"): json.loads(path.read_text())
+        for path in sorted(folder.glob("*.summary.json"))
+    }
     largest = {}
     for scale in SCALES:
         for stem, summary in summaries.items():
@@ -120,23 +147,41 @@ def pieces(table):
     """A long table in parts that fit a page."""
     if len(table.rows) <= ROWS:
         return [table]
-    parts = [table.rows[i:i + ROWS] for i in range(0, len(table.rows), ROWS)]
-    return [Table(f"{table.name}-{i + 1}", f"{table.caption} (Part {i + 1} of {len(parts)}.)", table.header, rows, table.notes if i == len(parts) - 1 else [])
-            for i, rows in enumerate(parts)]
+    parts = [table.rows[i : i + ROWS] for i in range(0, len(table.rows), ROWS)]
+    return [
+        Table(
+            f"{table.name}-{i + 1}",
+            f"{table.caption} (Part {i + 1} of {len(parts)}.)",
+            table.header,
+            rows,
+            table.notes if i == len(parts) - 1 else [],
+        )
+        for i, rows in enumerate(parts)
+    ]
 
 
 def table_tex(table):
     notes = "".join(rf"\tablenote{{{latex_text(note)}}}" + "\n" for note in table.notes)
-    return f"\\begin{{generatedtable}}{{{latex_text(table.caption)}}}\n\\fittable{{%\n{latex(table)}}}\n{notes}\\end{{generatedtable}}\n"
+    return (
+        f"\\begin{{generatedtable}}{{{latex_text(table.caption)}}}\n"
+        f"\\fittable{{%\n{latex(table)}}}\n{notes}\\end{{generatedtable}}\n"
+    )
 
 
 def figure_tex(caption, file):
-    return (f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n"
-            f"\\includegraphics[width=\\linewidth,height=0.45\\textheight,keepaspectratio]{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n")
+    return (
+        f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n"
+        "\\includegraphics[width=\\linewidth,height=0.45\\textheight,keepaspectratio]"
+        f"{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n"
+    )
 
 
 def itemize(sentences):
-    return "\\begin{itemize}\n" + "".join(rf"\item {latex_text(sentence)}" + "\n" for sentence in sentences) + "\\end{itemize}\n"
+    return (
+        "\\begin{itemize}\n"
+        + "".join(rf"\item {latex_text(sentence)}" + "\n" for sentence in sentences)
+        + "\\end{itemize}\n"
+    )
 
 
 def module_of(experiment):
@@ -154,7 +199,10 @@ def experiment_tex(name, summaries, largest, out, missing):
     module, summary = module_of(name), summaries[largest[name]]
     if module is None:
         return rf"\noindent {missing.add(f'analysis of {name}')}" + "\n"
-    scale = f'Scale {summary["scale"]}: {", ".join(summary["networks"])} on {summary["data"]}; {summary["runs"]} runs, seeds {", ".join(map(str, summary["seeds"]))}; '
+    scale = (
+        f'Scale {summary["scale"]}: {", ".join(summary["networks"])} on {summary["data"]}; {summary["runs"]} runs,'
+        f' seeds {", ".join(map(str, summary["seeds"]))}; '
+    )
     scale += f'{" and ".join(summary["execution"])} execution.'
     parts = [rf"\noindent {latex_text(scale)}" + "\n"]
     if summary["missing"]:
@@ -165,7 +213,10 @@ def experiment_tex(name, summaries, largest, out, missing):
         parts.append("\\medskip\\noindent By rule from these numbers:\\nopagebreak\n" + itemize(said))
     for path in module.figures(summary, str(out / largest[name])):
         file = Path(path).with_suffix(".pdf").name
-        caption = f"{name.replace('_', ' ')}, {summary['scale']} scale: {summary['data']}; seeds {', '.join(map(str, summary['seeds']))}. "
+        caption = (
+            f"{name.replace('_', ' ')}, {summary['scale']} scale: {summary['data']}; seeds"
+            f" {', '.join(map(str, summary['seeds']))}. "
+        )
         caption += "Bars and bands, where there are several seeds: 95 % intervals over them."
         parts.append(figure_tex(caption, file))
     parts += [table_tex(piece) for table in module.tables(summary) for piece in pieces(table)]
@@ -185,15 +236,34 @@ def bench_tex(results, out, missing):
         return rf"\noindent {missing.add('bench.json: make bench BENCH_INTO=docs/results')}" + "\n"
     summary = json.loads(path.read_text())
     context = summary["context"]
-    parts = [rf"\noindent {latex_text(context['processor'])}, {context['cores']} cores; LibTorch {latex_text(context['LibTorch'])}. {latex_text(summary['pairing'].capitalize())}." + "\n"]
+    parts = [
+        rf"\noindent {latex_text(context['processor'])}, {context['cores']} cores; LibTorch"
+        rf" {latex_text(context['LibTorch'])}. {latex_text(summary['pairing'].capitalize())}." + "\n"
+    ]
     file = Path(bench.draw(summary, out / "bench")).with_suffix(".pdf").name
-    caption = "Time of a sparse training step over that of LibTorch's dense one, by density; share of the measured multiply-add peak that the sparse kernels reach."
+    caption = (
+        "Time of a sparse training step over that of LibTorch's dense one, by density; share of the measured"
+        " multiply-add peak that the sparse kernels reach."
+    )
     parts.append(figure_tex(caption, file))
     for step in summary["steps"]:
         head, *rows = bench.step_table(step)
         shown = [i for i, name in enumerate(head) if name != "at least"]
-        caption = f"{bench.NETWORKS.get(step['network'], step['network'])}, {bench.threads_text(step['threads'])}: whole training step, {step['setting']}, {step['dense_ms']['rounds']} rounds."
-        parts.append(table_tex(Table("steps", caption, [head[i] for i in shown], [[row[i] for i in shown] for row in rows], bench.growth_lines(step))))
+        caption = (
+            f"{bench.NETWORKS.get(step['network'], step['network'])}, {bench.threads_text(step['threads'])}: whole"
+            f" training step, {step['setting']}, {step['dense_ms']['rounds']} rounds."
+        )
+        parts.append(
+            table_tex(
+                Table(
+                    "steps",
+                    caption,
+                    [head[i] for i in shown],
+                    [[row[i] for i in shown] for row in rows],
+                    bench.growth_lines(step),
+                )
+            )
+        )
     return "\n".join(parts)
 
 
@@ -221,18 +291,24 @@ def choice_table(choices, experiments, missing):
         effect = latex_text(" ".join(effects)) if effects else missing.add(f"effect of --{choice['option']}")
         here = f"{choice['here']}: {choice['default']}" if choice["default"] else choice["here"]
         option = rf"\texttt{{-{{}}-{latex_text(choice['option'])}}}"
-        lines.append(f"{latex_text(choice['choice'])} & {latex_text(choice['source'])} & {latex_text(here)} ({option}) & {effect} \\\\ \\addlinespace")
+        lines.append(
+            f"{latex_text(choice['choice'])} & {latex_text(choice['source'])} & {latex_text(here)} ({option}) &"
+            f" {effect} \\\\ \\addlinespace"
+        )
     return "\n".join([*lines, r"\end{choices}"]) + "\n"
 
 
 def setup_tables(summaries, largest):
     stems = sorted(largest.values())
     columns = [summaries[stem] for stem in stems]
-    joined = lambda key: [", ".join(map(str, s.get(key, []))) or "-" for s in columns]  # noqa: E731
+    joined = lambda key: [", ".join(map(str, s.get(key, []))) or "-" for s in columns]
     rows = [
         ["data", *(s["data"] for s in columns)],
         ["data digest", *(", ".join(d[:12] for d in s["data_digests"]) for s in columns)],
-        ["images: training / validation / test", *(f'{s["train_images"]:,} / {s["validation_images"]:,} / {s["test_images"]:,}' for s in columns)],
+        [
+            "images: training / validation / test",
+            *(f'{s["train_images"]:,} / {s["validation_images"]:,} / {s["test_images"]:,}' for s in columns),
+        ],
         ["network", *joined("networks")],
         ["seeds", *joined("seeds")],
         ["runs (not finished)", *(f'{s["runs"]} ({len(s["missing"])})' for s in columns)],
@@ -246,12 +322,22 @@ def setup_tables(summaries, largest):
     settings = [[name, *(s.get("settings", {}).get(name, "varied or unused") for s in columns)] for name in SETTINGS]
     settings = [row for row in settings if set(row[1:]) != {"varied or unused"}]
     # A row per experiment reads better than a column of long texts where there are many.
-    turned = lambda body: [[stem, *(row[i + 1] for row in body)] for i, stem in enumerate(stems)]  # noqa: E731
+    turned = lambda body: [[stem, *(row[i + 1] for row in body)] for i, stem in enumerate(stems)]
     made = []
-    for name, caption, body in (("setup", "Data, runs and hardware of every experiment.", rows), ("settings", "Settings that all runs of an experiment share.", settings)):
+    for name, caption, body in (
+        ("setup", "Data, runs and hardware of every experiment.", rows),
+        ("settings", "Settings that all runs of an experiment share.", settings),
+    ):
         for part in range(0, len(body), COLUMNS):
-            chosen = body[part:part + COLUMNS]
-            made.append(Table(f"{name}-{part}", caption if part == 0 else f"{caption} (Continued.)", ["experiment", *(row[0] for row in chosen)], turned(chosen)))
+            chosen = body[part : part + COLUMNS]
+            made.append(
+                Table(
+                    f"{name}-{part}",
+                    caption if part == 0 else f"{caption} (Continued.)",
+                    ["experiment", *(row[0] for row in chosen)],
+                    turned(chosen),
+                )
+            )
     return "".join(table_tex(piece) for table in made for piece in pieces(table))
 
 
@@ -272,14 +358,21 @@ def generate(results, paper, out):
     for name in named:
         (out / f"experiment-{name}.tex").write_text(experiment_tex(name, summaries, largest, out, missing))
     others = [name for name in sorted(largest) if name not in named]
-    (out / "others.tex").write_text("".join(f"\\subsection{{{latex_text(name.replace('_', ' '))}}}\n" + experiment_tex(name, summaries, largest, out, missing)
-                                            for name in others))
+    (out / "others.tex").write_text(
+        "".join(
+            f"\\subsection{{{latex_text(name.replace('_', ' '))}}}\n"
+            + experiment_tex(name, summaries, largest, out, missing)
+            for name in others
+        )
+    )
     (out / "bench.tex").write_text(bench_tex(results, out, missing))
     experiments = analysed(summaries, largest)
     for claim in phrases.CLAIMS:
         (out / f"claim-{claim}.tex").write_text(claim_tex(claim, experiments, missing))
     (out / "setup.tex").write_text(setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
-    (out / "choices.tex").write_text(choice_table(json.loads((paper / "choices.json").read_text()), experiments, missing))
+    (out / "choices.tex").write_text(
+        choice_table(json.loads((paper / "choices.json").read_text()), experiments, missing)
+    )
     (out / "missing.tex").write_text(missing_tex(missing))
     return missing
 

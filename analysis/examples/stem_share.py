@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""An analysis that nobody planned, from run files alone: does the share of connections that a growth rule gives to the stem explain
-its accuracy?
+"""An analysis that nobody planned, from run files alone: does the share of connections that a growth rule gives to the
+stem explain its accuracy?
 
     stem_share.py FOLDER [--study growth_rules] [--scale small] [--layer stem.conv] [--into FOLDER]
 
-Rules are compared at the same stage (the same number of connections) of the same seed: share and accuracy are taken relative
-to the mean of the rules there. Their correlation is formed within each seed and then averaged over seeds (stages of one
-run are not independent, seeds are). Copy this file to ask another question: everything it knows of a run is in docs/run_file.md.
+Rules are compared at the same stage (the same number of connections) of the same seed: share and accuracy are taken
+relative to the mean of the rules there. Their correlation is formed within each seed and then averaged over seeds
+(stages of one run are not independent, seeds are). Copy this file to ask another question: everything it knows of a run
+is in docs/run_file.md.
 """
 
 import argparse
@@ -16,30 +17,35 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import figures  # noqa: E402
-import tables  # noqa: E402
-from intervals import interval  # noqa: E402
-from study_runs import open_study  # noqa: E402
+import figures
+import tables
+from intervals import interval
+from study_runs import open_study
 
 
 def stage_rows(run, layer):
-    """[(stage, share of the present connections that are in the layer, validation accuracy)] of the stages of growth."""
+    """[(stage, share of the present connections that are in the layer, validation accuracy)] of the stages of
+    growth."""
     names = list(run.layers["name"])
     if layer not in names:
         sys.exit(f"{run.path}: there is no layer {layer}; the layers are {', '.join(names)}")
     present = dict(zip(run.statistics["stage"].tolist(), run.statistics["layers"]["present"]))
-    return [(int(stage), present[stage][names.index(layer)] / present[stage].sum(), float(accuracy))
-            for stage, phase, accuracy in zip(run.stages["stage"], run.stages["phase"], run.stages["validation_accuracy"])
-            if phase != "final" and stage in present]
+    return [
+        (int(stage), present[stage][names.index(layer)] / present[stage].sum(), float(accuracy))
+        for stage, phase, accuracy in zip(run.stages["stage"], run.stages["phase"], run.stages["validation_accuracy"])
+        if phase != "final" and stage in present
+    ]
 
 
 def deviations(rows_by_rule):
-    """{rule: [(share, accuracy)]} relative to the mean over the rules at each stage; stages that not all rules reach, and
-    those where all have the same mask (the seed), are left out."""
+    """{rule: [(share, accuracy)]} relative to the mean over the rules at each stage; stages that not all rules reach,
+    and those where all have the same mask (the seed), are left out."""
     stages = set.intersection(*({row[0] for row in rows} for rows in rows_by_rule.values()))
     result = {rule: [] for rule in rows_by_rule}
     for stage in sorted(stages):
-        points = {rule: np.array(next(row[1:] for row in rows if row[0] == stage)) for rule, rows in rows_by_rule.items()}
+        points = {
+            rule: np.array(next(row[1:] for row in rows if row[0] == stage)) for rule, rows in rows_by_rule.items()
+        }
         centre = np.mean(list(points.values()), axis=0)
         if np.ptp([point[0] for point in points.values()]) > 0:
             for rule, point in points.items():
@@ -64,25 +70,55 @@ def main():
     parser.add_argument("--into", type=Path, default=Path("."), help="where the figure goes")
     arguments = parser.parse_args()
     study = open_study(arguments.folder, arguments.study, arguments.scale)
-    rules = {name: runs for name, runs in study.curves.items() if all(run.identity["method"] == "gcg" for run in runs.values())}
+    rules = {
+        name: runs
+        for name, runs in study.curves.items()
+        if all(run.identity["method"] == "gcg" for run in runs.values())
+    }
     if len(rules) < 2:
         sys.exit("two growth rules at least have to be finished")
     seeds = sorted(set.intersection(*(set(runs) for runs in rules.values())))
     if not seeds:
         sys.exit("no seed has finished under every rule")
-    by_seed = {seed: deviations({rule: stage_rows(runs[seed], arguments.layer) for rule, runs in rules.items()}) for seed in seeds}
+    by_seed = {
+        seed: deviations({rule: stage_rows(runs[seed], arguments.layer) for rule, runs in rules.items()})
+        for seed in seeds
+    }
 
     rows = []
     for rule in rules:
         means = [np.mean(by_seed[seed][rule], axis=0) for seed in seeds]
         share, accuracy = interval([m[0] for m in means]), interval([m[1] for m in means])
-        rows.append([rule, str(len(seeds)), *(tables.number(100 * v["mean"], None if v["half_interval"] is None else 100 * v["half_interval"]) for v in (share, accuracy))])
-    print(tables.markdown(tables.Table("stem", f"Share of connections in {arguments.layer} and validation accuracy, both relative to the mean of the rules at the same "
-                                       "stage and seed, in points; mean ± 95 % t interval over seeds.", ["rule", "seeds", "share", "accuracy"], rows)))
+        rows.append(
+            [
+                rule,
+                str(len(seeds)),
+                *(
+                    tables.number(100 * v["mean"], None if v["half_interval"] is None else 100 * v["half_interval"])
+                    for v in (share, accuracy)
+                ),
+            ]
+        )
+    print(
+        tables.markdown(
+            tables.Table(
+                "stem",
+                (
+                    f"Share of connections in {arguments.layer} and validation accuracy, both relative to the mean of"
+                    " the rules at the same stage and seed, in points; mean ± 95 % t interval over seeds."
+                ),
+                ["rule", "seeds", "share", "accuracy"],
+                rows,
+            )
+        )
+    )
     found = [r for r in (correlation(by_seed[seed]) for seed in seeds) if r is not None]
     if found:
         overall = interval(found)
-        print(f"Correlation within a seed: {tables.number(overall['mean'], overall['half_interval'])} (n = {overall['seeds']} seeds)")
+        print(
+            f"Correlation within a seed: {tables.number(overall['mean'], overall['half_interval'])} (n ="
+            f" {overall['seeds']} seeds)"
+        )
     if study.missing:
         print(f"Not finished: {len(study.missing)} runs")
 

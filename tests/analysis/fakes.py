@@ -5,26 +5,69 @@ from types import SimpleNamespace
 import numpy as np
 
 
-def run(accuracy=0.5, density=1.0, density_epochs=10.0, flops=100.0, epochs=10, seconds=10.0, method="gcg", options=None, defaults=None, warnings=(), **tables):
-    """A finished run; flops are those of training; defaults {option: its default}. More tables (stages, statistics, trajectory, masks) by name."""
+def run(
+    accuracy=0.5,
+    density=1.0,
+    density_epochs=10.0,
+    flops=100.0,
+    epochs=10,
+    seconds=10.0,
+    method="gcg",
+    options=None,
+    defaults=None,
+    warnings=(),
+    **tables,
+):
+    """A finished run; flops are those of training; defaults {option: its default}. More tables (stages, statistics,
+    trajectory, masks) by name."""
     options, defaults = options or {}, defaults or {}
     names = list(options)
     return SimpleNamespace(
-        status="finished", failure="", warnings=list(warnings), identity={"method": method}, options=options,
-        option_table={"name": names, "value": list(options.values()), "affects_result": [True] * len(names),
-                      "is_default": [defaults.get(name) == value for name, value in options.items()]},
+        status="finished",
+        failure="",
+        warnings=list(warnings),
+        identity={"method": method},
+        options=options,
+        option_table={
+            "name": names,
+            "value": list(options.values()),
+            "affects_result": [True] * len(names),
+            "is_default": [defaults.get(name) == value for name, value in options.items()],
+        },
         final={"test_accuracy": accuracy, "density": density, "inference_flops": 8.0 * density},
-        cost={"density_epochs": density_epochs, "training_flops": flops, "scoring_flops": 0.0, "dense_gradient_flops": 0.0,
-              "train_seconds": seconds, "grow_seconds": 0.0, "evaluate_seconds": 0.0, "peak_memory_bytes": 1000.0, "epochs": epochs},
-        **{name: {column: np.array(values) if not isinstance(values, dict) else values for column, values in table.items()}
-           if name != "masks" else table for name, table in tables.items()})
+        cost={
+            "density_epochs": density_epochs,
+            "training_flops": flops,
+            "scoring_flops": 0.0,
+            "dense_gradient_flops": 0.0,
+            "train_seconds": seconds,
+            "grow_seconds": 0.0,
+            "evaluate_seconds": 0.0,
+            "peak_memory_bytes": 1000.0,
+            "epochs": epochs,
+        },
+        **{
+            name: (
+                {
+                    column: np.array(values) if not isinstance(values, dict) else values
+                    for column, values in table.items()
+                }
+                if name != "masks"
+                else table
+            )
+            for name, table in tables.items()
+        },
+    )
 
 
 def study(curves, failures=None):
     failures = failures or {}
     named = list(curves) + [curve for curve in failures if curve not in curves]
-    entries = [{"curve": curve, "seed": seed, "name": f"{curve}-{seed}", "command": ""}
-               for curve in named for seed in sorted({*curves.get(curve, {}), *failures.get(curve, {})})]
+    entries = [
+        {"curve": curve, "seed": seed, "name": f"{curve}-{seed}", "command": ""}
+        for curve in named
+        for seed in sorted({*curves.get(curve, {}), *failures.get(curve, {})})
+    ]
     return SimpleNamespace(curves=curves, failures=failures, entries=entries)
 
 

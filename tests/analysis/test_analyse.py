@@ -12,34 +12,89 @@ from types import SimpleNamespace
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "analysis"), str(Path(__file__).resolve().parent)]
-import analyse  # noqa: E402
-import costs  # noqa: E402
-from study_runs import Study  # noqa: E402
-from synthetic import agreement, growth  # noqa: E402
-from tables import Table  # noqa: E402
+import analyse
+import costs
+from study_runs import Study
+from synthetic import agreement, growth
+from tables import Table
 
 
 def run(name, seed, execution="sparse", **options):
     known = {"width": "8", "seed": str(seed), "out": "runs", "epochs": "10", "threads": "1"} | options
     return SimpleNamespace(
-        identity={"name": name, "seed": seed, "data": "cifar10", "data_digest": "abcd", "network": "resnet8", "train_images": 90, "validation_images": 10, "test_images": 20,
-                  "defaults_version": 2},
-        options=known, option_table={"name": np.array(list(known)), "value": np.array(list(known.values())), "affects_result": np.array([n not in ("out", "threads") for n in known])},
-        host={"processor": "P", "cores": 2}, execution={"used": execution}, build={"commit": "c0ffee"}, trajectory={"seconds": np.array([1.0, 30.0])},
-        cost={"training_flops": 50.0 * seed, "scoring_flops": 1.0, "dense_gradient_flops": 2.0, "train_seconds": 3.0 * seed, "evaluate_seconds": 1.0, "grow_seconds": 2.0})
+        identity={
+            "name": name,
+            "seed": seed,
+            "data": "cifar10",
+            "data_digest": "abcd",
+            "network": "resnet8",
+            "train_images": 90,
+            "validation_images": 10,
+            "test_images": 20,
+            "defaults_version": 2,
+        },
+        options=known,
+        option_table={
+            "name": np.array(list(known)),
+            "value": np.array(list(known.values())),
+            "affects_result": np.array([n not in ("out", "threads") for n in known]),
+        },
+        host={"processor": "P", "cores": 2},
+        execution={"used": execution},
+        build={"commit": "c0ffee"},
+        trajectory={"seconds": np.array([1.0, 30.0])},
+        cost={
+            "training_flops": 50.0 * seed,
+            "scoring_flops": 1.0,
+            "dense_gradient_flops": 2.0,
+            "train_seconds": 3.0 * seed,
+            "evaluate_seconds": 1.0,
+            "grow_seconds": 2.0,
+        },
+    )
 
 
 class Provenance(unittest.TestCase):
     def test_names_what_the_numbers_stand_on(self):
         shared = run("shared", 1, execution="dense")
-        entries = [{"curve": curve, "seed": seed, "name": "x", "command": f"gcg_run {curve} {seed}"} for seed in (1, 2) for curve in ("a", "b")]
-        study = Study("e", "small", Path("."), entries, {"a": {1: shared, 2: run("other", 2, beta="2")}, "b": {1: shared}}, ["b, seed 2"])
+        entries = [
+            {"curve": curve, "seed": seed, "name": "x", "command": f"gcg_run {curve} {seed}"}
+            for seed in (1, 2)
+            for curve in ("a", "b")
+        ]
+        study = Study(
+            "e",
+            "small",
+            Path("."),
+            entries,
+            {"a": {1: shared, 2: run("other", 2, beta="2")}, "b": {1: shared}},
+            ["b, seed 2"],
+        )
         found = analyse.provenance(study, "")
-        self.assertEqual(found, {
-            "experiment": "e", "scale": "small", "data": "cifar10", "data_digests": ["abcd"], "networks": ["resnet8 of width 8"], "train_images": 90,
-            "validation_images": 10, "test_images": 20, "seeds": [1, 2], "runs": 2, "run_seconds": 60.0, "processors": ["P"], "cores": 2,
-            "execution": ["dense", "sparse"], "commits": ["c0ffee"], "defaults_versions": ["2"], "settings": {"beta": "2", "epochs": "10", "width": "8"},
-            "commands": {"a": "gcg_run a 1", "b": "gcg_run b 1"}, "missing": ["b, seed 2"]})
+        self.assertEqual(
+            found,
+            {
+                "experiment": "e",
+                "scale": "small",
+                "data": "cifar10",
+                "data_digests": ["abcd"],
+                "networks": ["resnet8 of width 8"],
+                "train_images": 90,
+                "validation_images": 10,
+                "test_images": 20,
+                "seeds": [1, 2],
+                "runs": 2,
+                "run_seconds": 60.0,
+                "processors": ["P"],
+                "cores": 2,
+                "execution": ["dense", "sparse"],
+                "commits": ["c0ffee"],
+                "defaults_versions": ["2"],
+                "settings": {"beta": "2", "epochs": "10", "width": "8"},
+                "commands": {"a": "gcg_run a 1", "b": "gcg_run b 1"},
+                "missing": ["b, seed 2"],
+            },
+        )
         json.dumps(found, allow_nan=False)
 
     def test_settings_are_those_that_matter_and_that_all_runs_share(self):
@@ -80,22 +135,40 @@ class Render(unittest.TestCase):
         (self.folder / "growth_rules-small.older.summary.json").write_text(json.dumps(growth()))
         self.main("--redraw", self.folder / "growth_rules-small.older.summary.json", "--into", self.folder)
         names = {path.name for path in self.folder.iterdir()}
-        self.assertLessEqual({f"growth_rules-small.older{end}" for end in (".md", ".png", ".pdf", "-growth.tex", "-differences.tex")}, names)
+        self.assertLessEqual(
+            {f"growth_rules-small.older{end}" for end in (".md", ".png", ".pdf", "-growth.tex", "-differences.tex")},
+            names,
+        )
         self.assertTrue(all(name.startswith("growth_rules-small.older") for name in names))
 
     def test_the_page_begins_with_what_it_stands_on_and_ends_with_findings(self):
         module = analyse.load_module("execution_agreement")
-        page, drawn = analyse.render(module, agreement(missing=[f"curve, seed {i}" for i in range(7)]), self.folder, "x")
+        page, drawn = analyse.render(
+            module, agreement(missing=[f"curve, seed {i}" for i in range(7)]), self.folder, "x"
+        )
         self.assertEqual(drawn, [])
-        self.assertTrue(page.startswith("execution_agreement, small scale: <b>images</b> & more (6,454 images for training, 1,614 for validation, 1,017 for the test), "
-                                        "resnet8 of width 8; 4 runs, seeds 1, 2, 90 minutes of run time; a processor, 2 cores; dense and sparse execution.\n"))
-        self.assertIn("**Not finished (7):** curve, seed 0; curve, seed 1; curve, seed 2; curve, seed 3; curve, seed 4; ...", page)
-        self.assertTrue(page.endswith("By rule from these numbers:\n\n- At density 1.00 training under sparse and dense execution is shown to be equivalent within "
-                                      "1.5 points: sparse minus dense +0.20 ± 0.10 points (n = 2).\n"))
+        self.assertTrue(
+            page.startswith(
+                "execution_agreement, small scale: <b>images</b> & more (6,454 images for training, 1,614 for"
+                " validation, 1,017 for the test), resnet8 of width 8; 4 runs, seeds 1, 2, 90 minutes of run time; a"
+                " processor, 2 cores; dense and sparse execution.\n"
+            )
+        )
+        self.assertIn(
+            "**Not finished (7):** curve, seed 0; curve, seed 1; curve, seed 2; curve, seed 3; curve, seed 4; ...", page
+        )
+        self.assertTrue(
+            page.endswith(
+                "By rule from these numbers:\n\n- At density 1.00 training under sparse and dense execution is shown to"
+                " be equivalent within 1.5 points: sparse minus dense +0.20 ± 0.10 points (n = 2).\n"
+            )
+        )
         self.assertEqual((self.folder / "x.md").read_text(), page)
 
     def test_findings_and_effects_are_optional(self):
-        plain = SimpleNamespace(summarise=None, tables=lambda _: [Table("t", "c", ["a"], [["1"]])], figures=lambda *_: [])
+        plain = SimpleNamespace(
+            summarise=None, tables=lambda _: [Table("t", "c", ["a"], [["1"]])], figures=lambda *_: []
+        )
         page, _ = analyse.render(plain, agreement(), self.folder, "y")
         self.assertNotIn("By rule", page)
         self.assertEqual(analyse.effects(plain, {}), {})
@@ -107,7 +180,10 @@ class Render(unittest.TestCase):
         self.assertTrue(found["execution"][0].startswith("At density 1.00"))
 
     def test_what_is_no_experiment_is_told(self):
-        for name, message in (("nonsense", "there is no analysis of an experiment nonsense"), ("tables", "tables is no experiment's analysis")):
+        for name, message in (
+            ("nonsense", "there is no analysis of an experiment nonsense"),
+            ("tables", "tables is no experiment's analysis"),
+        ):
             with self.assertRaisesRegex(SystemExit, message):
                 analyse.load_module(name)
         with self.assertRaisesRegex(SystemExit, "there is no such study"):

@@ -1,4 +1,5 @@
-"""Two studies against each other: options that differ, pairs by curve and seed, what only one has. GCG_SAMPLE_RUN names a run file."""
+"""Two studies against each other: options that differ, pairs by curve and seed, what only one has. GCG_SAMPLE_RUN names
+a run file."""
 
 import contextlib
 import io
@@ -15,8 +16,8 @@ import h5py
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import compare  # noqa: E402
-from synthetic import agreement, growth, summary  # noqa: E402
+import compare
+from synthetic import agreement, growth, summary
 
 SAMPLE = os.environ["GCG_SAMPLE_RUN"]
 
@@ -30,7 +31,9 @@ def printed(*arguments):
 
 def cells(text):
     """The rows of all tables, without headings and rules."""
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")
+    ]
     return [row for row in rows if row[:2] not in (["what", "A"], ["curve", "option"], ["curve", "measure"])]
 
 
@@ -63,7 +66,9 @@ class Studies(Folder):
 
     def test_options_differences_and_what_only_one_has(self):
         a = self.study("a", {("path", 1): 0.50, ("path", 2): 0.52, ("path", 3): 0.51, ("random", 1): 0.4})
-        b = self.study("b", {("path", 1): 0.40, ("path", 2): 0.41, ("path", 4): 0.43, ("dense", 1): 0.9}, growth_ratio="0.25")
+        b = self.study(
+            "b", {("path", 1): 0.40, ("path", 2): 0.41, ("path", 4): 0.43, ("dense", 1): 0.9}, growth_ratio="0.25"
+        )
         text = printed(a, b)
         rows = cells(text)
         self.assertIn(["path", "growth-ratio", "0.4", "0.25"], rows)
@@ -87,7 +92,9 @@ class Studies(Folder):
         for name, experiments in (("a", ("e-smoke", "f-smoke")), ("b", ("e-smoke", "g-smoke"))):
             for experiment in experiments:
                 self.study(f"{name}/{experiment}", {("path", 1): 0.5}, experiment=experiment)
-                shutil.move(self.folder / name / experiment / f"{experiment}.json", self.folder / name / f"{experiment}.json")
+                shutil.move(
+                    self.folder / name / experiment / f"{experiment}.json", self.folder / name / f"{experiment}.json"
+                )
                 shutil.move(self.folder / name / experiment / "run0", self.folder / name / f"run0-{experiment}")
                 path = self.folder / name / f"{experiment}.json"
                 path.write_text(path.read_text().replace("run0", f"run0-{experiment}"))
@@ -128,7 +135,11 @@ class Summaries(Folder):
         self.assertIn("Nothing can be paired.", printed(self.write("c", summary()), self.write("d", summary())))
 
     def test_what_is_no_study_is_told(self):
-        for content, message in (("{", "is no JSON file"), ("[]", "is neither a study file nor a summary"), ('{"x": 1}', "is no study file")):
+        for content, message in (
+            ("{", "is no JSON file"),
+            ("[]", "is neither a study file nor a summary"),
+            ('{"x": 1}', "is no study file"),
+        ):
             path = self.folder / "x.json"
             path.write_text(content)
             with self.assertRaisesRegex(SystemExit, message):

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import ablations  # noqa: E402
-import cost_accuracy  # noqa: E402
-import grow_reallocate  # noqa: E402
-import growth_pace  # noqa: E402
-import study_runs  # noqa: E402
-from fakes import row_of, run, study, table_of  # noqa: E402
+import ablations
+import cost_accuracy
+import grow_reallocate
+import growth_pace
+import study_runs
+from fakes import row_of, run, study, table_of
 
 
 def seeds(*accuracies, **facts):
@@ -23,12 +23,20 @@ def seeds(*accuracies, **facts):
 
 class CostAccuracy(unittest.TestCase):
     def setUp(self):
-        self.summary = cost_accuracy.summarise(study({
-            "dense": seeds(0.60, 0.62, 0.61),
-            "growth: density 0.20: E 2": seeds(0.58, 0.61, 0.58, density=0.2, density_epochs=4.0, flops=50.0, epochs=12),
-            "IMP, rate rewound: density 0.20: E 2": seeds(0.57, 0.59, 0.55, density=0.2, density_epochs=12.0, flops=150.0, epochs=12),
-            "growth: density 0.40: E 2": seeds(0.60, density=0.4, density_epochs=8.0),
-        }))
+        self.summary = cost_accuracy.summarise(
+            study(
+                {
+                    "dense": seeds(0.60, 0.62, 0.61),
+                    "growth: density 0.20: E 2": seeds(
+                        0.58, 0.61, 0.58, density=0.2, density_epochs=4.0, flops=50.0, epochs=12
+                    ),
+                    "IMP, rate rewound: density 0.20: E 2": seeds(
+                        0.57, 0.59, 0.55, density=0.2, density_epochs=12.0, flops=150.0, epochs=12
+                    ),
+                    "growth: density 0.40: E 2": seeds(0.60, density=0.4, density_epochs=8.0),
+                }
+            )
+        )
 
     def test_the_name_of_a_curve_tells_method_density_and_epochs(self):
         self.assertEqual(cost_accuracy.parts("IMP, rate rewound: density 0.20: E 4"), ("IMP, rate rewound", "0.20", 4))
@@ -52,8 +60,10 @@ class CostAccuracy(unittest.TestCase):
 
     def test_tables_and_findings_say_it(self):
         made = cost_accuracy.tables(self.summary)
-        self.assertEqual(row_of(table_of(made, "growth-minus"), "IMP, rate rewound"),
-                         ["IMP, rate rewound", "0.20", "2", "12 / 12", "3", "+2.0 ± 2.5", "3.00 ± 0.00", "3.00 ± 0.00"])
+        self.assertEqual(
+            row_of(table_of(made, "growth-minus"), "IMP, rate rewound"),
+            ["IMP, rate rewound", "0.20", "2", "12 / 12", "3", "+2.0 ± 2.5", "3.00 ± 0.00", "3.00 ± 0.00"],
+        )
         dense = row_of(table_of(made, "cells"), "dense")
         self.assertEqual(dense[5:8], ["61.0 ± 2.5", "-", "1.00 ± 0.00"])
         first = cost_accuracy.findings(self.summary)[0]
@@ -69,18 +79,33 @@ class CostAccuracy(unittest.TestCase):
 def grown(accuracy, validation, epochs=1):
     """Two stages of growth at densities 0.1 and 0.2, and a final training of one epoch."""
     stage = [0] * epochs + [1] * epochs + [2]
-    return run(accuracy, density=0.2, density_epochs=0.3 * epochs + 0.2, epochs=len(stage),
-               stages={"phase": ["stage", "stage", "final"], "stage": [0, 1, 2], "density": [0.1, 0.2, 0.2],
-                       "validation_accuracy": [validation - 0.1, validation, accuracy]},
-               trajectory={"stage": stage, "density": [0.1 if s == 0 else 0.2 for s in stage]})
+    return run(
+        accuracy,
+        density=0.2,
+        density_epochs=0.3 * epochs + 0.2,
+        epochs=len(stage),
+        stages={
+            "phase": ["stage", "stage", "final"],
+            "stage": [0, 1, 2],
+            "density": [0.1, 0.2, 0.2],
+            "validation_accuracy": [validation - 0.1, validation, accuracy],
+        },
+        trajectory={"stage": stage, "density": [0.1 if s == 0 else 0.2 for s in stage]},
+    )
 
 
 class GrowthPace(unittest.TestCase):
     def setUp(self):
         dense = {seed: run(0.6, density_epochs=2.0) for seed in (1, 2, 3)}
-        paces = {"r 0.25, E 1": [(0.50, 0.40), (0.52, 0.42), (0.51, 0.41)], "r 0.25, E 2": [(0.53, 0.45), (0.54, 0.46), (0.52, 0.47)],
-                 "r 1.00, E 1": [(0.49, 0.35), (0.48, 0.36), (0.47, 0.37)]}
-        curves = {name: {seed: grown(*pair, epochs=int(name[-1])) for seed, pair in enumerate(pairs, 1)} for name, pairs in paces.items()}
+        paces = {
+            "r 0.25, E 1": [(0.50, 0.40), (0.52, 0.42), (0.51, 0.41)],
+            "r 0.25, E 2": [(0.53, 0.45), (0.54, 0.46), (0.52, 0.47)],
+            "r 1.00, E 1": [(0.49, 0.35), (0.48, 0.36), (0.47, 0.37)],
+        }
+        curves = {
+            name: {seed: grown(*pair, epochs=int(name[-1])) for seed, pair in enumerate(pairs, 1)}
+            for name, pairs in paces.items()
+        }
         self.summary = growth_pace.summarise(study({**curves, "dense": dense}))
 
     def test_what_growth_has_spent_is_counted_by_stage(self):
@@ -107,19 +132,27 @@ class GrowthPace(unittest.TestCase):
 class Ablations(unittest.TestCase):
     def setUp(self):
         options = {"beta": "1", "selection": "sampled", "seed": "1"}
-        curves = {"default": seeds(0.50, 0.52, 0.51, options=options, epochs=36), "dense": seeds(0.60, 0.60, 0.60, method="dense")}
+        curves = {
+            "default": seeds(0.50, 0.52, 0.51, options=options, epochs=36),
+            "dense": seeds(0.60, 0.60, 0.60, method="dense"),
+        }
         curves["law: beta 2"] = seeds(0.48, 0.49, 0.50, options=options | {"beta": "2"}, flops=110.0)
         curves["law: beta 0"] = seeds(0.50, 0.51, 0.53, options=options | {"beta": "0"})
         curves["pace: no growth"] = seeds(0.40, 0.42, 0.41, method="fixed_mask", options={"seed": "1"})
         self.summary = ablations.summarise(study(curves))
 
     def test_what_was_changed_is_read_from_the_options(self):
-        self.assertEqual([list(r["options"].items()) for r in self.summary["rows"]],
-                         [[("beta", ["1", "2"])], [("beta", ["1", "0"])], [("method", ["-", "-"])]])
+        self.assertEqual(
+            [list(r["options"].items()) for r in self.summary["rows"]],
+            [[("beta", ["1", "2"])], [("beta", ["1", "0"])], [("method", ["-", "-"])]],
+        )
 
     def test_an_option_that_comes_with_another_choice_at_its_default_is_no_change(self):
         default = run(options={"seed-rule": "phew"})
-        changed = run(options={"seed-rule": "synflow", "synflow-rounds": "100", "seed-inverted": "on"}, defaults={"synflow-rounds": "100", "seed-inverted": "off"})
+        changed = run(
+            options={"seed-rule": "synflow", "synflow-rounds": "100", "seed-inverted": "on"},
+            defaults={"synflow-rounds": "100", "seed-inverted": "off"},
+        )
         self.assertEqual(ablations.changed_options(changed, default), ["seed-inverted", "seed-rule"])
 
     def test_differences_are_paired_and_corrected_for_their_number(self):
@@ -135,30 +168,45 @@ class Ablations(unittest.TestCase):
 
     def test_the_table_says_option_difference_and_corrected_p_value(self):
         (table,) = ablations.tables(self.summary)
-        self.assertEqual(row_of(table, "law: beta 2"),
-                         ["law: beta 2", "--beta 2", "3", "49.0 ± 2.5", "-2.0 ± 2.5", "0.074", "0.148", "10", "1.10"])
+        self.assertEqual(
+            row_of(table, "law: beta 2"),
+            ["law: beta 2", "--beta 2", "3", "49.0 ± 2.5", "-2.0 ± 2.5", "0.074", "0.148", "10", "1.10"],
+        )
         self.assertEqual(row_of(table, "pace: no growth")[4], "-10.0 ± 0.0*")
 
     def test_every_change_is_told_with_the_option_it_bears_on(self):
         said = ablations.findings(self.summary)
         self.assertEqual(len(said), 4)
         self.assertIn("Of 3 changes of the default growth 1 change the test accuracy", said[0])
-        self.assertEqual(said[1], 'Growth changed in "law: beta 2" and the default growth are not told apart: -2.0 ± 2.5 points (n = 3).')
+        self.assertEqual(
+            said[1],
+            'Growth changed in "law: beta 2" and the default growth are not told apart: -2.0 ± 2.5 points (n = 3).',
+        )
         self.assertEqual([finding.options for finding in said[1:]], [("beta",), ("beta",), ()])
         self.assertIn('"Pace: no growth" is below the default growth', said[3])
 
 
 class GrowReallocate(unittest.TestCase):
     def setUp(self):
-        curves = {"dense": seeds(0.60, 0.60), "grow, then reallocate: density 0.05": seeds(0.50, 0.52, density=0.05, flops=7.0),
-                  "RigL: density 0.05": seeds(0.48, 0.51, density=0.05, warnings=["3 units"])}
-        failures = {"growth, path: density 0.02": {1: "resnet8: stem.conv unit 1: 78 of 94 units are on no input-output path (seed rule phew)"},
-                    "RigL: density 0.02": {1: "disk full"}, "RigL: density 0.05": {3: "disk full"}}
+        curves = {
+            "dense": seeds(0.60, 0.60),
+            "grow, then reallocate: density 0.05": seeds(0.50, 0.52, density=0.05, flops=7.0),
+            "RigL: density 0.05": seeds(0.48, 0.51, density=0.05, warnings=["3 units"]),
+        }
+        failures = {
+            "growth, path: density 0.02": {
+                1: "resnet8: stem.conv unit 1: 78 of 94 units are on no input-output path (seed rule phew)"
+            },
+            "RigL: density 0.02": {1: "disk full"},
+            "RigL: density 0.05": {3: "disk full"},
+        }
         self.summary = grow_reallocate.summarise(study(curves, failures)) | {"data": "images"}
 
     def test_what_cannot_connect_does_not_apply_and_other_errors_are_failures(self):
-        self.assertEqual({curve: cell["kind"] for curve, cell in self.summary["failed"].items()},
-                         {"growth, path: density 0.02": "not applicable", "RigL: density 0.02": "failed"})
+        self.assertEqual(
+            {curve: cell["kind"] for curve, cell in self.summary["failed"].items()},
+            {"growth, path: density 0.02": "not applicable", "RigL: density 0.02": "failed"},
+        )
         table = table_of(grow_reallocate.tables(self.summary), "accuracy")
         self.assertEqual(row_of(table, "growth, path"), ["growth, path", "-", "not applicable"])
         self.assertEqual(row_of(table, "RigL"), ["RigL", "49.5 ± 19.1†", "failed"])
@@ -169,16 +217,24 @@ class GrowReallocate(unittest.TestCase):
         (difference,) = self.summary["differences"]
         self.assertEqual((difference["method"], difference["density"]), ("RigL", "0.05"))
         self.assertAlmostEqual(difference["mean"], 0.015)
-        self.assertEqual(row_of(table_of(grow_reallocate.tables(self.summary), "cost"), "grow, then reallocate")[1:], ["0.070; 10", "-"])
+        self.assertEqual(
+            row_of(table_of(grow_reallocate.tables(self.summary), "cost"), "grow, then reallocate")[1:],
+            ["0.070; 10", "-"],
+        )
 
 
 class Failures(unittest.TestCase):
     def test_a_run_file_or_else_the_log_says_why(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(study_runs.failure_of(Path(folder), None), "")
-            Path(folder, "log.txt").write_text("name: 10 connections\ngcg_run: no connection left\n  remedy: a higher density\n")
+            Path(folder, "log.txt").write_text(
+                "name: 10 connections\ngcg_run: no connection left\n  remedy: a higher density\n"
+            )
             self.assertEqual(study_runs.failure_of(Path(folder), None), "no connection left")
-            self.assertEqual(study_runs.failure_of(Path(folder), SimpleNamespace(status="failed", failure="after stage 0")), "after stage 0")
+            self.assertEqual(
+                study_runs.failure_of(Path(folder), SimpleNamespace(status="failed", failure="after stage 0")),
+                "after stage 0",
+            )
             self.assertEqual(study_runs.failure_of(Path(folder), SimpleNamespace(status="running", failure="")), "")
 
 

@@ -8,19 +8,28 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-import discovered_density as dd  # noqa: E402
-import tables as table_module  # noqa: E402
+import discovered_density as dd
+import tables as table_module
 
 
 def growth(d_star, stop=0.5, test=0.6, classes=10, outcome="found"):
     return SimpleNamespace(
-        options={"epsilon": "0.05", "epsilon-relative": "on", "width": "8"}, identity={"classes": classes, "validation_images": 100},
-        stages={"phase": ["stage", "stage", "final"]}, fits={"outcome": ["too_few_stages", outcome, "too_few_stages"], "d_star": [math.nan, d_star, math.nan]},
-        final={"test_accuracy": test, "density": stop}, cost={"density_epochs": 5.0})
+        options={"epsilon": "0.05", "epsilon-relative": "on", "width": "8"},
+        identity={"classes": classes, "validation_images": 100},
+        stages={"phase": ["stage", "stage", "final"]},
+        fits={"outcome": ["too_few_stages", outcome, "too_few_stages"], "d_star": [math.nan, d_star, math.nan]},
+        final={"test_accuracy": test, "density": stop},
+        cost={"density_epochs": 5.0},
+    )
 
 
 def dense(test=0.65):
-    return SimpleNamespace(final={"test_accuracy": test, "density": 1.0}, cost={"density_epochs": 10.0}, options={"width": "8"}, identity={"classes": 10})
+    return SimpleNamespace(
+        final={"test_accuracy": test, "density": 1.0},
+        cost={"density_epochs": 10.0},
+        options={"width": "8"},
+        identity={"classes": 10},
+    )
 
 
 class Trend(unittest.TestCase):
@@ -28,8 +37,11 @@ class Trend(unittest.TestCase):
         blocks = [([1, 2, 3], [0.1, 0.3, 0.2]), ([1, 2, 3], [0.1, 0.2, 0.3])]
         result = dd.trend_test(blocks, 1)
         observed = 1 + 3
-        sums = [dd.concordance([1, 2, 3], a) + dd.concordance([1, 2, 3], b)
-                for a in itertools.permutations([0.1, 0.3, 0.2]) for b in itertools.permutations([0.1, 0.2, 0.3])]
+        sums = [
+            dd.concordance([1, 2, 3], a) + dd.concordance([1, 2, 3], b)
+            for a in itertools.permutations([0.1, 0.3, 0.2])
+            for b in itertools.permutations([0.1, 0.2, 0.3])
+        ]
         self.assertEqual(result["p"], sum(s >= observed for s in sums) / 36)
         self.assertAlmostEqual(result["tau"], 4 / 6)
         self.assertEqual((result["values"], result["seeds"]), (6, 2))
@@ -65,8 +77,14 @@ class Summary(unittest.TestCase):
 
     def test_the_base_belongs_to_the_families_of_the_study_s_data(self):
         summary = dd.summarise(self.study())
-        self.assertEqual([(m["level"], m["task"]) for m in summary["families"]["classes"]["members"]], [(2, "classes 2"), (5, "classes 5"), (10, "base")])
-        self.assertEqual([m["task"] for m in summary["families"]["label noise"]["members"]], ["base", "label noise 0.2", "label noise 0.4"])
+        self.assertEqual(
+            [(m["level"], m["task"]) for m in summary["families"]["classes"]["members"]],
+            [(2, "classes 2"), (5, "classes 5"), (10, "base")],
+        )
+        self.assertEqual(
+            [m["task"] for m in summary["families"]["label noise"]["members"]],
+            ["base", "label noise 0.2", "label noise 0.4"],
+        )
         self.assertEqual(list(summary["families"]), ["classes", "label noise"])
 
     def test_a_family_can_follow_its_expectation_or_go_against_it(self):

@@ -8,28 +8,52 @@ from types import SimpleNamespace
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-import discovery_cost as dc  # noqa: E402
-import tables as table_module  # noqa: E402
+import discovery_cost as dc
+import tables as table_module
 
 EPOCHS = 10
 
 
 def run(density, validation, test=None, phases=(("recipe", EPOCHS),), densities=None, accuracies=None, epsilon="0.02"):
-    """A run of phases (name, epochs), each of its own density and validation accuracy; FLOPs are 100 and seconds 2 per density-epoch."""
+    """A run of phases (name, epochs), each of its own density and validation accuracy; FLOPs are 100 and seconds 2 per
+    density-epoch."""
     densities = densities or [density] * len(phases)
     accuracies = accuracies or [validation] * len(phases)
     weight = [d * e for d, (_, e) in zip(densities, phases)]
     rows = [(d, a) for d, a, (_, epochs) in zip(densities, accuracies, phases) for _ in range(epochs)]
     paid = np.cumsum([d for d, _ in rows])
     return SimpleNamespace(
-        final={"density": density, "validation_accuracy": validation, "test_accuracy": validation if test is None else test},
-        cost={"density_epochs": sum(weight), "training_flops": 100 * sum(weight), "scoring_flops": 0.0, "dense_gradient_flops": 0.0,
-              "train_seconds": 2 * sum(weight), "grow_seconds": 0.0},
-        stages={"phase": [p for p, _ in phases], "stage": list(range(len(phases))), "density": densities, "epochs": [e for _, e in phases],
-                "validation_accuracy": accuracies, "training_flops": [100 * w for w in weight], "seconds": [2 * w for w in weight]},
-        trajectory={"epoch": list(range(1, len(rows) + 1)), "density": [d for d, _ in rows], "validation_accuracy": [a for _, a in rows],
-                    "training_flops": 100 * paid, "seconds": 2 * paid},
-        options={"epsilon": epsilon})
+        final={
+            "density": density,
+            "validation_accuracy": validation,
+            "test_accuracy": validation if test is None else test,
+        },
+        cost={
+            "density_epochs": sum(weight),
+            "training_flops": 100 * sum(weight),
+            "scoring_flops": 0.0,
+            "dense_gradient_flops": 0.0,
+            "train_seconds": 2 * sum(weight),
+            "grow_seconds": 0.0,
+        },
+        stages={
+            "phase": [p for p, _ in phases],
+            "stage": list(range(len(phases))),
+            "density": densities,
+            "epochs": [e for _, e in phases],
+            "validation_accuracy": accuracies,
+            "training_flops": [100 * w for w in weight],
+            "seconds": [2 * w for w in weight],
+        },
+        trajectory={
+            "epoch": list(range(1, len(rows) + 1)),
+            "density": [d for d, _ in rows],
+            "validation_accuracy": [a for _, a in rows],
+            "training_flops": 100 * paid,
+            "seconds": 2 * paid,
+        },
+        options={"epsilon": epsilon},
+    )
 
 
 DENSE = run(1.0, 0.70, 0.69)
@@ -39,7 +63,7 @@ class Bisection(unittest.TestCase):
     def test_it_finds_the_smallest_that_is_within_on_every_monotone_grid(self):
         for size in range(1, 10):
             for first in range(size + 1):
-                found, visited = dc.bisect(list(range(size)), lambda i: i >= first)  # noqa: B023
+                found, visited = dc.bisect(list(range(size)), lambda i: i >= first)
                 self.assertEqual(found, first)
                 self.assertLessEqual(len(visited), size.bit_length())
 
@@ -88,7 +112,13 @@ class Pruning(unittest.TestCase):
     def imp(self, rounds, accuracies):
         phases = [("dense", 2)] + [("round", 2)] * (rounds - 1) + [("round", EPOCHS)]
         densities = [0.5**k for k in range(rounds + 1)]
-        return run(0.5**rounds, accuracies[rounds], phases=phases, densities=densities, accuracies=list(accuracies[: rounds + 1]))
+        return run(
+            0.5**rounds,
+            accuracies[rounds],
+            phases=phases,
+            densities=densities,
+            accuracies=list(accuracies[: rounds + 1]),
+        )
 
     def test_iterative_pruning_stops_at_the_drop_from_its_best_and_trains_the_round_before(self):
         accuracies = (0.5, 0.6, 0.65, 0.64, 0.6, 0.7, 0.7)  # round 4 is the first 2 points below the best, 0.65
@@ -115,8 +145,11 @@ class Pruning(unittest.TestCase):
 class Summary(unittest.TestCase):
     def study(self):
         phases = [("stage", 2), ("stage", 2), ("final", EPOCHS)]
-        growth = lambda test: run(0.4, 0.69, test, phases, [0.2, 0.4, 0.4], [0.5, 0.6, 0.69])  # noqa: E731
-        curves = {"dense": {1: run(1.0, 0.70, 0.69), 2: run(1.0, 0.72, 0.71)}, "GCG, weights kept": {1: growth(0.68), 2: growth(0.68)}}
+        growth = lambda test: run(0.4, 0.69, test, phases, [0.2, 0.4, 0.4], [0.5, 0.6, 0.69])
+        curves = {
+            "dense": {1: run(1.0, 0.70, 0.69), 2: run(1.0, 0.72, 0.71)},
+            "GCG, weights kept": {1: growth(0.68), 2: growth(0.68)},
+        }
         for density, accuracy in ((0.1, 0.50), (0.2, 0.685), (0.4, 0.71)):
             curves[f"static ERK: density {density:.3f}"] = {s: run(density, accuracy, accuracy) for s in (1, 2)}
         return SimpleNamespace(curves=curves)

@@ -9,19 +9,24 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis" / "examples"))
-import stem_share  # noqa: E402
+import stem_share
 
 
 class StemShare(unittest.TestCase):
     def test_rows_are_the_stages_of_growth_with_a_mask(self):
-        run = SimpleNamespace(layers={"name": ["stem.conv", "fc"]}, statistics={"stage": np.array([0, 1, 2]), "layers": {"present": np.array([[1, 3], [2, 2], [4, 0]])}},
-                              stages={"stage": [0, 1, 2], "phase": ["stage", "stage", "final"], "validation_accuracy": [0.3, 0.4, 0.5]})
+        run = SimpleNamespace(
+            layers={"name": ["stem.conv", "fc"]},
+            statistics={"stage": np.array([0, 1, 2]), "layers": {"present": np.array([[1, 3], [2, 2], [4, 0]])}},
+            stages={"stage": [0, 1, 2], "phase": ["stage", "stage", "final"], "validation_accuracy": [0.3, 0.4, 0.5]},
+        )
         self.assertEqual(stem_share.stage_rows(run, "stem.conv"), [(0, 0.25, 0.3), (1, 0.5, 0.4)])
         with self.assertRaisesRegex(SystemExit, "no layer head; the layers are stem.conv, fc"):
             stem_share.stage_rows(SimpleNamespace(path="x", layers=run.layers), "head")
 
     def test_rules_are_compared_at_stages_that_all_have_and_where_masks_differ(self):
-        found = stem_share.deviations({"a": [(0, 0.5, 0.3), (1, 0.4, 0.5), (2, 0.3, 0.9)], "b": [(0, 0.5, 0.3), (1, 0.2, 0.6)]})
+        found = stem_share.deviations(
+            {"a": [(0, 0.5, 0.3), (1, 0.4, 0.5), (2, 0.3, 0.9)], "b": [(0, 0.5, 0.3), (1, 0.2, 0.6)]}
+        )
         np.testing.assert_allclose(found["a"], [[0.1, -0.05]])
         np.testing.assert_allclose(found["b"], [[-0.1, 0.05]])
 

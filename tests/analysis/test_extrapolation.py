@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-import extrapolation as ex  # noqa: E402
-import tables as table_module  # noqa: E402
+import extrapolation as ex
+import tables as table_module
 
 DENSITIES = [0.1, 0.2, 0.4, 0.8]
 LOST = {1: [0.10, 0.03, 0.01, 0.0], 2: [0.12, 0.005, 0.0, 0.0]}
@@ -22,15 +22,32 @@ def growth(seed, d_star):
     outcomes = ["too_few_stages", "too_few_stages", "found", "found"]
     star = [math.nan, math.nan, 0.3, d_star]
     return SimpleNamespace(
-        options={"epsilon": "0.02", "extrapolator": "logistic"}, identity={"classes": 10, "seed": seed},
-        stages={"phase": ["stage"] * 4, "density": DENSITIES, "epochs": [3] * 4, "validation_accuracy": [0.4, 0.5, 0.6, 0.65], "decision": ["grow"] * 4},
-        fits={"outcome": outcomes, "d_star": star, "d_low": [s * 0.8 for s in star], "d_high": [s * 1.25 for s in star],
-              "accuracy_at_one": [math.nan, math.nan, 0.66, 0.66], "standard_error": [math.nan, math.nan, 0.01, 0.01],
-              "parameters": np.array([[math.nan] * 3] * 3 + [[0.66, 1.5, 0.06]])})
+        options={"epsilon": "0.02", "extrapolator": "logistic"},
+        identity={"classes": 10, "seed": seed},
+        stages={
+            "phase": ["stage"] * 4,
+            "density": DENSITIES,
+            "epochs": [3] * 4,
+            "validation_accuracy": [0.4, 0.5, 0.6, 0.65],
+            "decision": ["grow"] * 4,
+        },
+        fits={
+            "outcome": outcomes,
+            "d_star": star,
+            "d_low": [s * 0.8 for s in star],
+            "d_high": [s * 1.25 for s in star],
+            "accuracy_at_one": [math.nan, math.nan, 0.66, 0.66],
+            "standard_error": [math.nan, math.nan, 0.01, 0.01],
+            "parameters": np.array([[math.nan] * 3] * 3 + [[0.66, 1.5, 0.06]]),
+        },
+    )
 
 
 def trained(test, density):
-    return SimpleNamespace(final={"test_accuracy": test, "validation_accuracy": test, "density": density}, cost={"density_epochs": 12 * density})
+    return SimpleNamespace(
+        final={"test_accuracy": test, "validation_accuracy": test, "density": density},
+        cost={"density_epochs": 12 * density},
+    )
 
 
 class Verdict(unittest.TestCase):
@@ -52,15 +69,42 @@ class Verdict(unittest.TestCase):
 class Summary(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
-        curves = {"path, sampled": {1: growth(1, 0.35), 2: growth(2, 0.35)}, "dense": {s: trained(0.7, 1.0) for s in (1, 2)}}
+        curves = {
+            "path, sampled": {1: growth(1, 0.35), 2: growth(2, 0.35)},
+            "dense": {s: trained(0.7, 1.0) for s in (1, 2)},
+        }
         for stage, density in enumerate(DENSITIES):
             curves[f"mask of stage {stage}"] = {s: trained(0.7 - LOST[s][stage], density) for s in (1, 2)}
-        self.study = SimpleNamespace(curves=curves, folder=Path(self.folder.name), experiment="extrapolation", scale="small")
+        self.study = SimpleNamespace(
+            curves=curves, folder=Path(self.folder.name), experiment="extrapolation", scale="small"
+        )
         rule = {"extrapolator": "logistic", "epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}
-        runs = [{"curve": "path, sampled", "seed": s, "rules": [rule | {"stop": 2}, rule | {"extrapolator": "gain", "stop": -1}]} for s in (1, 2)]
-        coverage = [{"truth": "logistic", "extrapolator": "logistic", "true_d_star": 0.3, "epsilon": 0.02, "samples": 1613, "trials": 200, "found": 190, "intervals": 180,
-                     "covered": 171, "log_error": 0.1, "log_bias": math.log(2)}]
-        (self.study.folder / "extrapolation-small.replay.json").write_text(json.dumps({"runs": runs, "coverage": coverage}))
+        runs = [
+            {
+                "curve": "path, sampled",
+                "seed": s,
+                "rules": [rule | {"stop": 2}, rule | {"extrapolator": "gain", "stop": -1}],
+            }
+            for s in (1, 2)
+        ]
+        coverage = [
+            {
+                "truth": "logistic",
+                "extrapolator": "logistic",
+                "true_d_star": 0.3,
+                "epsilon": 0.02,
+                "samples": 1613,
+                "trials": 200,
+                "found": 190,
+                "intervals": 180,
+                "covered": 171,
+                "log_error": 0.1,
+                "log_bias": math.log(2),
+            }
+        ]
+        (self.study.folder / "extrapolation-small.replay.json").write_text(
+            json.dumps({"runs": runs, "coverage": coverage})
+        )
 
     def tearDown(self):
         self.folder.cleanup()
@@ -80,7 +124,13 @@ class Summary(unittest.TestCase):
         self.assertAlmostEqual(on["cost"]["mean"], (3 * 1.5 + 12 * 0.8) / 12)  # to the last stage
 
     def test_of_the_rules_the_unbeaten_stand_and_those_of_one_outcome_stand_together(self):
-        outcomes = {"a, 1": (1.0, 0.02), "a, 2": (1.0, 0.02), "b, 1": (1.0, 0.02), "b, 2": (0.5, 0.04), "b, 3": (0.6, 0.04)}
+        outcomes = {
+            "a, 1": (1.0, 0.02),
+            "a, 2": (1.0, 0.02),
+            "b, 1": (1.0, 0.02),
+            "b, 2": (0.5, 0.04),
+            "b, 3": (0.6, 0.04),
+        }
         rules = {name: {"cost": {"mean": cost}, "lost": {"mean": lost}} for name, (cost, lost) in outcomes.items()}
         self.assertEqual(ex.best_rules({"rules": rules}), [["b, 2"], ["a, 1", "a, 2", "b, 1"]])
         self.assertEqual(ex.alike(["a, 1", "a, 2", "b, 1"]), "a, 1; 1 more a; 1 more b")

@@ -9,11 +9,20 @@ from types import SimpleNamespace
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-import bench  # noqa: E402
-import demo  # noqa: E402
-import execution_agreement  # noqa: E402
-import growth_rules  # noqa: E402
-from intervals import holm, holm_differences, logistic, logistic_band, mean_interval, paired, student_tail, t95  # noqa: E402
+import bench
+import demo
+import execution_agreement
+import growth_rules
+from intervals import (
+    holm,
+    holm_differences,
+    logistic,
+    logistic_band,
+    mean_interval,
+    paired,
+    student_tail,
+    t95,
+)
 
 
 class Intervals(unittest.TestCase):
@@ -30,7 +39,16 @@ class Intervals(unittest.TestCase):
         self.assertTrue(math.isnan(t95(0)))
 
     def test_tail_of_student_agrees_with_its_table(self):
-        for degrees, quantile in ((1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (10, 2.228), (15, 2.131), (30, 2.042)):
+        for degrees, quantile in (
+            (1, 12.706),
+            (2, 4.303),
+            (3, 3.182),
+            (4, 2.776),
+            (5, 2.571),
+            (10, 2.228),
+            (15, 2.131),
+            (30, 2.042),
+        ):
             self.assertAlmostEqual(student_tail(quantile, degrees), 0.05, delta=1e-4, msg=f"{degrees} degrees")
         self.assertAlmostEqual(student_tail(9.925, 2), 0.01, delta=1e-5)
         self.assertEqual(student_tail(0, 7), 1)
@@ -85,10 +103,14 @@ class Intervals(unittest.TestCase):
 
 
 def step_rounds(pairs):
-    """Rounds of one network: (LibTorch, sparse at 0.05, sparse at 0.50) in milliseconds; our dense takes 0.8 of LibTorch."""
-    return {"step/resnet20/threads:1": [
-        {"label": "batch 128", "LibTorch": torch, "dense": 0.8 * torch, "sparse 0.05": low, "sparse 0.50": high}
-        for torch, low, high in pairs]}
+    """Rounds of one network: (LibTorch, sparse at 0.05, sparse at 0.50) in milliseconds; our dense takes 0.8 of
+    LibTorch."""
+    return {
+        "step/resnet20/threads:1": [
+            {"label": "batch 128", "LibTorch": torch, "dense": 0.8 * torch, "sparse 0.05": low, "sparse 0.50": high}
+            for torch, low, high in pairs
+        ]
+    }
 
 
 class Bench(unittest.TestCase):
@@ -111,9 +133,12 @@ class Bench(unittest.TestCase):
         self.assertIsNone(step["break_even_density"])
 
     def test_shares_are_of_the_peak_of_the_same_round(self):
-        rounds = {"layer/a/threads:1": [
-            {"peak": 2.0, "peak multiply-adds": 200.0, "forward 0.10": 1.0, "multiply-adds 0.10": 50.0},
-            {"peak": 4.0, "peak multiply-adds": 200.0, "forward 0.10": 2.0, "multiply-adds 0.10": 50.0}]}
+        rounds = {
+            "layer/a/threads:1": [
+                {"peak": 2.0, "peak multiply-adds": 200.0, "forward 0.10": 1.0, "multiply-adds 0.10": 50.0},
+                {"peak": 4.0, "peak multiply-adds": 200.0, "forward 0.10": 2.0, "multiply-adds 0.10": 50.0},
+            ]
+        }
         (row,) = bench.layers_summary(rounds)
         self.assertEqual((row["kernel"], row["density"], row["share_of_peak"]["median"]), ("forward", 0.1, 0.5))
         self.assertEqual(bench.geometric_means([row], 1)["forward"], {0.1: 0.5})
@@ -124,16 +149,21 @@ class Bench(unittest.TestCase):
 
 class Agreement(unittest.TestCase):
     def run_with(self, accuracy):
-        return SimpleNamespace(identity={"validation_images": 30, "test_images": 10}, trajectory={"train_loss": [1.0]},
-                               final={"validation_accuracy": accuracy, "test_accuracy": accuracy})
+        return SimpleNamespace(
+            identity={"validation_images": 30, "test_images": 10},
+            trajectory={"train_loss": [1.0]},
+            final={"validation_accuracy": accuracy, "test_accuracy": accuracy},
+        )
 
     def test_equivalent_is_what_has_its_interval_within_the_margin(self):
-        near = execution_agreement.compare({s: self.run_with(0.5 + 0.001 * s) for s in (1, 2, 3)},
-                                           {s: self.run_with(0.5) for s in (1, 2, 3)})
+        near = execution_agreement.compare(
+            {s: self.run_with(0.5 + 0.001 * s) for s in (1, 2, 3)}, {s: self.run_with(0.5) for s in (1, 2, 3)}
+        )
         self.assertAlmostEqual(near["difference"], 0.002)
         self.assertTrue(near["equivalent"])
-        far = execution_agreement.compare({s: self.run_with(0.5 + 0.01 * s) for s in (1, 2, 3)},
-                                          {s: self.run_with(0.5) for s in (1, 2, 3)})
+        far = execution_agreement.compare(
+            {s: self.run_with(0.5 + 0.01 * s) for s in (1, 2, 3)}, {s: self.run_with(0.5) for s in (1, 2, 3)}
+        )
         self.assertFalse(far["equivalent"])
         one = execution_agreement.compare({1: self.run_with(0.5)}, {1: self.run_with(0.5)})
         self.assertEqual(execution_agreement.verdict(one), "one seed says nothing")
@@ -143,15 +173,20 @@ class Demo(unittest.TestCase):
     def run_with(self, outcome):
         return SimpleNamespace(
             stages={"phase": ["stage", "final"]},
-            fits={"outcome": [outcome, ""], "d_star": [0.25, math.nan], "d_low": [0.2, math.nan],
-                  "d_high": [0.3, math.nan]},
+            fits={
+                "outcome": [outcome, ""],
+                "d_star": [0.25, math.nan],
+                "d_low": [0.2, math.nan],
+                "d_high": [0.3, math.nan],
+            },
             options={"confidence": "0.95"},
         )
 
     def test_every_outcome_has_its_own_words(self):
         self.assertIn("d* = 0.250 (95 % interval [0.200, 0.300]", demo.finding(self.run_with("found")))
-        words = {demo.finding(self.run_with(o))
-                 for o in ("needs_dense", "not_resolvable", "undetermined", "too_few_stages")}
+        words = {
+            demo.finding(self.run_with(o)) for o in ("needs_dense", "not_resolvable", "undetermined", "too_few_stages")
+        }
         self.assertEqual(len(words), 4)
         for outcome in ("not_resolvable", "undetermined", "too_few_stages"):
             self.assertIn("no answer", demo.finding(self.run_with(outcome)))
@@ -173,7 +208,9 @@ class Reader(unittest.TestCase):
         self.assertEqual(reader["clearly_within_from"], 0.4)
 
     def test_path_is_compared_with_every_rule_and_with_the_control_of_its_density(self):
-        by_rule = lambda *stages: {"density": [0.1, 0.2, 0.4], "seeds": [1, 2, 3], "by_seed": [[0.3, *row] for row in stages]}  # noqa: E731
+        def by_rule(*stages):
+            return {"density": [0.1, 0.2, 0.4], "seeds": [1, 2, 3], "by_seed": [[0.3, *row] for row in stages]}
+
         curves = {
             "path, sampled": by_rule([0.50, 0.60], [0.51, 0.61], [0.52, 0.62]),
             "random": by_rule([0.40, 0.60], [0.412, 0.60], [0.42, 0.63]),
@@ -190,18 +227,30 @@ class Reader(unittest.TestCase):
         self.assertEqual([row["density"] for row in found["controls"]], [0.2])
         self.assertAlmostEqual(found["controls"][0]["mean"], -0.161 / 3)
         summary = {"data": "images", "curves": {}, "differences": found, "reader_of_the_control": []}
-        self.assertEqual(growth_rules.findings(summary), [
-            "Path growth (sampled) minus random: above at 1, below at 0, not told apart at 1 of 2 stage densities (+0.0 to +9.9 points; n = 3; "
-            "1 survive Holm's correction).",
-            "Path growth when it passes a density, minus a network that has this density throughout and all the cycles: above at 0, below at 1, "
-            "not told apart at 0 of 1 densities (-5.4 to -5.4 points; n = 3; 1 survive Holm's correction)."])
+        self.assertEqual(
+            growth_rules.findings(summary),
+            [
+                (
+                    "Path growth (sampled) minus random: above at 1, below at 0, not told apart at 1 of 2 stage"
+                    " densities (+0.0 to +9.9 points; n = 3; 1 survive Holm's correction)."
+                ),
+                (
+                    "Path growth when it passes a density, minus a network that has this density throughout and all the"
+                    " cycles: above at 0, below at 1, not told apart at 0 of 1 densities (-5.4 to -5.4 points; n = 3; 1"
+                    " survive Holm's correction)."
+                ),
+            ],
+        )
         table = growth_rules.difference_table(summary)
         self.assertEqual(table.header, ["minus", "seeds", "0.200", "0.400"])
         self.assertEqual(table.rows[0][2], "+9.9 ± 0.3*")
 
     def test_d_star_over_seeds_counts_outcomes_and_averages_logarithms(self):
-        fits = [{"outcome": "found", "d_star": 0.2}, {"outcome": "found", "d_star": 0.8},
-                {"outcome": "undetermined", "d_star": None}]
+        fits = [
+            {"outcome": "found", "d_star": 0.2},
+            {"outcome": "found", "d_star": 0.8},
+            {"outcome": "undetermined", "d_star": None},
+        ]
         result = growth_rules.over_seeds(fits)
         self.assertAlmostEqual(result["d_star"], 0.4)
         self.assertEqual(result["outcomes"], "2 found, 1 undetermined")

@@ -13,10 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 
-import h5py  # noqa: E402
-import numpy as np  # noqa: E402
+import h5py
+import numpy as np
 
-import gcg_runs  # noqa: E402
+import gcg_runs
 
 SAMPLE = Path(os.environ["GCG_SAMPLE_RUN"])
 SHAPES = {
@@ -118,9 +118,7 @@ class Load(unittest.TestCase):
         self.assertEqual(f["note"].tolist(), ["1 stage of 5", "d* lies beyond the stages", "≥ dense"])
         self.assertEqual(f["parameter_count"].tolist(), [0, 3, 2])
         nan = math.nan
-        np.testing.assert_array_equal(
-            f["parameters"], [[nan] * 3, [0.75, 2.5, 0.125], [0.875, 2, nan]]
-        )
+        np.testing.assert_array_equal(f["parameters"], [[nan] * 3, [0.75, 2.5, 0.125], [0.875, 2, nan]])
         self.assertEqual(self.run_.fit_parameter_names, ["A1", "k", "dh"])
 
     def test_masks(self):
@@ -234,18 +232,44 @@ class TableOfRuns(unittest.TestCase):
     """A few facts of many runs, without reading the rest."""
 
     def test_rows_are_runs_and_columns_what_was_asked_for(self):
-        columns = ["status", "identity/seed", "build/dirty", "options/growth-ratio", "options/no-such-option", "cost/steps", "final/test_accuracy",
-                   "stages/density", "stages/decision[-1]", "stages/present[0]", "stages/present[3]", "stages/present[-4]", "stages/fit/d_star[1]"]
+        columns = [
+            "status",
+            "identity/seed",
+            "build/dirty",
+            "options/growth-ratio",
+            "options/no-such-option",
+            "cost/steps",
+            "final/test_accuracy",
+            "stages/density",
+            "stages/decision[-1]",
+            "stages/present[0]",
+            "stages/present[3]",
+            "stages/present[-4]",
+            "stages/fit/d_star[1]",
+        ]
         found = gcg_runs.table([SAMPLE, str(SAMPLE)], columns)
         self.assertEqual(list(found), ["path", *columns])
         self.assertEqual(found["path"], [str(SAMPLE)] * 2)
         run = gcg_runs.load(SAMPLE)
         for density in found.pop("stages/density"):
             np.testing.assert_array_equal(density, run.stages["density"])
-        self.assertEqual({column: values[1] for column, values in found.items() if column != "path"}, {
-            "status": "finished", "identity/seed": 2**64 - 1, "build/dirty": True, "options/growth-ratio": "0.4", "options/no-such-option": None,
-            "cost/steps": run.cost["steps"], "final/test_accuracy": 0.625, "stages/decision[-1]": "stop: reached d*", "stages/present[0]": 40,
-            "stages/present[3]": None, "stages/present[-4]": None, "stages/fit/d_star[1]": 0.625})
+        self.assertEqual(
+            {column: values[1] for column, values in found.items() if column != "path"},
+            {
+                "status": "finished",
+                "identity/seed": 2**64 - 1,
+                "build/dirty": True,
+                "options/growth-ratio": "0.4",
+                "options/no-such-option": None,
+                "cost/steps": run.cost["steps"],
+                "final/test_accuracy": 0.625,
+                "stages/decision[-1]": "stop: reached d*",
+                "stages/present[0]": 40,
+                "stages/present[3]": None,
+                "stages/present[-4]": None,
+                "stages/fit/d_star[1]": 0.625,
+            },
+        )
 
     def test_a_run_that_is_not_finished_has_no_end(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -255,8 +279,13 @@ class TableOfRuns(unittest.TestCase):
             self.assertEqual(gcg_runs.table([path], ["final/test_accuracy"])["final/test_accuracy"], [None])
 
     def test_what_no_run_file_has_is_an_error(self):
-        for column, message in (("cost/nonsense", "there is no nonsense in /cost"), ("nonsense/steps", "there is no /nonsense"),
-                                ("cost/", "not of the form"), ("stages/density[x]", "a whole number"), ("options/epochs[0]", "not of the form")):
+        for column, message in (
+            ("cost/nonsense", "there is no nonsense in /cost"),
+            ("nonsense/steps", "there is no /nonsense"),
+            ("cost/", "not of the form"),
+            ("stages/density[x]", "a whole number"),
+            ("options/epochs[0]", "not of the form"),
+        ):
             with self.assertRaisesRegex(gcg_runs.RunFileError, message):
                 gcg_runs.table([SAMPLE], [column])
         self.assertEqual(gcg_runs.table([], ["status"]), {"path": [], "status": []})
@@ -264,7 +293,9 @@ class TableOfRuns(unittest.TestCase):
 
 def inspect(*arguments):
     command = [sys.executable, str(ROOT / "analysis" / "inspect_run.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"})
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}
+    )
 
 
 class Inspect(unittest.TestCase):

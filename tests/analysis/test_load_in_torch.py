@@ -1,5 +1,5 @@
-"""gcg_export from the outside: NumPy reads the archive, gcg_run takes a mask back, and PyTorch predicts what the run file
-says. GCG_PROGRAMS names the folder of the programs."""
+"""gcg_export from the outside: NumPy reads the archive, gcg_run takes a mask back, and PyTorch predicts what the run
+file says. GCG_PROGRAMS names the folder of the programs."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import gcg_runs  # noqa: E402
+import gcg_runs
 
 try:
     import load_in_torch
@@ -98,7 +98,13 @@ class Export(unittest.TestCase):
         masks["classifier.mask"][:] = True
         path = self.folder / "mask.npz"
         np.savez(path, **masks)
-        given = [*self.given[: self.given.index("--stage-epochs")], "--data-dir", self.folder, "--out", self.folder / "fixed"]
+        given = [
+            *self.given[: self.given.index("--stage-epochs")],
+            "--data-dir",
+            self.folder,
+            "--out",
+            self.folder / "fixed",
+        ]
         status, output = call("gcg_run", "--method", "fixed_mask", "--mask-file", path, *given)
         self.assertEqual(status, 0, output)
         (folder,) = (self.folder / "fixed").iterdir()
@@ -111,8 +117,18 @@ class Export(unittest.TestCase):
 
     def test_a_branch_shares_the_stages_of_its_trunk(self):
         given = [word for word in self.given if word not in ("--disconnected", "repair")]
-        status, output = call("gcg_run", *given, "--max-stages", "3", "--trunk", self.run_folder.name,
-                              "--trunk-stage", "2", "--final", "rewind")
+        status, output = call(
+            "gcg_run",
+            *given,
+            "--max-stages",
+            "3",
+            "--trunk",
+            self.run_folder.name,
+            "--trunk-stage",
+            "2",
+            "--final",
+            "rewind",
+        )
         self.assertEqual(status, 0, output)
         (branch,) = (path for path in (self.folder / "runs").iterdir() if path != self.run_folder)
         run = gcg_runs.load(branch / "run.h5")
@@ -143,8 +159,25 @@ class Export(unittest.TestCase):
         if load_in_torch is None:
             self.skipTest(WHY)
         out = self.folder / "transformer"
-        status, output = call("gcg_run", "--method", "dense", "--network", "vit6_small", "--width", "6", "--epochs", "1",
-                              "--data", "cifar10", "--data-dir", self.folder, "--execution", "dense", "--out", out)
+        status, output = call(
+            "gcg_run",
+            "--method",
+            "dense",
+            "--network",
+            "vit6_small",
+            "--width",
+            "6",
+            "--epochs",
+            "1",
+            "--data",
+            "cifar10",
+            "--data-dir",
+            self.folder,
+            "--execution",
+            "dense",
+            "--out",
+            out,
+        )
         self.assertEqual(status, 0, output)
         (folder,) = out.iterdir()
         self.assertEqual(call("gcg_export", folder)[0], 0)
@@ -155,7 +188,9 @@ class Export(unittest.TestCase):
         if load_in_torch is None:
             self.skipTest(WHY)
         out = self.folder / "state.pt"
-        subprocess.run([sys.executable, ROOT / "analysis" / "load_in_torch.py", self.run_folder / "final.npz", out], check=True)
+        subprocess.run(
+            [sys.executable, ROOT / "analysis" / "load_in_torch.py", self.run_folder / "final.npz", out], check=True
+        )
         loaded = torch.load(out)
         expected = load_in_torch.state_dict(self.run_folder / "final.npz")
         self.assertEqual(loaded.keys(), expected.keys())

@@ -8,9 +8,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import bottleneck  # noqa: E402
-import convergence  # noqa: E402
-from fakes import row_of, run, study, table_of  # noqa: E402
+import bottleneck
+import convergence
+from fakes import row_of, run, study, table_of
 
 
 def mask(*bits):
@@ -22,12 +22,24 @@ FIRST = mask(1, 0, 0, 0, 0, 0)
 
 
 def growing(second, core, random_core=4, overlap=0.5):
-    """A run of two stages: the seed mask with a tau-core of 2 units, then `second` with `core` units; narrowest layer 4."""
+    """A run of two stages: the seed mask with a tau-core of 2 units, then `second` with `core` units; narrowest layer
+    4."""
     masks = {0: FIRST, 1: second}
-    return run(statistics={"stage": [0, 1], "density": [1 / 6, sum(second["layer"]) / 6], "tau_core_units": [2, core], "tau_core_units_random": [4, random_core],
-                           "narrowest_layer": [4, 4], "disconnected_units": [1, 0], "effective_density": [1 / 12, sum(second["layer"]) / 6],
-                           "fewest_live_channels": [3, 4], "overlap_previous": [np.nan, 1 / 3]},
-               stages={"growth_overlap": [np.nan, overlap]}, masks=masks)
+    return run(
+        statistics={
+            "stage": [0, 1],
+            "density": [1 / 6, sum(second["layer"]) / 6],
+            "tau_core_units": [2, core],
+            "tau_core_units_random": [4, random_core],
+            "narrowest_layer": [4, 4],
+            "disconnected_units": [1, 0],
+            "effective_density": [1 / 12, sum(second["layer"]) / 6],
+            "fewest_live_channels": [3, 4],
+            "overlap_previous": [np.nan, 1 / 3],
+        },
+        stages={"growth_overlap": [np.nan, overlap]},
+        masks=masks,
+    )
 
 
 class Diversity(unittest.TestCase):
@@ -40,13 +52,15 @@ class Diversity(unittest.TestCase):
         # 3 of 6 each: 1.5 in common on average, of 4.5.
         self.assertAlmostEqual(bottleneck.chance_jaccard(mask(1, 1, 1, 0, 0, 0), mask(0, 0, 0, 1, 1, 1)), 1.5 / 4.5)
         # One is common; the other two of five each: 1 + 0.8 in common.
-        self.assertAlmostEqual(bottleneck.chance_jaccard(mask(1, 1, 1, 0, 0, 0), mask(1, 0, 0, 1, 1, 0), FIRST), 1.8 / 4.2)
+        self.assertAlmostEqual(
+            bottleneck.chance_jaccard(mask(1, 1, 1, 0, 0, 0), mask(1, 0, 0, 1, 1, 0), FIRST), 1.8 / 4.2
+        )
         full = mask(1, 1)
         self.assertEqual(bottleneck.chance_jaccard(full, full, full), 1)
 
     def test_chance_is_what_random_masks_have_on_average(self):
         generator = np.random.default_rng(7)
-        draw = lambda: {"layer": generator.permutation(np.arange(40) < 12)}  # noqa: E731
+        draw = lambda: {"layer": generator.permutation(np.arange(40) < 12)}
         common = np.mean([np.sum(draw()["layer"] & draw()["layer"]) for _ in range(4000)])
         self.assertAlmostEqual(bottleneck.chance_jaccard(draw(), draw()), 3.6 / 20.4)
         self.assertAlmostEqual(common, 3.6, delta=0.1)
@@ -55,9 +69,16 @@ class Diversity(unittest.TestCase):
 class Bottleneck(unittest.TestCase):
     def setUp(self):
         curves = {
-            "path, sampled": {1: growing(mask(1, 1, 1, 0, 0, 0), 3), 2: growing(mask(1, 0, 1, 1, 0, 0), 4), 3: growing(mask(1, 0, 0, 1, 1, 0), 4)},
-            "path, greedy": {1: growing(mask(1, 1, 1, 0, 0, 0), 2, overlap=1), 2: growing(mask(1, 1, 1, 0, 0, 0), 2, overlap=1),
-                             3: growing(mask(1, 1, 1, 0, 0, 0), 1, overlap=1)},
+            "path, sampled": {
+                1: growing(mask(1, 1, 1, 0, 0, 0), 3),
+                2: growing(mask(1, 0, 1, 1, 0, 0), 4),
+                3: growing(mask(1, 0, 0, 1, 1, 0), 4),
+            },
+            "path, greedy": {
+                1: growing(mask(1, 1, 1, 0, 0, 0), 2, overlap=1),
+                2: growing(mask(1, 1, 1, 0, 0, 0), 2, overlap=1),
+                3: growing(mask(1, 1, 1, 0, 0, 0), 1, overlap=1),
+            },
         }
         self.summary = bottleneck.summarise(study(curves))
 
@@ -92,8 +113,10 @@ class Bottleneck(unittest.TestCase):
         self.assertIn("minus-sampled", [table.name for table in bottleneck.tables(self.summary)])
 
     def test_what_never_varies_is_said_once_and_not_tested(self):
-        runs = {"path, sampled": {1: growing(mask(1, 1, 1, 0, 0, 0), 2), 2: growing(mask(1, 0, 1, 1, 0, 0), 2)},
-                "random": {1: growing(mask(1, 1, 0, 1, 0, 0), 2), 2: growing(mask(1, 0, 1, 1, 0, 0), 2)}}
+        runs = {
+            "path, sampled": {1: growing(mask(1, 1, 1, 0, 0, 0), 2), 2: growing(mask(1, 0, 1, 1, 0, 0), 2)},
+            "random": {1: growing(mask(1, 1, 0, 1, 0, 0), 2), 2: growing(mask(1, 0, 1, 1, 0, 0), 2)},
+        }
         summary = bottleneck.summarise(study(runs))
         self.assertEqual(summary["constant"]["core_of_narrowest"], 0.5)
         self.assertEqual(set(summary["minus_sampled_path"]["random"]), {"disconnected", "live_channels"})
@@ -104,25 +127,51 @@ class Bottleneck(unittest.TestCase):
         far = {"mean": {"mean": -0.5, "half_interval": 0.1, "seeds": 3}}
         near = {"mean": {"mean": -0.5, "half_interval": 0.6, "seeds": 3}}
         above = {"mean": {"mean": 0.5, "half_interval": 0.1, "seeds": 3}}
-        say = lambda a, b: bottleneck.bottleneck_sentence({"core_of_narrowest": a, "core_of_random": b})  # noqa: E731
+        say = lambda a, b: bottleneck.bottleneck_sentence({"core_of_narrowest": a, "core_of_random": b})
         self.assertIn("agrees with what is seen here", say(far, near))
         self.assertIn("neither confirmed nor contradicted", say(near, near))
         self.assertIn("contradicted here: they are larger", say(above, near))
         self.assertIn("depends here on what", say(above, far))
-        self.assertIn("one seed", bottleneck.bottleneck_sentence({"core_of_random": {"mean": {"mean": -1, "half_interval": None, "seeds": 1}}}))
+        self.assertIn(
+            "one seed",
+            bottleneck.bottleneck_sentence(
+                {"core_of_random": {"mean": {"mean": -1, "half_interval": None, "seeds": 1}}}
+            ),
+        )
 
 
 def trained(losses, density=0.2, trace=1.0, second=mask(1, 1, 0)):
     """A run of a fixed mask; the measures of the mask are those of its start's run."""
     count = int(second["layer"].sum())
-    return run(density=density, flops=20.0, method="fixed_mask",
-               trajectory={"train_loss": losses, "validation_loss": [loss + 0.5 for loss in losses], "training_flops": [10.0 * (i + 1) for i in range(len(losses))]},
-               statistics={"log_path_norm": [trace], "log_path_kernel_trace": [-trace], "layers": {"present": [[count]]}}, masks=[second])
+    return run(
+        density=density,
+        flops=20.0,
+        method="fixed_mask",
+        trajectory={
+            "train_loss": losses,
+            "validation_loss": [loss + 0.5 for loss in losses],
+            "training_flops": [10.0 * (i + 1) for i in range(len(losses))],
+        },
+        statistics={"log_path_norm": [trace], "log_path_kernel_trace": [-trace], "layers": {"present": [[count]]}},
+        masks=[second],
+    )
 
 
 class Convergence(unittest.TestCase):
     def study(self):
-        curves = {"dense": {seed: run(flops=40.0, trajectory={"train_loss": [2.0, 1.0], "validation_loss": [2.5, 1.5], "training_flops": [20.0, 40.0]}) for seed in (1, 2)}}
+        curves = {
+            "dense": {
+                seed: run(
+                    flops=40.0,
+                    trajectory={
+                        "train_loss": [2.0, 1.0],
+                        "validation_loss": [2.5, 1.5],
+                        "training_flops": [20.0, 40.0],
+                    },
+                )
+                for seed in (1, 2)
+            }
+        }
         # Masks of two connections, alike in counts; the more trace the less loss.
         for name, trace, last in (("random, ERK", 1.0, 1.4), ("PHEW", 2.0, 1.2), ("control: PHEW shuffled", 3.0, 1.0)):
             bits = mask(*[int(i != trace - 1) for i in range(3)])
@@ -137,13 +186,17 @@ class Convergence(unittest.TestCase):
         self.assertEqual(summary["histories"]["PHEW: density 0.20"]["reached"], [2, 0.5])
         self.assertIsNone(convergence.reached(summary["histories"]["dense"], 1.4))
         self.assertEqual(summary["histories"]["dense"]["flops"], [0.5, 1.0])
-        self.assertEqual(row_of(table_of(convergence.tables(summary), "loss-0-20"), "PHEW")[5:], ["0.500", "2", "0.500"])
+        self.assertEqual(
+            row_of(table_of(convergence.tables(summary), "loss-0-20"), "PHEW")[5:], ["0.500", "2", "0.500"]
+        )
         self.assertNotIn("start, PHEW: density 0.20", summary["histories"])
 
     def test_trace_and_loss_are_compared_within_groups(self):
         tests = convergence.summarise(self.study())["predictions"]
         first = tests[0]
-        self.assertEqual((first["kind"], first["predictor"], first["loss"]), ("allocation", "log_path_norm", "train_loss"))
+        self.assertEqual(
+            (first["kind"], first["predictor"], first["loss"]), ("allocation", "log_path_norm", "train_loss")
+        )
         self.assertEqual((first["tau"], first["masks"], first["groups"], first["pairs"]), (-1.0, 6, 2, 6))
         self.assertEqual([t["tau"] for t in tests if t["predictor"] == "log_path_kernel_trace"], [1.0] * 4)
         self.assertEqual(len(tests), 8)
@@ -151,7 +204,10 @@ class Convergence(unittest.TestCase):
     def test_a_mask_is_held_against_its_own_control(self):
         summary = convergence.summarise(self.study())
         self.assertEqual(convergence.shuffled_pairs(summary["starts"]), (2, 2, 0))  # less loss, more trace, both seeds
-        self.assertIn("Shuffled within its layers a mask ends with less training loss in 2 of 2 pairs", " ".join(convergence.findings(summary)))
+        self.assertIn(
+            "Shuffled within its layers a mask ends with less training loss in 2 of 2 pairs",
+            " ".join(convergence.findings(summary)),
+        )
 
     def test_a_start_of_another_mask_is_an_error(self):
         other = self.study()

@@ -7,15 +7,23 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-import methods_table  # noqa: E402
+import methods_table
 
 
 def run(accuracy, density=1.0, flops=100.0, scoring=0.0, dense_gradients=0.0, seconds=10.0, grow=0.0, warnings=()):
     return SimpleNamespace(
         final={"test_accuracy": accuracy, "density": density, "inference_flops": 8.0 * density},
-        cost={"training_flops": flops, "scoring_flops": scoring, "dense_gradient_flops": dense_gradients,
-              "train_seconds": seconds, "grow_seconds": grow, "peak_memory_bytes": 1000 * density, "epochs": 20},
-        warnings=list(warnings))
+        cost={
+            "training_flops": flops,
+            "scoring_flops": scoring,
+            "dense_gradient_flops": dense_gradients,
+            "train_seconds": seconds,
+            "grow_seconds": grow,
+            "peak_memory_bytes": 1000 * density,
+            "epochs": 20,
+        },
+        warnings=list(warnings),
+    )
 
 
 class Cell(unittest.TestCase):
@@ -58,10 +66,16 @@ class Cell(unittest.TestCase):
 class Tables(unittest.TestCase):
     def summary(self, dense=None):
         dense = {1: run(0.90), 2: run(0.92)} if dense is None else dense
-        curves = {"dense": dense, "SET: density 0.20": {1: run(0.80, 0.2, 20), 2: run(0.85, 0.2, 20)},
-                  "RigL: density 0.20": {1: run(0.85, 0.2, 20)}, "RigL: density 0.05": {9: run(0.70, 0.05, 5)},
-                  "growth, path: density 0.20": {1: run(0.7, 0.2), 2: run(0.7201, 0.2)}}
-        return {"data": "images"} | methods_table.summarise(SimpleNamespace(curves={n: c for n, c in curves.items() if c}))
+        curves = {
+            "dense": dense,
+            "SET: density 0.20": {1: run(0.80, 0.2, 20), 2: run(0.85, 0.2, 20)},
+            "RigL: density 0.20": {1: run(0.85, 0.2, 20)},
+            "RigL: density 0.05": {9: run(0.70, 0.05, 5)},
+            "growth, path: density 0.20": {1: run(0.7, 0.2), 2: run(0.7201, 0.2)},
+        }
+        return {"data": "images"} | methods_table.summarise(
+            SimpleNamespace(curves={n: c for n, c in curves.items() if c})
+        )
 
     def test_a_row_per_method_and_a_dash_for_what_is_missing(self):
         accuracy, differences, cost = methods_table.tables(self.summary())
@@ -70,7 +84,10 @@ class Tables(unittest.TestCase):
         self.assertEqual(accuracy.notes[0], "Dense: 91.0 ± 12.7 (n = 2, 20 epochs).")
         # Seed 9 of RigL has no dense run; one pair has no interval.
         self.assertEqual(differences.rows[:2], [["SET", "-8.5 ± 19.1", "-"], ["RigL", "-5.0", "-"]])
-        self.assertEqual(cost.rows[:2], [["SET", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"], ["RigL", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"]])
+        self.assertEqual(
+            cost.rows[:2],
+            [["SET", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"], ["RigL", "0.200 / 1.00 / 0.200 / 0.20; 20", "-"]],
+        )
 
     def test_differences_are_corrected_for_their_number_and_marked(self):
         summary = self.summary()
@@ -80,14 +97,33 @@ class Tables(unittest.TestCase):
         self.assertEqual(gap["p_holm"], 2 * gap["p"])
         table = methods_table.tables(summary)[1]
         self.assertEqual(table.rows[2][:2], ["growth, path", "-20.0 ± 0.1*"])
-        self.assertEqual(table.notes, ["*: differs from 0 at 5 % after Holm's correction for the 2 comparisons of this table."])
+        self.assertEqual(
+            table.notes, ["*: differs from 0 at 5 % after Holm's correction for the 2 comparisons of this table."]
+        )
 
     def test_findings_rank_without_presuming(self):
         said = methods_table.findings(self.summary())
-        self.assertEqual(said[0], "At density 0.20 the highest mean test accuracy of 3 methods is that of RigL (85.0 %; n = 1; a maximum over methods "
-                                  "is biased upwards); path growth has rank 3 with 71.0 ± 12.8 %.")
-        self.assertEqual(said[1], "At density 0.20: path growth is below dense training: -20.0 ± 0.1 points (n = 2), also after Holm's correction.")
-        self.assertEqual(said[-1], "Of 2 comparisons with dense, after Holm's correction 1 are below it and 0 above it; the rest is not told apart.")
+        self.assertEqual(
+            said[0],
+            (
+                "At density 0.20 the highest mean test accuracy of 3 methods is that of RigL (85.0 %; n = 1; a maximum"
+                " over methods is biased upwards); path growth has rank 3 with 71.0 ± 12.8 %."
+            ),
+        )
+        self.assertEqual(
+            said[1],
+            (
+                "At density 0.20: path growth is below dense training: -20.0 ± 0.1 points (n = 2), also after Holm's"
+                " correction."
+            ),
+        )
+        self.assertEqual(
+            said[-1],
+            (
+                "Of 2 comparisons with dense, after Holm's correction 1 are below it and 0 above it; the rest is not"
+                " told apart."
+            ),
+        )
 
     def test_without_dense_runs_the_table_still_stands(self):
         accuracy, differences, _ = methods_table.tables(self.summary(dense={}))

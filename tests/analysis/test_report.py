@@ -13,9 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import report  # noqa: E402
-import tables  # noqa: E402
-from synthetic import agreement, growth, summary  # noqa: E402
+import report
+import tables
+from synthetic import agreement, growth, summary
 
 VOID = {"meta", "img", "br", "hr"}
 
@@ -71,11 +71,24 @@ class Report(unittest.TestCase):
     def test_tells_where_the_numbers_come_from(self):
         self.write("execution_agreement-small.summary.json", agreement())
         text = self.read().all_text()
-        for words in ("6,454 images for training, 1,614 for validation, 1,017 for the test", "data digest abcd", "networks resnet8 of width 8",
-                      "4, seeds 1, 2, 1.5 hours of run time", "hardware a processor, 2 cores", "execution dense and sparse", "commit 0123abc",
-                      "defaults version 2", "epochs 10, width 8", "gcg_run --epochs 10", "No run of the study is missing.",
-                      "At density 1.00 training under sparse and dense execution is shown to be equivalent within 1.5 points: sparse minus dense "
-                      "+0.20 ± 0.10 points (n = 2).", "1.00 2 50.20 50.00 +0.20 ± 0.10"):
+        for words in (
+            "6,454 images for training, 1,614 for validation, 1,017 for the test",
+            "data digest abcd",
+            "networks resnet8 of width 8",
+            "4, seeds 1, 2, 1.5 hours of run time",
+            "hardware a processor, 2 cores",
+            "execution dense and sparse",
+            "commit 0123abc",
+            "defaults version 2",
+            "epochs 10, width 8",
+            "gcg_run --epochs 10",
+            "No run of the study is missing.",
+            (
+                "At density 1.00 training under sparse and dense execution is shown to be equivalent within 1.5 points:"
+                " sparse minus dense +0.20 ± 0.10 points (n = 2)."
+            ),
+            "1.00 2 50.20 50.00 +0.20 ± 0.10",
+        ):
             self.assertIn(words, text)
 
     def test_needs_nothing_from_elsewhere(self):
@@ -92,16 +105,23 @@ class Report(unittest.TestCase):
 
     def test_what_stands_in_a_summary_is_text_and_no_markup(self):
         evil = "</table><script>alert('x')</script>"
-        self.write("execution_agreement-small.summary.json", agreement(missing=[evil], commands={evil: evil}, networks=[evil], settings={evil: evil}))
+        self.write(
+            "execution_agreement-small.summary.json",
+            agreement(missing=[evil], commands={evil: evil}, networks=[evil], settings={evil: evil}),
+        )
         page = self.read()
         self.assertNotIn("script", page.tags)
         self.assertIn("<b>images</b> & more", page.all_text())
-        self.assertEqual(page.all_text().count(evil), 6)  # network, setting and its value, missing run, curve and command
+        self.assertEqual(
+            page.all_text().count(evil), 6
+        )  # network, setting and its value, missing run, curve and command
 
     def test_missing_runs_are_listed_and_run_files_linked(self):
         self.write("execution_agreement-small.summary.json", agreement(missing=["1.00 dense, seed 2"]))
-        runs = [{"curve": "1.00 sparse", "seed": 1, "name": "run one", "command": "gcg_run --epochs 10"},
-                {"curve": "1.00 dense", "seed": 2, "name": "gone", "command": "gcg_run --seed 2"}]
+        runs = [
+            {"curve": "1.00 sparse", "seed": 1, "name": "run one", "command": "gcg_run --epochs 10"},
+            {"curve": "1.00 dense", "seed": 2, "name": "gone", "command": "gcg_run --seed 2"},
+        ]
         self.write("execution_agreement-small.json", {"experiment": "execution_agreement", "runs": runs})
         (self.folder / "run one").mkdir()
         (self.folder / "run one" / "run.h5").write_text("")
@@ -138,9 +158,14 @@ class Report(unittest.TestCase):
 class Html(unittest.TestCase):
     def test_a_table_with_caption_and_notes(self):
         table = tables.Table("name", "What & how", ["a", "<b>"], [["1", "2 ± 3"]], ["A note."])
-        self.assertEqual(tables.html(table), '<figure class="table"><figcaption>What &amp; how</figcaption>\n<table>\n'
-                         "<thead><tr><th>a</th><th>&lt;b&gt;</th></tr></thead>\n<tbody>\n<tr><td>1</td><td>2 ± 3</td></tr>\n</tbody></table>\n"
-                         '<p class="note">A note.</p>\n</figure>\n')
+        self.assertEqual(
+            tables.html(table),
+            (
+                '<figure class="table"><figcaption>What &amp; how</figcaption>\n<table>\n'
+                "<thead><tr><th>a</th><th>&lt;b&gt;</th></tr></thead>\n<tbody>\n"
+                '<tr><td>1</td><td>2 ± 3</td></tr>\n</tbody></table>\n<p class="note">A note.</p>\n</figure>\n'
+            ),
+        )
 
     def test_anchors_have_no_odd_characters(self):
         self.assertEqual(report.anchor('a b"<c>.d-e_f'), "a-b--c-.d-e_f")

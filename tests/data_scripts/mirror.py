@@ -15,8 +15,15 @@ def run(script, *arguments, mirror=None, **more):
     environment = {name: value for name, value in os.environ.items() if name != "GCG_MIRROR"}
     if mirror:
         environment["GCG_MIRROR"] = mirror
-    result = subprocess.run([sys.executable, str(SCRIPTS / script), *map(str, arguments)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, timeout=300, **more)
+    result = subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        timeout=300,
+        **more,
+    )
     return result.returncode, result.stdout
 
 
@@ -46,7 +53,7 @@ class Mirror:
                     self.send_response(200)
                 self.send_header("Content-Length", str(len(content) - first))
                 self.end_headers()
-                self.wfile.write(content[first:] if cut is None else content[first:first + cut])
+                self.wfile.write(content[first:] if cut is None else content[first : first + cut])
                 self.close_connection = True
 
             def log_message(self, *_):

@@ -59,9 +59,15 @@ class FetchTest(unittest.TestCase):
     def publish(self, archive, name="set.tar.gz", mirrors=(), files=None, **changes):
         """Puts an archive on the mirror and writes its manifest, with these changes."""
         (self.source / name).write_bytes(archive)
-        manifest = {"name": "set", "licence": "free", "citation": "nobody", "folder": "set",
-                    "archives": [{"name": name, **facts(archive), "mirrors": list(mirrors)}],
-                    "files": {path: facts(content) for path, content in (files or FILES).items()}, **changes}
+        manifest = {
+            "name": "set",
+            "licence": "free",
+            "citation": "nobody",
+            "folder": "set",
+            "archives": [{"name": name, **facts(archive), "mirrors": list(mirrors)}],
+            "files": {path: facts(content) for path, content in (files or FILES).items()},
+            **changes,
+        }
         self.manifest.write_text(json.dumps(manifest))
 
     def fetch(self, mirror=None, **more):
@@ -158,6 +164,7 @@ class FetchTest(unittest.TestCase):
 
     def test_mirror_that_speaks_another_protocol_is_passed_over(self):
         with socket.create_server(("127.0.0.1", 0)) as server, Mirror(self.source) as good:
+
             def answer():
                 connection, _ = server.accept()
                 with connection:
@@ -202,10 +209,12 @@ class FetchTest(unittest.TestCase):
         link = tarfile.TarInfo("set/link")
         link.type = tarfile.SYMTYPE
         link.linkname = "/etc"
-        for archive, text in ((tar_bytes({"../outside": b"x"}), "outside of the folder"),
-                              (tar_bytes({"/tmp/gcg-outside": b"x"}), "outside of the folder"),
-                              (tar_bytes(FILES, [link]), "neither a file nor a folder"),
-                              (b"no archive at all", "cannot be unpacked")):
+        for archive, text in (
+            (tar_bytes({"../outside": b"x"}), "outside of the folder"),
+            (tar_bytes({"/tmp/gcg-outside": b"x"}), "outside of the folder"),
+            (tar_bytes(FILES, [link]), "neither a file nor a folder"),
+            (b"no archive at all", "cannot be unpacked"),
+        ):
             self.publish(archive)
             self.check_failed(self.fetch(f"file://{self.source}"), text)
             (self.out / "set.tar.gz").unlink()
@@ -251,10 +260,14 @@ class FetchTest(unittest.TestCase):
         self.check_failed(self.fetch(), "has no digest")
         self.publish(tar_bytes(FILES), archives=[{"name": "../x", "bytes": 1, "md5": "0"}])
         self.check_failed(self.fetch(), "is no name of an archive")
-        for changes, text in (({"folder": "../set"}, "'../set' is no name"), ({"folder": ""}, "'' is no name"),
-                              ({"archives": ["x"]}, "no manifest"), ({"archives": [{"bytes": 1, "md5": "0"}]}, "has no 'name'"),
-                              ({"archives": [{"name": "x", "bytes": "1", "md5": "0"}]}, "'1' is no number of bytes"),
-                              ({"files": {"a": 1}}, "no manifest")):
+        for changes, text in (
+            ({"folder": "../set"}, "'../set' is no name"),
+            ({"folder": ""}, "'' is no name"),
+            ({"archives": ["x"]}, "no manifest"),
+            ({"archives": [{"bytes": 1, "md5": "0"}]}, "has no 'name'"),
+            ({"archives": [{"name": "x", "bytes": "1", "md5": "0"}]}, "'1' is no number of bytes"),
+            ({"files": {"a": 1}}, "no manifest"),
+        ):
             with self.subTest(text):
                 self.publish(tar_bytes(FILES))
                 self.manifest.write_text(json.dumps({**json.loads(self.manifest.read_text()), **changes}))
@@ -285,8 +298,10 @@ class FetchTest(unittest.TestCase):
 
     def test_every_manifest_of_the_project_is_complete(self):
         import sys
+
         sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "data_scripts"))
         import manifest
+
         images = {"cifar10": (50000, 10000), "cifar100": (50000, 10000), "tinyimagenet": (100000, 10000)}
         for path in sorted(manifest.HERE.glob("manifests/*.json")):
             loaded = manifest.load(path)

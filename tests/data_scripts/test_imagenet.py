@@ -12,7 +12,9 @@ from mirror import run
 
 TRAIN = {"n00000001": {"n00000001_1.JPEG": b"a", "n00000001_2.JPEG": b"b"}, "n00000002": {"n00000002_7.JPEG": b"c"}}
 VALIDATION = {"ILSVRC2012_val_00000001.JPEG": b"d", "ILSVRC2012_val_00000002.JPEG": b"e"}
-KAGGLE = "ImageId,PredictionString\nILSVRC2012_val_00000002,n00000001 1 2 3 4 \nILSVRC2012_val_00000001,n00000002 1 2 3 4\n"
+KAGGLE = (
+    "ImageId,PredictionString\nILSVRC2012_val_00000002,n00000001 1 2 3 4 \nILSVRC2012_val_00000001,n00000002 1 2 3 4\n"
+)
 PLAIN = "ILSVRC2012_val_00000001.JPEG n00000002\nILSVRC2012_val_00000002.JPEG n00000001\n"
 
 
@@ -40,22 +42,44 @@ class ImageNetTest(unittest.TestCase):
         for part, files in (("train", train), ("val", validation)):
             name, content = f"ILSVRC2012_img_{part}.tar", tar_bytes(files)
             (self.root / name).write_bytes(content)
-            archives.append({"name": name, "part": part, "bytes": len(content),
-                             "md5": hashlib.md5(content).hexdigest()})
-        (self.root / "m.json").write_text(json.dumps(
-            {"name": "imagenet", "licence": "yours", "citation": "c", "folder": "imagenet", "archives": archives}))
+            archives.append(
+                {"name": name, "part": part, "bytes": len(content), "md5": hashlib.md5(content).hexdigest()}
+            )
+        (self.root / "m.json").write_text(
+            json.dumps(
+                {"name": "imagenet", "licence": "yours", "citation": "c", "folder": "imagenet", "archives": archives}
+            )
+        )
 
     def lay_out(self):
-        return run("imagenet.py", "--archives", self.root, "--labels", self.root / "labels", "--out", self.out,
-                   "--manifest", self.root / "m.json")
+        return run(
+            "imagenet.py",
+            "--archives",
+            self.root,
+            "--labels",
+            self.root / "labels",
+            "--out",
+            self.out,
+            "--manifest",
+            self.root / "m.json",
+        )
 
     def check_laid_out(self):
-        found = {str(path.relative_to(self.out)): path.read_bytes()
-                 for path in self.out.rglob("*") if path.is_file() and path.name != ".lock"}
-        self.assertEqual(found, {"train/n00000001/n00000001_1.JPEG": b"a", "train/n00000001/n00000001_2.JPEG": b"b",
-                                 "train/n00000002/n00000002_7.JPEG": b"c",
-                                 "val/n00000002/ILSVRC2012_val_00000001.JPEG": b"d",
-                                 "val/n00000001/ILSVRC2012_val_00000002.JPEG": b"e"})
+        found = {
+            str(path.relative_to(self.out)): path.read_bytes()
+            for path in self.out.rglob("*")
+            if path.is_file() and path.name != ".lock"
+        }
+        self.assertEqual(
+            found,
+            {
+                "train/n00000001/n00000001_1.JPEG": b"a",
+                "train/n00000001/n00000001_2.JPEG": b"b",
+                "train/n00000002/n00000002_7.JPEG": b"c",
+                "val/n00000002/ILSVRC2012_val_00000001.JPEG": b"d",
+                "val/n00000001/ILSVRC2012_val_00000002.JPEG": b"e",
+            },
+        )
 
     def check_failed(self, text):
         status, output = self.lay_out()

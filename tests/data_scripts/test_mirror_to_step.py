@@ -21,8 +21,9 @@ DATA = Path(os.environ.get("GCG_TEST_DATA") or "/nonexistent")
 
 
 def program(*arguments):
-    result = subprocess.run([str(a) for a in arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            timeout=500)
+    result = subprocess.run(
+        [str(a) for a in arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=500
+    )
     return result.returncode, result.stdout
 
 
@@ -38,8 +39,15 @@ class MirrorToStep(unittest.TestCase):
         self.assertEqual(status, 0, manifest)
         (self.root / "manifest.json").write_text(manifest)
         with Mirror(archive.parent) as mirror:
-            status, output = run("fetch.py", name, "--manifest", self.root / "manifest.json", "--out", self.root / name,
-                                 mirror=mirror.url)
+            status, output = run(
+                "fetch.py",
+                name,
+                "--manifest",
+                self.root / "manifest.json",
+                "--out",
+                self.root / name,
+                mirror=mirror.url,
+            )
         self.assertEqual(status, 0, output)
         return self.root / name
 
@@ -59,11 +67,28 @@ class MirrorToStep(unittest.TestCase):
         """One epoch of a small dense network: digest of the data and training loss of the run file."""
         out = self.root / "runs"
         shutil.rmtree(out, ignore_errors=True)
-        status, output = program(RUN, "--method", "dense", "--network", "resnet8", "--width", 4, "--epochs", 1, "--data",
-                                 name, "--data-dir", folder, "--out", out, *arguments)
+        status, output = program(
+            RUN,
+            "--method",
+            "dense",
+            "--network",
+            "resnet8",
+            "--width",
+            4,
+            "--epochs",
+            1,
+            "--data",
+            name,
+            "--data-dir",
+            folder,
+            "--out",
+            out,
+            *arguments,
+        )
         self.assertEqual(status, 0, output)
         self.assertRegex(output, r"[0-9.]+ % of training waiting for data")
         import h5py
+
         with h5py.File(next(out.glob("*/run.h5"))) as file:
             self.assertGreater(file["cost"].attrs["steps"], 0)
             digest = file["identity"].attrs["data_digest"]
