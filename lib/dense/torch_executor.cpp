@@ -82,7 +82,7 @@ class TorchExecutor final : public Executor {
   BatchSums forward_backward(const Batch& batch) override;
   void step(const SgdStep& step) override;
   void adamw_step(const AdamWStep& step) override;
-  BatchSums evaluate(const Batch& batch, const PerSample& each) override;
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
 
@@ -456,11 +456,15 @@ std::vector<std::vector<float>> TorchExecutor::dense_gradients(const Batch& batc
   return gradients;
 }
 
-BatchSums TorchExecutor::evaluate(const Batch& batch, const PerSample& each) {
+BatchSums TorchExecutor::evaluate(const Batch& batch, std::span<std::int32_t> predictions) {
   prepare("evaluate", batch, Mode::evaluation);
-  check_room(network_, "evaluate", batch, each);
+  if (!predictions.empty() && std::ssize(predictions) != batch.size()) {
+    throw Error(fmt::format("{}: evaluate", network_.name),
+                fmt::format("room for {} predictions, the batch has {} samples", predictions.size(),
+                            batch.size()));
+  }
   const c10::InferenceMode no_autograd;
-  return softmax_loss(memory(forward(batch, Mode::evaluation)), batch.labels, {}, each);
+  return softmax_loss(memory(forward(batch, Mode::evaluation)), batch.labels, {}, predictions);
 }
 
 void TorchExecutor::step(const SgdStep& step) {

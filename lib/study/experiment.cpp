@@ -28,7 +28,8 @@ namespace po = boost::program_options;
 struct CommandLine {
   StudySettings study;
   std::optional<std::string> explain;  ///< the cell asked about; empty text: all
-  bool help = false, list = false, dry_run = false, status = false, watch = false, verify = false;
+  bool help = false, list = false, runs = false, dry_run = false, status = false, watch = false,
+       verify = false;
 };
 
 po::options_description describe(const Experiment& experiment, CommandLine& line) {
@@ -36,6 +37,8 @@ po::options_description describe(const Experiment& experiment, CommandLine& line
   po::options_description options(100);
   options.add_options()("help", po::bool_switch(&line.help), "print this and exit")(
       "list", po::bool_switch(&line.list), "print the curves and their runs, and exit")(
+      "runs", po::bool_switch(&line.runs),
+      "print every run as JSON, as the study file holds them, and exit")(
       "dry-run", po::bool_switch(&line.dry_run),
       "print the exact gcg_run line of every run, its state and about how long it takes, and exit")(
       "status", po::bool_switch(&line.status), "print the state of every run, and exit")(
@@ -82,13 +85,14 @@ void check(const CommandLine& line, const Experiment& experiment) {
                                  experiment.name),
                      "leave it out");
   }
-  const int questions = static_cast<int>(line.list) + static_cast<int>(line.dry_run) +
-                        static_cast<int>(line.status) + static_cast<int>(line.verify) +
-                        static_cast<int>(line.explain.has_value());
+  const int questions = static_cast<int>(line.list) + static_cast<int>(line.runs) +
+                        static_cast<int>(line.dry_run) + static_cast<int>(line.status) +
+                        static_cast<int>(line.verify) + static_cast<int>(line.explain.has_value());
   if (questions > 1) {
-    throw UsageError("command line",
-                     "asks for more than one of --list, --dry-run, --status, --explain, --verify",
-                     "ask one at a time");
+    throw UsageError(
+        "command line",
+        "asks for more than one of --list, --runs, --dry-run, --status, --explain, --verify",
+        "ask one at a time");
   }
   if (line.watch && !line.status) {
     throw UsageError("--watch", "repaints --status", "give both");
@@ -240,6 +244,8 @@ int run(int argc, const char* const* argv, const Experiment& experiment) {
   std::vector<PlannedRun> planned = plan_runs(experiment, study);
   if (line.list) {
     print_list(experiment, planned);
+  } else if (line.runs) {
+    fmt::print("{}", study_text(experiment, study, planned));
   } else if (line.dry_run) {
     print_dry_run(planned, side_by_side(experiment, study, planned), study.jobs);
   } else if (line.status && line.watch) {

@@ -267,13 +267,15 @@ fs::path study_file(const Experiment& experiment, const StudySettings& settings)
          fmt::format("{}-{}.json", experiment.name, settings.request.scale);
 }
 
-void write_study_file(const Experiment& experiment, const StudySettings& settings,
-                      const std::vector<PlannedRun>& planned) {
+std::string study_text(const Experiment& experiment, const StudySettings& settings,
+                       const std::vector<PlannedRun>& planned) {
   nlohmann::json runs = nlohmann::json::array();
   for (const PlannedRun& run : planned) {
     runs.push_back({{"curve", run.run.curve},
                     {"seed", run.run.seed},
                     {"name", run.plan->identity.name},
+                    {"execution", execution_used(run.plan->settings)},
+                    {"options", run.run.options},
                     {"command", run.plan->identity.command}});
     if (!run.run.trunk.empty()) {
       runs.back()["trunk"] = run.run.trunk;
@@ -283,7 +285,13 @@ void write_study_file(const Experiment& experiment, const StudySettings& setting
                              {"scale", settings.request.scale},
                              {"data", settings.request.data},
                              {"runs", runs}};
-  write_file_atomically(study_file(experiment, settings), study.dump(1) + "\n");
+  return study.dump(1) + "\n";
+}
+
+void write_study_file(const Experiment& experiment, const StudySettings& settings,
+                      const std::vector<PlannedRun>& planned) {
+  write_file_atomically(study_file(experiment, settings),
+                        study_text(experiment, settings, planned));
 }
 
 std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,

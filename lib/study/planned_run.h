@@ -79,7 +79,9 @@ std::string last_words(const std::filesystem::path& log);
 /// How wide a column for curves has to be.
 std::size_t curve_width(const std::vector<PlannedRun>& planned);
 
-/// OUT/NAME-SCALE.json, the list of runs that the analysis starts from.
+/// The list of runs that the analysis starts from, as JSON; it stands in OUT/NAME-SCALE.json.
+std::string study_text(const Experiment& experiment, const StudySettings& settings,
+                       const std::vector<PlannedRun>& planned);
 std::filesystem::path study_file(const Experiment& experiment, const StudySettings& settings);
 void write_study_file(const Experiment& experiment, const StudySettings& settings,
                       const std::vector<PlannedRun>& planned);

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "executor/check_batch.h"
 #include "executor/reference_operations.h"
 
 namespace gcg {
@@ -115,10 +114,11 @@ class ReferenceExecutor final : public Executor {
     clear_absent(state_);
   }
 
-  BatchSums evaluate(const Batch& batch, const PerSample& each) override {
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
     check(batch, "evaluate");
-    check_room(network_, "evaluate", batch, each);
-    return sums(forward(batch, Mode::evaluation), batch, each);
+    require(predictions.empty() || std::ssize(predictions) == batch.size(), "evaluate",
+            "needs room for one prediction a sample");
+    return sums(forward(batch, Mode::evaluation), batch, predictions);
   }
 
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
@@ -277,21 +277,17 @@ class ReferenceExecutor final : public Executor {
     return result;
   }
 
-  BatchSums sums(const Pass& pass, const Batch& batch, const PerSample& each) const {
+  BatchSums sums(const Pass& pass, const Batch& batch, std::span<std::int32_t> predictions) const {
     const std::size_t classes = static_cast<std::size_t>(network_.classes());
     BatchSums result;
     result.samples = batch.size();
     for (std::size_t s = 0; s < batch.labels.size(); ++s) {
       const std::span<const double> logits(&pass.outputs.back().values[s * classes], classes);
       const auto prediction = std::ranges::max_element(logits) - logits.begin();
-      const double loss = -std::log(softmax(logits)[static_cast<std::size_t>(batch.labels[s])]);
-      result.loss += loss;
+      result.loss -= std::log(softmax(logits)[static_cast<std::size_t>(batch.labels[s])]);
       result.correct += prediction == batch.labels[s] ? 1 : 0;
-      if (!each.classes.empty()) {
-        each.classes[s] = static_cast<std::int32_t>(prediction);
-      }
-      if (!each.losses.empty()) {
-        each.losses[s] = static_cast<float>(loss);
+      if (!predictions.empty()) {
+        predictions[s] = static_cast<std::int32_t>(prediction);
       }
     }
     return result;
