@@ -5,8 +5,8 @@
     run_names.py PROGRAMS --write    writes the names as they are now, for a change that means to alter them
 
 run_names/sparse.txt and run_names/dense.txt hold one line per experiment, scale and data set: the number of runs of
-that execution and the SHA-256 of their sorted lines "curve<TAB>seed<TAB>name". smoke-sparse.txt and smoke-dense.txt have
-those lines in full for the smoke scale.
+that execution and the SHA-256 of their sorted lines "curve<TAB>seed<TAB>name". smoke-sparse.txt and smoke-dense.txt
+have those lines in full for the smoke scale.
 """
 
 import hashlib
@@ -83,9 +83,7 @@ def main():
     wrong = [line for name, text in sorted(now.items()) for line in differences(name, text)]
     if wrong:
         print("\n".join(wrong))
-        sys.exit(
-            "names of runs are others than before: finished runs would be made again; if that is meant, see run_names.py"
-        )
+        sys.exit("other names than before: finished runs would be made again; if that is meant, see run_names.py")
 
 
 if __name__ == "__main__":
