@@ -17,10 +17,10 @@
 #include "data/split.h"
 #include "data/task.h"
 #include "execute/execute.h"
+#include "paths/statistics.h"
 #include "record/checkpoint.h"
 #include "record/run_file.h"
 #include "score/path_score.h"
-#include "topology/statistics.h"
 #include "train/trainer.h"
 
 namespace gcg {

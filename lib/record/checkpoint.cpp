@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "record/layout.h"
+#include "record/run_file_state.h"
+#include "record/run_file_tables.h"
 
 namespace gcg {
 
@@ -106,16 +107,16 @@ Checkpoint parse(const fs::path& path, std::span<const std::byte> content) {
   }
   const hdf5::Image image(path.string(), content.subspan(kPayloadAt));
   Checkpoint checkpoint;
-  checkpoint.record = layout::read_record(image.root());
+  checkpoint.record = run_file::read_record(image.root());
   checkpoint.state =
-      layout::read_state(image.root().open_group("state"), checkpoint.record.network);
+      run_file::read_state(image.root().open_group("state"), checkpoint.record.network);
   checkpoint.position = read_position(image.root().open_group("position"));
   const std::vector<std::uint8_t> text =
       image.root().read_array<std::uint8_t>("method_state", {hdf5::kAny});
   checkpoint.method_state.assign(text.begin(), text.end());
   const Network& network = checkpoint.record.network;
   if (image.root().has("kept")) {
-    checkpoint.memory.kept = layout::read_state(image.root().open_group("kept"), network);
+    checkpoint.memory.kept = run_file::read_state(image.root().open_group("kept"), network);
   }
   if (image.root().has("gradient_average")) {
     const hdf5::Object group = image.root().open_group("gradient_average");
@@ -131,9 +132,9 @@ Checkpoint parse(const fs::path& path, std::span<const std::byte> content) {
 std::vector<std::byte> content_of(const Checkpoint& checkpoint, const fs::path& path,
                                   hdf5::Storage storage) {
   const hdf5::Image image(path.string(), storage);
-  layout::write_record(image.root(), checkpoint.record);
-  layout::write_state(image.root().create_group("state"), checkpoint.record.network,
-                      checkpoint.state);
+  run_file::write_record(image.root(), checkpoint.record);
+  run_file::write_state(image.root().create_group("state"), checkpoint.record.network,
+                        checkpoint.state);
   write_position(image.root().create_group("position"), checkpoint.position);
   const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
                                        checkpoint.method_state.end());
@@ -141,7 +142,7 @@ std::vector<std::byte> content_of(const Checkpoint& checkpoint, const fs::path& 
   const MethodMemory& memory = checkpoint.memory;
   const Network& network = checkpoint.record.network;
   if (memory.kept) {
-    layout::write_state(image.root().create_group("kept"), network, *memory.kept);
+    run_file::write_state(image.root().create_group("kept"), network, *memory.kept);
   }
   if (!memory.gradient_average.empty()) {
     const hdf5::Object group = image.root().create_group("gradient_average");
@@ -181,7 +182,7 @@ void keep_as(const fs::path& file, const fs::path& kept) {
 }
 
 fs::path stage_path(const fs::path& folder, std::int64_t stage) {
-  return folder / "stages" / (layout::stage_name(stage) + ".gcg");
+  return folder / "stages" / (run_file::stage_name(stage) + ".gcg");
 }
 
 /// The stages that a folder keeps, "stage_000, stage_001"; "none" if there are none.

@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "record/layout.h"
+#include "record/run_file_state.h"
+#include "record/run_file_tables.h"
 
 namespace gcg {
 
@@ -19,13 +20,14 @@ namespace {
 /// Marks the checksum behind the HDF5 content, which readers of HDF5 pass over.
 constexpr std::string_view kTrailer = "GCGSHA2\n";
 
-/// The HDF5 content of a run file. A checksum that does not match is an Error before the HDF5 library
-/// sees the file: version 1.10 may crash on damaged content. A file without one is read as it is.
+/// The HDF5 content of a run file. A checksum that does not match is an Error before the HDF5
+/// library sees the file: version 1.10 may crash on damaged content. A file without one is read as
+/// it is.
 std::vector<std::byte> read_content(const std::filesystem::path& path) {
   std::vector<std::byte> content = read_file(path);
   constexpr std::size_t length = kTrailer.size() + sizeof(Digest);
-  if (content.size() < length ||
-      std::memcmp(content.data() + content.size() - length, kTrailer.data(), kTrailer.size()) != 0) {
+  if (content.size() < length || std::memcmp(content.data() + content.size() - length,
+                                             kTrailer.data(), kTrailer.size()) != 0) {
     return content;
   }
   Digest stored{};
@@ -42,7 +44,7 @@ std::vector<std::byte> read_content(const std::filesystem::path& path) {
 
 void write_run_file(const std::filesystem::path& path, const RunRecord& record) {
   const hdf5::Image image(path.string());
-  layout::write_record(image.root(), record);
+  run_file::write_record(image.root(), record);
   std::vector<std::byte> content = image.bytes();
   const Digest digest = sha256(content);
   const auto trailer = std::as_bytes(std::span(kTrailer.data(), kTrailer.size()));
@@ -54,7 +56,7 @@ void write_run_file(const std::filesystem::path& path, const RunRecord& record) 
 
 RunRecord read_run_file(const std::filesystem::path& path) {
   const hdf5::Image image(path.string(), read_content(path));
-  return layout::read_record(image.root());
+  return run_file::read_record(image.root());
 }
 
 std::int64_t run_file_schema(const std::filesystem::path& path) {
@@ -64,7 +66,7 @@ std::int64_t run_file_schema(const std::filesystem::path& path) {
 
 Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage) {
   const hdf5::Image image(path.string(), read_content(path));
-  const Network network = layout::read_layers(image.root());
+  const Network network = run_file::read_layers(image.root());
   if (stage == -1) {
     const std::vector<std::int64_t> stages =
         image.root().open_group("statistics").read_array<std::int64_t>("stage", {hdf5::kAny});
@@ -74,7 +76,7 @@ Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage) {
     stage = stages.back();
   }
   const hdf5::Object masks = image.root().open_group("masks");
-  return layout::read_mask(masks.open_group(layout::stage_name(stage)), network);
+  return run_file::read_mask(masks.open_group(run_file::stage_name(stage)), network);
 }
 
 std::string hdf5_version() {

@@ -10,7 +10,7 @@
 #include "executor/state.h"
 #include "extrapolate/curve.h"
 #include "graph/network.h"
-#include "topology/statistics.h"
+#include "paths/statistics.h"
 
 namespace gcg {
 
@@ -85,7 +85,7 @@ struct StageRow {
   double growth_overlap = std::numeric_limits<double>::quiet_NaN();
   std::string scores;  ///< the last score behind this stage's mask and how it came about: rule,
                        ///< mode of batch norm, precision, batches; empty if there was none
-  Extrapolation fit;  ///< after this stage (outcome too_few_stages where there is none)
+  Extrapolation fit;   ///< after this stage (outcome too_few_stages where there is none)
   std::string
       decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
   double training_flops = 0;  ///< of this stage, growth included

@@ -5,8 +5,8 @@
 
 #include "graph/network.h"
 #include "graph/parameters.h"
+#include "paths/sums.h"
 #include "topology/mask.h"
-#include "topology/path_sums.h"
 
 namespace gcg {
 

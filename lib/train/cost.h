@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "graph/network.h"
+#include "paths/sums.h"  // path_score_flops: the cost of a score without data
 #include "topology/mask.h"
-#include "topology/path_sums.h"  // path_score_flops: the cost of a score without data
 
 namespace gcg {
 

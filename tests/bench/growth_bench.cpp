@@ -8,8 +8,8 @@
 #include "graph/networks.h"
 #include "growth/grow.h"
 #include "growth/seed.h"
+#include "paths/statistics.h"
 #include "score/path_score.h"
-#include "topology/statistics.h"
 
 namespace gcg {
 namespace {

@@ -7,10 +7,10 @@
 #include "graph/networks.h"
 #include "growth/grow.h"
 #include "growth/seed.h"
+#include "paths/statistics.h"
+#include "paths/tau_core.h"
 #include "score/path_score.h"
 #include "topology/reachability.h"
-#include "topology/statistics.h"
-#include "topology/tau_core.h"
 
 namespace gcg {
 namespace {

@@ -14,9 +14,9 @@
 #include "base/temporary_folder.h"
 #include "graph/networks.h"
 #include "growth/rank.h"
+#include "paths/sums.h"
 #include "score/phew.h"
 #include "topology/allocation.h"
-#include "topology/path_sums.h"
 #include "topology/reachability.h"
 
 namespace gcg {

@@ -11,7 +11,7 @@
 #include "extrapolate/curve.h"
 #include "growth/grow.h"
 #include "method/play.h"
-#include "topology/statistics.h"
+#include "paths/statistics.h"
 
 namespace gcg {
 namespace {

@@ -10,7 +10,7 @@
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
-#include "topology/statistics.h"
+#include "paths/statistics.h"
 
 namespace gcg::testing {
 

@@ -8,7 +8,7 @@
 
 #include "base/throws.h"
 #include "graph/networks.h"
-#include "topology/path_reference.h"
+#include "paths/reference.h"
 
 namespace gcg::testing {
 namespace {

@@ -1,21 +1,10 @@
 #pragma once
 
+#include "executor/state.h"
 #include "record/hdf5.h"
-#include "record/run_record.h"
 
-/// The layout described in docs/run_file.md, between the record and an open HDF5 file: shared by
-/// run files and checkpoints.
-namespace gcg::layout {
-
-/// Writes everything; the group must be empty. Masks, statistics and arrays that do not fit the
-/// layers of record.network, stages with two masks, texts with zero bytes: an Error.
-void write_record(const hdf5::Object& root, const RunRecord& record);
-
-/// Reads everything back. Another schema version, missing and misshapen objects: an Error.
-RunRecord read_record(const hdf5::Object& root);
-
-/// The layer table alone (nodes are not stored), after the check of the schema's version.
-Network read_layers(const hdf5::Object& root);
+/// Masks and states of training as groups of a run file or a checkpoint.
+namespace gcg::run_file {
 
 /// One packed array per layer, bit i % 8 of byte i / 8 for connection i, attributes shape and
 /// present.
@@ -33,4 +22,4 @@ TrainingState read_state(const hdf5::Object& group, const Network& network);
 /// The attributes every array or group of like arrays has.
 void label(const hdf5::Object& object, std::string_view unit, std::string_view description);
 
-}  // namespace gcg::layout
+}  // namespace gcg::run_file

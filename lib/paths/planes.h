@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "graph/network.h"
+#include "paths/kernels.h"
 #include "topology/mask.h"
-#include "topology/path_kernels.h"
 
 namespace gcg {
 

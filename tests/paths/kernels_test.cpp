@@ -1,4 +1,4 @@
-#include "topology/path_kernels.h"
+#include "paths/kernels.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

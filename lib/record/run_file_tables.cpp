@@ -6,11 +6,12 @@
 #include <type_traits>
 
 #include "base/error.h"
-#include "record/layout.h"
 #include "record/run_file.h"
+#include "record/run_file_state.h"
+#include "record/run_file_tables.h"
 #include "record/schema.h"
 
-namespace gcg::layout {
+namespace gcg::run_file {
 
 using hdf5::Extents;
 using hdf5::kAny;
@@ -441,4 +442,4 @@ RunRecord read_record(const Object& root) {
   return record;
 }
 
-}  // namespace gcg::layout
+}  // namespace gcg::run_file

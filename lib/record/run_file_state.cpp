@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/error.h"
-#include "record/layout.h"
+#include "record/run_file_state.h"
 
-namespace gcg::layout {
+namespace gcg::run_file {
 
 using hdf5::Extents;
 using hdf5::kAny;
@@ -241,4 +241,4 @@ TrainingState read_state(const Object& group, const Network& network) {
   return state;
 }
 
-}  // namespace gcg::layout
+}  // namespace gcg::run_file

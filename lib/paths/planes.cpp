@@ -1,4 +1,4 @@
-#include "topology/path_planes.h"
+#include "paths/planes.h"
 
 #include <fmt/format.h>
 

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/random.h"
+#include "paths/statistics.h"
+#include "paths/sums.h"
 #include "topology/allocation.h"
-#include "topology/path_sums.h"
-#include "topology/statistics.h"
 
 namespace gcg {
 namespace {

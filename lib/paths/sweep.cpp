@@ -1,4 +1,4 @@
-#include "topology/path_sweep.h"
+#include "paths/sweep.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "topology/path_squeeze.h"
+#include "paths/squeeze.h"
 
 namespace gcg {
 

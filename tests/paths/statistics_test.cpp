@@ -1,4 +1,4 @@
-#include "topology/statistics.h"
+#include "paths/statistics.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

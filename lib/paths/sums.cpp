@@ -1,4 +1,4 @@
-#include "topology/path_sums.h"
+#include "paths/sums.h"
 
 #include <fmt/format.h>
 
@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "base/error.h"
-#include "topology/path_kernels.h"
-#include "topology/path_planes.h"
-#include "topology/path_sweep.h"
+#include "paths/kernels.h"
+#include "paths/planes.h"
+#include "paths/sweep.h"
 
 namespace gcg {
 

@@ -1,11 +1,11 @@
-#include "topology/path_planes.h"
+#include "paths/planes.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/throws.h"
-#include "topology/path_reference.h"
+#include "paths/reference.h"
 
 namespace gcg::testing {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "graph/network.h"
 #include "graph/parameters.h"
+#include "paths/sums.h"
 #include "topology/mask.h"
-#include "topology/path_sums.h"
 
 namespace gcg {
 

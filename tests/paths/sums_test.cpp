@@ -1,4 +1,4 @@
-#include "topology/path_sums.h"
+#include "paths/sums.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -9,7 +9,7 @@
 
 #include "base/throws.h"
 #include "graph/networks.h"
-#include "topology/path_reference.h"
+#include "paths/reference.h"
 
 namespace gcg::testing {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "graph/parameters.h"
-#include "topology/path_sums.h"
+#include "paths/sums.h"
 #include "topology/scalar_paths.h"
 
 namespace gcg::testing {

@@ -1,4 +1,4 @@
-#include "topology/path_kernels.h"
+#include "paths/kernels.h"
 
 #include <array>
 
@@ -14,7 +14,7 @@ namespace baseline {
 constexpr int kLanes = 2;
 constexpr int kSharedRows = 1;
 constexpr int kRowTile = 1;
-#include "topology/path_kernels.inc"
+#include "paths/kernels.inc"
 }  // namespace baseline
 
 #ifdef __x86_64__
@@ -24,7 +24,7 @@ namespace avx2 {
 constexpr int kLanes = 4;
 constexpr int kSharedRows = 2;
 constexpr int kRowTile = 3;
-#include "topology/path_kernels.inc"
+#include "paths/kernels.inc"
 }  // namespace avx2
 #pragma GCC pop_options
 
@@ -34,7 +34,7 @@ namespace avx512 {
 constexpr int kLanes = 8;
 constexpr int kSharedRows = 4;
 constexpr int kRowTile = 8;
-#include "topology/path_kernels.inc"
+#include "paths/kernels.inc"
 }  // namespace avx512
 #pragma GCC pop_options
 #else

@@ -6,9 +6,9 @@
 
 #include "graph/network.h"
 #include "graph/parameters.h"
+#include "paths/planes.h"
+#include "paths/sums.h"
 #include "topology/mask.h"
-#include "topology/path_planes.h"
-#include "topology/path_sums.h"
 
 namespace gcg {
 

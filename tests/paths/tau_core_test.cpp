@@ -1,4 +1,4 @@
-#include "topology/tau_core.h"
+#include "paths/tau_core.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -6,7 +6,7 @@
 
 #include "base/throws.h"
 #include "graph/networks.h"
-#include "topology/path_reference.h"
+#include "paths/reference.h"
 
 namespace gcg::testing {
 namespace {

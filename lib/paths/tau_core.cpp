@@ -1,4 +1,4 @@
-#include "topology/tau_core.h"
+#include "paths/tau_core.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "topology/path_sweep.h"
+#include "paths/sweep.h"
 
 namespace gcg {
 

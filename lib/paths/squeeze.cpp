@@ -1,4 +1,4 @@
-#include "topology/path_squeeze.h"
+#include "paths/squeeze.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "topology/statistics.h"
+#include "paths/statistics.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "topology/path_sums.h"
+#include "paths/sums.h"
+#include "paths/tau_core.h"
 #include "topology/reachability.h"
-#include "topology/tau_core.h"
 
 namespace gcg {
 
