@@ -1,4 +1,4 @@
-"""python.py black|flake8: whether the tool finds every Python file of the project in order.
+"""python_style.py black|flake8: whether the tool finds every Python file of the project in order.
 
 `make format` puts right what black says. Status 77 (a skipped test) where the tool is not installed.
 """
