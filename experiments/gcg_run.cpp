@@ -6,10 +6,10 @@
 
 #include "base/error.h"
 #include "base/host.h"
-#include "execute/calibrate.h"
-#include "execute/execute.h"
-#include "execute/measure.h"
 #include "record/run_file.h"
+#include "run/calibrate.h"
+#include "run/execute.h"
+#include "run/measure.h"
 #include "study/command_line.h"
 #include "study/estimate.h"
 #include "study/references.h"

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "backend/executor.h"
 #include "data/samples.h"
-#include "executor/executor.h"
 
 namespace gcg {
 

@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "backend/executor.h"
 #include "data/samples.h"
-#include "executor/executor.h"
 
 namespace gcg {
 

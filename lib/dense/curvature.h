@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "executor/executor.h"
-#include "executor/state.h"
+#include "backend/executor.h"
+#include "backend/state.h"
 
 namespace gcg {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "executor/executor.h"
+#include "backend/executor.h"
 
 namespace gcg {
 

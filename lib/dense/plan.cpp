@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "executor/fusion.h"
+#include "backend/fusion.h"
 
 namespace gcg {
 

@@ -25,13 +25,13 @@
 #include <optional>
 #include <utility>
 
+#include "backend/check_batch.h"
+#include "backend/softmax_loss.h"
 #include "base/error.h"
 #include "dense/fused_norm.h"
 #include "dense/masked_sgd.h"
 #include "dense/plan.h"
 #include "dense/transformer.h"
-#include "executor/check_batch.h"
-#include "executor/softmax_loss.h"
 
 namespace gcg {
 

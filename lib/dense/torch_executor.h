@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "executor/executor.h"
+#include "backend/executor.h"
 #include "graph/network.h"
 
 namespace gcg {
@@ -18,7 +18,8 @@ namespace gcg {
 /// threads outside of [1, 1024], a pooling padded by more than half of its window.
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads);
 
-/// Where the channels of a tensor lie: one plane after the other, or side by side at every position.
+/// Where the channels of a tensor lie: one plane after the other, or side by side at every
+/// position.
 enum class ChannelOrder : std::uint8_t { first, last };
 
 /// The same with a given order; which one is faster depends on widths, threads and processor.

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "backend/state.h"
 #include "base/random.h"
-#include "executor/state.h"
 #include "growth/sampling.h"
 #include "score/path_score.h"
 #include "topology/mask.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "executor/state.h"
+#include "backend/state.h"
 #include "record/run_record.h"
 
 namespace gcg {

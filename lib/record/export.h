@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "executor/state.h"
+#include "backend/state.h"
 #include "graph/network.h"
 
 namespace gcg {

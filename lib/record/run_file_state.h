@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executor/state.h"
+#include "backend/state.h"
 #include "record/hdf5.h"
 
 /// Masks and states of training as groups of a run file or a checkpoint.

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/state.h"
 #include "base/host.h"
-#include "executor/state.h"
 #include "extrapolate/curve.h"
 #include "graph/network.h"
 #include "paths/statistics.h"

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "executor/state.h"
+#include "backend/state.h"
 #include "graph/network.h"
 #include "score/path_score.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "executor/state.h"
+#include "backend/state.h"
 #include "score/gradient_score.h"
 #include "score/path_score.h"
 

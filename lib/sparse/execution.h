@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "executor/executor.h"
+#include "backend/executor.h"
 #include "sparse/kernels.h"
 #include "sparse/layer.h"
 #include "sparse/operations.h"

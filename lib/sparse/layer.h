@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "executor/executor.h"
+#include "backend/executor.h"
 #include "sparse/index.h"
 
 namespace gcg::sparse {

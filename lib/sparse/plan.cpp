@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "executor/fusion.h"
+#include "backend/fusion.h"
 #include "sparse/index.h"
 #include "sparse/stripes.h"
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <utility>
 
+#include "backend/check_batch.h"
+#include "backend/softmax_loss.h"
 #include "base/error.h"
-#include "executor/check_batch.h"
-#include "executor/softmax_loss.h"
 #include "sparse/execution.h"
 
 namespace gcg {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "executor/executor.h"
+#include "backend/executor.h"
 #include "graph/network.h"
 
 namespace gcg {

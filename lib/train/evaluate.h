@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "backend/executor.h"
 #include "data/loader.h"
-#include "executor/executor.h"
 
 namespace gcg {
 

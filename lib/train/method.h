@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/state.h"
 #include "base/options.h"
-#include "executor/state.h"
 #include "graph/networks.h"
 #include "record/checkpoint.h"
 #include "record/run_record.h"

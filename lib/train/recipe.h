@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string>
 
+#include "backend/executor.h"
 #include "base/options.h"
 #include "data/task.h"
-#include "executor/executor.h"
 #include "train/schedule.h"
 
 namespace gcg {

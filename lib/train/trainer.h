@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "backend/executor.h"
 #include "data/dataset.h"
 #include "data/split.h"
-#include "executor/executor.h"
 #include "record/run_record.h"
 #include "train/method.h"
 #include "train/recipe.h"

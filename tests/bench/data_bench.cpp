@@ -13,6 +13,7 @@
 // After cstdio (fmt): the header of the library needs it.
 #include <jpeglib.h>
 
+#include "backend/state.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/temporary_folder.h"
@@ -22,7 +23,6 @@
 #include "data/prepare.h"
 #include "data/prepared.h"
 #include "data/procedural.h"
-#include "executor/state.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "sparse/sparse_executor.h"

@@ -2,8 +2,8 @@
 
 #include <functional>
 
+#include "backend/executor.h"
 #include "dense/torch_executor.h"
-#include "executor/executor.h"
 #include "graph/network.h"
 
 namespace gcg::bench {

@@ -11,12 +11,12 @@
 #include <memory>
 #include <vector>
 
+#include "backend/random_cases.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "bench/plain_torch.h"
 #include "bench/rounds.h"
 #include "dense/torch_executor.h"
-#include "executor/random_cases.h"
 #include "graph/networks.h"
 #include "growth/grow.h"
 #include "growth/seed.h"

@@ -3,10 +3,10 @@
 
 #include <cmath>
 
+#include "backend/random_cases.h"
 #include "base/throws.h"
 #include "dense/curvature.h"
 #include "dense/torch_executor.h"
-#include "executor/random_cases.h"
 #include "graph/networks.h"
 
 namespace gcg {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "executor/random_cases.h"
+#include "backend/random_cases.h"
 
 namespace gcg {
 namespace {

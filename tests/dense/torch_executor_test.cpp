@@ -11,9 +11,9 @@
 #include <thread>
 #include <tuple>
 
+#include "backend/conformance.h"
+#include "backend/random_cases.h"
 #include "base/throws.h"
-#include "executor/conformance.h"
-#include "executor/random_cases.h"
 #include "graph/networks.h"
 
 namespace gcg {

@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "backend/random_cases.h"
 #include "base/heap.h"
-#include "executor/random_cases.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "sparse/sparse_executor.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/reference_operations.h"
 #include "base/random.h"
-#include "executor/reference_operations.h"
 #include "sparse/index.h"
 #include "sparse/kernels.h"
 #include "sparse/operations.h"

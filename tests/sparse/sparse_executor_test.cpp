@@ -8,10 +8,10 @@
 #include <span>
 #include <string>
 
+#include "backend/conformance.h"
+#include "backend/random_cases.h"
 #include "base/hash.h"
 #include "base/throws.h"
-#include "executor/conformance.h"
-#include "executor/random_cases.h"
 #include "graph/networks.h"
 #include "sparse/kernels.h"
 

@@ -1,0 +1,38 @@
+#include "backend/check_batch.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "base/error.h"
+
+namespace gcg {
+
+void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training) {
+  const auto fail = [&](const std::string& problem, std::string_view remedy = {}) {
+    throw Error(fmt::format("{}: {}", network.name, call), problem, remedy);
+  };
+  if (batch.size() == 0) {
+    fail("the batch is empty");
+  }
+  const std::int64_t elements = network.input_shape().elements();
+  if (std::ssize(batch.images) != batch.size() * elements) {
+    fail(fmt::format("{} labels need {} values of images, not {}", batch.size(),
+                     batch.size() * elements, batch.images.size()));
+  }
+  for (std::size_t s = 0; s < batch.labels.size(); ++s) {
+    if (batch.labels[s] < 0 || batch.labels[s] >= network.classes()) {
+      fail(fmt::format("label {} of sample {} is not in [0, {})", batch.labels[s], s,
+                       network.classes()));
+    }
+  }
+  for (const Node& node : network.nodes) {
+    if (training && node.operation == Operation::batch_norm &&
+        batch.size() * node.shape.positions() < 2) {
+      fail(fmt::format("{} has a single value per channel, which has no variance", node.name),
+           "use larger batches");
+    }
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string_view>
+
+#include "backend/executor.h"
+
+namespace gcg {
+
+/// Throws an Error that names the network, `call` and what is wrong: no samples, images of another
+/// size, a label outside [0, classes), or, in `training`, a normalisation with a single value.
+void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training);
+
+}  // namespace gcg

@@ -1,0 +1,455 @@
+#include "backend/conformance.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "backend/random_cases.h"
+#include "backend/reference_executor.h"
+#include "base/throws.h"
+#include "graph/networks.h"
+
+namespace gcg {
+
+namespace {
+
+using ::testing::HasSubstr;
+using Networks = std::vector<Network>;
+
+/// Tolerances relative to the largest value of an array. Gradients through a normalisation of a
+/// nearly constant channel lose digits in single precision, one update or a mean does not.
+constexpr double kGradientTolerance = 1e-3;
+constexpr double kUpdateTolerance = 2e-6;
+
+void expect_near(std::span<const float> found, std::span<const float> expected, double tolerance,
+                 const std::string& what) {
+  ASSERT_EQ(found.size(), expected.size()) << what;
+  double largest = 0;
+  for (const float value : expected) {
+    largest = std::max(largest, std::abs(static_cast<double>(value)));
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_NEAR(found[i], expected[i], tolerance * (largest + 0.01)) << what << ", element " << i;
+  }
+}
+
+void expect_near(const Network& network, const Parameters& found, const Parameters& expected,
+                 double tolerance) {
+  ASSERT_EQ(found.weights.size(), expected.weights.size());
+  ASSERT_EQ(found.norms.size(), expected.norms.size());
+  for (std::size_t l = 0; l < expected.weights.size(); ++l) {
+    expect_near(found.weights[l], expected.weights[l], tolerance,
+                network.layers[l].name + " weight");
+    expect_near(found.biases[l], expected.biases[l], tolerance, network.layers[l].name + " bias");
+  }
+  for (std::size_t k = 0; k < expected.norms.size(); ++k) {
+    const std::string name = fmt::format("normalisation {} ", k);
+    expect_near(found.norms[k].scale, expected.norms[k].scale, tolerance, name + "scale");
+    expect_near(found.norms[k].shift, expected.norms[k].shift, tolerance, name + "shift");
+    expect_near(found.norms[k].mean, expected.norms[k].mean, tolerance, name + "mean");
+    expect_near(found.norms[k].variance, expected.norms[k].variance, tolerance, name + "variance");
+  }
+  expect_near(found.tokens.class_token, expected.tokens.class_token, tolerance, "class token");
+  expect_near(found.tokens.positions, expected.tokens.positions, tolerance, "position table");
+}
+
+void expect_near(const BatchSums& found, const BatchSums& expected) {
+  EXPECT_NEAR(found.loss, expected.loss, 1e-5 * (1 + expected.loss));
+  EXPECT_EQ(found.correct, expected.correct);
+  EXPECT_EQ(found.samples, expected.samples);
+}
+
+bool same(const BatchSums& a, const BatchSums& b) {
+  return a.loss == b.loss && a.correct == b.correct && a.samples == b.samples;
+}
+
+/// Equal bit by bit: +0 is not -0, and NaN equals itself.
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+}
+
+bool same_bits(const std::vector<std::vector<float>>& a, const std::vector<std::vector<float>>& b) {
+  return std::ranges::equal(
+      a, b, [](const auto& left, const auto& right) { return same_bits(left, right); });
+}
+
+bool same_bits(const Parameters& a, const Parameters& b) {
+  return same_bits(a.weights, b.weights) && same_bits(a.biases, b.biases) &&
+         std::ranges::equal(a.norms, b.norms,
+                            [](const NormParameters& left, const NormParameters& right) {
+                              return same_bits(left.scale, right.scale) &&
+                                     same_bits(left.shift, right.shift) &&
+                                     same_bits(left.mean, right.mean) &&
+                                     same_bits(left.variance, right.variance);
+                            }) &&
+         same_bits(a.tokens.class_token, b.tokens.class_token) &&
+         same_bits(a.tokens.positions, b.tokens.positions);
+}
+
+bool same_bits(const TrainingState& a, const TrainingState& b) {
+  return same_bits(a.values, b.values) && same_bits(a.momentum, b.momentum) && a.mask == b.mask &&
+         a.second.has_value() == b.second.has_value() &&
+         (!a.second || (a.second->updates == b.second->updates &&
+                        same_bits(a.second->squares, b.second->squares)));
+}
+
+/// Absent weights, momentum and gradients are +0.
+void expect_mask_invariant(const Executor& executor) {
+  TrainingState state = executor.read();
+  EXPECT_NO_THROW(check_mask_invariant(executor.network(), state));
+  state.values.weights = executor.gradients().weights;
+  EXPECT_NO_THROW(check_mask_invariant(executor.network(), state)) << "these are gradients";
+}
+
+/// Runs f(network, density, batch size) for the small networks, dense, sparse and nearly empty, and
+/// for batches of one, several and many samples (never one value per normalised channel).
+template <typename F>
+void for_each_case(const Networks& networks, F f) {
+  for (const Network& network : networks) {
+    for (const double density : {1.0, 0.5, 0.2}) {
+      for (const std::int64_t samples : {1, 2, 7, 19}) {
+        if (has_variance(network, samples)) {
+          SCOPED_TRACE(fmt::format("{}, density {}, {} samples", network.name, density, samples));
+          f(network, density, samples);
+        }
+      }
+    }
+  }
+}
+
+void reads_what_was_written(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto executor = make(network);
+    EXPECT_EQ(executor->network().name, network.name);
+    for (const std::uint64_t seed : {1U, 2U}) {
+      const TrainingState state = random_state(network, 0.5, seed);
+      executor->write(state);
+      EXPECT_TRUE(same_bits(executor->read(), state));
+    }
+  }
+}
+
+void differentiates_the_mean_loss(const ExecutorFactory& make, const Networks& networks) {
+  for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
+    const TrainingState state = random_state(network, density, 3);
+    const OwnedBatch batch = random_batch(network, samples, 4);
+    const auto executor = make(network);
+    const auto reference = make_reference_executor(network);
+    executor->write(state);
+    reference->write(state);
+    expect_near(executor->forward_backward(batch), reference->forward_backward(batch));
+    expect_near(network, executor->gradients(), reference->gradients(), kGradientTolerance);
+    expect_near(network, executor->read().values, reference->read().values, 10 * kUpdateTolerance);
+    EXPECT_TRUE(same_bits(executor->read().values.weights, state.values.weights));
+    EXPECT_TRUE(same_bits(executor->read().momentum, state.momentum));
+  });
+}
+
+void evaluates_with_running_statistics(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    for (const std::int64_t samples : {1, 7, 19}) {
+      SCOPED_TRACE(fmt::format("{}, {} samples", network.name, samples));
+      const TrainingState state = random_state(network, 0.5, 5);
+      const OwnedBatch batch = random_batch(network, samples, 6);
+      const auto executor = make(network);
+      const auto reference = make_reference_executor(network);
+      executor->write(state);
+      reference->write(state);
+      std::vector<std::int32_t> found(batch.labels.size());
+      std::vector<std::int32_t> expected(batch.labels.size());
+      const BatchSums sums = executor->evaluate(batch, found);
+      expect_near(sums, reference->evaluate(batch, expected));
+      EXPECT_EQ(found, expected);
+      EXPECT_TRUE(same(sums, executor->evaluate(batch, {})));
+      EXPECT_TRUE(same_bits(executor->read(), state));
+    }
+  }
+}
+
+void sums_add_up_over_batches(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto executor = make(network);
+    executor->write(random_state(network, 0.5, 7));
+    const OwnedBatch batch = random_batch(network, 7, 8);
+    const Batch all = batch;
+    const std::size_t split = 4 * static_cast<std::size_t>(network.input_shape().elements());
+    const BatchSums whole = executor->evaluate(all, {});
+    const BatchSums first = executor->evaluate({all.images.first(split), all.labels.first(4)}, {});
+    const BatchSums last =
+        executor->evaluate({all.images.subspan(split), all.labels.subspan(4)}, {});
+    EXPECT_NEAR(first.loss + last.loss, whole.loss, 1e-5 * (1 + whole.loss));
+    EXPECT_EQ(first.correct + last.correct, whole.correct);
+    EXPECT_EQ(first.samples, 4);
+    EXPECT_EQ(last.samples, 3);
+  }
+}
+
+void gives_dense_gradients_purely(const ExecutorFactory& make, const Networks& networks) {
+  for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
+    const TrainingState state = random_state(network, density, 9);
+    const OwnedBatch batch = random_batch(network, samples, 10);
+    const OwnedBatch other = random_batch(network, samples, 11);
+    const auto executor = make(network);
+    const auto reference = make_reference_executor(network);
+    executor->write(state);
+    reference->write(state);
+    executor->forward_backward(other);
+    const TrainingState before = executor->read();
+    const Parameters pending = executor->gradients();
+    const auto found = executor->dense_gradients(batch);
+    EXPECT_TRUE(same_bits(executor->read(), before));
+    EXPECT_TRUE(same_bits(executor->gradients(), pending));
+    const auto expected = reference->dense_gradients(batch);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t l = 0; l < found.size(); ++l) {
+      expect_near(found[l], expected[l], kGradientTolerance, network.layers[l].name);
+    }
+  });
+}
+
+void steps_as_documented(const ExecutorFactory& make, const Networks& networks) {
+  for (const bool nesterov : {false, true}) {
+    for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
+      const OwnedBatch batch = random_batch(network, samples, 13);
+      const auto executor = make(network);
+      executor->write(random_state(network, density, 12));
+      executor->forward_backward(batch);
+      const TrainingState before = executor->read();
+      const Parameters gradient = executor->gradients();
+      const SgdStep step{0.05, 0.8, nesterov, 0.01};
+      executor->step(step);
+      Parameters values = before.values;
+      Parameters momentum = before.momentum;
+      const auto update = [&](const std::vector<float>& g, std::vector<float>& m,
+                              std::vector<float>& w) {
+        for (std::size_t i = 0; i < w.size(); ++i) {
+          const double decayed = g[i] + step.weight_decay * w[i];
+          const double slot = step.momentum * m[i] + decayed;
+          m[i] = static_cast<float>(slot);
+          w[i] = static_cast<float>(w[i] - step.learning_rate *
+                                               (nesterov ? decayed + step.momentum * slot : slot));
+        }
+      };
+      for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        update(gradient.weights[l], momentum.weights[l], values.weights[l]);
+        update(gradient.biases[l], momentum.biases[l], values.biases[l]);
+      }
+      for (std::size_t k = 0; k < values.norms.size(); ++k) {
+        update(gradient.norms[k].scale, momentum.norms[k].scale, values.norms[k].scale);
+        update(gradient.norms[k].shift, momentum.norms[k].shift, values.norms[k].shift);
+      }
+      update(gradient.tokens.class_token, momentum.tokens.class_token, values.tokens.class_token);
+      update(gradient.tokens.positions, momentum.tokens.positions, values.tokens.positions);
+      expect_near(network, executor->read().values, values, kUpdateTolerance);
+      expect_near(network, executor->read().momentum, momentum, kUpdateTolerance);
+      expect_mask_invariant(*executor);
+    });
+  }
+}
+
+void follows_the_reference_over_steps(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto executor = make(network);
+    const auto reference = make_reference_executor(network);
+    const TrainingState state = random_state(network, 0.5, 14);
+    executor->write(state);
+    reference->write(state);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      // The last batch is a short one.
+      const OwnedBatch batch = random_batch(network, i < 3 ? 8 : 5, 15 + i);
+      expect_near(executor->forward_backward(batch), reference->forward_backward(batch));
+      executor->step({0.01, 0.9, true, 1e-3});
+      reference->step({0.01, 0.9, true, 1e-3});
+    }
+    expect_near(network, executor->read().values, reference->read().values, kGradientTolerance);
+  }
+}
+
+void absent_connections_stay_zero_bits(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    const auto executor = make(network);
+    for (const double density : {0.5, 0.1, 0.0}) {
+      SCOPED_TRACE(fmt::format("{}, density {}", network.name, density));
+      executor->write(random_state(network, density, 16));
+      for (std::uint64_t i = 0; i < 4; ++i) {
+        executor->forward_backward(random_batch(network, 6, 17 + i));
+        executor->step({0.1, 0.9, i % 2 == 0, 0.5});
+        expect_mask_invariant(*executor);
+      }
+    }
+  }
+}
+
+void not_a_number_stays_out_of_absent_connections(const ExecutorFactory& make,
+                                                  const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    TrainingState state = random_state(network, 0.5, 18);
+    state.values.weights.back()[0] = std::numeric_limits<float>::quiet_NaN();
+    state.mask.layers.back().set(0);
+    const auto executor = make(network);
+    executor->write(state);
+    const BatchSums sums = executor->forward_backward(random_batch(network, 5, 19));
+    EXPECT_TRUE(std::isnan(sums.loss));
+    executor->step({});
+    expect_mask_invariant(*executor);
+  }
+}
+
+void repeats_bit_for_bit(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto first = make(network);
+    const auto second = make(network);
+    first->write(random_state(network, 0.5, 20));
+    second->write(random_state(network, 0.5, 20));
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      const OwnedBatch batch = random_batch(network, 9, 21 + i);
+      EXPECT_TRUE(same(first->forward_backward(batch), second->forward_backward(batch)));
+      first->step({});
+      second->step({});
+    }
+    EXPECT_TRUE(same_bits(first->read(), second->read()));
+  }
+}
+
+void resumes_bit_for_bit(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto train = [&](Executor& executor, std::uint64_t from, std::uint64_t to) {
+      for (std::uint64_t i = from; i < to; ++i) {
+        executor.forward_backward(random_batch(network, 9, 30 + i));
+        executor.step({});
+      }
+    };
+    const auto uninterrupted = make(network);
+    uninterrupted->write(random_state(network, 0.5, 29));
+    train(*uninterrupted, 0, 10);
+
+    const auto first = make(network);
+    first->write(random_state(network, 0.5, 29));
+    train(*first, 0, 5);
+    const auto second = make(network);
+    second->write(first->read());
+    train(*second, 5, 10);
+    EXPECT_TRUE(same_bits(second->read(), uninterrupted->read()));
+  }
+}
+
+void takes_batches_of_changing_size(const ExecutorFactory& make, const Networks& networks) {
+  const Network network = networks.back();
+  const auto used = make(network);
+  for (const std::int64_t samples : {4, 31, 3, 16}) {
+    SCOPED_TRACE(samples);
+    const OwnedBatch batch = random_batch(network, samples, 50);
+    const auto fresh = make(network);
+    used->write(random_state(network, 0.3, 51));
+    fresh->write(random_state(network, 0.3, 51));
+    used->evaluate(random_batch(network, 11, 52), {});
+    EXPECT_TRUE(same(used->forward_backward(batch), fresh->forward_backward(batch)));
+    EXPECT_TRUE(same_bits(used->gradients(), fresh->gradients()));
+  }
+}
+
+void refuses_bad_states(const ExecutorFactory& make, const Networks& /*networks*/) {
+  const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
+  const auto executor = make(network);
+  const OwnedBatch batch = random_batch(network, 4, 60);
+  GCG_EXPECT_ERROR(executor->read(), HasSubstr("no state yet"));
+  GCG_EXPECT_ERROR(executor->forward_backward(batch), HasSubstr("no state yet"));
+  GCG_EXPECT_ERROR(executor->evaluate(batch, {}), HasSubstr("no state yet"));
+  GCG_EXPECT_ERROR(executor->dense_gradients(batch), HasSubstr("no state yet"));
+
+  const TrainingState good = random_state(network, 0.5, 61);
+  TrainingState bad = good;
+  bad.values.weights[1].pop_back();
+  GCG_EXPECT_ERROR(executor->write(bad), HasSubstr(network.layers[1].name));
+  bad = good;
+  bad.momentum.norms.pop_back();
+  GCG_EXPECT_ERROR(executor->write(bad), HasSubstr("normalisations"));
+  bad = good;
+  bad.values.norms[0].mean.clear();
+  bad.values.norms[0].variance.clear();
+  GCG_EXPECT_ERROR(executor->write(bad), HasSubstr("running statistics"));
+  bad = good;
+  bad.mask.layers[0].reset(0);
+  bad.values.weights[0][0] = -0.0F;
+  bad.momentum.weights[0][0] = 0.0F;
+  GCG_EXPECT_ERROR(executor->write(bad), HasSubstr("absent connection 0"));
+
+  executor->write(good);
+  GCG_EXPECT_ERROR(executor->gradients(), HasSubstr("no gradients"));
+  GCG_EXPECT_ERROR(executor->step({}), HasSubstr("no gradients"));
+  executor->forward_backward(batch);
+  executor->write(good);
+  GCG_EXPECT_ERROR(executor->step({}), HasSubstr("no gradients"));
+}
+
+void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) {
+  const Network network = networks.back();
+  const auto executor = make(network);
+  executor->write(random_state(network, 0.5, 62));
+  const auto refuse = [&](const Batch& batch, const std::string& text) {
+    GCG_EXPECT_ERROR(executor->forward_backward(batch), HasSubstr(text));
+    GCG_EXPECT_ERROR(executor->evaluate(batch, {}), HasSubstr(text));
+    GCG_EXPECT_ERROR(executor->dense_gradients(batch), HasSubstr(text));
+  };
+  OwnedBatch batch = random_batch(network, 4, 63);
+  refuse({}, "empty");
+  refuse({std::span(batch.images).first(batch.images.size() - 1), batch.labels}, "images");
+  batch.labels[2] = static_cast<std::int32_t>(network.classes());
+  refuse(batch, fmt::format("label {}", network.classes()));
+  batch.labels[2] = -1;
+  refuse(batch, "label -1");
+  batch.labels[2] = 0;
+  std::vector<std::int32_t> predictions(3);
+  GCG_EXPECT_ERROR(executor->evaluate(batch, predictions), HasSubstr("prediction"));
+  // One value per channel has no variance.
+  for (const Network& vectors : networks) {
+    if (vectors.name == "normalised_vectors") {
+      const auto other = make(vectors);
+      other->write(random_state(vectors, 1, 64));
+      GCG_EXPECT_ERROR(other->forward_backward(random_batch(vectors, 1, 65)),
+                       HasSubstr("single value per channel"));
+      EXPECT_EQ(other->evaluate(random_batch(vectors, 1, 65), {}).samples, 1);
+    }
+  }
+}
+
+#define GCG_CASE(function) \
+  ConformanceCase { #function, function }
+constexpr std::array kCases{
+    GCG_CASE(reads_what_was_written),
+    GCG_CASE(differentiates_the_mean_loss),
+    GCG_CASE(evaluates_with_running_statistics),
+    GCG_CASE(sums_add_up_over_batches),
+    GCG_CASE(gives_dense_gradients_purely),
+    GCG_CASE(steps_as_documented),
+    GCG_CASE(follows_the_reference_over_steps),
+    GCG_CASE(absent_connections_stay_zero_bits),
+    GCG_CASE(not_a_number_stays_out_of_absent_connections),
+    GCG_CASE(repeats_bit_for_bit),
+    GCG_CASE(resumes_bit_for_bit),
+    GCG_CASE(takes_batches_of_changing_size),
+    GCG_CASE(refuses_bad_states),
+    GCG_CASE(refuses_bad_batches),
+};
+#undef GCG_CASE
+
+}  // namespace
+
+std::span<const ConformanceCase> conformance_cases() { return kCases; }
+
+}  // namespace gcg

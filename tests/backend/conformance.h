@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "backend/executor.h"
+#include "graph/network.h"
+
+namespace gcg {
+
+/// Makes the executor under test.
+using ExecutorFactory = std::function<std::unique_ptr<Executor>(const Network&)>;
+
+/// One thing every executor must do, checked on networks (small_networks() and more) against the
+/// reference executor or against itself. Failures are those of GoogleTest.
+struct ConformanceCase {
+  std::string_view name;
+  void (*check)(const ExecutorFactory& make, const std::vector<Network>& networks);
+};
+inline void PrintTo(const ConformanceCase& conformance, std::ostream* output) {
+  *output << conformance.name;
+}
+
+/// The contract of backend/executor.h as a list of cases: for every executor one TEST_P that runs
+/// them.
+std::span<const ConformanceCase> conformance_cases();
+
+}  // namespace gcg

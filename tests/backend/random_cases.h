@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/executor.h"
+#include "graph/network.h"
+
+namespace gcg {
+
+/// Small networks that together hold every operation in every combination an executor may trip
+/// over: strides, paddings and kernels that do not fit evenly, branches that join, tensors with
+/// several readers, vectors with normalisation, outputs of every kind; and small versions of the
+/// real networks.
+std::vector<Network> small_networks();
+
+/// The same with the operations of transformers.
+std::vector<Network> small_transformers();
+
+/// All of them.
+std::vector<Network> all_small_networks();
+
+/// A state with nothing at its default: about `density` of the connections present, scales around
+/// 1, random shifts, biases, running statistics and momentum.
+TrainingState random_state(const Network& network, double density, std::uint64_t seed);
+
+/// A batch that owns its memory: images standard normal, labels uniform.
+struct OwnedBatch {
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+  operator Batch() const { return {images, labels}; }
+};
+OwnedBatch random_batch(const Network& network, std::int64_t samples, std::uint64_t seed);
+
+/// Whether a batch of that size gives every normalisation of the network two values or more.
+bool has_variance(const Network& network, std::int64_t samples);
+
+}  // namespace gcg

@@ -1,0 +1,405 @@
+#include "backend/reference_executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backend/reference_operations.h"
+#include "base/error.h"
+
+namespace gcg {
+
+namespace {
+
+using reference::Array;
+using reference::Moments;
+
+enum class Mode : std::uint8_t { training, evaluation };
+
+/// All of one forward pass: what the backward pass reads.
+struct Pass {
+  std::vector<Array> outputs;    ///< per node
+  std::vector<Moments> moments;  ///< per normalisation
+};
+
+/// Gradients in double precision, in the layout of Parameters.
+struct Gradients {
+  std::vector<std::vector<double>> weights;
+  std::vector<std::vector<double>> biases;
+  std::vector<std::vector<double>> scales;
+  std::vector<std::vector<double>> shifts;
+  std::vector<double> class_token;
+  std::vector<double> positions;
+};
+
+std::vector<float> rounded(const std::vector<double>& values) {
+  std::vector<float> result(values.size());
+  std::ranges::transform(values, result.begin(), [](double v) { return static_cast<float>(v); });
+  return result;
+}
+
+/// A global pooling is an average pooling whose window is the whole input.
+Window whole(const Shape& shape) { return {shape.height, shape.width, 1, 0}; }
+
+class ReferenceExecutor final : public Executor {
+ public:
+  explicit ReferenceExecutor(const Network& network) : network_(network) {}
+
+  const Network& network() const override { return network_; }
+
+  void write(const TrainingState& state) override {
+    check_sizes(network_, state.values);
+    check_sizes(network_, state.momentum);
+    check_mask_invariant(network_, state);
+    for (std::size_t k = 0; k < state.values.norms.size(); ++k) {
+      require(state.momentum.norms[k].mean.empty(), "write",
+              "running statistics belong to the values, not to the momentum");
+    }
+    for (const Node& node : network_.nodes) {
+      require(node.operation != Operation::batch_norm ||
+                  !state.values.norms[static_cast<std::size_t>(node.norm)].mean.empty(),
+              "write", "running statistics belong to the values, not to the momentum");
+    }
+    state_ = state;
+    written_ = true;
+    has_gradients_ = false;
+  }
+
+  TrainingState read() const override {
+    require(written_, "read", "has no state yet");
+    return state_;
+  }
+
+  BatchSums forward_backward(const Batch& batch) override {
+    check(batch, "forward_backward");
+    const Pass pass = forward(batch, Mode::training);
+    const Gradients gradients = backward(pass, batch);
+    update_running_statistics(pass, batch.size());
+    gradients_ = Parameters{};
+    for (std::size_t l = 0; l < network_.layers.size(); ++l) {
+      gradients_.weights.push_back(rounded(gradients.weights[l]));
+      gradients_.biases.push_back(rounded(gradients.biases[l]));
+      for (std::int64_t i = 0; i < state_.mask.layers[l].size(); ++i) {
+        if (!state_.mask.layers[l].test(i)) {
+          gradients_.weights[l][static_cast<std::size_t>(i)] = 0.0F;
+        }
+      }
+    }
+    for (std::size_t k = 0; k < gradients.scales.size(); ++k) {
+      gradients_.norms.push_back(
+          {rounded(gradients.scales[k]), rounded(gradients.shifts[k]), {}, {}});
+    }
+    gradients_.tokens = {rounded(gradients.class_token), rounded(gradients.positions)};
+    has_gradients_ = true;
+    return sums(pass, batch, {});
+  }
+
+  void step(const SgdStep& step) override {
+    require(has_gradients_, "step", "has no gradients");
+    Parameters& values = state_.values;
+    Parameters& momentum = state_.momentum;
+    for (std::size_t l = 0; l < network_.layers.size(); ++l) {
+      update(step, gradients_.weights[l], momentum.weights[l], values.weights[l]);
+      update(step, gradients_.biases[l], momentum.biases[l], values.biases[l]);
+    }
+    for (std::size_t k = 0; k < gradients_.norms.size(); ++k) {
+      update(step, gradients_.norms[k].scale, momentum.norms[k].scale, values.norms[k].scale);
+      update(step, gradients_.norms[k].shift, momentum.norms[k].shift, values.norms[k].shift);
+    }
+    update(step, gradients_.tokens.class_token, momentum.tokens.class_token,
+           values.tokens.class_token);
+    update(step, gradients_.tokens.positions, momentum.tokens.positions, values.tokens.positions);
+    clear_absent(state_);
+  }
+
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
+    check(batch, "evaluate");
+    require(predictions.empty() || std::ssize(predictions) == batch.size(), "evaluate",
+            "needs room for one prediction a sample");
+    return sums(forward(batch, Mode::evaluation), batch, predictions);
+  }
+
+  std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
+    check(batch, "dense_gradients");
+    const Gradients gradients = backward(forward(batch, Mode::training), batch);
+    std::vector<std::vector<float>> result;
+    for (const std::vector<double>& weights : gradients.weights) {
+      result.push_back(rounded(weights));
+    }
+    return result;
+  }
+
+  Parameters gradients() const override {
+    require(has_gradients_, "gradients", "has no gradients");
+    return gradients_;
+  }
+
+ private:
+  void require(bool condition, std::string_view call, std::string_view problem) const {
+    if (!condition) {
+      throw Error(fmt::format("{}: {}", network_.name, call), problem);
+    }
+  }
+
+  void check(const Batch& batch, std::string_view call) const {
+    require(written_, call, "has no state yet");
+    require(batch.size() > 0, call, "the batch is empty");
+    require(std::ssize(batch.images) == batch.size() * network_.input_shape().elements(), call,
+            "images and labels do not fit together");
+    for (const std::int32_t label : batch.labels) {
+      require(label >= 0 && label < network_.classes(), call,
+              fmt::format("label {} is not in [0, {})", label, network_.classes()));
+    }
+    for (const Node& node : network_.nodes) {
+      require(call == "evaluate" || node.operation != Operation::batch_norm ||
+                  batch.size() * node.shape.positions() > 1,
+              call, "a single value per channel has no variance");
+    }
+  }
+
+  static void update(const SgdStep& step, const std::vector<float>& gradient,
+                     std::vector<float>& momentum, std::vector<float>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double w = static_cast<double>(values[i]);
+      const double g = static_cast<double>(gradient[i]) + step.weight_decay * w;
+      const double m = step.momentum * static_cast<double>(momentum[i]) + g;
+      momentum[i] = static_cast<float>(m);
+      values[i] =
+          static_cast<float>(w - step.learning_rate * (step.nesterov ? g + step.momentum * m : m));
+    }
+  }
+
+  /// The running variance is the unbiased one, the batch is normalised by the biased one.
+  void update_running_statistics(const Pass& pass, std::int64_t samples) {
+    for (const Node& node : network_.nodes) {
+      if (node.operation == Operation::batch_norm) {
+        const std::size_t k = static_cast<std::size_t>(node.norm);
+        const double count = static_cast<double>(samples * node.shape.positions());
+        NormParameters& norm = state_.values.norms[k];
+        for (std::size_t c = 0; c < norm.mean.size(); ++c) {
+          const auto mix = [](float old, double fresh) {
+            return static_cast<float>((1 - kNormMomentum) * static_cast<double>(old) +
+                                      kNormMomentum * fresh);
+          };
+          norm.mean[c] = mix(norm.mean[c], pass.moments[k].mean[c]);
+          norm.variance[c] =
+              mix(norm.variance[c], pass.moments[k].variance[c] * count / (count - 1));
+        }
+      }
+    }
+  }
+
+  Pass forward(const Batch& batch, Mode mode) const {
+    Pass pass;
+    pass.moments.resize(static_cast<std::size_t>(network_.norm_count));
+    for (const Node& node : network_.nodes) {
+      pass.outputs.emplace_back(batch.size(), node.shape);
+      Array& output = pass.outputs.back();
+      if (node.operation == Operation::input) {
+        output.values.assign(batch.images.begin(), batch.images.end());
+        continue;
+      }
+      const Array& input = pass.outputs[static_cast<std::size_t>(node.inputs[0])];
+      const std::size_t l = static_cast<std::size_t>(node.layer);
+      const std::size_t k = static_cast<std::size_t>(node.norm);
+      switch (node.operation) {
+        case Operation::input:
+          break;
+        case Operation::convolution:
+        case Operation::linear:
+          convolve(input, state_.values.weights[l], state_.values.biases[l], node.window, output);
+          break;
+        case Operation::batch_norm: {
+          const NormParameters& norm = state_.values.norms[k];
+          pass.moments[k] = mode == Mode::training
+                                ? batch_moments(input)
+                                : Moments{{norm.mean.begin(), norm.mean.end()},
+                                          {norm.variance.begin(), norm.variance.end()}};
+          normalise(input, pass.moments[k], norm.scale, norm.shift, output);
+          break;
+        }
+        case Operation::relu:
+          std::ranges::transform(input.values, output.values.begin(),
+                                 [](double v) { return v < 0 ? 0 : v; });
+          break;
+        case Operation::add:
+          std::ranges::transform(input.values,
+                                 pass.outputs[static_cast<std::size_t>(node.inputs[1])].values,
+                                 output.values.begin(), std::plus<>());
+          break;
+        case Operation::max_pool:
+          max_pool(input, node.window, output);
+          break;
+        case Operation::average_pool:
+          average_pool(input, node.window, output);
+          break;
+        case Operation::global_average_pool:
+          average_pool(input, whole(input.shape), output);
+          break;
+        case Operation::flatten:
+          output.values = input.values;
+          break;
+        case Operation::layer_norm:
+          layer_norm(input, state_.values.norms[k].scale, state_.values.norms[k].shift, output);
+          break;
+        case Operation::gelu:
+          std::ranges::transform(input.values, output.values.begin(), reference::gelu);
+          break;
+        case Operation::tokens:
+          tokens(input, state_.values.tokens.class_token, state_.values.tokens.positions, output);
+          break;
+        case Operation::attention:
+          attention(input, pass.outputs[static_cast<std::size_t>(node.inputs[1])],
+                    pass.outputs[static_cast<std::size_t>(node.inputs[2])], node.heads, output);
+          break;
+        case Operation::first_token:
+          first_token(input, output);
+          break;
+      }
+    }
+    return pass;
+  }
+
+  /// Softmax of the logits of one sample.
+  static std::vector<double> softmax(std::span<const double> logits) {
+    const double largest = *std::ranges::max_element(logits);
+    std::vector<double> result;
+    double sum = 0;
+    for (const double logit : logits) {
+      result.push_back(std::exp(logit - largest));
+      sum += result.back();
+    }
+    for (double& value : result) {
+      value /= sum;
+    }
+    return result;
+  }
+
+  BatchSums sums(const Pass& pass, const Batch& batch, std::span<std::int32_t> predictions) const {
+    const std::size_t classes = static_cast<std::size_t>(network_.classes());
+    BatchSums result;
+    result.samples = batch.size();
+    for (std::size_t s = 0; s < batch.labels.size(); ++s) {
+      const std::span<const double> logits(&pass.outputs.back().values[s * classes], classes);
+      const auto prediction = std::ranges::max_element(logits) - logits.begin();
+      result.loss -= std::log(softmax(logits)[static_cast<std::size_t>(batch.labels[s])]);
+      result.correct += prediction == batch.labels[s] ? 1 : 0;
+      if (!predictions.empty()) {
+        predictions[s] = static_cast<std::int32_t>(prediction);
+      }
+    }
+    return result;
+  }
+
+  Gradients backward(const Pass& pass, const Batch& batch) const {
+    Gradients result;
+    for (std::size_t l = 0; l < network_.layers.size(); ++l) {
+      result.weights.emplace_back(state_.values.weights[l].size(), 0.0);
+      result.biases.emplace_back(state_.values.biases[l].size(), 0.0);
+    }
+    for (const NormParameters& norm : state_.values.norms) {
+      result.scales.emplace_back(norm.scale.size(), 0.0);
+      result.shifts.emplace_back(norm.shift.size(), 0.0);
+    }
+    result.class_token.resize(state_.values.tokens.class_token.size());
+    result.positions.resize(state_.values.tokens.positions.size());
+    std::vector<Array> gradients;
+    for (const Node& node : network_.nodes) {
+      gradients.emplace_back(batch.size(), node.shape);
+    }
+    const std::size_t classes = static_cast<std::size_t>(network_.classes());
+    for (std::size_t s = 0; s < batch.labels.size(); ++s) {
+      const std::vector<double> probabilities =
+          softmax({&pass.outputs.back().values[s * classes], classes});
+      for (std::size_t c = 0; c < classes; ++c) {
+        const double target = c == static_cast<std::size_t>(batch.labels[s]) ? 1 : 0;
+        gradients.back().values[s * classes + c] =
+            (probabilities[c] - target) / static_cast<double>(batch.size());
+      }
+    }
+    for (std::size_t n = network_.nodes.size() - 1; n > 0; --n) {
+      const Node& node = network_.nodes[n];
+      const std::size_t from = static_cast<std::size_t>(node.inputs[0]);
+      const std::size_t l = static_cast<std::size_t>(node.layer);
+      const std::size_t k = static_cast<std::size_t>(node.norm);
+      const Array& input = pass.outputs[from];
+      const Array& gradient = gradients[n];
+      Array& to = gradients[from];
+      switch (node.operation) {
+        case Operation::input:
+          break;
+        case Operation::convolution:
+        case Operation::linear:
+          convolve_backward(input, state_.values.weights[l], node.window, gradient, to,
+                            result.weights[l], result.biases[l]);
+          break;
+        case Operation::batch_norm:
+          normalise_backward(input, pass.moments[k], state_.values.norms[k].scale, gradient, to,
+                             result.scales[k], result.shifts[k]);
+          break;
+        case Operation::relu:
+          for (std::size_t i = 0; i < to.values.size(); ++i) {
+            to.values[i] += input.values[i] > 0 ? gradient.values[i] : 0;
+          }
+          break;
+        case Operation::add:
+          for (const std::int32_t branch : node.inputs) {
+            std::vector<double>& values = gradients[static_cast<std::size_t>(branch)].values;
+            std::ranges::transform(values, gradient.values, values.begin(), std::plus<>());
+          }
+          break;
+        case Operation::max_pool:
+          max_pool_backward(input, node.window, gradient, to);
+          break;
+        case Operation::average_pool:
+          average_pool_backward(node.window, gradient, to);
+          break;
+        case Operation::global_average_pool:
+          average_pool_backward(whole(input.shape), gradient, to);
+          break;
+        case Operation::flatten:
+          std::ranges::transform(to.values, gradient.values, to.values.begin(), std::plus<>());
+          break;
+        case Operation::layer_norm:
+          layer_norm_backward(input, state_.values.norms[k].scale, gradient, to, result.scales[k],
+                              result.shifts[k]);
+          break;
+        case Operation::gelu:
+          for (std::size_t i = 0; i < to.values.size(); ++i) {
+            to.values[i] += reference::gelu_derivative(input.values[i]) * gradient.values[i];
+          }
+          break;
+        case Operation::tokens:
+          tokens_backward(gradient, to, result.class_token, result.positions);
+          break;
+        case Operation::attention: {
+          const auto key = static_cast<std::size_t>(node.inputs[1]);
+          const auto value = static_cast<std::size_t>(node.inputs[2]);
+          attention_backward(input, pass.outputs[key], pass.outputs[value], node.heads, gradient,
+                             to, gradients[key], gradients[value]);
+          break;
+        }
+        case Operation::first_token:
+          first_token_backward(gradient, to);
+          break;
+      }
+    }
+    return result;
+  }
+
+  Network network_;
+  TrainingState state_;
+  Parameters gradients_;
+  bool written_ = false;
+  bool has_gradients_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_reference_executor(const Network& network) {
+  return std::make_unique<ReferenceExecutor>(network);
+}
+
+}  // namespace gcg

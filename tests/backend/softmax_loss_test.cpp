@@ -1,0 +1,55 @@
+#include "backend/softmax_loss.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace gcg {
+namespace {
+
+TEST(SoftmaxLoss, SumsOverSamplesAndDividesTheGradientByTheirNumber) {
+  const float third = std::log(3.0F);
+  const std::vector<float> logits{0.0F, third, third, 0.0F};
+  const std::vector<std::int32_t> labels{0, 0};
+  std::vector<float> gradient(4);
+  std::vector<std::int32_t> predictions(2);
+  const BatchSums sums = softmax_loss(logits, labels, gradient, predictions);
+  // Probabilities (1/4, 3/4) and (3/4, 1/4).
+  EXPECT_NEAR(sums.loss, std::log(4.0) + std::log(4.0 / 3.0), 1e-6);
+  EXPECT_EQ(sums.correct, 1);
+  EXPECT_EQ(sums.samples, 2);
+  EXPECT_EQ(predictions, (std::vector<std::int32_t>{1, 0}));
+  const std::vector<float> expected{-0.375F, 0.375F, -0.125F, 0.125F};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(gradient[i], expected[i], 1e-6F) << i;
+  }
+}
+
+TEST(SoftmaxLoss, PredictsTheFirstOfEqualLogits) {
+  std::vector<std::int32_t> predictions(1);
+  const BatchSums sums = softmax_loss(std::vector<float>{1.0F, 2.0F, 2.0F},
+                                      std::vector<std::int32_t>{2}, {}, predictions);
+  EXPECT_EQ(predictions[0], 1);
+  EXPECT_EQ(sums.correct, 0);
+}
+
+TEST(SoftmaxLoss, NeitherOverflowsNorUnderflows) {
+  std::vector<float> gradient(4);
+  const BatchSums sums = softmax_loss(std::vector<float>{3e38F, -3e38F, 1e4F, 0.0F},
+                                      std::vector<std::int32_t>{0, 1}, gradient, {});
+  EXPECT_DOUBLE_EQ(sums.loss, 1e4);
+  EXPECT_EQ(gradient, (std::vector<float>{0.0F, 0.0F, 0.5F, -0.5F}));
+}
+
+TEST(SoftmaxLoss, OfLogitsThatAreNotNumbersIsNotANumber) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::vector<float>& logits :
+       {std::vector<float>{nan, 0.0F}, std::vector<float>{0.0F, nan}}) {
+    EXPECT_TRUE(std::isnan(softmax_loss(logits, std::vector<std::int32_t>{0}, {}, {}).loss));
+  }
+}
+
+}  // namespace
+}  // namespace gcg

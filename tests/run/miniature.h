@@ -1,0 +1,131 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "data/procedural.h"
+#include "dense/torch_executor.h"
+#include "graph/networks.h"
+#include "method/methods.h"
+#include "run/short_run.h"
+#include "train/trainer.h"
+
+namespace gcg::testing {
+
+using MakeExecutor = std::unique_ptr<Executor> (*)(const Network&, std::int64_t);
+
+inline const DataSet& small_data() {
+  static const DataSet data = [] {
+    ProceduralOptions options;
+    options.train_images = 300;
+    options.test_images = 50;
+    options.difficulty = 0;
+    return make_procedural(options);
+  }();
+  return data;
+}
+
+/// Everything one miniature run needs.
+struct Miniature {
+  Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
+  DataSet data = small_data();
+  Recipe recipe;
+  std::unique_ptr<Method> method;
+  std::unique_ptr<Executor> executor;
+  OptionList options;
+
+  explicit Miniature(const std::string& name, const std::map<std::string, std::string>& given = {},
+                     MakeExecutor make_executor = make_torch_executor, std::int64_t threads = 1)
+      : method(make_method(name)), executor(make_executor(network, threads)) {
+    recipe.epochs = 2;
+    recipe.batch_size = 64;
+    method->add_options(options);
+    for (const auto& [option, value] : given) {
+      options.set(option, value);
+    }
+  }
+
+  TrainingRun run(const std::filesystem::path& folder, std::uint64_t seed = 1) {
+    TrainingRun result{network, data, recipe, *method, *executor};
+    result.seed = seed;
+    result.folder = folder;
+    result.record.identity.name = "miniature";
+    result.record.identity.hash = "hash";
+    result.record.identity.seed = seed;
+    return result;
+  }
+};
+
+/// Looks at everything after every call of another executor.
+class CheckedExecutor : public Executor {
+ public:
+  explicit CheckedExecutor(Executor& inner) : inner_(inner) {}
+  const Network& network() const override { return inner_.network(); }
+  void write(const TrainingState& state) override { inner_.write(state); }
+  TrainingState read() const override { return inner_.read(); }
+  BatchSums forward_backward(const Batch& batch) override {
+    const BatchSums sums = inner_.forward_backward(batch);
+    const TrainingState state = inner_.read();
+    check_mask_invariant(network(), {inner_.gradients(), zero_slots(network()), state.mask});
+    return sums;
+  }
+  void step(const SgdStep& step) override {
+    inner_.step(step);
+    check_mask_invariant(network(), inner_.read());
+    ++steps;
+  }
+  void adamw_step(const AdamWStep& step) override {
+    inner_.adamw_step(step);
+    check_mask_invariant(network(), inner_.read());
+    ++steps;
+  }
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
+    return inner_.evaluate(batch, predictions);
+  }
+  std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
+    const TrainingState before = inner_.read();
+    auto gradients = inner_.dense_gradients(batch);
+    EXPECT_EQ(inner_.read(), before);
+    return gradients;
+  }
+  Parameters gradients() const override { return inner_.gradients(); }
+
+  int steps = 0;
+
+ private:
+  Executor& inner_;
+};
+
+struct Interrupted : std::exception {};
+
+/// Breaks off at the given call of progress, starts again, until the run ends.
+inline RunRecord run_with_interruptions(const std::string& method,
+                                        const std::map<std::string, std::string>& options,
+                                        const std::filesystem::path& folder, int calls,
+                                        double seconds,
+                                        MakeExecutor make_executor = make_torch_executor) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    Miniature miniature(method, options, make_executor);
+    TrainingRun run = miniature.run(folder);
+    run.checkpoint_seconds = seconds;
+    int left = calls;
+    run.progress = [&](const TrainingProgress&) {
+      if (--left == 0) {
+        throw Interrupted();
+      }
+    };
+    try {
+      return train(std::move(run));
+    } catch (const Interrupted&) {
+    }
+  }
+  ADD_FAILURE() << "no progress";
+  return {};
+}
+
+}  // namespace gcg::testing

@@ -1,0 +1,175 @@
+// gcg_run as a user meets it: a process that can be killed, asked for nonsense and run out of disk.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/random.h"
+#include "base/shell.h"
+#include "base/temporary_folder.h"
+#include "record/run_file.h"
+#include "run/same_run.h"
+
+namespace gcg {
+namespace {
+
+using testing::difference;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::shell;
+using testing::TemporaryFolder;
+
+Outcome gcg_run(const std::string& arguments) { return shell(GCG_RUN_PROGRAM " " + arguments); }
+
+const std::string kNetwork =
+    "--network resnet8 --width 4 --data-test-images 50 --batch-size 64 --epochs 2 "
+    "--stage-epochs 1 --disconnected repair --max-stages 6 --min-stages 5 --bootstrap 20";
+
+const std::string kMiniature = kNetwork + " --data-images 300";
+
+std::filesystem::path only_run_file(const std::filesystem::path& out) {
+  for (const auto& entry : std::filesystem::directory_iterator(out)) {
+    return entry.path() / "run.h5";
+  }
+  return {};
+}
+
+TEST(Program, KilledAtAnyMomentItEndsWithTheSameBits) {
+  const std::string longer = kNetwork + " --data-images 1500";
+  const TemporaryFolder whole;
+  const double start = now_seconds();
+  const Outcome outcome = gcg_run(fmt::format("{} --out {}", longer, whole.path().string()));
+  const double duration = now_seconds() - start;
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  const RunRecord expected = read_run_file(only_run_file(whole.path()));
+
+  const TemporaryFolder broken;
+  const std::string command = fmt::format("{} {} --checkpoint-seconds 0.05 --out {}",
+                                          GCG_RUN_PROGRAM, longer, broken.path().string());
+  RandomStream stream(20260101, "kill-times");
+  int killed = 0;
+  int resumed = 0;
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    const double seconds = duration * (0.25 + 0.25 * stream.uniform());
+    const Outcome part = shell(fmt::format("timeout -s KILL {:.3f} {}", seconds, command));
+    resumed += part.output.find("resumed") != std::string::npos ? 1 : 0;
+    if (part.status == 0) {
+      break;
+    }
+    ASSERT_EQ(part.status, 137) << part.output;
+    ++killed;
+  }
+  const Outcome last = shell(command);
+  ASSERT_EQ(last.status, 0) << last.output;
+  EXPECT_GE(killed, 2);
+  EXPECT_EQ(difference(read_run_file(only_run_file(broken.path())), expected), "")
+      << killed << " times killed, " << resumed << " times resumed";
+}
+
+TEST(Program, AFinishedRunIsNotRepeated) {
+  const TemporaryFolder folder;
+  const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
+  ASSERT_EQ(gcg_run(arguments).status, 0);
+  const auto before = std::filesystem::last_write_time(only_run_file(folder.path()).parent_path() /
+                                                       "checkpoint.gcg");
+  const Outcome again = gcg_run(arguments);
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_EQ(std::filesystem::last_write_time(only_run_file(folder.path()).parent_path() /
+                                             "checkpoint.gcg"),
+            before);
+}
+
+TEST(Program, TheRunFileTellsHowTheNetworkWasRun) {
+  for (const auto& [arguments, asked, used] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"", "auto", "sparse"}, {" --execution dense --threads 2", "dense", "dense"}}) {
+    SCOPED_TRACE(used);
+    const TemporaryFolder folder;
+    const Outcome outcome = gcg_run(fmt::format(
+        "{} --method dense --epochs 1 --data-images 100 --data-test-images 50 --width 4 --out {}",
+        arguments, folder.path().string()));
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    const RunRecord record = read_run_file(only_run_file(folder.path()));
+    EXPECT_EQ(record.execution.asked, asked);
+    EXPECT_EQ(record.execution.used, used);
+    EXPECT_EQ(record.execution.kernels.empty(), used == "dense");
+    const auto torch = std::ranges::find(record.libraries, "LibTorch", &Library::name);
+    EXPECT_EQ(torch != record.libraries.end(), used == "dense");
+  }
+}
+
+TEST(Program, UsageErrorsExitWithTwoAndTeach) {
+  for (const auto& [arguments, text] : std::vector<std::pair<std::string, std::string>>{
+           {"--seed-density 0", "(0, 1]"},
+           {"--method dense --beta 2", "belongs to method gcg"},
+           {"--network resnet9", "is none of"},
+           {"--execution fast", "is none of: auto, sparse, dense"},
+           {"--frobnicate", "frobnicate"},
+           {"--data cifar10", "data-dir"}}) {
+    SCOPED_TRACE(arguments);
+    const TemporaryFolder folder;
+    const Outcome outcome = shell(fmt::format("env -u GCG_DATA {} {} --out {}", GCG_RUN_PROGRAM,
+                                              arguments, folder.path().string()));
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_THAT(outcome.output, HasSubstr(text));
+  }
+}
+
+TEST(Program, DamagedDataIsAnErrorThatNamesFileAndPosition) {
+  const TemporaryFolder folder;
+  const std::string record(3073, '\0');
+  std::ofstream(folder.path() / "data_batch_1.bin") << record << record.substr(0, 100);
+  std::ofstream(folder.path() / "test_batch.bin") << record;
+  const Outcome outcome =
+      gcg_run(fmt::format("--data cifar10 --data-dir {0} --out {0}/runs", folder.path().string()));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("data_batch_1.bin"));
+  EXPECT_THAT(outcome.output, HasSubstr("3073"));
+}
+
+TEST(Program, TwoProcessesNeverWorkInOneFolder) {
+  const TemporaryFolder folder;
+  const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
+  const std::string plan = gcg_run(arguments + " --dry-run").output;
+  const std::size_t begin = plan.find("folder  ") + 8;
+  const std::filesystem::path run = plan.substr(begin, plan.find('\n', begin) - begin);
+  make_writable_folder(run);
+  {
+    const FolderLock other(run);
+    const Outcome outcome = gcg_run(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.output, HasSubstr("another process is working in this folder"));
+  }
+  EXPECT_EQ(gcg_run(arguments).status, 0);
+}
+
+TEST(Program, AFullDiskIsAClearErrorAndTheRunGoesOnLater) {
+  // A limit on the size of files stands for the disk: the checkpoint does not fit.
+  const TemporaryFolder folder;
+  const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
+  const Outcome full = shell(
+      fmt::format("bash -c \"trap '' XFSZ; ulimit -f 40; {} {}\"", GCG_RUN_PROGRAM, arguments));
+  EXPECT_EQ(full.status, 1);
+  EXPECT_THAT(full.output, HasSubstr("checkpoint"));
+  EXPECT_THAT(full.output, HasSubstr("cannot write"));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) {
+    EXPECT_THAT(entry.path().string(), ::testing::Not(HasSubstr(".tmp")));
+  }
+  EXPECT_EQ(gcg_run(arguments).status, 0);
+}
+
+TEST(Program, HelpListVersionAndDryRunTouchNothing) {
+  const TemporaryFolder folder;
+  for (const char* flag : {"--help", "--list", "--version", "--dry-run"}) {
+    const Outcome outcome = gcg_run(fmt::format("{} --out {}/runs", flag, folder.path().string()));
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_FALSE(outcome.output.empty());
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+}  // namespace
+}  // namespace gcg

@@ -1,0 +1,305 @@
+// The trainer on a real network, real growth and both executors, in miniature.
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/temporary_folder.h"
+#include "graph/networks.h"
+#include "growth/seed.h"
+#include "method/methods.h"
+#include "record/run_file.h"
+#include "run/miniature.h"
+#include "run/same_run.h"
+#include "sparse/sparse_executor.h"
+#include "topology/allocation.h"
+
+namespace gcg {
+namespace {
+
+using testing::CheckedExecutor;
+using testing::difference;
+using ::testing::HasSubstr;
+using testing::Interrupted;
+using testing::Miniature;
+using testing::run_with_interruptions;
+using testing::TemporaryFolder;
+
+const std::map<std::string, std::string> kShortGrowth{{"max-stages", "3"},
+                                                      {"stop", "never"},
+                                                      {"stage-epochs", "1"},
+                                                      {"growth-rule", "gradient"},
+                                                      {"disconnected", "repair"}};
+
+/// What holds however the network is run.
+class TrainingBy : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Execution, TrainingBy, ::testing::Values("sparse", "dense"),
+                         [](const auto& row) { return row.param; });
+
+testing::MakeExecutor executor_of(const std::string& execution) {
+  if (execution == "dense") {
+    return make_torch_executor;
+  }
+  return make_sparse_executor;
+}
+
+TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth, executor_of(GetParam()));
+  miniature.recipe.weight_decay = 0.01;
+  CheckedExecutor checked(*miniature.executor);
+  TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, checked};
+  run.folder = folder.path();
+  const RunRecord record = train(std::move(run));
+  EXPECT_EQ(checked.steps, record.cost.steps);
+  EXPECT_EQ(record.cost.steps,
+            5 * 4);  // 3 stages of 1 epoch, 2 final ones; 240 images in 4 batches
+}
+
+TEST(Training, TheRecordTellsWhatAnAllocationWantedOfEveryLayer) {
+  const TemporaryFolder folder;
+  Miniature miniature("fixed_mask",
+                      {{"seed-rule", "erk"}, {"seed-density", "0.3"}, {"disconnected", "repair"}},
+                      make_sparse_executor);
+  const RunRecord record = train(miniature.run(folder.path()));
+  const Allocation wanted =
+      allocate("erk", miniature.network, present_for_density(miniature.network, 0.3));
+  const RunRecord stored = read_run_file(folder.path() / kRunFileName);
+  const std::vector<LayerStatistics>& layers = stored.masks.at(0).statistics.layers;
+  ASSERT_EQ(layers.size(), wanted.counts.size());
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    EXPECT_EQ(layers[l].wanted, wanted.wanted[l]);
+    EXPECT_EQ(layers[l].integer, wanted.counts[l]);
+    EXPECT_EQ(layers[l].present, record.masks.at(0).mask.layers[l].count());
+  }
+}
+
+TEST_P(TrainingBy, RepeatsBitForBit) {
+  const TemporaryFolder first;
+  const TemporaryFolder second;
+  const RunRecord a =
+      train(Miniature("gcg", kShortGrowth, executor_of(GetParam())).run(first.path()));
+  const RunRecord b =
+      train(Miniature("gcg", kShortGrowth, executor_of(GetParam())).run(second.path()));
+  EXPECT_EQ(difference(a, b), "");
+  const TemporaryFolder third;
+  EXPECT_NE(
+      difference(
+          a, train(Miniature("gcg", kShortGrowth, executor_of(GetParam())).run(third.path(), 2))),
+      "");
+}
+
+TEST(Training, SparseExecutionHasTheSameBitsForAnyNumberOfThreads) {
+  const TemporaryFolder first;
+  const TemporaryFolder second;
+  const RunRecord one =
+      train(Miniature("gcg", kShortGrowth, make_sparse_executor, 1).run(first.path()));
+  const RunRecord three =
+      train(Miniature("gcg", kShortGrowth, make_sparse_executor, 3).run(second.path()));
+  EXPECT_EQ(difference(one, three), "");
+}
+
+TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
+  for (const auto& [method, options] :
+       std::vector<std::pair<std::string, std::map<std::string, std::string>>>{
+           {"gcg", kShortGrowth},
+           {"fixed_mask", {{"cycles", "3"}, {"stage-epochs", "1"}, {"disconnected", "repair"}}},
+           {"dense", {}}}) {
+    SCOPED_TRACE(method);
+    const TemporaryFolder whole;
+    const RunRecord expected =
+        train(Miniature(method, options, executor_of(GetParam())).run(whole.path()));
+    const TemporaryFolder broken;
+    // 5 batches at a time: over the end of an epoch of 4, then in the middle of the next.
+    EXPECT_EQ(difference(run_with_interruptions(method, options, broken.path(), 5, 300,
+                                                executor_of(GetParam())),
+                         expected),
+              "");
+    const TemporaryFolder shattered;
+    // A checkpoint after every batch: 2 at a time come to an end as well.
+    EXPECT_EQ(difference(run_with_interruptions(method, options, shattered.path(), 2, 0,
+                                                executor_of(GetParam())),
+                         expected),
+              "");
+  }
+}
+
+TEST(Training, AfterEveryEpochTheRunFileIsWholeAndTellsThePresent) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth);
+  TrainingRun run = miniature.run(folder.path());
+  std::size_t seen = 0;
+  run.progress = [&](const TrainingProgress&) {
+    if (std::filesystem::exists(folder.path() / kRunFileName)) {
+      const RunRecord record = read_run_file(folder.path() / kRunFileName);
+      EXPECT_EQ(record.status, "running");
+      seen = std::max(seen, record.trajectory.size());
+    }
+  };
+  const RunRecord record = train(std::move(run));
+  EXPECT_EQ(seen + 1, record.trajectory.size());
+  EXPECT_EQ(difference(read_run_file(folder.path() / kRunFileName), record), "");
+}
+
+TEST(Training, AFinishedRunIsReturnedAsItIsAndItsRunFileRestored) {
+  const TemporaryFolder folder;
+  const RunRecord record = train(Miniature("dense").run(folder.path()));
+  std::filesystem::remove(folder.path() / kRunFileName);
+  Miniature again("dense");
+  TrainingRun run = again.run(folder.path());
+  run.progress = [](const TrainingProgress&) { FAIL() << "trained again"; };
+  run.record.build.commit = "a later one";
+  const RunRecord same = train(std::move(run));
+  EXPECT_EQ(difference(same, record), "");
+  EXPECT_EQ(same.build.commit, record.build.commit);
+  EXPECT_EQ(difference(read_run_file(folder.path() / kRunFileName), record), "");
+}
+
+TEST(Training, ADamagedCheckpointIsReportedAndThePreviousOneUsed) {
+  const TemporaryFolder whole;
+  const RunRecord expected = train(Miniature("dense").run(whole.path()));
+  const TemporaryFolder folder;
+  Miniature first("dense");
+  TrainingRun run = first.run(folder.path());
+  int calls = 0;
+  run.checkpoint_seconds = 0;
+  run.progress = [&](const TrainingProgress&) {
+    if (++calls == 6) {
+      throw Interrupted();
+    }
+  };
+  EXPECT_THROW((void)train(std::move(run)), Interrupted);
+  std::vector<std::byte> bytes = read_file(folder.path() / "checkpoint.gcg");
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  write_file_atomically(folder.path() / "checkpoint.gcg", bytes);
+  Miniature second("dense");
+  TrainingRun again = second.run(folder.path());
+  std::string said;
+  again.say = [&](const std::string& text) { said += text + "\n"; };
+  EXPECT_EQ(difference(train(std::move(again)), expected), "");
+  EXPECT_THAT(said, HasSubstr("checkpoint.gcg"));
+}
+
+/// Returns a loss that is not a number at one training step or one evaluated batch.
+class BrokenExecutor final : public Executor {
+ public:
+  BrokenExecutor(Executor& inner, int step, int evaluation)
+      : inner_(inner), left_(step), evaluations_left_(evaluation) {}
+  const Network& network() const override { return inner_.network(); }
+  void write(const TrainingState& state) override { inner_.write(state); }
+  TrainingState read() const override { return inner_.read(); }
+  BatchSums forward_backward(const Batch& batch) override {
+    BatchSums sums = inner_.forward_backward(batch);
+    if (--left_ == 0) {
+      sums.loss = std::numeric_limits<double>::quiet_NaN();
+    }
+    return sums;
+  }
+  void step(const SgdStep& step) override { inner_.step(step); }
+  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
+    BatchSums sums = inner_.evaluate(batch, predictions);
+    if (--evaluations_left_ == 0) {
+      sums.loss = std::numeric_limits<double>::infinity();
+    }
+    return sums;
+  }
+  std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
+    return inner_.dense_gradients(batch);
+  }
+  Parameters gradients() const override { return inner_.gradients(); }
+
+ private:
+  Executor& inner_;
+  int left_;
+  int evaluations_left_;
+};
+
+TEST(Training, ALossThatIsNotFiniteStopsTheRunSaysWhereAndKeepsTheRecord) {
+  struct Case {
+    int step, evaluation;
+    std::string message;
+    std::size_t rows;
+  };
+  // 4 steps and 1 evaluated batch an epoch, 5 epochs, then the test set.
+  for (const auto& [step, evaluation, message, rows] :
+       {Case{6, 0, "the training loss is nan at stage 1, epoch 1 of 1, batch 1", 1},
+        Case{0, 2, "the validation loss is inf at stage 1, epoch 1 of 1, batch 4", 1},
+        Case{0, 6, "the test loss is inf at stage 3", 5}}) {
+    SCOPED_TRACE(message);
+    const TemporaryFolder folder;
+    Miniature miniature("gcg", kShortGrowth);
+    BrokenExecutor broken(*miniature.executor, step, evaluation);
+    TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, broken};
+    run.folder = folder.path();
+    run.record.identity.name = "miniature";
+    EXPECT_THAT(
+        [&] { (void)train(std::move(run)); },
+        ::testing::Throws<Error>(::testing::Property("what", &Error::what, HasSubstr(message))));
+    const RunRecord record = read_run_file(folder.path() / kRunFileName);
+    EXPECT_EQ(record.status, "failed");
+    EXPECT_THAT(record.failure, HasSubstr("loss"));
+    EXPECT_EQ(record.trajectory.size(), rows);
+  }
+}
+
+TEST(Training, ACheckpointOfAnotherRunOrOtherDataIsRefused) {
+  const TemporaryFolder folder;
+  (void)train(Miniature("dense").run(folder.path()));
+  Miniature other("dense");
+  TrainingRun run = other.run(folder.path());
+  run.record.identity.hash = "another";
+  EXPECT_THAT([&] { (void)train(std::move(run)); },
+              ::testing::Throws<Error>(
+                  ::testing::Property("what", &Error::what, HasSubstr("belongs to another run"))));
+  Miniature changed("dense");
+  changed.data.digest = "other pixels";
+  EXPECT_THAT([&] { (void)train(changed.run(folder.path())); },
+              ::testing::Throws<Error>(
+                  ::testing::Property("what", &Error::what, HasSubstr("data digest"))));
+}
+
+TEST(Training, CostsAddUp) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth);
+  const RunRecord record = train(miniature.run(folder.path()));
+  double flops = 0;
+  double density_epochs = 0;
+  for (const StageRow& row : record.stages) {
+    flops += row.training_flops;
+    density_epochs += row.density * static_cast<double>(row.epochs);
+  }
+  const CostRecord& cost = record.cost;
+  EXPECT_NEAR(flops, cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops,
+              1e-9 * flops);
+  EXPECT_DOUBLE_EQ(density_epochs, cost.density_epochs);
+  EXPECT_GT(cost.dense_gradient_flops, 0);
+  EXPECT_EQ(cost.scoring_flops, 0);
+  EXPECT_GT(cost.train_seconds, 0);
+  EXPECT_GT(cost.peak_memory_bytes, 1 << 20);
+  double by_hand = 0;
+  for (std::size_t s = 0; s < record.stages.size(); ++s) {
+    by_hand += 3 * 240.0 * static_cast<double>(record.stages[s].epochs) *
+               forward_flops(miniature.network, record.masks[s].mask.counts());
+  }
+  EXPECT_DOUBLE_EQ(cost.training_flops, by_hand);
+}
+
+TEST(Training, ADenseNetworkLearns) {
+  const TemporaryFolder folder;
+  Miniature miniature("dense");
+  miniature.recipe.epochs = 20;
+  miniature.recipe.schedule = "cosine";
+  miniature.recipe.batch_size = 32;
+  const RunRecord record = train(miniature.run(folder.path()));
+  EXPECT_GT(record.result->test_accuracy, 0.2);  // chance is 0.1
+  EXPECT_LT(record.trajectory.back().train_loss, 0.8 * record.trajectory.front().train_loss);
+}
+
+}  // namespace
+}  // namespace gcg

@@ -1,0 +1,153 @@
+// A vision transformer through the methods: what every_method_test.cpp says of convolutions.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/temporary_folder.h"
+#include "growth/seed.h"
+#include "run/execute.h"
+#include "run/miniature.h"
+#include "run/same_run.h"
+
+namespace gcg {
+namespace {
+
+using testing::CheckedExecutor;
+using testing::difference;
+using testing::Interrupted;
+using testing::Miniature;
+using testing::TemporaryFolder;
+
+/// Like those of the table, but with few tokens and two blocks: 16 patches of 8 pixels.
+Network small_transformer(std::int64_t width) {
+  NetworkBuilder net("small_transformer", {3, 32, 32});
+  std::int32_t x = net.tokens("tokens", net.convolution("patches", 0, width, {8, 8, 8, 0}, true));
+  for (const std::string block : {"block1.", "block2."}) {
+    std::int32_t y = net.layer_norm(block + "norm1", x);
+    const std::int32_t query = net.token_linear(block + "query", y, width);
+    const std::int32_t key = net.token_linear(block + "key", y, width);
+    const std::int32_t value = net.token_linear(block + "value", y, width);
+    y = net.attention(block + "attention", query, key, value, 2);
+    x = net.add(block + "add1", net.token_linear(block + "projection", y, width), x);
+    y = net.token_linear(block + "mlp1", net.layer_norm(block + "norm2", x), 2 * width);
+    y = net.token_linear(block + "mlp2", net.gelu(block + "gelu", y), width);
+    x = net.add(block + "add2", y, x);
+  }
+  net.linear("classifier", net.first_token("class_token", net.layer_norm("norm", x)), 10);
+  return net.finish();
+}
+
+Miniature transformer(const std::string& method, const std::string& optimiser,
+                      std::int64_t width = 8) {
+  std::map<std::string, std::string> options = testing::short_run(method);
+  if (method == "grow_reallocate") {
+    options["peak"] = "1.25";  // with more, it wants connections that lie on no path yet
+  }
+  Miniature made(method, options);
+  made.network = small_transformer(width);
+  made.executor = make_torch_executor(made.network, 1);
+  made.recipe.optimiser = optimiser;
+  made.recipe.schedule = "cosine";
+  made.recipe.learning_rate = optimiser == "adamw" ? 2e-3 : 0.05;
+  made.recipe.weight_decay = 0.05;  // must not revive what is absent
+  return made;
+}
+
+struct EveryMethodOnATransformer : ::testing::TestWithParam<MethodEntry> {};
+
+TEST_P(EveryMethodOnATransformer, KeepsTheInvariantsUnderAdamW) {
+  const std::string method(GetParam().name);
+  const TemporaryFolder folder;
+  Miniature made = transformer(method, "adamw");
+  CheckedExecutor checked(*made.executor);
+  TrainingRun run{made.network, made.data, made.recipe, *made.method, checked};
+  run.folder = folder.path();
+  const RunRecord record = train(std::move(run));
+  EXPECT_EQ(record.status, "finished");
+  EXPECT_EQ(checked.steps, record.cost.steps);
+  EXPECT_EQ(record.stages.back().decision, "done");
+  ASSERT_TRUE(record.result->state.second);
+  EXPECT_GT(record.result->state.second->updates, 0);
+  if (testing::short_run(method).contains("target-density") && method != "small_dense") {
+    EXPECT_EQ(record.result->state.mask.present(), present_for_density(made.network, 0.4));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryMethodOnATransformer, ::testing::ValuesIn(method_table()),
+                         [](const auto& entry) { return std::string(entry.param.name); });
+
+TEST(Transformer, InterruptedWithinAnEpochEndsWithTheSameBits) {
+  for (const std::string method : {"gcg", "imp"}) {
+    SCOPED_TRACE(method);
+    const TemporaryFolder whole;
+    const TemporaryFolder broken;
+    const RunRecord expected = train(transformer(method, "adamw").run(whole.path()));
+    RunRecord found;
+    bool finished = false;
+    for (int attempt = 0; attempt < 50 && !finished; ++attempt) {
+      Miniature made = transformer(method, "adamw");
+      TrainingRun run = made.run(broken.path());
+      run.checkpoint_seconds = 0;
+      int left = 5;
+      run.progress = [&](const TrainingProgress&) {
+        if (--left == 0) {
+          throw Interrupted();
+        }
+      };
+      try {
+        found = train(std::move(run));
+        finished = true;
+      } catch (const Interrupted&) {
+      }
+    }
+    ASSERT_TRUE(finished);
+    EXPECT_EQ(difference(found, expected), "");
+    EXPECT_EQ(found.result->state, expected.result->state);
+  }
+}
+
+// Chance is a loss of log 10 and a tenth of the images.
+TEST(Transformer, LearnsByEitherOptimiser) {
+  for (const std::string optimiser : {"adamw", "sgd"}) {
+    SCOPED_TRACE(optimiser);
+    const TemporaryFolder folder;
+    Miniature made = transformer("dense", optimiser, 32);
+    made.recipe.epochs = 16;
+    made.recipe.batch_size = 32;
+    made.recipe.warmup = 0.1;
+    made.recipe.weight_decay = 1e-4;
+    made.recipe.augment = false;
+    const RunRecord record = train(made.run(folder.path()));
+    EXPECT_LT(record.trajectory.back().train_loss, 1.8);
+    EXPECT_GT(record.trajectory.back().train_accuracy, 0.3);
+  }
+}
+
+TEST(Transformer, RunsDenseByItselfAndTheRecordSaysSo) {
+  const TemporaryFolder folder;
+  const auto plan = make_run_plan({{"network", "vit6_small"},
+                                   {"width", "6"},
+                                   {"data-images", "100"},
+                                   {"data-test-images", "50"},
+                                   {"batch-size", "32"},
+                                   {"seed-density", "0.3"},
+                                   {"max-stages", "2"},
+                                   {"stage-epochs", "1"},
+                                   {"epochs", "1"},
+                                   {"optimiser", "adamw"},
+                                   {"learning-rate", "0.001"},
+                                   {"schedule", "cosine"},
+                                   {"disconnected", "warn"},
+                                   {"out", folder.path().string()}});
+  const RunRecord record = execute(*plan);
+  EXPECT_EQ(record.status, "finished");
+  EXPECT_EQ(record.execution.asked, "auto");
+  EXPECT_EQ(record.execution.used, "dense");
+  EXPECT_EQ(std::ssize(record.stages), 3);
+  EXPECT_GT(record.stages[1].density, record.stages[0].density);
+}
+
+}  // namespace
+}  // namespace gcg
