@@ -35,4 +35,14 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
   }
 }
 
+void check_room(const Network& network, std::string_view call, const Batch& batch,
+                const PerSample& each) {
+  for (const std::int64_t room : {std::ssize(each.classes), std::ssize(each.losses)}) {
+    if (room != 0 && room != batch.size()) {
+      throw Error(fmt::format("{}: {}", network.name, call),
+                  fmt::format("room for {} samples, the batch has {}", room, batch.size()));
+    }
+  }
+}
+
 }  // namespace gcg

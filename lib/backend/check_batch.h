@@ -10,4 +10,8 @@ namespace gcg {
 /// size, a label outside [0, classes), or, in `training`, a normalisation with a single value.
 void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training);
 
+/// Throws an Error that names network and call if `each` has room for another number of samples.
+void check_room(const Network& network, std::string_view call, const Batch& batch,
+                const PerSample& each);
+
 }  // namespace gcg

@@ -26,6 +26,12 @@ struct BatchSums {
   std::int64_t samples = 0;
 };
 
+/// What evaluate() tells of every sample, in the batch's order; a span that is empty is left out.
+struct PerSample {
+  std::span<std::int32_t> classes{};  ///< of the largest logit, the first one of equals
+  std::span<float> losses{};          ///< softmax cross-entropy, natural logarithm
+};
+
 /// One update of stochastic gradient descent:
 /// g = gradient + weight_decay w;  m = momentum m + g;  w -= learning_rate (nesterov ? g + momentum
 /// m : m). Weight decay applies to weights of maskable layers, biases, gammas and betas alike (the
@@ -70,9 +76,8 @@ class Executor {
     throw Error(network().name, "this way of execution has no AdamW", "take dense execution");
   }
 
-  /// Evaluation mode (running statistics). `predictions`, if not empty, receives the class of the
-  /// largest logit per sample.
-  virtual BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) = 0;
+  /// Evaluation mode (running statistics). Errors: room in `each` for another number of samples.
+  virtual BatchSums evaluate(const Batch& batch, const PerSample& each) = 0;
 
   /// Gradients of the mean loss with respect to every weight, present or absent, in training mode,
   /// per layer in its layout. Pure: values, running statistics and slots come back byte for byte.

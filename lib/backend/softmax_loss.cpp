@@ -6,7 +6,7 @@
 namespace gcg {
 
 BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32_t> labels,
-                       std::span<float> gradient, std::span<std::int32_t> predictions) {
+                       std::span<float> gradient, const PerSample& each) {
   BatchSums sums;
   sums.samples = std::ssize(labels);
   if (labels.empty()) {
@@ -25,11 +25,16 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     for (std::size_t c = 0; c < classes; ++c) {
       sum += exponential(c);
     }
-    sums.loss += std::log(sum) + static_cast<double>(*largest) - static_cast<double>(row[label]);
+    const double loss =
+        std::log(sum) + static_cast<double>(*largest) - static_cast<double>(row[label]);
+    sums.loss += loss;
+    if (!each.losses.empty()) {
+      each.losses[s] = static_cast<float>(loss);
+    }
     const auto prediction = largest - row.begin();
     sums.correct += prediction == labels[s] ? 1 : 0;
-    if (!predictions.empty()) {
-      predictions[s] = static_cast<std::int32_t>(prediction);
+    if (!each.classes.empty()) {
+      each.classes[s] = static_cast<std::int32_t>(prediction);
     }
     if (!gradient.empty()) {
       for (std::size_t c = 0; c < classes; ++c) {

@@ -82,7 +82,7 @@ class TorchExecutor final : public Executor {
   BatchSums forward_backward(const Batch& batch) override;
   void step(const SgdStep& step) override;
   void adamw_step(const AdamWStep& step) override;
-  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override;
+  BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
 
@@ -456,15 +456,11 @@ std::vector<std::vector<float>> TorchExecutor::dense_gradients(const Batch& batc
   return gradients;
 }
 
-BatchSums TorchExecutor::evaluate(const Batch& batch, std::span<std::int32_t> predictions) {
+BatchSums TorchExecutor::evaluate(const Batch& batch, const PerSample& each) {
   prepare("evaluate", batch, Mode::evaluation);
-  if (!predictions.empty() && std::ssize(predictions) != batch.size()) {
-    throw Error(fmt::format("{}: evaluate", network_.name),
-                fmt::format("room for {} predictions, the batch has {} samples", predictions.size(),
-                            batch.size()));
-  }
+  check_room(network_, "evaluate", batch, each);
   const c10::InferenceMode no_autograd;
-  return softmax_loss(memory(forward(batch, Mode::evaluation)), batch.labels, {}, predictions);
+  return softmax_loss(memory(forward(batch, Mode::evaluation)), batch.labels, {}, each);
 }
 
 void TorchExecutor::step(const SgdStep& step) {

@@ -36,14 +36,14 @@ class SparseExecutor final : public Executor {
   TrainingState read() const override;
   BatchSums forward_backward(const Batch& batch) override;
   void step(const SgdStep& step) override;
-  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override;
+  BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
 
  private:
   Parameters parameters(std::vector<float> Trained::*what) const;
   void check(std::string_view call, const Batch& batch, Mode mode) const;
-  BatchSums loss(const Batch& batch, bool with_gradient, std::span<std::int32_t> predictions);
+  BatchSums loss(const Batch& batch, bool with_gradient, const PerSample& each);
   void update_running(std::int64_t samples);
 
   Execution run_;
@@ -140,15 +140,14 @@ void SparseExecutor::check(std::string_view call, const Batch& batch, Mode mode)
   }
 }
 
-BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient,
-                               std::span<std::int32_t> predictions) {
+BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient, const PerSample& each) {
   const std::int32_t last = static_cast<std::int32_t>(run_.network.nodes.size()) - 1;
   const std::size_t count = at(batch.size() * run_.network.classes());
   const std::span<float> logits = std::span(run_.logits).first(count);
   const std::span<float> gradient =
       with_gradient ? std::span(run_.logit_gradient).first(count) : std::span<float>();
   sparse::unpack(run_.value(last), logits);
-  const BatchSums sums = softmax_loss(logits, batch.labels, gradient, predictions);
+  const BatchSums sums = softmax_loss(logits, batch.labels, gradient, each);
   if (with_gradient) {
     const Run run = prepare(run_, batch.size());
     sparse::pack(run, {0, run.blocks}, gradient, run_.gradient(last));
@@ -201,15 +200,11 @@ std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& bat
   return all;
 }
 
-BatchSums SparseExecutor::evaluate(const Batch& batch, std::span<std::int32_t> predictions) {
+BatchSums SparseExecutor::evaluate(const Batch& batch, const PerSample& each) {
   check("evaluate", batch, Mode::evaluation);
-  if (!predictions.empty() && std::ssize(predictions) != batch.size()) {
-    throw Error(fmt::format("{}: evaluate", run_.network.name),
-                fmt::format("room for {} predictions, the batch has {} samples", predictions.size(),
-                            batch.size()));
-  }
+  check_room(run_.network, "evaluate", batch, each);
   forward(run_, prepare(run_, batch.size()), batch.images, Moments::running);
-  return loss(batch, false, predictions);
+  return loss(batch, false, each);
 }
 
 void SparseExecutor::step(const SgdStep& step) {

@@ -6,7 +6,7 @@ namespace gcg {
 
 BatchSums evaluate(Executor& executor, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, std::int64_t loader_threads,
-                   std::span<std::int32_t> predictions) {
+                   const PerSample& each) {
   // Small enough to stay in the cache of a core, large enough to keep it busy; no effect on results
   // but for the rounding of sums.
   constexpr std::size_t batch_size = 128;
@@ -14,8 +14,9 @@ BatchSums evaluate(Executor& executor, const SampleMaker& samples,
   BatchSums sums;
   for (std::size_t begin = 0; begin < positions.size(); begin += batch_size) {
     const std::size_t count = std::min(batch_size, positions.size() - begin);
-    const BatchSums batch = executor.evaluate(
-        loader.next(), predictions.empty() ? predictions : predictions.subspan(begin, count));
+    const auto part = [&](auto room) { return room.empty() ? room : room.subspan(begin, count); };
+    const BatchSums batch =
+        executor.evaluate(loader.next(), {part(each.classes), part(each.losses)});
     sums.loss += batch.loss;
     sums.correct += batch.correct;
     sums.samples += batch.samples;

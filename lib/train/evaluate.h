@@ -10,10 +10,10 @@
 namespace gcg {
 
 /// Sums of loss and hits over the images at these positions, not augmented, running statistics.
-/// `predictions`, if not empty, has one entry per position. Batches are made ahead on
+/// What `each` asks for has an element per position. Batches are made ahead on
 /// `loader_threads` threads.
 BatchSums evaluate(Executor& executor, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, std::int64_t loader_threads,
-                   std::span<std::int32_t> predictions = {});
+                   const PerSample& each = {});
 
 }  // namespace gcg

@@ -495,7 +495,7 @@ void Training::write_result() {
   {
     const Stopwatch watch(record_.cost.evaluate_seconds);
     test = evaluate(run_.executor, test_samples_, all_positions(run_.data.test.size()),
-                    run_.loader_threads, result.test_predictions);
+                    run_.loader_threads, {.classes = result.test_predictions});
   }
   check_loss(test.loss, "test");
   const StageRow& last = record_.stages.back();

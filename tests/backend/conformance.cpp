@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -167,10 +168,19 @@ void evaluates_with_running_statistics(const ExecutorFactory& make, const Networ
       reference->write(state);
       std::vector<std::int32_t> found(batch.labels.size());
       std::vector<std::int32_t> expected(batch.labels.size());
-      const BatchSums sums = executor->evaluate(batch, found);
-      expect_near(sums, reference->evaluate(batch, expected));
+      std::vector<float> losses(batch.labels.size());
+      std::vector<float> expected_losses(batch.labels.size());
+      const BatchSums sums = executor->evaluate(batch, {found, losses});
+      expect_near(sums, reference->evaluate(batch, {expected, expected_losses}));
       EXPECT_EQ(found, expected);
+      expect_near(losses, expected_losses, kUpdateTolerance, "loss");
+      EXPECT_NEAR(std::accumulate(losses.begin(), losses.end(), 0.0), sums.loss,
+                  1e-6 * (1 + sums.loss));
+      // Asking for more or less changes nothing.
       EXPECT_TRUE(same(sums, executor->evaluate(batch, {})));
+      std::vector<float> alone(losses.size());
+      EXPECT_TRUE(same(sums, executor->evaluate(batch, {.losses = alone})));
+      EXPECT_TRUE(same_bits(alone, losses));
       EXPECT_TRUE(same_bits(executor->read(), state));
     }
   }
@@ -414,8 +424,10 @@ void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) 
   batch.labels[2] = -1;
   refuse(batch, "label -1");
   batch.labels[2] = 0;
-  std::vector<std::int32_t> predictions(3);
-  GCG_EXPECT_ERROR(executor->evaluate(batch, predictions), HasSubstr("prediction"));
+  std::vector<std::int32_t> classes(3);
+  std::vector<float> losses(5);
+  GCG_EXPECT_ERROR(executor->evaluate(batch, {.classes = classes}), HasSubstr("room for 3"));
+  GCG_EXPECT_ERROR(executor->evaluate(batch, {.losses = losses}), HasSubstr("room for 5"));
   // One value per channel has no variance.
   for (const Network& vectors : networks) {
     if (vectors.name == "normalised_vectors") {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backend/check_batch.h"
 #include "backend/reference_operations.h"
 #include "base/error.h"
 
@@ -114,11 +115,10 @@ class ReferenceExecutor final : public Executor {
     clear_absent(state_);
   }
 
-  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
+  BatchSums evaluate(const Batch& batch, const PerSample& each) override {
     check(batch, "evaluate");
-    require(predictions.empty() || std::ssize(predictions) == batch.size(), "evaluate",
-            "needs room for one prediction a sample");
-    return sums(forward(batch, Mode::evaluation), batch, predictions);
+    check_room(network_, "evaluate", batch, each);
+    return sums(forward(batch, Mode::evaluation), batch, each);
   }
 
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
@@ -277,17 +277,21 @@ class ReferenceExecutor final : public Executor {
     return result;
   }
 
-  BatchSums sums(const Pass& pass, const Batch& batch, std::span<std::int32_t> predictions) const {
+  BatchSums sums(const Pass& pass, const Batch& batch, const PerSample& each) const {
     const std::size_t classes = static_cast<std::size_t>(network_.classes());
     BatchSums result;
     result.samples = batch.size();
     for (std::size_t s = 0; s < batch.labels.size(); ++s) {
       const std::span<const double> logits(&pass.outputs.back().values[s * classes], classes);
       const auto prediction = std::ranges::max_element(logits) - logits.begin();
-      result.loss -= std::log(softmax(logits)[static_cast<std::size_t>(batch.labels[s])]);
+      const double loss = -std::log(softmax(logits)[static_cast<std::size_t>(batch.labels[s])]);
+      result.loss += loss;
       result.correct += prediction == batch.labels[s] ? 1 : 0;
-      if (!predictions.empty()) {
-        predictions[s] = static_cast<std::int32_t>(prediction);
+      if (!each.classes.empty()) {
+        each.classes[s] = static_cast<std::int32_t>(prediction);
+      }
+      if (!each.losses.empty()) {
+        each.losses[s] = static_cast<float>(loss);
       }
     }
     return result;

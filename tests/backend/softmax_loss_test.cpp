@@ -15,9 +15,12 @@ TEST(SoftmaxLoss, SumsOverSamplesAndDividesTheGradientByTheirNumber) {
   const std::vector<std::int32_t> labels{0, 0};
   std::vector<float> gradient(4);
   std::vector<std::int32_t> predictions(2);
-  const BatchSums sums = softmax_loss(logits, labels, gradient, predictions);
+  std::vector<float> losses(2);
+  const BatchSums sums = softmax_loss(logits, labels, gradient, {predictions, losses});
   // Probabilities (1/4, 3/4) and (3/4, 1/4).
   EXPECT_NEAR(sums.loss, std::log(4.0) + std::log(4.0 / 3.0), 1e-6);
+  EXPECT_NEAR(losses[0], std::log(4.0), 1e-6);
+  EXPECT_NEAR(losses[1], std::log(4.0 / 3.0), 1e-6);
   EXPECT_EQ(sums.correct, 1);
   EXPECT_EQ(sums.samples, 2);
   EXPECT_EQ(predictions, (std::vector<std::int32_t>{1, 0}));
@@ -30,7 +33,7 @@ TEST(SoftmaxLoss, SumsOverSamplesAndDividesTheGradientByTheirNumber) {
 TEST(SoftmaxLoss, PredictsTheFirstOfEqualLogits) {
   std::vector<std::int32_t> predictions(1);
   const BatchSums sums = softmax_loss(std::vector<float>{1.0F, 2.0F, 2.0F},
-                                      std::vector<std::int32_t>{2}, {}, predictions);
+                                      std::vector<std::int32_t>{2}, {}, {predictions});
   EXPECT_EQ(predictions[0], 1);
   EXPECT_EQ(sums.correct, 0);
 }

@@ -84,8 +84,8 @@ class CheckedExecutor : public Executor {
     check_mask_invariant(network(), inner_.read());
     ++steps;
   }
-  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
-    return inner_.evaluate(batch, predictions);
+  BatchSums evaluate(const Batch& batch, const PerSample& each) override {
+    return inner_.evaluate(batch, each);
   }
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
     const TrainingState before = inner_.read();

@@ -202,8 +202,8 @@ class BrokenExecutor final : public Executor {
     return sums;
   }
   void step(const SgdStep& step) override { inner_.step(step); }
-  BatchSums evaluate(const Batch& batch, std::span<std::int32_t> predictions) override {
-    BatchSums sums = inner_.evaluate(batch, predictions);
+  BatchSums evaluate(const Batch& batch, const PerSample& each) override {
+    BatchSums sums = inner_.evaluate(batch, each);
     if (--evaluations_left_ == 0) {
       sums.loss = std::numeric_limits<double>::infinity();
     }
