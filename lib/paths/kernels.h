@@ -6,13 +6,10 @@
 
 namespace gcg {
 
-/// Vector instructions a kernel is compiled for. The choice changes the speed alone: lanes always
-/// hold different sums, so no sum's order of additions depends on the width, and results agree bit
-/// for bit.
-enum class VectorUnit : std::uint8_t { baseline, avx2, avx512 };
-
-/// What this processor can run, narrowest first.
-std::span<const VectorUnit> vector_units();
+// The inner loops of the path sums, compiled for several instruction sets; the best the processor
+// has is chosen at run time. The choice changes the speed alone: lanes always hold different sums,
+// so no sum's order of additions depends on the width, products and sums are rounded one by one,
+// and results agree bit for bit.
 
 /// Sparse rows over a flat buffer: row r holds the taps begin[r] to begin[r + 1].
 struct TapRows {
@@ -33,8 +30,7 @@ inline constexpr std::int64_t kPositionStep = 8;
 /// Fast because a block of positions of one row stays in registers while its taps pass by (a
 /// multiplication, an addition and a load per vector, nothing stored), and because all rows are
 /// done for one block before the next: the part of `in` they share stays in the cache.
-void sum_taps(const TapRows& taps, const double* in, std::int64_t positions, double* out,
-              VectorUnit unit = vector_units().back());
+void sum_taps(const TapRows& taps, const double* in, std::int64_t positions, double* out);
 
 /// Rows that have all their taps in common, as those of a dense layer do: row r of the group is row
 /// first + r * step of the result.
@@ -50,7 +46,7 @@ struct SharedTapRows {
 /// for a group of rows. Fast because a tile of rows x positions stays in registers: what is read
 /// from `in` serves several rows, which a sparse row cannot have.
 void sum_shared_taps(const SharedTapRows& taps, const double* in, std::int64_t positions,
-                     double* out, VectorUnit unit = vector_units().back());
+                     double* out);
 
 /// Columns that correlate() treats at once.
 inline constexpr std::int64_t kColumnTile = 16;
@@ -70,7 +66,6 @@ struct PlaneExtent {
 /// the rows, shifted views of the same planes, are read where they lie: nothing is unrolled in
 /// memory.
 void correlate(std::span<const std::uint32_t> offset, const double* in, const PlaneExtent& extent,
-               const double* columns, std::int64_t count, double* out, std::int64_t stride,
-               VectorUnit unit = vector_units().back());
+               const double* columns, std::int64_t count, double* out, std::int64_t stride);
 
 }  // namespace gcg

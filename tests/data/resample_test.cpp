@@ -1,5 +1,6 @@
 #include "data/resample.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +8,7 @@
 #include <numeric>
 #include <random>
 
+#include "base/every_target.h"
 #include "data/encoded.h"
 #include "data/files.h"
 
@@ -54,6 +56,39 @@ std::vector<double> reference(const RgbImage& image, const Region& region, std::
   return result;
 }
 
+/// In single precision, one number after the other, in the order that resample() promises: pairs of
+/// rows, then the pixels of a row from left to right.
+std::vector<float> plain(const RgbImage& image, const Region& region, std::int64_t width,
+                         std::int64_t height) {
+  const Filter rows = triangle_filter(region.y, region.height, image.height, height);
+  const Filter columns = triangle_filter(region.x, region.width, image.width, width);
+  std::vector<float> result(static_cast<std::size_t>(3 * width * height));
+  for (std::int64_t y = 0; y < height; ++y) {
+    std::vector<float> row(static_cast<std::size_t>(3 * image.width));
+    for (std::int64_t i = 0; i < 3 * image.width; ++i) {
+      const auto pixel = [&](std::int64_t t) {
+        return static_cast<float>(image.pixels.at((rows.first.at(y) + t) * 3 * image.width + i));
+      };
+      for (std::int64_t t = 0; t < rows.taps; t += 2) {
+        const float* weight = &rows.weights.at(y * rows.taps + t);
+        row.at(i) += t + 1 < rows.taps ? weight[0] * pixel(t) + weight[1] * pixel(t + 1)
+                                       : weight[0] * pixel(t);
+      }
+    }
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        float sum = 0;
+        for (std::int64_t t = 0; t < columns.taps; ++t) {
+          sum +=
+              columns.weights.at(x * columns.taps + t) * row.at(3 * (columns.first.at(x) + t) + c);
+        }
+        result.at(c * width * height + y * width + x) = sum;
+      }
+    }
+  }
+  return result;
+}
+
 std::vector<float> planes(const RgbImage& image, const Region& region, std::int64_t width,
                           std::int64_t height) {
   std::vector<float> result(static_cast<std::size_t>(3 * width * height));
@@ -66,6 +101,40 @@ std::vector<float> planes(const RgbImage& image, const Region& region, std::int6
     }
   });
   return result;
+}
+
+/// A region of an image of noise, and the size it is resampled to.
+struct Trial {
+  RgbImage image;
+  Region region;
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+
+  [[nodiscard]] std::string size() const {
+    return fmt::format("{}x{} to {}x{}", image.width, image.height, width, height);
+  }
+};
+
+Trial random_trial(std::mt19937& random) {
+  const auto below = [&](std::int64_t n) {
+    return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n));
+  };
+  const std::int64_t width = 1 + below(40);
+  const std::int64_t height = 1 + below(30);
+  RgbImage image{width, height, {}};
+  for (std::int64_t i = 0; i < 3 * width * height; ++i) {
+    image.pixels.push_back(static_cast<std::uint8_t>(random()));
+  }
+  Region region;
+  region.x = static_cast<double>(below(1000)) / 1000 * static_cast<double>(width) * 0.9;
+  region.y = static_cast<double>(below(1000)) / 1000 * static_cast<double>(height) * 0.9;
+  region.width =
+      (static_cast<double>(width) - region.x) * (0.1 + static_cast<double>(below(900)) / 1000);
+  region.height =
+      (static_cast<double>(height) - region.y) * (0.1 + static_cast<double>(below(900)) / 1000);
+  const std::int64_t to_width = 1 + below(20);
+  const std::int64_t to_height = 1 + below(20);
+  return {std::move(image), region, to_width, to_height};
 }
 
 TEST(TriangleFilter, WeightsSumToOneAndStayInTheImage) {
@@ -105,30 +174,22 @@ TEST(Resample, ByTwoIsTheTriangleOverFourPixels) {
 TEST(Resample, IsTheDefinitionOnRandomRegions) {
   std::mt19937 random(11);
   for (int trial = 0; trial < 60; ++trial) {
-    const auto below = [&](std::int64_t n) {
-      return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n));
-    };
-    const std::int64_t width = 1 + below(40);
-    const std::int64_t height = 1 + below(30);
-    RgbImage image{width, height, {}};
-    for (std::int64_t i = 0; i < 3 * width * height; ++i) {
-      image.pixels.push_back(static_cast<std::uint8_t>(random()));
-    }
-    Region region;
-    region.x = static_cast<double>(below(1000)) / 1000 * static_cast<double>(width) * 0.9;
-    region.y = static_cast<double>(below(1000)) / 1000 * static_cast<double>(height) * 0.9;
-    region.width =
-        (static_cast<double>(width) - region.x) * (0.1 + static_cast<double>(below(900)) / 1000);
-    region.height =
-        (static_cast<double>(height) - region.y) * (0.1 + static_cast<double>(below(900)) / 1000);
-    const std::int64_t w = 1 + below(20);
-    const std::int64_t h = 1 + below(20);
-    const std::vector<float> result = planes(image, region, w, h);
-    const std::vector<double> expected = reference(image, region, w, h);
+    const Trial t = random_trial(random);
+    const std::vector<float> result = planes(t.image, t.region, t.width, t.height);
+    const std::vector<double> expected = reference(t.image, t.region, t.width, t.height);
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_NEAR(result[i], expected[i], 1e-3)
-          << "trial " << trial << ": " << width << "x" << height << " to " << w << "x" << h;
+      ASSERT_NEAR(result[i], expected[i], 1e-3) << "trial " << trial << ": " << t.size();
     }
+  }
+}
+
+TEST(Resample, AgreesBitForBitWithThePlainLoopsOnEveryInstructionSet) {
+  std::mt19937 random(12);
+  for (int trial = 0; trial < 60; ++trial) {
+    const Trial t = random_trial(random);
+    SCOPED_TRACE(fmt::format("trial {}: {}", trial, t.size()));
+    const std::vector<float> expected = plain(t.image, t.region, t.width, t.height);
+    on_every_target([&] { EXPECT_EQ(planes(t.image, t.region, t.width, t.height), expected); });
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/every_target.h"
 #include "base/random.h"
 
 namespace gcg {
@@ -16,7 +17,7 @@ std::vector<double> random_values(std::int64_t count, RandomStream& stream) {
   return values;
 }
 
-TEST(PathKernels, SumTapsAgreesBitForBitWithThePlainLoopOnEveryVectorUnit) {
+TEST(PathKernels, SumTapsAgreesBitForBitWithThePlainLoopOnEveryInstructionSet) {
   RandomStream stream(1, "path-kernels-test");
   const std::vector<double> in = random_values(400, stream);
   for (const std::int64_t positions : {8, 16, 24, 40, 56, 64, 72, 120, 128, 200}) {
@@ -39,16 +40,16 @@ TEST(PathKernels, SumTapsAgreesBitForBitWithThePlainLoopOnEveryVectorUnit) {
         expected.push_back(sum);
       }
     }
-    for (const VectorUnit unit : vector_units()) {
-      SCOPED_TRACE(fmt::format("{} positions, unit {}", positions, static_cast<int>(unit)));
+    SCOPED_TRACE(fmt::format("{} positions", positions));
+    on_every_target([&] {
       std::vector<double> out(expected.size(), -1.0);
-      sum_taps(taps, in.data(), positions, out.data(), unit);
+      sum_taps(taps, in.data(), positions, out.data());
       EXPECT_EQ(out, expected);
-    }
+    });
   }
 }
 
-TEST(PathKernels, SumSharedTapsAgreesBitForBitWithSumTapsOnEveryVectorUnit) {
+TEST(PathKernels, SumSharedTapsAgreesBitForBitWithSumTapsOnEveryInstructionSet) {
   RandomStream stream(3, "path-kernels-test");
   const std::vector<double> in = random_values(400, stream);
   for (const std::int64_t positions : {8, 16, 24, 56, 64, 72, 200}) {
@@ -73,19 +74,18 @@ TEST(PathKernels, SumSharedTapsAgreesBitForBitWithSumTapsOnEveryVectorUnit) {
         sparse.begin.push_back(std::ssize(sparse.offset));
       }
       std::vector<double> expected(static_cast<std::size_t>((2 * rows + 1) * positions));
-      sum_taps(sparse, in.data(), positions, expected.data(), VectorUnit::baseline);
-      for (const VectorUnit unit : vector_units()) {
-        SCOPED_TRACE(
-            fmt::format("{} positions, {} rows, unit {}", positions, rows, static_cast<int>(unit)));
+      sum_taps(sparse, in.data(), positions, expected.data());
+      SCOPED_TRACE(fmt::format("{} positions, {} rows", positions, rows));
+      on_every_target([&] {
         std::vector<double> out(expected.size(), 0.0);
-        sum_shared_taps(shared, in.data(), positions, out.data(), unit);
+        sum_shared_taps(shared, in.data(), positions, out.data());
         EXPECT_EQ(out, expected);
-      }
+      });
     }
   }
 }
 
-TEST(PathKernels, CorrelateAgreesBitForBitWithThePlainLoopOnEveryVectorUnit) {
+TEST(PathKernels, CorrelateAgreesBitForBitWithThePlainLoopOnEveryInstructionSet) {
   RandomStream stream(2, "path-kernels-test");
   for (const PlaneExtent extent : {PlaneExtent{1, 1, 1}, {3, 4, 6}, {5, 5, 5}}) {
     const std::vector<double> in = random_values(300, stream);
@@ -111,13 +111,12 @@ TEST(PathKernels, CorrelateAgreesBitForBitWithThePlainLoopOnEveryVectorUnit) {
             expected[c * stride + r] = sum;
           }
         }
-        for (const VectorUnit unit : vector_units()) {
-          SCOPED_TRACE(
-              fmt::format("{} rows, {} columns, unit {}", rows, count, static_cast<int>(unit)));
+        SCOPED_TRACE(fmt::format("{} rows, {} columns", rows, count));
+        on_every_target([&] {
           std::vector<double> out(expected.size(), -1.0);
-          correlate(offset, in.data(), extent, columns.data(), count, out.data(), stride, unit);
+          correlate(offset, in.data(), extent, columns.data(), count, out.data(), stride);
           EXPECT_EQ(out, expected);
-        }
+        });
       }
     }
   }
