@@ -29,19 +29,20 @@ class Intervals(unittest.TestCase):
     def test_mean_interval_of_three_values(self):
         mean, half = mean_interval([1.0, 2.0, 3.0])
         self.assertEqual(mean, 2.0)
-        self.assertAlmostEqual(half, 4.303 / math.sqrt(3))
+        self.assertAlmostEqual(half, 4.302652730 / math.sqrt(3))
 
     def test_one_value_has_no_interval(self):
         self.assertTrue(math.isnan(mean_interval([1.0])[1]))
 
-    def test_between_tabulated_degrees_the_wider_interval_is_taken(self):
-        self.assertEqual(t95(11), t95(10))
+    def test_an_interval_excludes_zero_exactly_where_the_test_does(self):
+        for degrees in range(1, 200):
+            self.assertAlmostEqual(student_tail(t95(degrees), degrees), 0.05, places=7, msg=f"{degrees} degrees")
         self.assertTrue(math.isnan(t95(0)))
 
     def test_tail_of_student_agrees_with_its_table(self):
         for degrees, quantile in (
             (1, 12.706),
-            (2, 4.303),
+            (2, 4.302652730),
             (3, 3.182),
             (4, 2.776),
             (5, 2.571),
@@ -56,7 +57,7 @@ class Intervals(unittest.TestCase):
     def test_pairs_are_formed_by_seed(self):
         difference = paired({1: 0.5, 2: 0.6, 4: 0.9}, {1: 0.4, 2: 0.3, 3: 0.0})
         self.assertAlmostEqual(difference["mean"], 0.2)
-        self.assertAlmostEqual(difference["half_interval"], 12.706 * 0.1, places=6)
+        self.assertAlmostEqual(difference["half_interval"], 12.706204736 * 0.1)
         self.assertEqual(difference["seeds"], 2)
         self.assertAlmostEqual(difference["p"], student_tail(2, 1))
         self.assertIsNone(paired({1: 0.5}, {2: 0.5}))
