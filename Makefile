@@ -19,7 +19,7 @@ PYTHON := /usr/bin/python3
 PACKAGES := g++ cmake ninja-build lld ccache git \
   libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
-  nlohmann-json3-dev libssl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib python3-scipy \
+  nlohmann-json3-dev libssl-dev libhwy-dev libzip-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib python3-scipy \
   black flake8
 
 # What the paper needs: pdflatex with booktabs, caption, xcolor and Times.

@@ -11,6 +11,7 @@
 #include "method/seed_options.h"
 #include "method/stage_training.h"
 #include "record/export.h"
+#include "record/npz.h"
 #include "record/run_file.h"
 
 namespace gcg {
@@ -112,7 +113,7 @@ class FixedMask final : public Method {
   }
 
  private:
-  [[nodiscard]] bool exported() const { return mask_file_.ends_with(".npz"); }
+  [[nodiscard]] bool exported() const { return names_npz(mask_file_); }
 
   /// The mask of --mask-file, which has to be one of this network.
   [[nodiscard]] Mask read_mask(const Network& network) const {

@@ -68,21 +68,18 @@ LayerMask packed(const std::string& where, const NpzArray& array, const Layer& l
 std::vector<std::byte> export_content(const Network& network, const TrainingState& state) {
   check_sizes(network, state.mask);
   check_sizes(network, state.values);
-  std::vector<std::vector<std::byte>> masks;
-  for (const LayerMask& mask : state.mask.layers) {
-    masks.push_back(expanded(mask));
-  }
   std::vector<NpzArray> arrays;
   const auto add = [&](std::string name, const std::vector<float>& values,
                        std::vector<std::int64_t> shape) {
-    arrays.push_back({std::move(name), "<f4", std::move(shape), std::as_bytes(std::span(values))});
+    const auto bytes = std::as_bytes(std::span(values));
+    arrays.push_back({std::move(name), "<f4", std::move(shape), {bytes.begin(), bytes.end()}});
   };
   for (const Node& node : network.nodes) {
     if (node.layer >= 0) {
       const auto l = static_cast<std::size_t>(node.layer);
       const Layer& layer = network.layers[l];
       const std::vector<std::int64_t> shape = weight_shape(network, layer);
-      arrays.push_back({layer.name + ".mask", "|b1", shape, masks[l]});
+      arrays.push_back({layer.name + ".mask", "|b1", shape, expanded(state.mask.layers[l])});
       add(layer.name + ".weight", state.values.weights[l], shape);
       if (node.bias) {
         add(layer.name + ".bias", state.values.biases[l], {layer.outputs});

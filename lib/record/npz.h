@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,7 +14,7 @@ struct NpzArray {
   std::string name;  ///< without ".npy"
   std::string type;  ///< NumPy's: "<f4", "|b1", "|u1", ...
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;  ///< of whoever holds the content
+  std::vector<std::byte> bytes;
 };
 
 /// A file that is stored as it is.
@@ -24,16 +23,18 @@ struct NpzText {
   std::string_view text;
 };
 
-/// The content of an .npz file: a zip archive of .npy files and texts, stored without compression,
-/// with CRC-32 and no times, so that equal arrays give equal bytes. An archive of 4 GiB or more is
-/// an Error: NumPy's extension for it is not written.
+/// Whether a path ends in ".npz", in upper or lower case.
+bool names_npz(std::string_view path);
+
+/// The content of an .npz file: a zip archive of .npy files and texts, stored without compression
+/// and without times, so that equal arrays give equal bytes.
 std::vector<std::byte> npz_content(std::span<const NpzArray> arrays,
                                    std::span<const NpzText> texts);
 
-/// The arrays of an .npz file's content, which must outlive them; other members are passed over.
-/// Only stored members (numpy.savez) are read, not compressed ones. Errors name `where` and the
-/// member: no archive, sizes or positions outside of the content or overlapping, a checksum that
-/// does not fit, a header that is none, a shape that does not fit the bytes.
+/// The arrays of an .npz file's content (numpy.savez, numpy.savez_compressed, npz_content);
+/// column-major ones are turned into row-major order, other members are passed over. Errors name
+/// `where` and the member: no archive, a checksum that does not fit, a header that is none, a shape
+/// that does not fit the bytes.
 std::vector<NpzArray> parse_npz(const std::string& where, std::span<const std::byte> content);
 
 }  // namespace gcg
