@@ -77,7 +77,8 @@ gcg::TrainingState state_of(const Settings& settings, gcg::RunRecord& record) {
     return gcg::read_stage(settings.run, settings.stage).state;
   }
   if (!record.result) {
-    throw gcg::Error(settings.run, fmt::format("the run is not finished but {}", record.status),
+    throw gcg::Error(settings.run,
+                     fmt::format("the run is not finished but {}", gcg::name_of(record.status)),
                      "finish it, or export a stage: --stage K");
   }
   return std::move(record.result->state);

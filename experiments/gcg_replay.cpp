@@ -62,7 +62,7 @@ gcg::ExtrapolationOptions own_rule(const gcg::RunRecord& record) {
 std::vector<gcg::CurvePoint> trajectory(const gcg::RunRecord& record) {
   std::vector<gcg::CurvePoint> points;
   for (const gcg::StageRow& stage : record.stages) {
-    if (stage.phase == "stage") {
+    if (stage.phase == gcg::Role::stage) {
       points.push_back(
           {stage.density, stage.validation_accuracy, record.identity.validation_images});
     }
@@ -84,7 +84,7 @@ json replay_json(std::span<const gcg::CurvePoint> points, const gcg::Extrapolati
   result["reason"] = gcg::stop_reason_name(replay.reason);
   json& fits = result["fits"] = json::array();
   for (const gcg::Extrapolation& fit : replay.fits) {
-    fits.push_back({{"outcome", gcg::outcome_name(fit.outcome)},
+    fits.push_back({{"outcome", gcg::name_of(fit.outcome)},
                     {"d_star", number(fit.d_star)},
                     {"d_low", number(fit.d_low)},
                     {"d_high", number(fit.d_high)},
@@ -167,7 +167,7 @@ void replay_study(const fs::path& study) {
       continue;
     }
     const gcg::RunRecord record = gcg::read_run_file(run_file);
-    if (record.identity.method != "gcg" || record.status != "finished") {
+    if (record.identity.method != "gcg" || record.status != gcg::RunStatus::finished) {
       continue;
     }
     json run = replay_run(record);

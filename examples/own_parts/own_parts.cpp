@@ -88,17 +88,17 @@ class FewestInputs final : public gcg::Method {
     }
     return course;
   }
-  gcg::Phase begin(gcg::MethodContext& context) const override {
+  gcg::Stage begin(gcg::MethodContext& context) const override {
     context.state.mask = gcg::make_seed(context.network, context.state.values, "erk", kSeedDensity,
                                         gcg::DisconnectedPolicy::repair, context.seed)
                              .mask;
     gcg::clear_absent(context.state);
-    return stage(context, 0);
+    return {training(context, 0)};
   }
 
-  std::optional<gcg::Phase> next(gcg::MethodContext& context,
-                                 const gcg::Phase& finished) const override {
-    const std::int64_t number = finished.stage + 1;
+  std::optional<gcg::Stage> next(gcg::MethodContext& context,
+                                 const gcg::Stage& finished) const override {
+    const std::int64_t number = finished.phase.stage + 1;
     context.record.stages.back().decision = number < kStages ? "grow" : "done";
     if (number == kStages) {
       return std::nullopt;
@@ -111,18 +111,15 @@ class FewestInputs final : public gcg::Method {
     gcg::add_connections(context.network, context.state, added, gcg::NewWeight::zero,
                          gcg::initial_parameters(context.network, context.seed),
                          gcg::RandomStream(context.seed, "new-weights", index));
-    gcg::Phase phase = stage(context, number);
-    phase.grown = added.present();
-    return phase;
+    return gcg::Stage{training(context, number), {.grown = added.present()}};
   }
 
  private:
   static constexpr std::int64_t kStages = 4;
   static constexpr double kSeedDensity = 0.1;
 
-  static gcg::Phase stage(const gcg::MethodContext& context, std::int64_t number) {
+  static gcg::Phase training(const gcg::MethodContext& context, std::int64_t number) {
     gcg::Phase phase;
-    phase.name = "stage";
     phase.stage = number;
     phase.epochs = context.recipe.epochs;
     phase.schedule = gcg::recipe_schedule(context.recipe);

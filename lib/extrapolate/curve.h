@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/named.h"
+
 namespace gcg {
 
 /// One stage of a trajectory: what a curve is fitted to.
@@ -41,8 +43,12 @@ enum class Outcome : std::uint8_t {
   found,           ///< d* in (0, kDenseFrom]
   needs_dense,     ///< the curve still rises at 1: A(1) - A(kDenseFrom) > epsilon
   not_resolvable,  ///< epsilon is below the standard error of the plateau
-  undetermined,    ///< the fit failed or leaves A(1) or d* free
+  undetermined,    ///< the fit failed or leaves A(1) or d* free; stays the last
 };
+template <>
+inline constexpr auto kNames<Outcome> = std::to_array<std::string_view>(
+    {"too_few_stages", "found", "needs_dense", "not_resolvable", "undetermined"});
+static_assert(kNames<Outcome>.size() == static_cast<std::size_t>(Outcome::undetermined) + 1);
 
 /// A rising A(d) comes within any epsilon > 0 of A(1) somewhere below 1. Above this density the
 /// absent connections are fewer than one in twenty, which saves nothing, and d* counts as 1.
@@ -59,8 +65,6 @@ inline constexpr double kUndeterminedShare = 0.1;
 /// Limits of the work an input can ask for.
 inline constexpr std::int64_t kMaxSamples = 1'000'000'000;
 inline constexpr std::int64_t kMaxReplicates = 1'000'000;
-
-std::string_view outcome_name(Outcome outcome);
 
 struct ExtrapolationOptions {
   std::string extrapolator = "logistic";

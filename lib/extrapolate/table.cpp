@@ -58,22 +58,6 @@ void check_options(const ExtrapolationOptions& options) {
 
 }  // namespace
 
-std::string_view outcome_name(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::too_few_stages:
-      return "too_few_stages";
-    case Outcome::found:
-      return "found";
-    case Outcome::needs_dense:
-      return "needs_dense";
-    case Outcome::not_resolvable:
-      return "not_resolvable";
-    case Outcome::undetermined:
-      return "undetermined";
-  }
-  throw Error("outcome_name", "not an outcome");
-}
-
 std::span<const ExtrapolatorEntry> extrapolator_table() {
   static const std::array table{
       logistic_extrapolator(),

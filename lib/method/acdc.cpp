@@ -9,6 +9,7 @@
 #include "method/mask_updates.h"
 #include "method/methods.h"
 #include "method/seed_options.h"
+#include "method/stage_training.h"
 
 namespace gcg {
 
@@ -48,11 +49,8 @@ class AcDc final : public Method {
     return course;
   }
 
-  Phase begin(MethodContext& context) const override {
-    Phase phase;
-    phase.name = "acdc";
-    phase.epochs = context.recipe.epochs;
-    phase.schedule = recipe_schedule(context.recipe);
+  Stage begin(MethodContext& context) const override {
+    Phase phase = recipe_phase(Role::acdc, context.recipe);
     const std::int64_t updates = context.recipe.epochs * context.epoch_updates;
     phase.mask_interval = std::llround(turn_ * static_cast<double>(updates));
     if (phase.mask_interval == 0) {
@@ -60,8 +58,7 @@ class AcDc final : public Method {
                   "choose longer turns or more epochs");
     }
     phase.mask_until = phase.mask_interval * turns(1 - last_sparse_);
-    phase.scores = "magnitude: no images, float32";
-    return phase;
+    return {phase, {.scores = "magnitude: no images, float32"}};
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
@@ -81,7 +78,7 @@ class AcDc final : public Method {
     clear_slots(context.network, context.state);
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {
     context.record.stages.back().decision = "done";
     return std::nullopt;
   }

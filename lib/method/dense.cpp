@@ -15,11 +15,11 @@ class Dense final : public Method {
     return {{0, 1, static_cast<double>(recipe.epochs)}};
   }
 
-  Phase begin(MethodContext& context) const override {
-    return recipe_phase("dense", context.recipe);
+  Stage begin(MethodContext& context) const override {
+    return {recipe_phase(Role::dense, context.recipe)};
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {
     context.record.stages.back().decision = "done";
     return std::nullopt;
   }

@@ -13,7 +13,7 @@ namespace {
 /// random, RigL where the loss gradient is largest.
 class DynamicSparse final : public Method {
  public:
-  DynamicSparse(const char* name, const char* rule) : name_(name), regrowth_{rule} {}
+  DynamicSparse(Role role, const char* rule) : role_(role), regrowth_{rule} {}
 
   void add_options(OptionList& list) override {
     add_seed_options(list, seed_);
@@ -29,16 +29,13 @@ class DynamicSparse final : public Method {
                         regrowth_.rule == "random" ? 0 : 1);
   }
 
-  Phase begin(MethodContext& context) const override {
-    const AppliedSeed seed = apply_seed(seed_, context);
-    Phase phase = updated_phase(name_, updates_, context);
-    phase.repaired = seed.moved;
-    phase.allocation = seed.allocation;
-    phase.scores = regrowth_.rule == "random"
-                       ? "drop: magnitude; grow: random"
-                       : "drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, "
-                         "float32";
-    return phase;
+  Stage begin(MethodContext& context) const override {
+    MaskReport mask = apply_seed(seed_, context);
+    mask.scores = regrowth_.rule == "random"
+                      ? "drop: magnitude; grow: random"
+                      : "drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, "
+                        "float32";
+    return {updated_phase(role_, updates_, context), mask};
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
@@ -46,13 +43,13 @@ class DynamicSparse final : public Method {
     drop_and_grow(context, regrowth_, updates_.fraction * decay, update_batch(phase, done));
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {
     context.record.stages.back().decision = "done";
     return std::nullopt;
   }
 
  private:
-  const char* name_;
+  Role role_;
   Regrowth regrowth_;
   SeedOptions seed_{.rule = "erk", .density = 0.1};
   UpdateOptions updates_;
@@ -60,7 +57,9 @@ class DynamicSparse final : public Method {
 
 }  // namespace
 
-std::unique_ptr<Method> make_set() { return std::make_unique<DynamicSparse>("set", "random"); }
-std::unique_ptr<Method> make_rigl() { return std::make_unique<DynamicSparse>("rigl", "gradient"); }
+std::unique_ptr<Method> make_set() { return std::make_unique<DynamicSparse>(Role::set, "random"); }
+std::unique_ptr<Method> make_rigl() {
+  return std::make_unique<DynamicSparse>(Role::rigl, "gradient");
+}
 
 }  // namespace gcg

@@ -80,33 +80,30 @@ class FixedMask final : public Method {
     return course;
   }
 
-  Phase begin(MethodContext& context) const override {
-    AppliedSeed seed;
+  Stage begin(MethodContext& context) const override {
+    MaskReport mask;
     if (!trunk_.name.empty()) {
       context.state.mask = read_trunk_mask(context.runs, trunk_, context.record);
       clear_absent(context.state);
     } else if (mask_file_.empty()) {
-      seed = apply_seed(seed_, context);
+      mask = apply_seed(seed_, context);
     } else {
       context.state.mask = read_mask(context.network);
       clear_absent(context.state);
     }
     control(context);
-    Phase phase = cycles_ > 0 ? stage_phase(training_, context.recipe, 0)
-                              : recipe_phase("fixed", context.recipe);
-    phase.repaired = seed.moved;
-    phase.allocation = seed.allocation;
-    phase.scores = seed.scores;
-    return phase;
+    return {cycles_ > 0 ? stage_phase(training_, context.recipe, 0)
+                        : recipe_phase(Role::fixed, context.recipe),
+            mask};
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {
     StageRow& row = context.record.stages.back();
-    if (finished.stage + 1 < cycles_) {
+    const std::int64_t stage = finished.phase.stage + 1;
+    if (stage < cycles_) {
       row.decision = "train on";
-      Phase phase = stage_phase(training_, context.recipe, finished.stage + 1);
-      phase.allocation = finished.allocation;
-      return phase;
+      return Stage{stage_phase(training_, context.recipe, stage),
+                   {.allocation = finished.mask.allocation}};
     }
     row.decision = "done";
     return std::nullopt;

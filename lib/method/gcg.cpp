@@ -109,29 +109,23 @@ class Gcg final : public Method {
     return trunk_.name.empty() ? std::nullopt : std::optional(trunk_);
   }
 
-  Phase begin(MethodContext& context) const override {
-    const AppliedSeed seed = apply_seed(seed_, context);
-    Phase phase = stage_phase(training_, context.recipe, 0);
-    phase.repaired = seed.moved;
-    phase.allocation = seed.allocation;
-    phase.scores = seed.scores;
-    phase.gradient_average = gradient_average(rule_);
-    return phase;
+  Stage begin(MethodContext& context) const override {
+    return limited_training(context, 0, apply_seed(seed_, context));
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
-    if (trunk() && finished.stage == trunk_.stage) {
-      take_over_stages(context, finished);
+  std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {
+    if (trunk() && finished.phase.stage == trunk_.stage) {
+      take_over_stages(context, finished.phase);
     }
     StageRow& row = context.record.stages.back();
-    if (finished.name == "final") {
+    if (finished.phase.role == Role::final) {
       row.decision = "done";
       return std::nullopt;
     }
     const std::string reason = stop_after(context);
     if (reason.empty()) {
       row.decision = "grow";
-      return grow_stage(context, finished.stage + 1);
+      return grow_stage(context, finished.phase.stage + 1);
     }
     row.decision = reason;
     if (final_ == "none") {
@@ -140,10 +134,9 @@ class Gcg final : public Method {
     if (final_ == "rewind") {
       context.state = initial_state(context.network, context.state.mask, context.seed);
     }
-    Phase phase = recipe_phase("final", context.recipe);
-    phase.stage = finished.stage + 1;
-    phase.allocation = finished.allocation;  // the mask stays
-    return phase;
+    Phase phase = recipe_phase(Role::final, context.recipe);
+    phase.stage = finished.phase.stage + 1;
+    return Stage{phase, {.allocation = finished.mask.allocation}};  // the mask stays
   }
 
  private:
@@ -183,10 +176,10 @@ class Gcg final : public Method {
   /// A trunk's stages as this run sees them: fitted by its own options, as a run without a trunk
   /// would have done.
   void take_over_stages(MethodContext& context, const Phase& finished) const {
-    if (finished.name != "stage") {
+    if (finished.role != Role::stage) {
       throw Error(fmt::format("--trunk {}", trunk_.name),
                   fmt::format("its stage {} is no stage of growth but of phase {}", trunk_.stage,
-                              finished.name),
+                              name_of(finished.role)),
                   "choose an earlier --trunk-stage");
     }
     if (context.state.mask.present() > present_for_density(context.network, max_density_)) {
@@ -229,18 +222,17 @@ class Gcg final : public Method {
     return {};
   }
 
-  [[nodiscard]] Phase grow_stage(MethodContext& context, std::int64_t stage) const {
+  [[nodiscard]] Stage grow_stage(MethodContext& context, std::int64_t stage) const {
     const std::int64_t limit = present_for_density(context.network, max_density_);
-    const GrowthReport report =
-        grow(context, rule_, growth(context.state.mask.present(), limit), stage);
+    return limited_training(
+        context, stage, grow(context, rule_, growth(context.state.mask.present(), limit), stage));
+  }
+
+  [[nodiscard]] Stage limited_training(const MethodContext& context, std::int64_t stage,
+                                       MaskReport mask) const {
     Phase phase = stage_phase(training_, context.recipe, stage);
-    phase.grown = report.grown;
-    phase.repaired = report.repaired;
-    phase.growth_overlap = report.overlap;
-    phase.allocation = report.allocation;
-    phase.scores = report.scores;
     phase.gradient_average = gradient_average(rule_);
-    return phase;
+    return {phase, std::move(mask)};
   }
 
   SeedOptions seed_;

@@ -32,14 +32,13 @@ class Gmp final : public Method {
     return cubic_course(1, target_, recipe, updates_, 0);
   }
 
-  Phase begin(MethodContext& context) const override {
-    Phase phase = updated_phase("gmp", updates_, context);
-    phase.scores = "magnitude: no images, float32";
+  Stage begin(MethodContext& context) const override {
+    MaskReport mask{.scores = "magnitude: no images, float32"};
     if (scope_ != "global") {
-      phase.allocation =
+      mask.allocation =
           allocate(scope_, context.network, present_for_density(context.network, target_));
     }
-    return phase;
+    return {updated_phase(Role::gmp, updates_, context), mask};
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
@@ -54,7 +53,7 @@ class Gmp final : public Method {
     }
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {
     context.record.stages.back().decision = "done";
     return std::nullopt;
   }

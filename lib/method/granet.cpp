@@ -36,13 +36,13 @@ class GraNet final : public Method {
     return cubic_course(seed_.density, target_, recipe, updates_, 1);
   }
 
-  Phase begin(MethodContext& context) const override {
-    const AppliedSeed seed = apply_seed(seed_, context);
-    Phase phase = updated_phase("granet", updates_, context);
-    phase.repaired = seed.moved;
-    phase.scores =
-        "prune, drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, float32";
-    return phase;
+  Stage begin(MethodContext& context) const override {
+    // The seed's allocation is not what the pruned mask aims at.
+    const std::int64_t moved = apply_seed(seed_, context).repaired;
+    return {updated_phase(Role::granet, updates_, context),
+            {.repaired = moved,
+             .scores = "prune, drop: magnitude; grow: gradient, 1 batch, batch norm in training "
+                       "mode, float32"}};
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
@@ -55,7 +55,7 @@ class GraNet final : public Method {
     drop_and_grow(context, {"gradient"}, updates_.fraction * decay, number);
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& /*finished*/) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {
     context.record.stages.back().decision = "done";
     return std::nullopt;
   }

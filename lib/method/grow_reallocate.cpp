@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "base/error.h"
 #include "growth/seed.h"
@@ -70,34 +71,25 @@ class GrowReallocate final : public Method {
     return course;
   }
 
-  Phase begin(MethodContext& context) const override {
+  Stage begin(MethodContext& context) const override {
     SeedOptions seed = seed_;
     seed.density = static_cast<double>(stage_present(context.network, 0)) /
                    static_cast<double>(context.network.connections());
-    const AppliedSeed applied = apply_seed(seed, context);
-    Phase phase = growth_phase(context, 0);
-    phase.repaired = applied.moved;
-    phase.allocation = applied.allocation;
-    phase.scores = applied.scores;
-    return phase;
+    return {growth_phase(context, 0), apply_seed(seed, context)};
   }
 
-  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {
     StageRow& row = context.record.stages.back();
-    if (finished.name == "reallocate") {
+    if (finished.phase.role == Role::reallocate) {
       row.decision = "done";
       return std::nullopt;
     }
-    const std::int64_t stage = finished.stage + 1;
+    const std::int64_t stage = finished.phase.stage + 1;
     const std::int64_t count = stage_present(context.network, stage) - context.state.mask.present();
-    const GrowthReport report = grow(context, {}, count, stage);
-    Phase phase = stage < stages_ ? growth_phase(context, stage) : last_phase(context, stage);
+    MaskReport mask = grow(context, {}, count, stage);
     row.decision = stage < stages_ ? "grow" : "grow and reallocate";
-    phase.grown = report.grown;
-    phase.repaired = report.repaired;
-    phase.growth_overlap = report.overlap;
-    phase.scores = report.scores;
-    return phase;
+    return Stage{stage < stages_ ? growth_phase(context, stage) : last_phase(context, stage),
+                 std::move(mask)};
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
@@ -142,7 +134,7 @@ class GrowReallocate final : public Method {
     const MethodContext shorter{
         context.network, rest,           context.seed,      context.epoch_updates, context.record,
         context.state,   context.memory, context.gradients, context.curvature};
-    Phase phase = updated_phase("reallocate", updates_, shorter);
+    Phase phase = updated_phase(Role::reallocate, updates_, shorter);
     phase.stage = stage;
     return phase;
   }

@@ -149,12 +149,12 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
       .used_if([&options] { return options.quotas == "table"; }, "the quotas are not a table");
 }
 
-GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
-                  std::int64_t stage) {
+MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
+                std::int64_t stage) {
   const Network& network = context.network;
   const Parameters initial = initial_parameters(network, context.seed);
   const auto index = static_cast<std::uint64_t>(stage);
-  GrowthReport report;
+  MaskReport report;
   report.grown = count;
   if (options.repair) {
     const Repair repair = repair_dead_units(
@@ -180,7 +180,7 @@ GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std:
   const Mask second =
       select_by_quota(network, context.state.mask, scores, added.counts(), sampling_law(options),
                       RandomStream(context.seed, fmt::format("growth-second-draw-{}", stage)));
-  report.overlap = jaccard(added, second);
+  report.growth_overlap = jaccard(added, second);
   add_connections(network, context.state, added, new_weight(options.new_weights), initial,
                   RandomStream(context.seed, "growth-weights", index));
   return report;

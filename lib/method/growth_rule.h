@@ -33,15 +33,6 @@ double gradient_average(const GrowthRuleOptions& options);
 
 void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options);
 
-/// What one growth stage did.
-struct GrowthReport {
-  std::int64_t grown = 0;     ///< connections added, the repaired ones included
-  std::int64_t repaired = 0;  ///< of those, by the repair of dead units
-  double overlap = 0;  ///< of the selected connections with a second draw: StageRow::growth_overlap
-  Allocation allocation;  ///< of all present connections that the quotas aim at: Phase::allocation
-  std::string scores;     ///< how they came about: StageRow::scores
-};
-
 /// The score of a rule on context.state; its sweeps are counted. `batch` is the number of the first
 /// batch of images.
 Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,
@@ -50,7 +41,7 @@ Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,
 /// Adds exactly `count` connections to context.state for the stage that follows `stage`: repairs
 /// dead units first, then scores, then selects. Streams are keyed by the stage. Errors name layer
 /// and number.
-GrowthReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
-                  std::int64_t stage);
+MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
+                std::int64_t stage);
 
 }  // namespace gcg

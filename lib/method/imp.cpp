@@ -5,6 +5,7 @@
 #include "method/mask_updates.h"
 #include "method/methods.h"
 #include "method/seed_options.h"
+#include "method/stage_training.h"
 
 namespace gcg {
 
@@ -48,28 +49,16 @@ class Imp final : public Method {
     return course;
   }
 
-  Phase begin(MethodContext& context) const override {
-    Phase phase;
-    phase.name = "dense";
+  Stage begin(MethodContext& context) const override {
+    Phase phase = recipe_phase(Role::dense, context.recipe);
     phase.epochs = first_epochs(context);
-    phase.schedule = recipe_schedule(context.recipe);
     if (rewind_ == "weights") {
-      phase.mask_interval = phase.mask_until = rewind_update(context);
-      if (phase.mask_until == 0) {
-        context.memory.kept = context.state;
-      }
+      phase.snapshot = rewind_update(context);  // what later rounds go back to
     }
-    return phase;
+    return {phase};
   }
 
-  /// The one update of the first round: what later rounds go back to.
-  void update(MethodContext& context, const Phase& phase, std::int64_t /*done*/) const override {
-    if (phase.stage == 0) {
-      context.memory.kept = context.state;
-    }
-  }
-
-  std::optional<Phase> next(MethodContext& context, const Phase& finished) const override {
+  std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {
     const std::int64_t target = present_for_density(context.network, target_);
     const std::int64_t present = context.state.mask.present();
     if (present <= target) {
@@ -77,14 +66,11 @@ class Imp final : public Method {
       return std::nullopt;
     }
     context.record.stages.back().decision = "prune";
-    Phase phase;
-    phase.name = "round";
-    phase.stage = finished.stage + 1;
+    Phase phase = recipe_phase(Role::round, context.recipe);
+    phase.stage = finished.phase.stage + 1;
     const std::int64_t keep = survivors(present, target);
     phase.epochs =
         keep == target && rewind_ != "none" ? context.recipe.epochs : short_epochs(context.recipe);
-    phase.schedule = recipe_schedule(context.recipe);
-    phase.scores = "magnitude: no images, float32";
     prune_magnitude(context, keep, disconnected_policy(collapse_),
                     static_cast<std::uint64_t>(phase.stage));
     if (rewind_ == "weights") {
@@ -100,7 +86,7 @@ class Imp final : public Method {
         phase.schedule = {ScheduleShape::constant, 0.01 * context.recipe.learning_rate, 0};
       }
     }
-    return phase;
+    return Stage{phase, {.scores = "magnitude: no images, float32"}};
   }
 
  private:

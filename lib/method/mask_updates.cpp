@@ -10,6 +10,7 @@
 #include "growth/grow.h"
 #include "growth/rank.h"
 #include "method/growth_rule.h"
+#include "method/stage_training.h"
 
 namespace gcg {
 
@@ -87,13 +88,9 @@ void add_collapse_option(OptionList& list, std::string& policy) {
                   "its best connection stays");
 }
 
-Phase updated_phase(const std::string& name, const UpdateOptions& options,
-                    const MethodContext& context) {
+Phase updated_phase(Role role, const UpdateOptions& options, const MethodContext& context) {
   const Recipe& recipe = context.recipe;
-  Phase phase;
-  phase.name = name;
-  phase.epochs = recipe.epochs;
-  phase.schedule = recipe_schedule(recipe);
+  Phase phase = recipe_phase(role, recipe);
   const double interval =
       options.interval * recipe.stretch * 128 / static_cast<double>(recipe.batch_size);
   phase.mask_interval = std::max<std::int64_t>(1, std::llround(interval));

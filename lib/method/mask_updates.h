@@ -24,8 +24,7 @@ void add_fraction_option(OptionList& list, UpdateOptions& options);
 
 /// A phase of the whole recipe with the options' updates; stretched recipes stretch the interval.
 /// Error: no update fits.
-Phase updated_phase(const std::string& name, const UpdateOptions& options,
-                    const MethodContext& context);
+Phase updated_phase(Role role, const UpdateOptions& options, const MethodContext& context);
 
 /// Share of the way from the first update of the phase to its last one, in (0, 1].
 double progress(const Phase& phase, std::int64_t done);

@@ -56,7 +56,7 @@ std::vector<std::string> seed_option_names() {
           "seed-batches", "synflow-rounds", "seed-inverted"};
 }
 
-AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context) {
+MaskReport apply_seed(const SeedOptions& options, MethodContext& context) {
   SeedRequest request{context.network, context.state.values,
                       present_for_density(context.network, options.density), context.seed};
   request.gradients = context.gradients;
@@ -72,8 +72,8 @@ AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context) {
   context.record.cost.scoring_flops += seed.sweep_flops;
   context.state.mask = std::move(seed.mask);
   clear_absent(context.state);
-  AppliedSeed applied;
-  applied.moved = seed.moved;
+  MaskReport applied;
+  applied.repaired = seed.moved;
   applied.allocation = std::move(seed.allocation);
   if (!seed.context.empty()) {
     applied.scores =

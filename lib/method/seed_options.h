@@ -32,11 +32,6 @@ DisconnectedPolicy disconnected_policy(std::string_view name);
 
 /// Makes the first mask on the fresh weights of context.state and applies it. A warning goes into
 /// the record. Errors: as make_seed.
-struct AppliedSeed {
-  std::int64_t moved = 0;  ///< connections that a repair moved
-  Allocation allocation;   ///< Phase::allocation
-  std::string scores;      ///< how they came about: StageRow::scores
-};
-AppliedSeed apply_seed(const SeedOptions& options, MethodContext& context);
+MaskReport apply_seed(const SeedOptions& options, MethodContext& context);
 
 }  // namespace gcg

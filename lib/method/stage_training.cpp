@@ -28,9 +28,9 @@ std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe) {
   return std::max<std::int64_t>(2, std::llround(0.1 * static_cast<double>(recipe.epochs)));
 }
 
-Phase recipe_phase(std::string name, const Recipe& recipe) {
+Phase recipe_phase(Role role, const Recipe& recipe) {
   Phase phase;
-  phase.name = std::move(name);
+  phase.role = role;
   phase.epochs = recipe.epochs;
   phase.schedule = recipe_schedule(recipe);
   return phase;
@@ -38,7 +38,7 @@ Phase recipe_phase(std::string name, const Recipe& recipe) {
 
 Phase stage_phase(const StageTraining& training, const Recipe& recipe, std::int64_t stage) {
   Phase phase;
-  phase.name = "stage";
+  phase.role = Role::stage;
   phase.stage = stage;
   phase.epochs = stage_epochs(training, recipe);
   phase.schedule = {ScheduleShape::cosine, recipe.learning_rate, training.warmup};

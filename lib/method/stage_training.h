@@ -28,7 +28,7 @@ void restrict_recipe(OptionList& list, std::initializer_list<std::string_view> n
 std::int64_t stage_epochs(const StageTraining& training, const Recipe& recipe);
 
 /// A phase of the whole recipe.
-Phase recipe_phase(std::string name, const Recipe& recipe);
+Phase recipe_phase(Role role, const Recipe& recipe);
 
 /// A phase of one cosine cycle from the recipe's learning rate to 0.
 Phase stage_phase(const StageTraining& training, const Recipe& recipe, std::int64_t stage);

@@ -27,16 +27,6 @@ constexpr const char* kUnits =
     "2 FLOP; arrays carry their unit as an attribute, groups of attributes a list of units; 1: no "
     "dimension, none: text or flag";
 
-Outcome outcome_of(const std::string& where, const std::string& name) {
-  for (const Outcome outcome : {Outcome::too_few_stages, Outcome::found, Outcome::needs_dense,
-                                Outcome::not_resolvable, Outcome::undetermined}) {
-    if (outcome_name(outcome) == name) {
-      return outcome;
-    }
-  }
-  throw Error(where, fmt::format("unknown outcome \"{}\"", name));
-}
-
 template <typename Row, typename Value>
 void write_column(const Object& table, std::span<const Row> rows, const Extents& extents,
                   const Field<Row, Value>& field) {
@@ -47,11 +37,11 @@ void write_column(const Object& table, std::span<const Row> rows, const Extents&
       values.push_back(row.*field.member);
     }
     label(table.write_flags(name, values, extents), field.unit, field.description);
-  } else if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, Outcome>) {
+  } else if constexpr (std::is_same_v<Value, std::string> || std::is_enum_v<Value>) {
     std::vector<std::string> values;
     for (const Row& row : rows) {
-      if constexpr (std::is_same_v<Value, Outcome>) {
-        values.emplace_back(outcome_name(row.*field.member));
+      if constexpr (std::is_enum_v<Value>) {
+        values.emplace_back(name_of(row.*field.member));
       } else {
         values.push_back(row.*field.member);
       }
@@ -72,8 +62,8 @@ void read_column(const Object& table, std::vector<Row>& rows, const Extents& ext
   const std::string name(field.name);
   const auto assign = [&](const auto& values) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      if constexpr (std::is_same_v<Value, Outcome>) {
-        rows[i].*field.member = outcome_of(table.where(name), values[i]);
+      if constexpr (std::is_enum_v<Value>) {
+        rows[i].*field.member = value_named<Value>(values[i], table.where(name));
       } else {
         rows[i].*field.member = values[i];
       }
@@ -81,7 +71,7 @@ void read_column(const Object& table, std::vector<Row>& rows, const Extents& ext
   };
   if constexpr (std::is_same_v<Value, bool>) {
     assign(table.read_flags(name, extents));
-  } else if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, Outcome>) {
+  } else if constexpr (std::is_same_v<Value, std::string> || std::is_enum_v<Value>) {
     assign(table.read_texts(name, extents));
   } else {
     assign(table.read_array<Value>(name, extents));
@@ -353,7 +343,7 @@ void check_version(const Object& root) {
 void write_record(const Object& root, const RunRecord& record) {
   root.write_attribute("schema_version", kRunFileSchema);
   root.write_attribute("project", std::string("gcg"));
-  root.write_attribute("status", record.status);
+  root.write_attribute("status", std::string(name_of(record.status)));
   root.write_attribute("failure", record.failure);
   root.write_attribute("units", std::string(kUnits));
   write_attributes(root.create_group("identity"), record.identity, schema::kIdentity);
@@ -415,7 +405,7 @@ Network read_layers(const Object& root) {
 RunRecord read_record(const Object& root) {
   RunRecord record;
   record.network = read_layers(root);
-  record.status = root.read_text_attribute("status");
+  record.status = value_named<RunStatus>(root.read_text_attribute("status"), root.where("status"));
   record.failure = root.read_text_attribute("failure");
   read_attributes(root.open_group("identity"), record.identity, schema::kIdentity);
   record.identity.options = read_rows<OptionValue>(root.open_group("options"), schema::kOptions);

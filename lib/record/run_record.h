@@ -8,11 +8,39 @@
 
 #include "backend/state.h"
 #include "base/host.h"
+#include "base/named.h"
 #include "extrapolate/curve.h"
 #include "graph/network.h"
 #include "paths/statistics.h"
 
 namespace gcg {
+
+/// How far a run has come, as its files say.
+enum class RunStatus : std::uint8_t { running, finished, failed };
+template <>
+inline constexpr auto kNames<RunStatus> = std::to_array<std::string_view>({"running", "finished",
+                                                                           "failed"});
+
+/// What a stage is in the course of its method.
+enum class Role : std::uint8_t {
+  dense,  ///< trains all connections
+  fixed,  ///< trains a mask that never changes by the recipe
+  stage,  ///< limited training of one stage of a path of densities
+  set,    ///< the recipe under the mask updates of the method of this name, as the next four
+  rigl,
+  granet,
+  gmp,
+  acdc,
+  round,       ///< training after a round of pruning
+  reallocate,  ///< the recipe while connections move and go
+  returning,   ///< limited training of one stage on the way back to lower densities
+  final,       ///< training of the network that was found; stays the last
+};
+template <>
+inline constexpr auto kNames<Role> =
+    std::to_array<std::string_view>({"dense", "fixed", "stage", "set", "rigl", "granet", "gmp",
+                                     "acdc", "round", "reallocate", "return", "final"});
+static_assert(kNames<Role>.size() == static_cast<std::size_t>(Role::final) + 1);
 
 /// One option of the run as it was resolved.
 struct OptionValue {
@@ -56,7 +84,7 @@ struct TrajectoryRow {
   std::int64_t step = 0;   ///< updates so far
   std::int64_t epoch = 0;  ///< epochs of training so far, 1 after the first
   std::int64_t stage = 0;  ///< 0: before any growth
-  std::string phase;       ///< "dense", "stage", "final", ...
+  Role phase = Role::stage;
   double density = 0;
   double learning_rate = 0;  ///< of the epoch's last step
   double train_loss = 0;     ///< mean over the epoch's augmented batches, as trained
@@ -70,7 +98,7 @@ struct TrajectoryRow {
 /// One row per stage, written when its training ends.
 struct StageRow {
   std::int64_t stage = 0;
-  std::string phase;
+  Role phase = Role::stage;
   std::int64_t present = 0;
   double density = 0;
   std::int64_t epochs = 0;
@@ -131,8 +159,8 @@ struct RunRecord {
   std::int64_t threads = 1;
   ExecutionFacts execution;
   std::vector<Library> libraries;
-  std::string status = "running";  ///< running, finished, failed
-  std::string failure;             ///< what and where, if failed
+  RunStatus status = RunStatus::running;
+  std::string failure;  ///< what and where, if failed
   std::vector<std::string> warnings;
   Network network;  ///< layers are stored; nodes are not read back
   std::vector<TrajectoryRow> trajectory;

@@ -70,7 +70,7 @@ RunRecord fresh_record(const RunPlan& plan, const MadeBackend& execution) {
 }
 
 std::string progress_text(const TrainingProgress& progress) {
-  return fmt::format("{} {}  epoch {}/{}  density {:.4f}  loss {:.3f}", progress.phase,
+  return fmt::format("{} {}  epoch {}/{}  density {:.4f}  loss {:.3f}", name_of(progress.phase),
                      progress.stage, progress.epoch, progress.phase_epochs, progress.density,
                      progress.loss);
 }

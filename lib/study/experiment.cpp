@@ -139,13 +139,13 @@ void check_ground(const std::vector<PlannedRun>& planned) {
     if (digest.empty()) {
       digest = run.plan->data->load().digest;
     }
-    if (run.disk.state == "finished" && run.disk.data_digest != digest) {
+    if (run.disk.state == DiskState::finished && run.disk.data_digest != digest) {
       throw Error(run.file().string(),
                   fmt::format("this finished run saw other images (digest {}, now {})",
                               run.disk.data_digest.substr(0, 12), digest.substr(0, 12)),
                   "choose another --out for other data");
     }
-    if (run.selected && run.disk.state == "foreign") {
+    if (run.selected && run.disk.state == DiskState::foreign) {
       throw Error(run.plan->folder().string(),
                   fmt::format("is the work of another version of the program and is not taken: {}",
                               run.disk.note),
@@ -165,7 +165,7 @@ std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned,
   }
   for (std::size_t i = 0; i < planned.size(); ++i) {
     const PlannedRun& run = planned[i];
-    if (!run.selected || run.disk.state == "finished" ||
+    if (!run.selected || run.disk.state == DiskState::finished ||
         !job_of.emplace(run.plan->identity.name, jobs.size()).second) {
       continue;
     }

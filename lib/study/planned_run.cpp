@@ -49,11 +49,11 @@ RunOnDisk read_state(const RunPlan& plan, const fs::path& file) {
   try {
     record = read_run_file(file);
   } catch (const Error& error) {
-    disk.state = "damaged";
+    disk.state = DiskState::damaged;
     disk.note = error.what();
     try {
       if (const std::int64_t schema = run_file_schema(file); schema != kRunFileSchema) {
-        disk.state = "foreign";
+        disk.state = DiskState::foreign;
         disk.note = fmt::format("{}: layout version {}, this program writes {}", file.string(),
                                 schema, kRunFileSchema);
       }
@@ -63,13 +63,15 @@ RunOnDisk read_state(const RunPlan& plan, const fs::path& file) {
     return disk;
   }
   if (record.identity.hash != plan.identity.hash) {
-    disk.state = "foreign";
+    disk.state = DiskState::foreign;
     disk.note =
         fmt::format("{}: holds run {} (defaults version {}, now {})", file.string(),
                     record.identity.name, record.identity.defaults_version, kDefaultsVersion);
     return disk;
   }
-  disk.state = record.status == "running" ? "stopped" : record.status;
+  disk.state = record.status == RunStatus::finished ? DiskState::finished
+               : record.status == RunStatus::failed ? DiskState::failed
+                                                    : DiskState::stopped;
   disk.note = record.failure;
   disk.data_digest = record.identity.data_digest;
   disk.train_images = record.identity.train_images + record.identity.validation_images;
@@ -179,17 +181,17 @@ RunOnDisk look_at_disk(const RunPlan& plan) {
   if (fs::exists(file)) {
     disk = read_state(plan, file);
   } else if (fs::exists(log)) {
-    disk.state = "stopped";
+    disk.state = DiskState::stopped;
   }
-  if (disk.state == "finished" || disk.state == "-") {
+  if (disk.state == DiskState::finished || disk.state == DiskState::nothing) {
     return disk;
   }
   if (is_locked(plan.folder())) {
-    disk.state = "running";
+    disk.state = DiskState::running;
     disk.note.clear();
-  } else if (disk.state == "stopped") {
+  } else if (disk.state == DiskState::stopped) {
     if (const std::string words = last_words(log); is_complaint(words)) {
-      disk.state = "failed";
+      disk.state = DiskState::failed;
       disk.note = words;
     }
   }

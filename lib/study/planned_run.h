@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/named.h"
 #include "study/experiment.h"
 
 namespace gcg {
@@ -19,12 +20,24 @@ struct StudySettings {
   std::string only, data_dir, execution, out;
 };
 
+/// What a run's folder tells, what needs looking at first.
+enum class DiskState : std::uint8_t {
+  running,  ///< a process works on it
+  failed,
+  damaged,  ///< is rebuilt from its checkpoint
+  foreign,  ///< of another version, never taken
+  stopped,  ///< begun, goes on from its checkpoint
+  nothing,  ///< there is none
+  finished  ///< stays the last
+};
+template <>
+inline constexpr auto kNames<DiskState> = std::to_array<std::string_view>(
+    {"running", "failed", "damaged", "foreign", "stopped", "-", "finished"});
+static_assert(kNames<DiskState>.size() == static_cast<std::size_t>(DiskState::finished) + 1);
+
 /// What is on disk of a run.
 struct RunOnDisk {
-  /// finished; running: a process works on it; stopped: begun, goes on from its checkpoint; failed;
-  /// damaged: is rebuilt from its checkpoint; foreign: of another version, never taken; "-":
-  /// nothing.
-  std::string state = "-";
+  DiskState state = DiskState::nothing;
   std::string note{};  ///< why it failed, is damaged or foreign
   std::string data_digest{};
   std::int64_t train_images = 0;  ///< validation images included

@@ -41,9 +41,9 @@ void print_status(const std::vector<PlannedRun>& planned) {
     if (!run.selected) {
       continue;
     }
-    fmt::print("{:<{}}  {:>4}  {:<8}  {}\n", run.run.curve, width, run.run.seed, run.disk.state,
-               run.plan->identity.name);
-    if (run.disk.state == "failed") {
+    fmt::print("{:<{}}  {:>4}  {:<8}  {}\n", run.run.curve, width, run.run.seed,
+               name_of(run.disk.state), run.plan->identity.name);
+    if (run.disk.state == DiskState::failed) {
       fmt::print("    log {}\n    {}\n", run.log().string(), last_words(run.log()));
     } else if (!run.disk.note.empty()) {
       fmt::print("    {}\n", run.disk.note);
@@ -64,11 +64,11 @@ void print_dry_run(const std::vector<PlannedRun>& planned, std::int64_t side_by_
       continue;
     }
     const double seconds = estimates.seconds[i];
-    const std::string time = run.disk.state == "finished" ? ""
-                             : std::isnan(seconds)        ? ", time unknown"
-                                                          : ", about " + duration_text(seconds);
-    fmt::print("# {}, seed {}: {}{}\n{}\n", run.run.curve, run.run.seed, run.disk.state, time,
-               shell_line(run_command(run)));
+    const std::string time = run.disk.state == DiskState::finished ? ""
+                             : std::isnan(seconds)                 ? ", time unknown"
+                                                   : ", about " + duration_text(seconds);
+    fmt::print("# {}, seed {}: {}{}\n{}\n", run.run.curve, run.run.seed, name_of(run.disk.state),
+               time, shell_line(run_command(run)));
     if (!seen.insert(run.plan->identity.name).second) {
       continue;  // another curve has the same run
     }
@@ -98,7 +98,7 @@ void print_explanation(const std::vector<PlannedRun>& planned, std::string_view 
     }
     any = true;
     fmt::print("{}, seed {}\n  run      {}\n  state    {}\n  run file {}\n", run.run.curve,
-               run.run.seed, run.plan->identity.name, run.disk.state, run.file().string());
+               run.run.seed, run.plan->identity.name, name_of(run.disk.state), run.file().string());
     if (run.trunk) {
       fmt::print("  starts from {}\n", planned[*run.trunk].plan->identity.name);
     }

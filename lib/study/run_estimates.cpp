@@ -128,13 +128,14 @@ double remaining(const PlannedRun& run, double all) {
 RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs) {
   std::map<std::string, std::vector<double>> recorded;
   for (const PlannedRun& run : planned) {
-    if (run.disk.state == "finished") {
+    if (run.disk.state == DiskState::finished) {
       recorded[same_but_seed(run)].push_back(run.disk.seconds);
     }
   }
   std::map<std::string, const PlannedRun*> kinds;
   for (const PlannedRun& run : planned) {
-    if (run.selected && run.disk.state != "finished" && !recorded.contains(same_but_seed(run))) {
+    if (run.selected && run.disk.state != DiskState::finished &&
+        !recorded.contains(same_but_seed(run))) {
       kinds.emplace(kind_of(run), &run);
     }
   }
@@ -143,7 +144,7 @@ RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t 
   std::map<std::string, std::vector<double>> ratios;
   for (const PlannedRun& run : planned) {
     if (const auto found = work.find(kind_of(run));
-        found != work.end() && run.disk.state == "finished") {
+        found != work.end() && run.disk.state == DiskState::finished) {
       ratios[found->first].push_back(run.disk.seconds / plan_seconds(*run.plan, found->second));
     }
   }
@@ -154,7 +155,7 @@ RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t 
   }
   for (const PlannedRun& run : planned) {
     double seconds = kUnknown;
-    if (!run.selected || run.disk.state == "finished") {
+    if (!run.selected || run.disk.state == DiskState::finished) {
       seconds = 0;
     } else if (const auto same = recorded.find(same_but_seed(run)); same != recorded.end()) {
       double sum = 0;

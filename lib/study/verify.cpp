@@ -100,8 +100,8 @@ bool check_files(const std::vector<PlannedRun>& planned) {
     if (!run.disk.data_digest.empty()) {
       ++digests[images_of(*run.plan)][run.disk.data_digest];
     }
-    if (run.disk.state == "damaged" || run.disk.state == "foreign") {
-      wrong.push_back(fmt::format("{}: {}", run.disk.state, run.disk.note));
+    if (run.disk.state == DiskState::damaged || run.disk.state == DiskState::foreign) {
+      wrong.push_back(fmt::format("{}: {}", name_of(run.disk.state), run.disk.note));
     } else if (std::filesystem::exists(run.file())) {
       ++whole;
     } else {
@@ -196,7 +196,7 @@ bool verify(const Experiment& experiment, const StudySettings& settings,
     std::int64_t of_curve = 0;
     for (const PlannedRun& run : planned) {
       of_curve += run.run.curve == curve ? 1 : 0;
-      if (run.run.curve == curve && run.disk.state == "finished") {
+      if (run.run.curve == curve && run.disk.state == DiskState::finished) {
         records.push_back(read_run_file(run.file()));
       }
     }

@@ -29,10 +29,7 @@ double share_of(const PlannedRun& run) {
 }
 
 /// Where a state stands in the page: what needs looking at first.
-int rank(const std::string& state) {
-  const std::vector<std::string_view> order{"running", "failed", "damaged", "foreign", "stopped"};
-  return static_cast<int>(std::ranges::find(order, state) - order.begin());
-}
+DiskState rank(DiskState state) { return std::min(state, DiskState::nothing); }
 
 /// Seconds that are left of a run by its own pace; negative: unknown.
 double left_of(const PlannedRun& run) {
@@ -54,8 +51,8 @@ double left_of_all(const std::vector<PlannedRun>& planned) {
     }
     seconds += run.disk.seconds;
     done += static_cast<double>(run.disk.epochs);
-    open += run.disk.state == "finished" ? 0 : (1 - share_of(run)) * epochs_of(run);
-    running += run.disk.state == "running" ? 1 : 0;
+    open += run.disk.state == DiskState::finished ? 0 : (1 - share_of(run)) * epochs_of(run);
+    running += run.disk.state == DiskState::running ? 1 : 0;
   }
   return done > 0 && running > 0 ? open * seconds / done / static_cast<double>(running) : -1;
 }
@@ -147,27 +144,28 @@ std::string watch_page(const Experiment& experiment, const std::vector<PlannedRu
     }
   }
   std::ranges::stable_sort(runs, {}, [](const PlannedRun* run) { return rank(run->disk.state); });
-  const auto count = [&](std::string_view state) {
+  const auto count = [&](DiskState state) {
     return std::ranges::count_if(runs,
                                  [&](const PlannedRun* run) { return run->disk.state == state; });
   };
   const double left = left_of_all(planned);
   std::vector<std::string> page;
   page.push_back(fmt::format("{}: {} runs, {} finished, {} running, {} failed{}", experiment.name,
-                             runs.size(), count("finished"), count("running"), count("failed"),
+                             runs.size(), count(DiskState::finished), count(DiskState::running),
+                             count(DiskState::failed),
                              left >= 0 ? ", about " + duration_text(left) + " left" : ""));
   const std::size_t width = curve_width(planned);
   page.push_back(fmt::format("{:<{}}  seed  {:<8}  {:>9}  {:>10}  left", "curve", width, "state",
                              "epochs", "validation"));
   for (const PlannedRun* run : runs) {
     const RunOnDisk& disk = run->disk;
-    const double of_run = disk.state == "running" ? left_of(*run) : -1;
+    const double of_run = disk.state == DiskState::running ? left_of(*run) : -1;
     page.push_back(fmt::format("{:<{}}  {:>4}  {:<8}  {:>9}  {:>10}  {}", run->run.curve, width,
-                               run->run.seed, disk.state,
+                               run->run.seed, name_of(disk.state),
                                fmt::format("{}/{}", disk.epochs, run->planned_epochs),
                                disk.epochs > 0 ? fmt::format("{:.2f} %", 100 * disk.accuracy) : "",
                                of_run >= 0 ? duration_text(of_run) : ""));
-    if (disk.state == "failed") {
+    if (disk.state == DiskState::failed) {
       page.push_back("    log " + run->log().string());
       page.push_back("    " + last_words(run->log()));
     }
@@ -185,13 +183,13 @@ void watch_status(const Experiment& experiment, const StudySettings& settings,
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
   while (true) {
     for (PlannedRun& run : planned) {
-      if (run.disk.state != "finished") {
+      if (run.disk.state != DiskState::finished) {
         run.disk = look_at_disk(*run.plan);
       }
     }
     const bool running =
-        std::ranges::any_of(planned,
-                            [](const PlannedRun& run) { return run.disk.state == "running"; }) ||
+        std::ranges::any_of(
+            planned, [](const PlannedRun& run) { return run.disk.state == DiskState::running; }) ||
         is_locked(settings.out);
     fmt::print("{}{}", terminal ? "\x1b[H\x1b[2J" : "",
                watch_page(experiment, planned, terminal && running ? terminal_lines() : 0));

@@ -3,9 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,31 +13,11 @@
 #include "record/checkpoint.h"
 #include "record/run_record.h"
 #include "score/gradient_score.h"
-#include "topology/allocation.h"
 #include "train/recipe.h"
+#include "train/stage.h"
 #include "train/trunk.h"
 
 namespace gcg {
-
-/// A stretch of training under one learning-rate schedule, at whose end the method decides; on
-/// request also every so many updates within.
-struct Phase {
-  std::string name;        ///< "dense", "stage", "final", ...
-  std::int64_t stage = 0;  ///< stage the phase belongs to
-  std::int64_t epochs = 1;
-  Schedule schedule;
-  std::int64_t first_update = 0;   ///< updates of the schedule left out at the start
-  std::int64_t mask_interval = 0;  ///< updates between two calls of Method::update; 0: none
-  std::int64_t mask_until = 0;     ///< the last update after which Method::update is called
-  double gradient_average = 0;     ///< > 0: the trainer keeps memory.gradient_average, in which the
-                                   ///< old average has this weight after every update
-  std::string scores;              ///< as StageRow::scores
-  Allocation allocation;           ///< behind the mask; empty if there is none
-  std::int64_t grown = 0;          ///< connections added to reach this phase's mask
-  std::int64_t repaired = 0;       ///< of those, by the repair of dead units
-  double growth_overlap =
-      std::numeric_limits<double>::quiet_NaN();  ///< as StageRow::growth_overlap
-};
 
 /// What the trainer lends a method at a decision. The record and the memory are the method's
 /// memory: stages with accuracies and fits, masks of all stages, what it kept. A decision must
@@ -84,10 +62,10 @@ class Method {
   /// The epochs of planned_course(): at most so many.
   [[nodiscard]] std::int64_t planned_epochs(const Recipe& recipe, const Network& network) const;
   /// Starts a fresh run: context.state holds fresh dense values; leaves the first mask applied.
-  virtual Phase begin(MethodContext& context) const = 0;
-  /// After a phase, whose row is context.record.stages.back(): sets its decision, may change the
-  /// state, returns the next phase, or nothing when the run is complete.
-  virtual std::optional<Phase> next(MethodContext& context, const Phase& finished) const = 0;
+  virtual Stage begin(MethodContext& context) const = 0;
+  /// After a stage, whose row is context.record.stages.back(): sets its decision, may change the
+  /// state, returns the next stage, or nothing when the run is complete.
+  virtual std::optional<Stage> next(MethodContext& context, const Stage& finished) const = 0;
   /// Within a phase that asks for it, after its `done`-th update (those left out at its start
   /// counted): may change state and memory.
   virtual void update(MethodContext& /*context*/, const Phase& /*phase*/,

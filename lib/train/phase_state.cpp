@@ -1,54 +1,116 @@
 #include "train/phase_state.h"
 
+#include <fmt/format.h>
+
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <type_traits>
+
+#include "base/error.h"
+#include "base/named.h"
 
 namespace gcg {
 
-std::string phase_text(const PhaseState& state) {
-  const Phase& phase = state.phase;
-  return nlohmann::json{{"counted", state.counted},
-                        {"first_update", phase.first_update},
-                        {"mask_interval", phase.mask_interval},
-                        {"mask_until", phase.mask_until},
-                        {"gradient_average", phase.gradient_average},
-                        {"scores", phase.scores},
-                        {"wanted", phase.allocation.wanted},
-                        {"integer", phase.allocation.counts},
-                        {"name", phase.name},
-                        {"stage", phase.stage},
-                        {"epochs", phase.epochs},
-                        {"shape", static_cast<int>(phase.schedule.shape)},
-                        {"peak", phase.schedule.peak},
-                        {"warmup", phase.schedule.warmup},
-                        {"grown", phase.grown},
-                        {"repaired", phase.repaired},
-                        {"growth_overlap", phase.growth_overlap}}
-      .dump();
+namespace {
+
+using nlohmann::json;
+
+/// Every member with its key, stated once for writing and reading. The bindings name all members: a
+/// new one does not compile before it is here.
+template <typename State, typename Visit>
+void each_member(State& state, const Visit& visit) {
+  auto& [stage, counted] = state;
+  auto& [phase, mask] = stage;
+  auto& [role, number, epochs, schedule, first_update, mask_interval, mask_until, snapshot,
+         gradient_average] = phase;
+  auto& [shape, peak, warmup] = schedule;
+  auto& [grown, repaired, growth_overlap, allocation, scores] = mask;
+  auto& [wanted, integer] = allocation;
+  visit("counted", counted);
+  visit("role", role);
+  visit("stage", number);
+  visit("epochs", epochs);
+  visit("shape", shape);
+  visit("peak", peak);
+  visit("warmup", warmup);
+  visit("first_update", first_update);
+  visit("mask_interval", mask_interval);
+  visit("mask_until", mask_until);
+  visit("snapshot", snapshot);
+  visit("gradient_average", gradient_average);
+  visit("grown", grown);
+  visit("repaired", repaired);
+  visit("growth_overlap", growth_overlap);
+  visit("wanted", wanted);
+  visit("integer", integer);
+  visit("scores", scores);
 }
 
-PhaseState read_phase(const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text);
+template <typename Value>
+json to_json(const Value& value) {
+  if constexpr (std::is_enum_v<Value>) {
+    return name_of(value);
+  } else if constexpr (std::is_same_v<Value, std::optional<std::int64_t>>) {
+    return value ? json(*value) : json();
+  } else if constexpr (std::is_same_v<Value, double>) {
+    return std::isnan(value) ? json() : json(value);  // JSON has no NaN
+  } else {
+    return value;
+  }
+}
+
+template <typename Value>
+void from_json(const json& from, Value& value, const std::string& where) {
+  if constexpr (std::is_enum_v<Value>) {
+    value = value_named<Value>(from.get<std::string>(), where);
+  } else if constexpr (std::is_same_v<Value, std::optional<std::int64_t>>) {
+    value = from.is_null() ? Value() : from.get<std::int64_t>();
+  } else if constexpr (std::is_same_v<Value, double>) {
+    value = from.is_null() ? std::numeric_limits<double>::quiet_NaN() : from.get<double>();
+  } else {
+    from.get_to(value);
+  }
+}
+
+void check_version(const json& object, const std::string& where) {
+  const std::int64_t version = object.is_object() ? object.value("version", std::int64_t{1}) : 0;
+  if (version != kPhaseStateVersion) {
+    throw Error(where,
+                fmt::format("the state of its phase has version {}, this program reads {}", version,
+                            kPhaseStateVersion),
+                "continue the run with the version of the project that began it, or remove its "
+                "folder and run it again");
+  }
+}
+
+}  // namespace
+
+std::string phase_text(const PhaseState& state) {
+  json object{{"version", kPhaseStateVersion}};
+  each_member(state, [&](const char* key, const auto& value) { object[key] = to_json(value); });
+  return object.dump();
+}
+
+PhaseState read_phase(const std::string& text, const std::string& where) {
   PhaseState state;
-  state.counted = json.value("counted", state.counted);
-  Phase& phase = state.phase;
-  phase.first_update = json.value("first_update", phase.first_update);
-  phase.mask_interval = json.value("mask_interval", phase.mask_interval);
-  phase.mask_until = json.value("mask_until", phase.mask_until);
-  phase.scores = json.value("scores", phase.scores);
-  phase.allocation.wanted = json.value("wanted", phase.allocation.wanted);
-  phase.allocation.counts = json.value("integer", phase.allocation.counts);
-  phase.gradient_average = json.value("gradient_average", phase.gradient_average);
-  phase.name = json.at("name");
-  phase.stage = json.at("stage");
-  phase.epochs = json.at("epochs");
-  phase.schedule.shape = static_cast<ScheduleShape>(json.at("shape").get<int>());
-  phase.schedule.peak = json.at("peak");
-  phase.schedule.warmup = json.at("warmup");
-  phase.grown = json.at("grown");
-  phase.repaired = json.at("repaired");
-  // JSON has no NaN and says null.
-  if (const nlohmann::json& overlap = json.at("growth_overlap"); !overlap.is_null()) {
-    phase.growth_overlap = overlap;
+  try {
+    const json object = json::parse(text);
+    check_version(object, where);
+    std::set<std::string> known{"version"};
+    each_member(state, [&](const char* key, auto& value) {
+      from_json(object.at(key), value, where);
+      known.insert(key);
+    });
+    for (const auto& item : object.items()) {
+      if (!known.contains(item.key())) {
+        throw Error(where,
+                    fmt::format("the state of its phase has an unknown key \"{}\"", item.key()));
+      }
+    }
+  } catch (const json::exception& error) {
+    throw Error(where, fmt::format("the state of its phase cannot be read: {}", error.what()),
+                "remove the run's folder and run it again");
   }
   return state;
 }

@@ -3,20 +3,24 @@
 #include <cstdint>
 #include <string>
 
-#include "train/method.h"
+#include "train/stage.h"
 
 namespace gcg {
 
-/// The phase that a checkpoint stands in, as it is kept there.
+/// The stage that a checkpoint stands in, as it is kept there.
 struct PhaseState {
-  Phase phase;
+  Stage stage;
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
 };
 
-/// As JSON.
+/// Raised with every change of the text below.
+inline constexpr std::int64_t kPhaseStateVersion = 2;
+
+/// As JSON: one object with a key for every member and the version.
 std::string phase_text(const PhaseState& state);
 
-/// The state of such a text. An exception of the JSON library where a checkpoint holds another.
-PhaseState read_phase(const std::string& text);
+/// The state of such a text. An Error that names `where`: a text of another version, a key that is
+/// missing, unknown or of another type.
+PhaseState read_phase(const std::string& text, const std::string& where);
 
 }  // namespace gcg

@@ -39,7 +39,7 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
                          const std::function<void(const std::string&)>& say) {
   check_same("identity", old.identity.hash, own.identity.hash, place);
   check_same("data digest", old.identity.data_digest, own.identity.data_digest, place);
-  if (old.status == "finished") {
+  if (old.status == RunStatus::finished) {
     old.network = std::move(own.network);
     return old;
   }

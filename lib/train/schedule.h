@@ -2,13 +2,20 @@
 
 #include <cstdint>
 
+#include "base/named.h"
+
 namespace gcg {
 
 enum class ScheduleShape : std::uint8_t {
-  step,    ///< the peak, x0.1 after 1/2 and again after 3/4 of the updates
-  cosine,  ///< from the peak to 0 along half a cosine
-  constant,
+  step,      ///< the peak, x0.1 after 1/2 and again after 3/4 of the updates
+  cosine,    ///< from the peak to 0 along half a cosine
+  constant,  ///< stays the last
 };
+template <>
+inline constexpr auto kNames<ScheduleShape> = std::to_array<std::string_view>({"step", "cosine",
+                                                                               "constant"});
+static_assert(kNames<ScheduleShape>.size() ==
+              static_cast<std::size_t>(ScheduleShape::constant) + 1);
 
 /// Learning rate over one phase of training.
 struct Schedule {

@@ -81,7 +81,7 @@ class Training {
   ConnectionValues gradients(const TrainingState& state, std::uint64_t number);
   ConnectionValues curvature(const TrainingState& state, const ConnectionValues& direction,
                              std::uint64_t number);
-  void enter(Phase phase);
+  void enter(Stage stage);
   void average_gradients(const Batch& batch);
   void update_mask(std::int64_t done);
   void count_density();
@@ -90,7 +90,7 @@ class Training {
   RunRecord record_;
   TrainingState state_;  ///< of the last save or decision; the executor is ahead of it in between
   MethodMemory memory_;
-  Phase phase_;
+  Stage stage_;
   Position position_;
   std::int64_t counted_ = 0;  ///< batches of the epoch under way that density_epochs holds already
   Split split_;
@@ -141,7 +141,7 @@ Training::Training(TrainingRun run)
 }
 
 void Training::resume(Checkpoint checkpoint) {
-  const bool finished = checkpoint.record.status == "finished";
+  const bool finished = checkpoint.record.status == RunStatus::finished;
   const std::string place = run_.folder.string();
   record_ = resumed_record(std::move(checkpoint.record), std::move(record_), place, run_.say);
   if (finished) {
@@ -149,7 +149,7 @@ void Training::resume(Checkpoint checkpoint) {
   }
   restore(std::move(checkpoint));
   run_.say(fmt::format("resumed {} at stage {}, epoch {} of {}", record_.identity.name,
-                       phase_.stage, position_.epoch_in_phase, phase_.epochs));
+                       stage_.phase.stage, position_.epoch_in_phase, stage_.phase.epochs));
 }
 
 /// All of a checkpoint but its record.
@@ -157,8 +157,8 @@ void Training::restore(Checkpoint checkpoint) {
   state_ = std::move(checkpoint.state);
   position_ = checkpoint.position;
   memory_ = std::move(checkpoint.memory);
-  PhaseState phase = read_phase(checkpoint.method_state);
-  phase_ = std::move(phase.phase);
+  PhaseState phase = read_phase(checkpoint.method_state, run_.folder.string());
+  stage_ = std::move(phase.stage);
   counted_ = phase.counted;
   run_.executor.write(state_);
 }
@@ -178,25 +178,28 @@ void Training::start_fresh() {
   }
   state_ = initial_state(run_.network, Mask(run_.network, true), run_.seed);
   MethodContext lent = context();
-  Phase phase;
+  Stage first;
   {
     const Stopwatch watch(record_.cost.grow_seconds);
-    phase = run_.method.begin(lent);
+    first = run_.method.begin(lent);
   }
-  enter(std::move(phase));
+  enter(std::move(first));
 }
 
 /// Hands the method's state to the executor and stands at the start of a phase.
-void Training::enter(Phase phase) {
+void Training::enter(Stage stage) {
   check_mask_invariant(run_.network, state_);
   run_.executor.write(state_);
-  phase_ = std::move(phase);
+  stage_ = std::move(stage);
   position_ = Position{};
   position_.phase = std::ssize(record_.stages);
-  position_.epoch_in_phase = phase_.first_update / epoch_batches_;
-  position_.batch_in_epoch = phase_.first_update % epoch_batches_;
+  position_.epoch_in_phase = stage_.phase.first_update / epoch_batches_;
+  position_.batch_in_epoch = stage_.phase.first_update % epoch_batches_;
   counted_ = position_.batch_in_epoch;
   memory_.gradient_average.clear();
+  if (stage_.phase.snapshot == 0) {
+    memory_.kept = state_;
+  }
 }
 
 MethodContext Training::context() {
@@ -248,7 +251,7 @@ void Training::average_gradients(const Batch& batch) {
       average.emplace_back(layer.size(), 0.0F);
     }
   }
-  const auto old = static_cast<float>(phase_.gradient_average);
+  const auto old = static_cast<float>(stage_.phase.gradient_average);
   for (std::size_t l = 0; l < average.size(); ++l) {
     std::transform(average[l].begin(), average[l].end(), newest[l].begin(), average[l].begin(),
                    [old](float a, float g) { return old * a + (1 - old) * g; });
@@ -269,10 +272,10 @@ void Training::update_mask(std::int64_t done) {
   state_ = run_.executor.read();
   MethodContext lent = context();
   try {
-    run_.method.update(lent, phase_, done);
+    run_.method.update(lent, stage_.phase, done);
     check_mask_invariant(run_.network, state_);
   } catch (const Error& error) {
-    fail(fmt::format("at stage {}, update {}: {}", phase_.stage, done, error.what()));
+    fail(fmt::format("at stage {}, update {}: {}", stage_.phase.stage, done, error.what()));
     throw;
   }
   run_.executor.write(state_);
@@ -283,14 +286,14 @@ void Training::save() {
   record_.cost.peak_memory_bytes = std::max(record_.cost.peak_memory_bytes, peak_memory_bytes());
   // The checkpoint first: it is the truth, the run file only shows it.
   write_checkpoint(run_.folder,
-                   {record_, state_, position_, phase_text({phase_, counted_}), memory_});
+                   {record_, state_, position_, phase_text({stage_, counted_}), memory_});
   write_run_file(run_.folder / kRunFileName, record_);
   last_save_ = now_seconds();
 }
 
 /// Keeps the record of a run that cannot go on.
 void Training::fail(const std::string& failure) {
-  record_.status = "failed";
+  record_.status = RunStatus::failed;
   record_.failure = failure;
   write_run_file(run_.folder / kRunFileName, record_);
 }
@@ -301,8 +304,8 @@ void Training::check_loss(double loss, const std::string& what) {
     return;
   }
   fail(fmt::format("the {} loss is {} at stage {}, epoch {} of {}, batch {}", what, loss,
-                   phase_.stage, std::min(position_.epoch_in_phase + 1, phase_.epochs),
-                   phase_.epochs, position_.batch_in_epoch));
+                   stage_.phase.stage, std::min(position_.epoch_in_phase + 1, stage_.phase.epochs),
+                   stage_.phase.epochs, position_.batch_in_epoch));
   throw Error(record_.identity.name, record_.failure,
               "lower --learning-rate or raise --warmup; the record up to here is in " +
                   (run_.folder / kRunFileName).string());
@@ -310,10 +313,10 @@ void Training::check_loss(double loss, const std::string& what) {
 
 void Training::show_progress() const {
   TrainingProgress progress;
-  progress.phase = phase_.name;
-  progress.stage = phase_.stage;
+  progress.phase = stage_.phase.role;
+  progress.stage = stage_.phase.stage;
   progress.epoch = position_.epoch_in_phase + 1;
-  progress.phase_epochs = phase_.epochs;
+  progress.phase_epochs = stage_.phase.epochs;
   progress.loss =
       position_.samples > 0 ? position_.loss_sum / static_cast<double>(position_.samples) : 0;
   progress.density = state_.mask.density();
@@ -333,7 +336,7 @@ void Training::train_epoch() {
   for (std::int64_t& entry : order) {
     entry = split_.train[static_cast<std::size_t>(entry)];
   }
-  const std::int64_t phase_steps = phase_.epochs * batches;
+  const std::int64_t phase_steps = stage_.phase.epochs * batches;
   Loader loader(
       train_batches_.samples(),
       {std::move(order), run_.recipe.batch_size, augmentation_, epoch, position_.batch_in_epoch},
@@ -345,13 +348,13 @@ void Training::train_epoch() {
       const Batch batch = loader.next();
       record_.cost.data_wait_seconds += loader.waited_seconds() - waited;
       waited = loader.waited_seconds();
-      if (phase_.gradient_average > 0) {
+      if (stage_.phase.gradient_average > 0) {
         average_gradients(batch);
       }
       const BatchSums sums = run_.executor.forward_backward(batch);
       check_loss(sums.loss, "training");
       const double rate =
-          learning_rate(phase_.schedule,
+          learning_rate(stage_.phase.schedule,
                         position_.epoch_in_phase * batches + position_.batch_in_epoch, phase_steps);
       recipe_step(run_.recipe, rate, run_.executor);
       position_.loss_sum += sums.loss;
@@ -362,8 +365,13 @@ void Training::train_epoch() {
       record_.cost.training_flops += training_flops(run_.network, state_.mask, sums.samples);
     }
     const std::int64_t done = position_.epoch_in_phase * batches + position_.batch_in_epoch;
-    if (phase_.mask_interval > 0 && done % phase_.mask_interval == 0 && done <= phase_.mask_until) {
+    if (stage_.phase.mask_interval > 0 && done % stage_.phase.mask_interval == 0 &&
+        done <= stage_.phase.mask_until) {
       update_mask(done);
+    }
+    if (done == stage_.phase.snapshot) {
+      state_ = run_.executor.read();
+      memory_.kept = state_;
     }
     show_progress();
     if (position_.batch_in_epoch < batches &&
@@ -384,11 +392,11 @@ void Training::train_epoch() {
   TrajectoryRow row;
   row.step = record_.cost.steps;
   row.epoch = record_.cost.epochs;
-  row.stage = phase_.stage;
-  row.phase = phase_.name;
+  row.stage = stage_.phase.stage;
+  row.phase = stage_.phase.role;
   row.density = state_.mask.density();
-  row.learning_rate =
-      learning_rate(phase_.schedule, (position_.epoch_in_phase + 1) * batches - 1, phase_steps);
+  row.learning_rate = learning_rate(stage_.phase.schedule,
+                                    (position_.epoch_in_phase + 1) * batches - 1, phase_steps);
   row.train_loss = position_.loss_sum / static_cast<double>(position_.samples);
   row.train_accuracy =
       static_cast<double>(position_.correct) / static_cast<double>(position_.samples);
@@ -409,7 +417,7 @@ void Training::train_epoch() {
 }
 
 void Training::train_phase() {
-  while (position_.epoch_in_phase < phase_.epochs) {
+  while (position_.epoch_in_phase < stage_.phase.epochs) {
     train_epoch();
   }
 }
@@ -419,15 +427,15 @@ void Training::keep_stage() {
     return;
   }
   const Stopwatch watch(record_.cost.record_seconds);
-  write_stage(run_.folder, phase_.stage,
-              {record_, state_, position_, phase_text({phase_, counted_}), memory_});
+  write_stage(run_.folder, stage_.phase.stage,
+              {record_, state_, position_, phase_text({stage_, counted_}), memory_});
 }
 
 bool Training::enter_next_phase() {
   keep_stage();
   const TrajectoryRow& last = record_.trajectory.back();
   StageMask mask;
-  mask.stage = phase_.stage;
+  mask.stage = stage_.phase.stage;
   mask.mask = state_.mask;
   {
     const Stopwatch watch(record_.cost.statistics_seconds);
@@ -436,25 +444,26 @@ bool Training::enter_next_phase() {
       unite(ever, earlier.mask);
     }
     const Mask* previous = record_.masks.empty() ? nullptr : &record_.masks.back().mask;
-    mask.statistics = mask_statistics(run_.network, state_.values, state_.mask, previous, ever,
-                                      {0.9, run_.seed, static_cast<std::uint64_t>(phase_.stage)});
+    mask.statistics =
+        mask_statistics(run_.network, state_.values, state_.mask, previous, ever,
+                        {0.9, run_.seed, static_cast<std::uint64_t>(stage_.phase.stage)});
   }
-  for (std::size_t l = 0; l < phase_.allocation.counts.size(); ++l) {
-    mask.statistics.layers[l].wanted = phase_.allocation.wanted[l];
-    mask.statistics.layers[l].integer = phase_.allocation.counts[l];
+  for (std::size_t l = 0; l < stage_.mask.allocation.counts.size(); ++l) {
+    mask.statistics.layers[l].wanted = stage_.mask.allocation.wanted[l];
+    mask.statistics.layers[l].integer = stage_.mask.allocation.counts[l];
   }
   StageRow row;
-  row.stage = phase_.stage;
-  row.phase = phase_.name;
+  row.stage = stage_.phase.stage;
+  row.phase = stage_.phase.role;
   row.present = state_.mask.present();
   row.density = state_.mask.density();
-  row.epochs = phase_.epochs;
+  row.epochs = stage_.phase.epochs;
   row.validation_loss = last.validation_loss;
   row.validation_accuracy = last.validation_accuracy;
-  row.grown = phase_.grown;
-  row.repaired = phase_.repaired;
-  row.growth_overlap = phase_.growth_overlap;
-  row.scores = phase_.scores;
+  row.grown = stage_.mask.grown;
+  row.repaired = stage_.mask.repaired;
+  row.growth_overlap = stage_.mask.growth_overlap;
+  row.scores = stage_.mask.scores;
   row.fit.outcome = Outcome::too_few_stages;
   // What earlier stages did not account for, so that it comes out the same after a resume.
   row.training_flops = all_flops(record_.cost);
@@ -466,14 +475,14 @@ bool Training::enter_next_phase() {
   record_.stages.push_back(std::move(row));
   record_.masks.push_back(std::move(mask));
 
-  std::optional<Phase> next;
+  std::optional<Stage> next;
   {
     const Stopwatch watch(record_.cost.grow_seconds);
     MethodContext lent = context();
     try {
-      next = run_.method.next(lent, phase_);
+      next = run_.method.next(lent, stage_);
     } catch (const Error& error) {
-      fail(fmt::format("after stage {}: {}", phase_.stage, error.what()));
+      fail(fmt::format("after stage {}: {}", stage_.phase.stage, error.what()));
       throw;
     }
   }
@@ -508,12 +517,12 @@ void Training::write_result() {
   result.test_labels = run_.data.test.labels;
   result.inference_flops = forward_flops(run_.network, state_.mask.counts());
   record_.result = std::move(result);
-  record_.status = "finished";
+  record_.status = RunStatus::finished;
   save();
 }
 
 RunRecord Training::finish() {
-  if (record_.status == "finished") {
+  if (record_.status == RunStatus::finished) {
     // Killed between the last checkpoint and the run file: show it again.
     write_run_file(run_.folder / kRunFileName, record_);
     return std::move(record_);

@@ -17,7 +17,7 @@ namespace gcg {
 
 /// What the progress line shows.
 struct TrainingProgress {
-  std::string phase;
+  Role phase = Role::stage;
   std::int64_t stage = 0;
   std::int64_t epoch = 0;  ///< 1-based, within the phase
   std::int64_t phase_epochs = 0;
@@ -54,7 +54,7 @@ struct TrainingRun {
 /// (write_stage). A finished run is returned as it is. Interrupted
 /// anywhere and called again it ends with the same bits (columns of time and memory excepted).
 ///
-/// Errors: a loss that is not finite (the record with status "failed" is kept and says where); a
+/// Errors: a loss that is not finite (the record with status failed is kept and says where); a
 /// checkpoint of another identity, seed or data digest; a trunk that read_trunk refuses, or whose
 /// stage is no stage of growth; whatever data and files throw.
 RunRecord train(TrainingRun run);

@@ -100,7 +100,7 @@ Mask read_trunk_mask(const fs::path& runs, const Trunk& trunk, const RunRecord& 
     throw Error(
         folder.string(),
         fmt::format("has no stage {}: {} stages have ended", trunk.stage, record.masks.size()),
-        record.status == "finished" ? "name one of its stages" : "finish the trunk first");
+        record.status == RunStatus::finished ? "name one of its stages" : "finish the trunk first");
   }
   return std::move(found->mask);
 }

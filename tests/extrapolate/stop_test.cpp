@@ -40,7 +40,7 @@ TEST(StopReason, IgnoresFitsWithoutADStar) {
   const Extrapolation found = fit_of(Outcome::found, 0.1);
   for (const Outcome outcome :
        {Outcome::too_few_stages, Outcome::not_resolvable, Outcome::undetermined}) {
-    SCOPED_TRACE(outcome_name(outcome));
+    SCOPED_TRACE(name_of(outcome));
     // Whatever number such a fit carries.
     const Extrapolation other = fit_of(outcome, 0.1);
     EXPECT_EQ(stop_reason(stages({0.3, 0.4}), std::vector{found, other}, 1), StopReason::none);

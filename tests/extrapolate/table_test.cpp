@@ -169,11 +169,11 @@ TEST(ExtrapolationInput, AnImpossibleOptionIsAUsageErrorThatNamesIt) {
 }
 
 TEST(OutcomeNames, AreTheIdentifiers) {
-  EXPECT_EQ(outcome_name(Outcome::too_few_stages), "too_few_stages");
-  EXPECT_EQ(outcome_name(Outcome::found), "found");
-  EXPECT_EQ(outcome_name(Outcome::needs_dense), "needs_dense");
-  EXPECT_EQ(outcome_name(Outcome::not_resolvable), "not_resolvable");
-  EXPECT_EQ(outcome_name(Outcome::undetermined), "undetermined");
+  EXPECT_EQ(name_of(Outcome::too_few_stages), "too_few_stages");
+  EXPECT_EQ(name_of(Outcome::found), "found");
+  EXPECT_EQ(name_of(Outcome::needs_dense), "needs_dense");
+  EXPECT_EQ(name_of(Outcome::not_resolvable), "not_resolvable");
+  EXPECT_EQ(name_of(Outcome::undetermined), "undetermined");
   EXPECT_EQ(stop_reason_name(StopReason::none), "none");
   EXPECT_EQ(stop_reason_name(StopReason::reached_d_star), "reached_d_star");
   EXPECT_EQ(stop_reason_name(StopReason::reached_d_max), "reached_d_max");

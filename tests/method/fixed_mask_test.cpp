@@ -17,17 +17,18 @@ double flat(double /*density*/) { return 0.5; }
 
 TEST(FixedMask, TrainsInCyclesLikeAGrowthPathOrOnceByTheRecipe) {
   const Play cycles = play("fixed_mask", {{"cycles", "3"}, {"stage-epochs", "4"}}, flat);
-  ASSERT_EQ(cycles.phases.size(), 3U);
+  ASSERT_EQ(cycles.stages.size(), 3U);
   const Play growth =
       play("gcg", {{"stop", "never"}, {"max-stages", "3"}, {"stage-epochs", "4"}}, flat);
   for (std::size_t stage = 0; stage < 3; ++stage) {
-    EXPECT_EQ(cycles.phases[stage].epochs, growth.phases[stage].epochs);
-    EXPECT_EQ(cycles.phases[stage].schedule.peak, growth.phases[stage].schedule.peak);
-    EXPECT_EQ(cycles.phases[stage].schedule.warmup, growth.phases[stage].schedule.warmup);
+    EXPECT_EQ(cycles.stages[stage].phase.epochs, growth.stages[stage].phase.epochs);
+    EXPECT_EQ(cycles.stages[stage].phase.schedule.peak, growth.stages[stage].phase.schedule.peak);
+    EXPECT_EQ(cycles.stages[stage].phase.schedule.warmup,
+              growth.stages[stage].phase.schedule.warmup);
   }
   const Play once = play("fixed_mask", {}, flat);
-  ASSERT_EQ(once.phases.size(), 1U);
-  EXPECT_EQ(once.phases[0].epochs, once.recipe.epochs);
+  ASSERT_EQ(once.stages.size(), 1U);
+  EXPECT_EQ(once.stages[0].phase.epochs, once.recipe.epochs);
 }
 
 TEST(FixedMask, TheFirstStageIsTheGrowthPathsOwn) {
@@ -40,19 +41,20 @@ TEST(Allocations, AreHandedOnWithTheMaskThatTheyMade) {
   const Play fixed =
       play("fixed_mask", {{"cycles", "2"}, {"seed-rule", "erk"}, {"seed-density", "0.2"}}, flat);
   const Allocation erk = allocate("erk", fixed.network, present_for_density(fixed.network, 0.2));
-  for (const Phase& phase : fixed.phases) {
-    EXPECT_EQ(phase.allocation.wanted, erk.wanted);
-    EXPECT_EQ(phase.allocation.counts, erk.counts);
+  for (const Stage& stage : fixed.stages) {
+    EXPECT_EQ(stage.mask.allocation.wanted, erk.wanted);
+    EXPECT_EQ(stage.mask.allocation.counts, erk.counts);
   }
   const Play growth =
       play("gcg", {{"stop", "never"}, {"max-stages", "2"}, {"quotas", "uniform"}}, flat);
-  ASSERT_EQ(growth.phases.size(), 3U);
-  EXPECT_TRUE(growth.phases[0].allocation.counts.empty());  // phew has none
+  ASSERT_EQ(growth.stages.size(), 3U);
+  EXPECT_TRUE(growth.stages[0].mask.allocation.counts.empty());  // phew has none
   const std::int64_t present = growth.begun[1].mask.present();
-  EXPECT_EQ(growth.phases[1].allocation.counts, uniform_allocation(growth.network, present));
-  EXPECT_EQ(growth.phases[2].allocation.counts, growth.phases[1].allocation.counts);  // final
+  EXPECT_EQ(growth.stages[1].mask.allocation.counts, uniform_allocation(growth.network, present));
+  EXPECT_EQ(growth.stages[2].mask.allocation.counts,
+            growth.stages[1].mask.allocation.counts);  // final
   const Play global = play("gcg", {{"stop", "never"}, {"max-stages", "2"}}, flat);
-  EXPECT_TRUE(global.phases[1].allocation.counts.empty());
+  EXPECT_TRUE(global.stages[1].mask.allocation.counts.empty());
 }
 
 TEST(FixedMask, TheMaskNeverChanges) {
@@ -112,7 +114,7 @@ TEST(FixedMask, TakesEverySeedRuleAtTheExactCount) {
         play("fixed_mask", {{"seed-rule", std::string(rule.name)}, {"seed-density", "0.2"}}, flat);
     EXPECT_EQ(result.begun[0].mask.present(), present_for_density(result.network, 0.2));
     check_mask_invariant(result.network, result.begun[0]);
-    EXPECT_EQ(result.phases[0].scores.empty(), !rule.scored);
+    EXPECT_EQ(result.stages[0].mask.scores.empty(), !rule.scored);
     EXPECT_EQ(result.record.cost.scoring_flops > 0, rule.name == "synflow");
   }
 }

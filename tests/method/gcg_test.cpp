@@ -99,8 +99,8 @@ TEST(Gcg, GrowthKeepsOldWeightsAndSlotsAndStartsNewOnesAtZero) {
 TEST(Gcg, FinalTrainingContinuesOrRewindsEveryWeightToItsInitialValue) {
   const std::map<std::string, std::string> options{{"stop", "never"}, {"max-stages", "3"}};
   const Play kept = play("gcg", options, logistic(0.1));
-  EXPECT_EQ(kept.phases.back().name, "final");
-  EXPECT_EQ(kept.phases.back().epochs, kept.recipe.epochs);
+  EXPECT_EQ(kept.stages.back().phase.role, Role::final);
+  EXPECT_EQ(kept.stages.back().phase.epochs, kept.recipe.epochs);
   EXPECT_EQ(kept.begun.back().momentum.weights[0].size(), 108U);
   EXPECT_NE(kept.begun.back().momentum, zero_slots(kept.network));
   auto rewinding = options;
@@ -110,12 +110,13 @@ TEST(Gcg, FinalTrainingContinuesOrRewindsEveryWeightToItsInitialValue) {
 }
 
 TEST(Gcg, StageEpochsAreATenthOfTheRecipeAndAtLeastTwo) {
-  EXPECT_EQ(play("gcg", {{"max-stages", "1"}, {"stop", "never"}}, logistic(0.1)).phases[0].epochs,
-            2);
+  EXPECT_EQ(
+      play("gcg", {{"max-stages", "1"}, {"stop", "never"}}, logistic(0.1)).stages[0].phase.epochs,
+      2);
   EXPECT_EQ(
       play("gcg", {{"max-stages", "1"}, {"stop", "never"}, {"stage-epochs", "7"}}, logistic(0.1))
-          .phases[0]
-          .epochs,
+          .stages[0]
+          .phase.epochs,
       7);
 }
 
@@ -130,15 +131,15 @@ TEST(Gcg, PlannedEpochsAreWhatAnUnstoppedRunTakes) {
   list.set("stop", "never");
   const Play result = play("gcg", {{"stop", "never"}}, logistic(0.1));
   std::int64_t epochs = 0;
-  for (const Phase& phase : result.phases) {
-    epochs += phase.epochs;
+  for (const Stage& stage : result.stages) {
+    epochs += stage.phase.epochs;
   }
   EXPECT_EQ(method->planned_epochs(result.recipe, result.network), epochs);
   const std::vector<PlannedPart> course = method->planned_course(result.recipe, result.network);
   ASSERT_EQ(course.size(), result.record.stages.size());
   for (std::size_t stage = 0; stage < course.size(); ++stage) {
     EXPECT_DOUBLE_EQ(course[stage].density, result.record.stages[stage].density);
-    EXPECT_EQ(course[stage].epochs, static_cast<double>(result.phases[stage].epochs));
+    EXPECT_EQ(course[stage].epochs, static_cast<double>(result.stages[stage].phase.epochs));
   }
 }
 
@@ -163,7 +164,7 @@ TEST_P(GcgRules, CountsAreExactMasksOnlyGrowAndSeedsDecide) {
   std::int64_t present = present_for_density(first.network, 0.05);
   for (std::size_t stage = 0; stage < 4; ++stage) {
     EXPECT_EQ(first.begun[stage].mask.present(), present);
-    EXPECT_EQ(first.phases[stage].grown,
+    EXPECT_EQ(first.stages[stage].mask.grown,
               stage == 0 ? 0 : present - first.begun[stage - 1].mask.present());
     check_mask_invariant(first.network, first.begun[stage]);
     EXPECT_EQ(first.begun[stage].mask, again.begun[stage].mask);

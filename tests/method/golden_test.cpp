@@ -94,7 +94,7 @@ TEST(Golden, NewWeightsRepairAndSecondDraw) {
       {{"stop", "never"}, {"max-stages", "2"}, {"final", "none"}, {"new-weights", "small_random"}},
       flat);
   EXPECT_EQ(short_hash(random.begun[1].values.weights[3]), "0d4de45aa0a5");
-  EXPECT_EQ(number_text(random.phases[1].growth_overlap), "0.024390243902439025");
+  EXPECT_EQ(number_text(random.stages[1].mask.growth_overlap), "0.024390243902439025");
   const Network network = testing::small_network();
   const Repair repair =
       repair_dead_units(network, Mask(network, false), RandomStream(1, "growth-repair", 2), 20);

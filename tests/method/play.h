@@ -21,7 +21,7 @@ struct Play {
   Recipe recipe;
   RunRecord record;
   TrainingState state;
-  std::vector<Phase> phases;
+  std::vector<Stage> stages;
   std::vector<TrainingState> begun;  ///< state at the start of every phase
   MethodMemory memory;
   std::vector<TrainingState> updated;  ///< state after every mask update
@@ -71,9 +71,10 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
                         [](const TrainingState&, const ConnectionValues& direction, std::uint64_t) {
                           return direction;
                         }};
-  std::optional<Phase> phase = method->begin(context);
-  while (phase) {
-    result.phases.push_back(*phase);
+  std::optional<Stage> stage = method->begin(context);
+  while (stage) {
+    const Phase& phase = stage->phase;
+    result.stages.push_back(*stage);
     result.begun.push_back(result.state);
     // Training would move every present weight.
     const auto train = [&] {
@@ -84,29 +85,35 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
         });
       }
     };
+    if (phase.snapshot == 0) {
+      result.memory.kept = result.state;
+    }
     train();
-    if (phase->gradient_average > 0) {
+    if (phase.gradient_average > 0) {
       result.memory.gradient_average = context.gradients(result.state, 1);
     }
-    for (std::int64_t done = phase->mask_interval; done > 0 && done <= phase->mask_until;
-         done += phase->mask_interval) {
-      if (done > phase->first_update) {
-        method->update(context, *phase, done);
+    if (phase.snapshot > 0) {
+      result.memory.kept = result.state;
+    }
+    for (std::int64_t done = phase.mask_interval; done > 0 && done <= phase.mask_until;
+         done += phase.mask_interval) {
+      if (done > phase.first_update) {
+        method->update(context, phase, done);
         result.updated.push_back(result.state);
         train();
       }
     }
     StageRow row;
-    row.stage = phase->stage;
-    row.phase = phase->name;
+    row.stage = phase.stage;
+    row.phase = phase.role;
     row.present = result.state.mask.present();
     row.density = result.state.mask.density();
     row.validation_accuracy = accuracy(row.density);
     result.record.stages.push_back(row);
-    result.record.masks.push_back({phase->stage, result.state.mask,
+    result.record.masks.push_back({phase.stage, result.state.mask,
                                    mask_statistics(network, result.state.values, result.state.mask,
                                                    nullptr, result.state.mask, {})});
-    phase = method->next(context, *phase);
+    stage = method->next(context, *stage);
   }
   return result;
 }

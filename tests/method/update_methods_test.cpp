@@ -96,8 +96,8 @@ TEST_P(UpdatingMethod, PlansTheEpochsItTakes) {
   }
   const Play result = played();
   std::int64_t epochs = 0;
-  for (const Phase& phase : result.phases) {
-    epochs += phase.epochs;
+  for (const Stage& stage : result.stages) {
+    epochs += stage.phase.epochs;
   }
   EXPECT_EQ(method->planned_epochs(result.recipe, result.network), epochs);
   double course = 0;
@@ -108,7 +108,7 @@ TEST_P(UpdatingMethod, PlansTheEpochsItTakes) {
   }
   EXPECT_NEAR(course, static_cast<double>(epochs), 1e-9);
   EXPECT_NEAR(method->planned_course(result.recipe, result.network).back().density,
-              result.phases.empty() ? 1 : result.record.stages.back().density, 1e-3);
+              result.stages.empty() ? 1 : result.record.stages.back().density, 1e-3);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, UpdatingMethod, ::testing::ValuesIn(cases()),
@@ -321,14 +321,14 @@ TEST(Imp, PrunesAFifthPerRoundAndCutsTheLastOneExactly) {
 TEST(Imp, RewindsToTheStateOfAnEarlyUpdateAndToTheScheduleFromThere) {
   const Play result = play("imp", {{"target-density", "0.5"}, {"rewind-share", "0.02"}}, flat);
   ASSERT_TRUE(result.memory.kept);
-  EXPECT_EQ(result.phases[0].first_update, 0);
-  EXPECT_EQ(result.phases[0].mask_until, 4);  // of 200 updates
+  EXPECT_EQ(result.stages[0].phase.first_update, 0);
+  EXPECT_EQ(result.stages[0].phase.snapshot, 4);  // of 200 updates
   for (std::size_t round = 1; round < result.begun.size(); ++round) {
     TrainingState expected = *result.memory.kept;
     expected.mask = result.begun[round].mask;
     clear_absent(expected);
     EXPECT_EQ(result.begun[round], expected);
-    EXPECT_EQ(result.phases[round].first_update, 4);
+    EXPECT_EQ(result.stages[round].phase.first_update, 4);
   }
 }
 
@@ -336,14 +336,14 @@ TEST(Imp, RewindsToTheInitialWeightsKeepsThemOrFineTunes) {
   const Play initial = play("imp", {{"target-density", "0.5"}, {"rewind-share", "0"}}, flat);
   EXPECT_EQ(initial.begun.back(), initial_state(initial.network, initial.begun.back().mask, 1));
   const Play rate = play("imp", {{"target-density", "0.5"}, {"rewind", "rate"}}, flat);
-  EXPECT_EQ(rate.phases.back().schedule.shape, ScheduleShape::step);
+  EXPECT_EQ(rate.stages.back().phase.schedule.shape, ScheduleShape::step);
   EXPECT_EQ(rate.begun.back().momentum, zero_slots(rate.network));
   EXPECT_NE(rate.begun.back(), initial_state(rate.network, rate.begun.back().mask, 1));
   const Play tuned =
       play("imp", {{"target-density", "0.5"}, {"rewind", "none"}, {"round-epochs", "3"}}, flat);
-  EXPECT_EQ(tuned.phases.back().schedule.shape, ScheduleShape::constant);
-  EXPECT_DOUBLE_EQ(tuned.phases.back().schedule.peak, 0.001);
-  EXPECT_EQ(tuned.phases.back().epochs, 3);
+  EXPECT_EQ(tuned.stages.back().phase.schedule.shape, ScheduleShape::constant);
+  EXPECT_DOUBLE_EQ(tuned.stages.back().phase.schedule.peak, 0.001);
+  EXPECT_EQ(tuned.stages.back().phase.epochs, 3);
 }
 
 TEST(Imp, TrainsByTheWholeRecipeOnceIfItsRoundsAreShorter) {
@@ -351,12 +351,12 @@ TEST(Imp, TrainsByTheWholeRecipeOnceIfItsRoundsAreShorter) {
     std::vector<std::int64_t> result;
     const Play played =
         play("imp", {{"target-density", "0.5"}, {"rewind", rewind}, {"round-epochs", "3"}}, flat);
-    for (const Phase& phase : played.phases) {
-      result.push_back(phase.epochs);
+    for (const Stage& stage : played.stages) {
+      result.push_back(stage.phase.epochs);
     }
     return result;
   };
-  const std::int64_t recipe = play("imp", {{"target-density", "0.5"}}, flat).phases[0].epochs;
+  const std::int64_t recipe = play("imp", {{"target-density", "0.5"}}, flat).stages[0].phase.epochs;
   // Prune, go back, and train what was found; or train once and tune.
   EXPECT_THAT(epochs("weights"), ::testing::ElementsAre(3, 3, 3, 3, recipe));
   EXPECT_THAT(epochs("rate"), ::testing::ElementsAre(3, 3, 3, 3, recipe));
@@ -399,8 +399,8 @@ TEST(GrowReallocate, ReachesExtremeSparsityWithinTheEpochsOfTheRecipe) {
              flat, 1, network);
     EXPECT_EQ(result.state.mask.present(), present_for_density(network, std::stod(target)));
     std::int64_t epochs = 0;
-    for (const Phase& phase : result.phases) {
-      epochs += phase.epochs;
+    for (const Stage& stage : result.stages) {
+      epochs += stage.phase.epochs;
     }
     EXPECT_EQ(epochs, result.recipe.epochs);
     // The room made by growth: four times the target.
@@ -418,7 +418,8 @@ TEST(MaskUpdates, IntervalsAreImagesAndStretchWithTheBudget) {
   recipe.epochs = 100;
   recipe.batch_size = 64;
   const auto phase = [&](UpdateOptions options) {
-    return updated_phase("x", options, {network, recipe, 1, 50, record, state, memory, {}, {}});
+    return updated_phase(Role::gmp, options,
+                         {network, recipe, 1, 50, record, state, memory, {}, {}});
   };
   EXPECT_EQ(phase({100}).mask_interval, 200);
   EXPECT_EQ(phase({100}).mask_until, 3600);  // the last multiple up to 3750

@@ -103,24 +103,23 @@ TrainingState sample_state(const Network& network, const Mask& mask) {
 }
 
 std::vector<TrajectoryRow> sample_trajectory() {
-  return {{10, 1, 0, "stage", 0.25, 0.1, 2.5, 0.125, 2.25, 0.25, 1e9, 1.5},
-          {20, 2, 1, "stage", 0.375, 0.05, kNan, 0.5, 1.75, 0.5, 3e9, 3.25},
-          {30, 3, 2, "final", 0.5, 0, 1.25, 0.625, 1.5, 0.5625, 7e9, 5},
-          {40, 4, 2, "final", 0.5, 0, 1.125, 0.75, 1.5, 0.5625, 9e9, 6.5}};
+  return {{10, 1, 0, Role::stage, 0.25, 0.1, 2.5, 0.125, 2.25, 0.25, 1e9, 1.5},
+          {20, 2, 1, Role::stage, 0.375, 0.05, kNan, 0.5, 1.75, 0.5, 3e9, 3.25},
+          {30, 3, 2, Role::final, 0.5, 0, 1.25, 0.625, 1.5, 0.5625, 7e9, 5},
+          {40, 4, 2, Role::final, 0.5, 0, 1.125, 0.75, 1.5, 0.5625, 9e9, 6.5}};
 }
 
 std::vector<StageRow> sample_stages() {
-  StageRow first{0, "stage", 40, 0.25, 1, 2.25, 0.25, 0, 0, kNan, "", {}, "grow", 1e9, 1.5};
+  StageRow first{0, Role::stage, 40, 0.25, 1, 2.25, 0.25, 0, 0, kNan, "", {}, "grow", 1e9, 1.5};
   first.fit.outcome = Outcome::too_few_stages;
   first.fit.note = "1 stage of 5";
-  StageRow second{1,    "stage",           60, 0.375,  1,   1.75, 0.5, 20, 2,
+  StageRow second{1,    Role::stage,       60, 0.375,  1,   1.75, 0.5, 20, 2,
                   0.25, "path: no images", {}, "grow", 2e9, 1.75};
   second.fit = {
       Outcome::found, {0.75, 2.5, 0.125},         0.71875, 0.015625, 0.005, 3.5, 0.625, 0.5,
       0.875,          "d* lies beyond the stages"};
-  StageRow third{
-      2,   "stage", 90, 0.5, 1, 1.5, 0.5625, 30, 0, 1, "path: no images", {}, "stop: reached d*",
-      4e9, 1.75};
+  StageRow third{2,  Role::stage,        90,  0.5, 1, 1.5, 0.5625, 30, 0, 1, "path: no images",
+                 {}, "stop: reached d*", 4e9, 1.75};
   third.fit = {
       Outcome::needs_dense, {0.875, 2}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
   return {first, second, third};
@@ -135,7 +134,8 @@ std::string text(float value) {
   return fmt::format("{:#010x}", std::bit_cast<std::uint32_t>(value));
 }
 std::string text(const std::string& value) { return fmt::format("\"{}\"", value); }
-std::string text(Outcome value) { return std::string(outcome_name(value)); }
+template <typename T>
+requires std::is_enum_v<T> std::string text(T value) { return std::string(name_of(value)); }
 template <typename T>
 requires std::is_integral_v<T> std::string text(T value) { return fmt::format("{}", value); }
 template <typename T>
@@ -221,7 +221,7 @@ RunRecord sample_record() {
   r.threads = 2;
   r.execution = {"auto", "sparse", "AVX2", true, "sparse kernels everywhere"};
   r.libraries = {{"HDF5", "1.10.8"}, {"fmt", "9.1.0"}};
-  r.status = "finished";
+  r.status = RunStatus::finished;
   r.failure = "none, but stored";
   r.warnings = {"first warning", "zweite Warnung: ä"};
   r.trajectory = sample_trajectory();
@@ -246,7 +246,7 @@ RunRecord sample_record() {
 Checkpoint sample_checkpoint() {
   Checkpoint checkpoint;
   checkpoint.record = sample_record();
-  checkpoint.record.status = "running";
+  checkpoint.record.status = RunStatus::running;
   checkpoint.record.result.reset();
   checkpoint.state = sample_state(checkpoint.record.network, checkpoint.record.masks.back().mask);
   std::vector<float>& weights = checkpoint.state.values.weights[3];

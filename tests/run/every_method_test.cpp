@@ -59,7 +59,7 @@ TEST_P(EveryMethod, KeepsTheInvariantsAndCountsAfterEveryStep) {
   TrainingRun run{made.network, made.data, made.recipe, *made.method, checked};
   run.folder = folder.path();
   const RunRecord record = train(std::move(run));
-  EXPECT_EQ(record.status, "finished");
+  EXPECT_EQ(record.status, RunStatus::finished);
   EXPECT_EQ(checked.steps, record.cost.steps);
   EXPECT_EQ(std::ssize(record.trajectory), record.cost.epochs);
   EXPECT_EQ(record.stages.back().decision, "done");

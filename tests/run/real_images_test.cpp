@@ -39,7 +39,7 @@ TEST_P(RealImages, AreLearnedFrom) {
   made.recipe.epochs = 3;
   const TemporaryFolder out;
   const RunRecord record = train(made.run(out.path()));
-  EXPECT_EQ(record.status, "finished");
+  EXPECT_EQ(record.status, RunStatus::finished);
   EXPECT_LT(record.trajectory.back().train_loss, record.trajectory.front().train_loss);
   EXPECT_LT(record.trajectory.back().train_loss, 2.2);  // ln 10 = 2.3 is chance
   EXPECT_GT(record.result->test_accuracy, 0.15);

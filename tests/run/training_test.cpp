@@ -138,7 +138,7 @@ TEST(Training, AfterEveryEpochTheRunFileIsWholeAndTellsThePresent) {
   run.progress = [&](const TrainingProgress&) {
     if (std::filesystem::exists(folder.path() / kRunFileName)) {
       const RunRecord record = read_run_file(folder.path() / kRunFileName);
-      EXPECT_EQ(record.status, "running");
+      EXPECT_EQ(record.status, RunStatus::running);
       seen = std::max(seen, record.trajectory.size());
     }
   };
@@ -242,7 +242,7 @@ TEST(Training, ALossThatIsNotFiniteStopsTheRunSaysWhereAndKeepsTheRecord) {
         [&] { (void)train(std::move(run)); },
         ::testing::Throws<Error>(::testing::Property("what", &Error::what, HasSubstr(message))));
     const RunRecord record = read_run_file(folder.path() / kRunFileName);
-    EXPECT_EQ(record.status, "failed");
+    EXPECT_EQ(record.status, RunStatus::failed);
     EXPECT_THAT(record.failure, HasSubstr("loss"));
     EXPECT_EQ(record.trajectory.size(), rows);
   }

@@ -65,7 +65,7 @@ TEST_P(EveryMethodOnATransformer, KeepsTheInvariantsUnderAdamW) {
   TrainingRun run{made.network, made.data, made.recipe, *made.method, checked};
   run.folder = folder.path();
   const RunRecord record = train(std::move(run));
-  EXPECT_EQ(record.status, "finished");
+  EXPECT_EQ(record.status, RunStatus::finished);
   EXPECT_EQ(checked.steps, record.cost.steps);
   EXPECT_EQ(record.stages.back().decision, "done");
   ASSERT_TRUE(record.result->state.second);
@@ -142,7 +142,7 @@ TEST(Transformer, RunsDenseByItselfAndTheRecordSaysSo) {
                                    {"disconnected", "warn"},
                                    {"out", folder.path().string()}});
   const RunRecord record = execute(*plan);
-  EXPECT_EQ(record.status, "finished");
+  EXPECT_EQ(record.status, RunStatus::finished);
   EXPECT_EQ(record.execution.asked, "auto");
   EXPECT_EQ(record.execution.used, "dense");
   EXPECT_EQ(std::ssize(record.stages), 3);

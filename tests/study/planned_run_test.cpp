@@ -74,23 +74,23 @@ TEST(PlannedRuns, SayWhatIsOnDisk) {
   const auto planned = plan_runs(kTwoCurves, settings_for(folder));
   ASSERT_EQ(planned.size(), 4U);
   const PlannedRun& run = planned.front();
-  EXPECT_EQ(run.disk.state, "-");
+  EXPECT_EQ(run.disk.state, DiskState::nothing);
   EXPECT_EQ(planned[1].planned_epochs, 2);
 
   leave_log(run, "dense 0  epoch 1/1\n");
-  EXPECT_EQ(look_at_disk(*run.plan).state, "stopped");
+  EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::stopped);
   {
     const FolderLock lock(run.plan->folder());
-    EXPECT_EQ(look_at_disk(*run.plan).state, "running");
+    EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::running);
   }
   leave_log(run, "epoch 1\ngcg_run: data_batch_1.bin: is short\n  remedy: fetch it again\n");
-  EXPECT_EQ(look_at_disk(*run.plan).state, "failed");
+  EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::failed);
   EXPECT_EQ(look_at_disk(*run.plan).note, "gcg_run: data_batch_1.bin: is short");
   // What was tried again since then, and killed, has not failed.
   leave_log(run, "gcg_run: data_batch_1.bin: is short\n  remedy: fetch\nepoch 1\nepoch 2\n");
-  EXPECT_EQ(look_at_disk(*run.plan).state, "stopped");
+  EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::stopped);
   std::ofstream(run.file()) << "no run file";
-  EXPECT_EQ(look_at_disk(*run.plan).state, "damaged");
+  EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::damaged);
 }
 
 TEST(PlannedRuns, AreSelectedByTheTextTheirCurveContains) {
@@ -119,11 +119,11 @@ TEST(ShellLine, QuotesWhatAShellWouldTakeApart) {
 TEST(WatchPage, ShowsWhatNeedsLookingAtFirst) {
   const TemporaryFolder folder;
   auto planned = plan_runs(kTwoCurves, settings_for(folder));
-  planned[0].disk.state = "finished";
+  planned[0].disk.state = DiskState::finished;
   planned[0].disk.epochs = 1;
-  planned[1].disk.state = "failed";
+  planned[1].disk.state = DiskState::failed;
   leave_log(planned[1], "gcg_run: the loss is nan\n");
-  planned[3].disk = {.state = "running", .epochs = 1, .accuracy = 0.5, .seconds = 60};
+  planned[3].disk = {.state = DiskState::running, .epochs = 1, .accuracy = 0.5, .seconds = 60};
   const std::string page = watch_page(kTwoCurves, planned, 0);
   EXPECT_THAT(page, HasSubstr("4 runs, 1 finished, 1 running, 1 failed"));
   EXPECT_THAT(page, HasSubstr("1/2"));

@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 
 RunRecord record_of(double accuracy) {
   RunRecord record;
-  record.status = "finished";
+  record.status = RunStatus::finished;
   record.identity.train_images = 90;
   record.identity.validation_images = 10;
   record.cost.epochs = 4;
