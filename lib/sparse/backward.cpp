@@ -61,8 +61,8 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
       break;
     case Operation::convolution:
     case Operation::linear:
-      convolve_input_gradient(run, part, stripe, execution.layers[at(node.layer)], own, accumulate,
-                              to);
+      convolve_input_gradient(run, part, stripe, execution.layers[at(node.layer)],
+                              execution.by_input_of[at(node.layer)], own, accumulate, to);
       break;
     case Operation::relu:
       relu_backward(run, part, execution.value(instruction.output, thread), own, accumulate, to);
@@ -119,6 +119,30 @@ void make_room(Pass& pass, const Segment& segment) {
   for (std::vector<float>& sums : partial) {
     sums.resize(std::max(sums.size(), at(size)));
   }
+}
+
+/// The weights of a segment's layers in the order of their inputs: once for all blocks, so that no
+/// kernel looks each of them up.
+void order_by_input(Pass& pass, const Segment& segment) {
+  Execution& execution = pass.execution;
+  const auto for_each_layer = [&](auto f) {
+    for (const Step& step : segment.steps) {
+      if (step.part == Part::backward &&
+          execution.network.nodes[at(pass.of(step).node)].layer >= 0) {
+        f(pass.layer_of(step));
+      }
+    }
+  };
+  std::size_t size = 0;
+  for_each_layer([&](std::size_t l) { size += execution.layers[l].by_input_count(); });
+  execution.by_input.resize(std::max(execution.by_input.size(), size));
+  std::span<float> room(execution.by_input);
+  for_each_layer([&](std::size_t l) {
+    const std::size_t count = execution.layers[l].by_input_count();
+    execution.layers[l].order_by_input(room.first(count));
+    execution.by_input_of[l] = room.first(count);
+    room = room.subspan(count);
+  });
 }
 
 void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& step,
@@ -262,6 +286,7 @@ void backward(Execution& execution, const Run& run, std::vector<std::vector<floa
   Pass pass{execution, run, all};
   for (const Segment& segment : execution.plan.backward) {
     make_room(pass, segment);
+    order_by_input(pass, segment);
     for_each_step(
         execution, run, segment,
         [&](const Step& step, std::int64_t thread, std::int64_t group, Blocks part,

@@ -27,8 +27,8 @@ Grid output_grid(const LayerPlace& place, Stripe stripe) {
 }
 
 Taps taps_of(const Rows& rows, std::int64_t count, const std::vector<std::int32_t>& offset,
-             const std::vector<float>& values, const std::int32_t* place = nullptr) {
-  return {rows.cut.data(), count, count, rows.passes, offset.data(), values.data(), place};
+             std::span<const float> values) {
+  return {rows.cut.data(), count, count, rows.passes, offset.data(), values.data()};
 }
 
 /// The first tap of a row.
@@ -90,7 +90,8 @@ void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& lay
 }
 
 void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
-                             const View& gradient, bool accumulate, const View& to) {
+                             std::span<const float> by_input, const View& gradient, bool accumulate,
+                             const View& to) {
   const LayerPlace& place = layer.place;
   const std::int64_t stride = place.window.stride;
   const GatherStart start{accumulate, nullptr, nullptr};
@@ -103,9 +104,8 @@ void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const S
                          inputs.gradient_offset.data(), layer.all_by_input[at(p)].data()};
       run.kernels->gather_all(taps, grid, from, start, plane, result);
     } else {
-      const Taps taps =
-          taps_of(layer.index.inputs[at(p)], place.layer.inputs, layer.index.gradient_offset,
-                  layer.weight.value, layer.index.source.data());
+      const Taps taps = taps_of(layer.index.inputs[at(p)], place.layer.inputs,
+                                layer.index.gradient_offset, by_input);
       run.kernels->gather(taps, grid, from, start, plane, result);
     }
   };

@@ -85,6 +85,7 @@ Execution make_execution(const Network& network, std::int64_t threads, const Ker
     }
   }
   execution.place.resize(network.layers.size());
+  execution.by_input_of.resize(network.layers.size());
   execution.moments.resize(network.nodes.size());
   execution.norms.resize(at(network.norm_count));
   std::size_t widest = 0;

@@ -48,8 +48,10 @@ struct Execution {
   /// Weight gradients of the layers of a segment, by group of blocks; zero between segments.
   std::vector<std::vector<float>> partial;
   std::vector<std::int64_t> place;  ///< per layer of the segment at hand, its first in these sums
-  std::vector<float> all_weights;   ///< gradient of a layer that runs as if it had all its weights
-  std::vector<float> logits;        ///< [samples][classes]
+  std::vector<float> by_input;  ///< weights of the layers of a segment, as their inputs need them
+  std::vector<std::span<const float>> by_input_of;  ///< per layer of the segment at hand
+  std::vector<float> all_weights;  ///< gradient of a layer that runs as if it had all its weights
+  std::vector<float> logits;       ///< [samples][classes]
   std::vector<float> logit_gradient;
   std::vector<float> unused;  ///< where a pure pass leaves the gradients of a normalisation
 

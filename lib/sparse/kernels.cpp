@@ -31,6 +31,12 @@ inline constexpr int kTile = kStep == kLanes ? 16 : 8;
 
 HWY_INLINE Vector load(const float* from) { return hn::Load(kFloats, from); }
 HWY_INLINE void store(Vector value, float* to) { hn::Store(value, kFloats, to); }
+/// An address that the compiler has to have in a register: what lies at constant distances from it
+/// costs nothing more. Left alone, compilers keep the index of every position of a tile and spill.
+HWY_INLINE const float* fixed(const float* from) {
+  asm("" : "+r"(from));
+  return from;
+}
 
 // clang-format off
 #include "sparse/gather.inc"

@@ -33,8 +33,7 @@ struct Taps {
   std::int64_t pitch = 0;  ///< at least rows
   std::int64_t passes = 1;
   const std::int32_t* offset = nullptr;
-  const float* value = nullptr;
-  const std::int32_t* place = nullptr;  ///< of the tap's value; null: the tap's own
+  const float* value = nullptr;  ///< null where only offsets are asked for
 };
 
 /// Rows that have all their weights, `count` each, one behind the other: equal offsets for all.

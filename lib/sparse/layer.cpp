@@ -65,6 +65,12 @@ void SparseLayer::write_as(bool all_taps, const LayerMask& present, std::span<co
   spread();
 }
 
+void SparseLayer::order_by_input(std::span<float> to) const {
+  std::ranges::transform(index.source, to.begin(), [&](std::int32_t source) {
+    return weight.value[static_cast<std::size_t>(source)];
+  });
+}
+
 void SparseLayer::spread() {
   if (!runs_all) {
     return;

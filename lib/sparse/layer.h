@@ -42,6 +42,11 @@ struct SparseLayer {
   /// The same with the choice of kernels made by the caller.
   void write_as(bool all_taps, const LayerMask& present, std::span<const float> values,
                 std::span<const float> slots);
+  /// How many values the index's order by input has: none where the kernels for all taps are in
+  /// use.
+  [[nodiscard]] std::size_t by_input_count() const { return index.source.size(); }
+  /// The weights in that order.
+  void order_by_input(std::span<float> to) const;
   /// To be called whenever weights have changed.
   void spread();
   /// A dense array with +0 where absent.

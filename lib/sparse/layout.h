@@ -24,13 +24,20 @@ using Tensor = std::vector<Position, LargePages<Position>>;
 /// Where the positions of a block of kLanes samples lie: [channels][height + halo][width + halo],
 /// and once more the halo at the end. The zeros behind a row are those before the next one, and the
 /// rows of zeros behind a channel those before the next. Nobody ever writes the halo. The lanes
-/// behind the last sample of a batch are zero as well.
+/// behind the last sample of a batch are zero as well. Channels that would fall on the same sets of
+/// a first cache are moved apart by a few more positions of zeros.
 struct Layout {
   Shape shape;
   std::int64_t halo = 0;
 
   [[nodiscard]] std::int64_t pitch() const { return shape.width + halo; }
-  [[nodiscard]] std::int64_t plane() const { return (shape.height + halo) * pitch(); }
+  [[nodiscard]] std::int64_t plane() const {
+    constexpr std::int64_t kSets = 64;
+    constexpr std::int64_t kApart = 10;  // eight columns under a window of three
+    const std::int64_t positions = (shape.height + halo) * pitch();
+    const bool collide = positions >= kSets - 1 && (positions + 1) % kSets <= 2;
+    return collide ? positions + kApart : positions;
+  }
   [[nodiscard]] std::int64_t block() const {
     return shape.channels * plane() + halo * pitch() + halo;
   }

@@ -67,8 +67,10 @@ void unpack(const View& from, std::span<float> images);
 /// Convolution or linear layer.
 void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
               const View& input, const View& output);
+/// `by_input`: as SparseLayer::order_by_input leaves it.
 void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const SparseLayer& layer,
-                             const View& gradient, bool accumulate, const View& to);
+                             std::span<const float> by_input, const View& gradient, bool accumulate,
+                             const View& to);
 
 /// Which weights a gradient is wanted for, and how many values that makes.
 enum class Weights : std::uint8_t { present, all };

@@ -38,11 +38,6 @@ std::int32_t offset_of(const AllTaps& taps, std::int64_t tap) {
   return taps.offset[tap % taps.count];
 }
 
-float value_of(const Taps& taps, std::int64_t tap) {
-  return taps.value[taps.place != nullptr ? taps.place[tap] : tap];
-}
-float value_of(const AllTaps& taps, std::int64_t tap) { return taps.value[tap]; }
-
 std::int64_t first_of(const Taps& taps) { return taps.cut[0]; }
 std::int64_t first_of(const AllTaps&) { return 0; }
 
@@ -62,7 +57,7 @@ void gather(const AnyTaps& taps, const Grid& grid, const float* input, const Gat
             sum = select(start.bias[r], start.lanes[l]);
           }
           for_each_tap(taps, r, [&](std::int64_t t) {
-            sum = std::fma(value_of(taps, t), from[offset_of(taps, t) + l], sum);
+            sum = std::fma(taps.value[t], from[offset_of(taps, t) + l], sum);
           });
           to[l] = sum;
         }

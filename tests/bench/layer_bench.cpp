@@ -144,10 +144,12 @@ class LayerCase {
                                         output_.view());
                              });
                            }});
-    contenders_.push_back({"input gradient " + density, [this, &layer] {
+    std::vector<float> by_input(layer.by_input_count());
+    layer.order_by_input(by_input);
+    contenders_.push_back({"input gradient " + density, [this, &layer, by_input] {
                              in_blocks([&](std::int64_t, Blocks part) {
                                convolve_input_gradient(run_, part, all_rows(place_.input), layer,
-                                                       gradient_.view(), false,
+                                                       by_input, gradient_.view(), false,
                                                        input_gradient_.view());
                              });
                            }});

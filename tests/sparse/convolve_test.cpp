@@ -47,6 +47,7 @@ std::vector<Case> adversarial_cases() {
       {"linear_one_sample", {37}, 11, {}, 0.3, 1, true},
       {"linear_full", {9}, 5, {}, 1.0, 33, true},
       {"batch_128", {4, 8, 8}, 4, {3, 3, 1, 1}, 0.3, 128, false},
+      {"channels_moved_apart", {3, 32, 32}, 4, {3, 3, 1, 1}, 0.3, 2, false},
       {"several_passes", {40, 7, 20}, 33, {3, 3, 1, 1}, 0.3, 2, false},
       {"more_weights_than_are_kept_at_a_time", {20, 4, 8}, 30, {3, 3, 1, 1}, 0.97, 33, true},
   };
@@ -181,6 +182,8 @@ Result compute(Setting& s, const Kernels& kernels, std::int64_t threads,
   const std::size_t blocks = static_cast<std::size_t>(run.blocks);
   Tensor input = blocks_of(s.input, s.place.input);
   Tensor gradient = blocks_of(s.gradient, s.place.output);
+  std::vector<float> by_input(layer.by_input_count());
+  layer.order_by_input(by_input);
   Result r;
   r.output.resize(blocks * static_cast<std::size_t>(s.place.output.block()));
   r.input_gradient.resize(blocks * static_cast<std::size_t>(s.place.input.block()));
@@ -202,11 +205,11 @@ Result compute(Setting& s, const Kernels& kernels, std::int64_t threads,
     convolve(run, part, stripe, layer, in, view(s.place.output, r.output));
   });
   in_pieces(s.place.input, [&](Blocks part, Stripe stripe) {
-    convolve_input_gradient(run, part, stripe, layer, g, false,
+    convolve_input_gradient(run, part, stripe, layer, by_input, g, false,
                             view(s.place.input, r.input_gradient));
   });
   r.twice = r.input_gradient;
-  convolve_input_gradient(run, {0, run.blocks}, all_rows(s.place.input), layer, g, true,
+  convolve_input_gradient(run, {0, run.blocks}, all_rows(s.place.input), layer, by_input, g, true,
                           view(s.place.input, r.twice));
   r.all_weights = weight_gradient(run, layer, Weights::all, in, g);
   if (layer.runs_all) {
@@ -315,6 +318,22 @@ TEST(SparseConvolution, HoldsOnAdversarialShapes) {
 TEST(SparseConvolution, HoldsOnRandomShapes) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     check(random_case(seed));
+  }
+}
+
+TEST(Layout, MovesChannelsApartThatFallOnTheSameSetsOfACache) {
+  EXPECT_EQ((Layout{{16, 32, 32}, 1}.plane()), 33 * 33 + 10);
+  EXPECT_EQ((Layout{{16, 16, 16}, 1}.plane()), 17 * 17);
+  EXPECT_EQ((Layout{{512}, 0}.plane()), 1);
+  for (std::int64_t size = 8; size <= 70; ++size) {
+    for (std::int64_t halo = 0; halo <= 3; ++halo) {
+      const Layout layout{{4, size, size}, halo};
+      const std::int64_t beside = (layout.plane() + 32) % 64 - 32;
+      EXPECT_GT(std::abs(beside), 1) << size << " with a halo of " << halo;
+      // Behind the last row of a channel are as many zeros as a window reaches.
+      EXPECT_GE(layout.at(1, 0, 0) - layout.at(0, size - 1, size - 1),
+                layout.halo * layout.pitch() + layout.halo + 1);
+    }
   }
 }
 
