@@ -34,6 +34,12 @@ bool is_png(std::span<const std::byte> bytes) {
 
 bool is_jpeg(std::span<const std::byte> bytes) { return begins_with<3>(bytes, {0xFF, 0xD8, 0xFF}); }
 
+void fail_unsupported(const std::string& where, const std::string& problem) {
+  throw Error(where, problem,
+              "the file may be sound, but its kind is not read: convert it to a baseline or "
+              "progressive JPEG or a PNG of at most 100 million pixels, or leave it out");
+}
+
 ImageDecoder::ImageDecoder(std::span<const std::byte> bytes, std::string where)
     : where_(std::move(where)) {
   if (bytes.empty()) {

@@ -31,16 +31,21 @@ inline constexpr std::int64_t kMostImagePixels = 100'000'000;
 
 /// An encoded image opened for decoding: JPEG or PNG, told apart by content, never by name.
 ///
-/// Every JPEG of 8 bits with Huffman coding is read: grey, colour, CMYK and YCCK (with Adobe's
-/// inverted values too), sequential and progressive. Profiles and EXIF data are passed over, the
-/// orientation in them too (the field's loaders ignore it). A missing end marker and superfluous
-/// bytes between segments are forgiven; missing or wrong image data are not. Transparent parts of a
-/// PNG are black.
+/// Pixels are those of Pillow's convert("RGB"): profiles, gamma and other colour data are passed
+/// over, 16 bits are cut to the upper 8, grey becomes three equal values, four inks (CMYK, YCCK)
+/// are taken as stored inverted, with Adobe's marker or without. Unlike there, transparent pixels
+/// are laid over white: (colour x alpha + 255 x (255 - alpha)) / 255, rounded. The orientation in
+/// EXIF data is passed over too (the field's loaders ignore it).
+///
+/// Every JPEG of 8 bits with Huffman coding is read, sequential and progressive, and every PNG. A
+/// missing end marker and superfluous bytes between segments are forgiven; missing or wrong image
+/// data are not.
 class ImageDecoder {
  public:
   /// Reads the header. The bytes must outlive the decoder; `where` names them in errors. Errors,
-  /// with the byte that was reached: empty, neither JPEG nor PNG, a damaged header, no pixels or
-  /// more than kMostImagePixels.
+  /// with the byte that was reached: empty, neither JPEG nor PNG, a damaged header, no pixels, a
+  /// sound file of a kind that is not read (JPEG: arithmetic coding, lossless, 12 bits; more than
+  /// kMostImagePixels).
   ImageDecoder(std::span<const std::byte> bytes, std::string where);
   ~ImageDecoder();
   ImageDecoder(const ImageDecoder&) = delete;
@@ -66,6 +71,9 @@ class ImageDecoder {
 
 /// The whole image at full size.
 RgbImage decode_image(std::span<const std::byte> bytes, const std::string& where);
+
+/// Throws the Error of a file that is sound, but of a kind that is not read.
+[[noreturn]] void fail_unsupported(const std::string& where, const std::string& problem);
 
 /// True if the bytes begin as a JPEG file does.
 bool is_jpeg(std::span<const std::byte> bytes);

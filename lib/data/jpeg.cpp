@@ -28,15 +28,23 @@ bool is_harmless(int message) {
          message == JWRN_JFIF_MAJOR;
 }
 
-/// In place: cyan, magenta, yellow, black become red, green, blue. Adobe stores them inverted.
-void convert_cmyk(bool inverted, std::vector<std::uint8_t>& pixels) {
+/// Errors of the library about files that may be sound.
+bool is_unsupported(int message) {
+  return message == JERR_SOF_UNSUPPORTED || message == JERR_BAD_PRECISION ||
+         message == JERR_ARITH_NOTIMPL || message == JERR_CONVERSION_NOTIMPL ||
+         message == JERR_CCIR601_NOTIMPL || message == JERR_FRACT_SAMPLE_NOTIMPL ||
+         message == JERR_NOTIMPL || message == JERR_NOT_COMPILED;
+}
+
+/// In place: cyan, magenta, yellow, black become red, green, blue. Files hold 255 - ink, whether
+/// they have Adobe's marker or not. The rounding is Pillow's: white minus the share of the ink.
+void convert_cmyk(std::vector<std::uint8_t>& pixels) {
   const std::size_t count = pixels.size() / 4;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* from = pixels.data() + 4 * i;
-    const unsigned black = inverted ? from[3] : 255U - from[3];
+    const unsigned light = from[3];
     for (std::size_t c = 0; c < 3; ++c) {
-      const unsigned ink = inverted ? from[c] : 255U - from[c];
-      pixels[3 * i + c] = static_cast<std::uint8_t>((ink * black + 127) / 255);
+      pixels[3 * i + c] = static_cast<std::uint8_t>(light - ((255U - from[c]) * light + 127) / 255);
     }
   }
   pixels.resize(3 * count);
@@ -47,6 +55,7 @@ void convert_cmyk(bool inverted, std::vector<std::uint8_t>& pixels) {
 void ImageDecoder::Jpeg::on_error(j_common_ptr info) {
   auto* self = static_cast<Jpeg*>(info->client_data);
   info->err->format_message(info, self->message_.data());
+  self->unsupported_ = is_unsupported(info->err->msg_code);
   std::longjmp(self->jump_, 1);
 }
 
@@ -71,7 +80,12 @@ void ImageDecoder::Jpeg::on_progress(j_common_ptr info) {
   }
 }
 
-void ImageDecoder::Jpeg::fail() const { fail(message_.data()); }
+void ImageDecoder::Jpeg::fail() const {
+  if (unsupported_) {
+    fail_unsupported(where_, message_.data());
+  }
+  fail(message_.data());
+}
 
 void ImageDecoder::Jpeg::fail(const std::string& problem) const {
   const std::size_t left = info_.src != nullptr ? info_.src->bytes_in_buffer : bytes_.size();
@@ -94,10 +108,11 @@ ImageDecoder::Jpeg::Jpeg(std::span<const std::byte> bytes, const std::string& wh
       fail();
     }
     if (info_.arith_code) {
-      fail("arithmetic coding is not supported");
+      fail_unsupported(where_, "JPEG with arithmetic coding");
     }
     if (width() * height() > kMostImagePixels) {
-      fail(fmt::format("{}x{} pixels, more than {}", width(), height(), kMostImagePixels));
+      fail_unsupported(
+          where_, fmt::format("{}x{} pixels, more than {}", width(), height(), kMostImagePixels));
     }
   } catch (...) {
     jpeg_destroy_decompress(&info_);
@@ -176,19 +191,54 @@ void ImageDecoder::Jpeg::decode_window(Window window, RgbImage& image) {
     }
   }
   if (info_.out_color_space == JCS_CMYK) {
-    convert_cmyk(info_.saw_Adobe_marker, image.pixels);
+    convert_cmyk(image.pixels);
   }
 }
 
+/// A progressive image has its coefficients in memory as a whole, whatever is wanted of it. Large
+/// ones are decoded one at a time: the threads together take the memory of one.
+std::unique_lock<std::mutex> ImageDecoder::Jpeg::turn_of_large() const {
+  constexpr std::int64_t large = 16'000'000;  // pixels: 48 to 96 MB of coefficients
+  static std::mutex turn;
+  if (info_.progressive_mode && width() * height() > large) {
+    return std::unique_lock(turn);
+  }
+  return {};
+}
+
 void ImageDecoder::Jpeg::decode(RgbImage& image) {
+  const std::unique_lock turn = turn_of_large();
   if (!start(1)) {
     fail();
   }
   decode_window({0, info_.output_height, 0, info_.output_width}, image);
+  jpeg_abort_decompress(&info_);  // gives the memory back
+}
+
+/// Whether the library's ways of decoding a part at a smaller scale give the right colours: they do
+/// for grey, full chroma, chroma halved along either side or both. For other forms, rare ones, they
+/// do not always.
+bool ImageDecoder::Jpeg::usual_sampling() const {
+  for (int c = 1; c < info_.num_components; ++c) {
+    const bool like_luma = c == 3;  // the fourth ink has the resolution of the first
+    const jpeg_component_info& first = info_.comp_info[0];
+    const jpeg_component_info& other = info_.comp_info[c];
+    if (other.h_samp_factor != (like_luma ? first.h_samp_factor : 1) ||
+        other.v_samp_factor != (like_luma ? first.v_samp_factor : 1)) {
+      return false;
+    }
+  }
+  return info_.num_components == 1 ||
+         (info_.comp_info[0].h_samp_factor <= 2 && info_.comp_info[0].v_samp_factor <= 2);
 }
 
 Region ImageDecoder::Jpeg::decode(const Region& region, std::int64_t width, std::int64_t height,
                                   RgbImage& image) {
+  if (!usual_sampling()) {
+    decode(image);
+    return region;
+  }
+  const std::unique_lock turn = turn_of_large();
   unsigned denominator = 1;
   while (denominator < 8 && region.width >= static_cast<double>(2 * width * denominator) &&
          region.height >= static_cast<double>(2 * height * denominator)) {
@@ -211,6 +261,7 @@ Region ImageDecoder::Jpeg::decode(const Region& region, std::int64_t width, std:
       bound(std::ceil(scaled.x + scaled.width + kMargin), info_.output_width) - window.first_column;
   const JDIMENSION right = window.first_column + window.columns;
   decode_window(window, image);
+  jpeg_abort_decompress(&info_);  // gives the memory back
   scaled.y -= window.first_row;
   // The decoded columns end where they were asked to and begin at a whole block.
   scaled.x -= static_cast<double>(right) - static_cast<double>(image.width);

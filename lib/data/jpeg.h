@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ class ImageDecoder::Jpeg {
   };
 
   bool read_header();
+  [[nodiscard]] bool usual_sampling() const;
+  [[nodiscard]] std::unique_lock<std::mutex> turn_of_large() const;
   bool start(unsigned denominator);
   bool crop(Window& window);
   bool read_rows(const Window& window, RgbImage& image);
@@ -56,6 +59,7 @@ class ImageDecoder::Jpeg {
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_{};
   std::array<char, JMSG_LENGTH_MAX> message_{};
+  bool unsupported_ = false;  ///< the message is of a sound file of a kind that is not read
   bool missing_end_ = false;
 };
 

@@ -2,16 +2,20 @@
 
 #include <png.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "data/image.h"
 
 namespace gcg {
 
-/// The PNG half of ImageDecoder, on libpng's simplified interface.
+/// The PNG half of ImageDecoder, on libpng. As in the JPEG half, every call into the library stands
+/// in a frame without destructors, which an error leaves by longjmp and turns into an Error behind
+/// it.
 class ImageDecoder::Png {
  public:
   Png(std::span<const std::byte> bytes, std::string where);
@@ -19,15 +23,28 @@ class ImageDecoder::Png {
   Png(const Png&) = delete;
   Png& operator=(const Png&) = delete;
 
-  [[nodiscard]] std::int64_t width() const { return info_.width; }
-  [[nodiscard]] std::int64_t height() const { return info_.height; }
+  [[nodiscard]] std::int64_t width() const { return width_; }
+  [[nodiscard]] std::int64_t height() const { return height_; }
   void decode(RgbImage& image);
 
  private:
-  [[noreturn]] void fail(const std::string& problem);
+  bool read_header();
+  bool read_rows(std::vector<std::uint8_t>& pixels);
+  [[noreturn]] void fail();
 
+  static void on_error(png_structp png, png_const_charp message);
+  static void on_warning(png_structp png, png_const_charp message);
+  static void on_read(png_structp png, png_bytep to, std::size_t size);
+
+  std::span<const std::byte> bytes_;
   std::string where_;
-  png_image info_{};
+  std::size_t read_ = 0;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::int64_t width_ = 0;
+  std::int64_t height_ = 0;
+  std::vector<png_bytep> rows_;
+  std::array<char, 200> message_{};
 };
 
 }  // namespace gcg

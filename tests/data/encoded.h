@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -37,7 +38,9 @@ struct JpegKind {
   int quality = 95;
   bool progressive = false;
   bool full_chroma = false;
-  bool adobe = false;        ///< CMYK only: marked as Adobe's, hence inverted
+  bool adobe = false;  ///< CMYK only: with Adobe's marker
+  /// Sampling factors (horizontal, vertical) of the components, if not the library's.
+  std::vector<std::pair<int, int>> sampling{};
   std::string_view segment;  ///< of an APP1 (EXIF) segment, if not empty
 };
 
@@ -63,6 +66,10 @@ inline std::vector<std::byte> jpeg_file(std::int64_t width, std::int64_t height,
   if (kind.full_chroma) {
     info.comp_info[0].h_samp_factor = 1;
     info.comp_info[0].v_samp_factor = 1;
+  }
+  for (std::size_t c = 0; c < kind.sampling.size(); ++c) {
+    info.comp_info[c].h_samp_factor = kind.sampling[c].first;
+    info.comp_info[c].v_samp_factor = kind.sampling[c].second;
   }
   if (kind.progressive) {
     jpeg_simple_progression(&info);

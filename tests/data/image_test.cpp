@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "data/encoded.h"
 #include "data/files.h"
@@ -17,6 +18,7 @@ using test::jpeg_file;
 using test::smooth_image;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::vector<std::byte> cut(std::vector<std::byte> bytes, std::size_t size) {
   bytes.resize(size);
@@ -70,8 +72,9 @@ TEST(Jpeg, WithOneComponentBecomesGrey) {
   EXPECT_LE(difference(decode_image(jpeg_file(20, 10, grey, kind), "x"), image), 6);
 }
 
-TEST(Jpeg, WithFourInksBecomesColoursInvertedOrNot) {
-  // 30 % cyan, no magenta, 60 % yellow, 20 % black; Adobe writes 255 - ink.
+TEST(Jpeg, WithFourInksHoldsThemInvertedWithAdobesMarkerAndWithout) {
+  // 30 % cyan, no magenta, 60 % yellow, 20 % black, written as 255 - ink: what every program writes
+  // and what Pillow reads.
   const std::vector<std::uint8_t> ink{77, 0, 153, 51};
   const double light = 204.0 / 255;
   const std::vector<double> expected{178 * light, 255 * light, 102 * light};
@@ -79,7 +82,7 @@ TEST(Jpeg, WithFourInksBecomesColoursInvertedOrNot) {
     std::vector<std::uint8_t> samples;
     for (int i = 0; i < 16 * 16; ++i) {
       for (const std::uint8_t value : ink) {
-        samples.push_back(adobe ? static_cast<std::uint8_t>(255 - value) : value);
+        samples.push_back(static_cast<std::uint8_t>(255 - value));
       }
     }
     test::JpegKind kind;
@@ -152,6 +155,27 @@ TEST(Jpeg, OfAbsurdSizeIsAnErrorBeforeMemoryIsTaken) {
   EXPECT_THAT(with_sizes(16, 0), HasSubstr("x: byte "));
 }
 
+TEST(Jpeg, OfAKindThatIsNotReadIsNotCalledDamaged) {
+  const auto error_with_frame = [](unsigned marker) {
+    std::vector<std::byte> file = jpeg_file(smooth_image(16, 16));
+    file.at(frame_sizes(file) - 4) = static_cast<std::byte>(marker);
+    return error_of([&] { decode_image(file, "x"); });
+  };
+  const auto not_damaged = AllOf(HasSubstr("its kind is not read"), Not(HasSubstr("is damaged")));
+  EXPECT_THAT(error_with_frame(0xC3), not_damaged);  // lossless
+  EXPECT_THAT(error_with_frame(0xC3), HasSubstr("Unsupported JPEG process"));
+  EXPECT_THAT(error_with_frame(0xC9), AllOf(not_damaged, HasSubstr("arithmetic")));
+  std::vector<std::byte> deep = jpeg_file(smooth_image(16, 16));
+  deep.at(frame_sizes(deep) - 1) = std::byte{12};
+  EXPECT_THAT(error_of([&] { decode_image(deep, "x"); }),
+              AllOf(not_damaged, HasSubstr("data precision 12")));
+  std::vector<std::byte> large = jpeg_file(smooth_image(16, 16));
+  large.at(frame_sizes(large)) = std::byte{0x40};
+  large.at(frame_sizes(large) + 2) = std::byte{0x40};
+  EXPECT_THAT(error_of([&] { decode_image(large, "x"); }),
+              AllOf(not_damaged, HasSubstr("16400x16400 pixels")));
+}
+
 TEST(Png, UnderAnyNameIsTakenByItsContent) {
   const RgbImage image = noisy_image(13, 7);
   EXPECT_EQ(difference(decode_image(encode_png(image), "n02105855_2933.JPEG"), image), 0);
@@ -169,7 +193,8 @@ TEST(Png, OfAbsurdSizeIsAnError) {
   std::vector<std::byte> file = encode_png(smooth_image(4, 4));
   file[18] = std::byte{0xFF};  // width 65,284
   file[22] = std::byte{0xFF};
-  EXPECT_THAT(error_of([&] { decode_image(file, "x"); }), HasSubstr("x: PNG data: "));
+  EXPECT_THAT(error_of([&] { decode_image(file, "x"); }),
+              AllOf(HasSubstr("x: byte "), HasSubstr("PNG data: ")));
 }
 
 TEST(DecodeImage, EmptyAndGarbageAreErrors) {
@@ -222,6 +247,24 @@ TEST(DecodeRegion, IsScaledWhenFewerPixelsAreWanted) {
     EXPECT_EQ(image.height, (121 + divisor - 1) / divisor);
     EXPECT_DOUBLE_EQ(region.width, 161.0 / static_cast<double>(divisor));
   }
+}
+
+TEST(DecodeRegion, LargeProgressiveImagesTakeTurns) {
+  test::JpegKind kind;
+  kind.progressive = true;
+  kind.quality = 30;
+  const std::vector<std::byte> file = jpeg_file(smooth_image(4500, 3700), kind);
+  std::vector<RgbImage> parts(3);
+  std::vector<std::thread> threads;
+  for (RgbImage& part : parts) {
+    threads.emplace_back([&] { ImageDecoder(file, "x").decode({0, 0, 4500, 3700}, 45, 37, part); });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(parts[0].width, 563);
+  EXPECT_EQ(difference(parts[0], parts[1]), 0);
+  EXPECT_EQ(difference(parts[0], parts[2]), 0);
 }
 
 TEST(DecodeRegion, OutsideOfTheImageIsAnError) {
