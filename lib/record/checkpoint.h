@@ -48,7 +48,8 @@ std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, s
 
 /// Keeps the checkpoint at the end of a stage's training, before the decision that follows it, as
 /// folder/stages/stage_KKK.gcg: the container of a checkpoint with its arrays compressed. Atomic;
-/// one that is there already is replaced.
+/// one that is there already is replaced. The record may lack its masks, which the run file holds
+/// too.
 void write_stage(const std::filesystem::path& folder, std::int64_t stage,
                  const Checkpoint& checkpoint);
 

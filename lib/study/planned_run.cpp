@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "record/run_file.h"
 #include "study/estimate.h"
+#include "train/cost.h"
 #include "train/trainer.h"
 
 namespace gcg {
@@ -196,11 +197,6 @@ RunOnDisk look_at_disk(const RunPlan& plan) {
     }
   }
   return disk;
-}
-
-double recorded_seconds(const CostRecord& cost) {
-  return cost.train_seconds + cost.evaluate_seconds + cost.grow_seconds + cost.statistics_seconds +
-         cost.record_seconds;
 }
 
 fs::path run_program() { return fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run"; }

@@ -75,9 +75,6 @@ std::string images_of(const RunPlan& plan);
 /// Reads what is on disk of a run's plan now.
 RunOnDisk look_at_disk(const RunPlan& plan);
 
-/// Seconds of the work of a run so far, of all its processes.
-double recorded_seconds(const CostRecord& cost);
-
 /// The gcg_run beside this program, with the options of a run.
 std::filesystem::path run_program();
 std::vector<std::string> run_command(const PlannedRun& run);

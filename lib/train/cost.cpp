@@ -23,4 +23,13 @@ double dense_gradient_flops(const Network& network, const Mask& mask, std::int64
          static_cast<double>(samples);
 }
 
+double recorded_flops(const CostRecord& cost) {
+  return cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops;
+}
+
+double recorded_seconds(const CostRecord& cost) {
+  return cost.train_seconds + cost.evaluate_seconds + cost.grow_seconds + cost.statistics_seconds +
+         cost.record_seconds;
+}
+
 }  // namespace gcg

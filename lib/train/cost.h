@@ -4,6 +4,7 @@
 
 #include "graph/network.h"
 #include "paths/sums.h"  // path_score_flops: the cost of a score without data
+#include "record/run_record.h"
 #include "topology/mask.h"
 
 namespace gcg {
@@ -16,5 +17,11 @@ double training_flops(const Network& network, const Mask& mask, std::int64_t sam
 
 /// One gradient at every position: sparse forward, sparse input gradient, dense weight gradient.
 double dense_gradient_flops(const Network& network, const Mask& mask, std::int64_t samples);
+
+/// FLOPs of the work of a run so far.
+double recorded_flops(const CostRecord& cost);
+
+/// Seconds of the work of a run so far, of all its processes.
+double recorded_seconds(const CostRecord& cost);
 
 }  // namespace gcg

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
 #include "base/error.h"
+#include "record/run_file.h"
 
 namespace gcg {
 
@@ -65,6 +68,70 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
   old.identity.options = std::move(own.identity.options);
   old.identity.command = std::move(own.identity.command);
   return old;
+}
+
+void check_position(const Checkpoint& now, const Stage& stage, std::int64_t counted,
+                    std::int64_t epoch_batches, const std::string& place) {
+  const auto require = [&](bool holds, std::string_view what, auto is, auto of) {
+    if (!holds) {
+      throw Error(place, fmt::format("its checkpoint cannot be: {} {}, of {}", what, is, of),
+                  "remove the run's folder and run it again");
+    }
+  };
+  const RunRecord& record = now.record;
+  const Position& position = now.position;
+  const Phase& phase = stage.phase;
+  const auto layers = std::ssize(record.network.layers);
+  const auto within = [&](std::string_view what, std::int64_t is, std::int64_t last) {
+    require(is >= 0 && is <= last, what, is, last);
+  };
+  require(position.phase == std::ssize(record.stages), "phase", position.phase,
+          record.stages.size());
+  require(record.masks.size() == record.stages.size(), "masks", record.masks.size(),
+          record.stages.size());
+  require(record.cost.epochs == std::ssize(record.trajectory), "epochs", record.cost.epochs,
+          record.trajectory.size());
+  require(phase.epochs > 0 && phase.stage >= 0, "stage", phase.stage, phase.epochs);
+  within("epoch", position.epoch_in_phase, phase.epochs);
+  within("batch", position.batch_in_epoch,
+         position.epoch_in_phase < phase.epochs ? epoch_batches - 1 : 0);
+  within("counted batch", counted, position.batch_in_epoch);
+  within("first update", phase.first_update, phase.epochs * epoch_batches - 1);
+  within("correct sample", position.correct, position.samples);
+  for (const std::int64_t size :
+       {std::ssize(stage.mask.allocation.counts), std::ssize(stage.mask.allocation.wanted)}) {
+    require(size == 0 || size == layers, "layer counts of the allocation", size, layers);
+  }
+  check_mask_invariant(record.network, now.state);
+}
+
+void tell_failure(const std::filesystem::path& folder, RunRecord& record,
+                  const std::function<void(const std::string&)>& say) {
+  RunRecord failed;
+  try {
+    if (!std::filesystem::exists(folder / kRunFileName)) {
+      return;
+    }
+    failed = read_run_file(folder / kRunFileName);
+  } catch (const Error&) {
+    return;  // damaged: it is rebuilt from the checkpoint
+  }
+  if (failed.status != RunStatus::failed || failed.identity.hash != record.identity.hash) {
+    return;
+  }
+  const std::string told = "went on after it had failed: " + failed.failure;
+  if (std::ranges::find(failed.warnings, told) != failed.warnings.end()) {
+    throw Error(folder.string(),
+                "the run failed twice in the same way and is not tried again: " + failed.failure,
+                "change its options, or remove the folder to run it from the start");
+  }
+  for (std::string& warning : failed.warnings) {
+    if (std::ranges::find(record.warnings, warning) == record.warnings.end()) {
+      record.warnings.push_back(std::move(warning));
+    }
+  }
+  record.warnings.push_back(told);
+  say("warning: " + told);
 }
 
 }  // namespace gcg

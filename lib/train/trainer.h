@@ -50,13 +50,16 @@ struct TrainingRun {
 };
 
 /// Trains from the last checkpoint in the folder, or from the start, to the end; writes a
-/// checkpoint and the run file after every epoch, and keeps the state of every stage's end
-/// (write_stage). A finished run is returned as it is. Interrupted
-/// anywhere and called again it ends with the same bits (columns of time and memory excepted).
+/// checkpoint and the run file after an epoch (save_is_due), and keeps the state of every stage's
+/// end (keep_stage). A finished run is returned as it is. Interrupted anywhere and called again it
+/// ends with the same bits (columns of time and memory excepted).
 ///
-/// Errors: a loss that is not finite (the record with status failed is kept and says where); a
-/// checkpoint of another identity, seed or data digest; a trunk that read_trunk refuses, or whose
-/// stage is no stage of growth; whatever data and files throw.
+/// Errors: a checkpoint of another identity or data digest, or one that cannot be; a trunk that
+/// read_trunk refuses; a run that failed twice in the same way. From its first decision on whatever
+/// std::exception ends the run (a loss that is not finite, the method, measures, files) is thrown
+/// on after the run file got the status failed, the place and the reason; called again, the run
+/// goes on once more from its last checkpoint. What is no std::exception, from progress or say,
+/// leaves the folder as a killed process would.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

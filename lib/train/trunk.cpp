@@ -88,6 +88,17 @@ Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord&
   const fs::path folder = folder_of(runs, trunk);
   Checkpoint checkpoint = read_stage(folder, trunk.stage);
   check_same(folder, checkpoint.record, own);
+  // The file of a stage leaves the masks before it to the run file.
+  std::vector<StageMask> masks = read_run_file(folder / kRunFileName).masks;
+  const std::vector<StageRow>& stages = checkpoint.record.stages;
+  if (masks.size() < stages.size()) {
+    throw Error(folder.string(),
+                fmt::format("its run file holds the masks of {} stages yet, {} are needed",
+                            masks.size(), stages.size()),
+                "finish the trunk first");
+  }
+  masks.resize(stages.size());
+  checkpoint.record.masks = std::move(masks);
   return checkpoint;
 }
 

@@ -101,7 +101,8 @@ class CheckedExecutor : public Executor {
   Executor& inner_;
 };
 
-struct Interrupted : std::exception {};
+/// As a killed process ends: no std::exception, which the trainer would record as a failure.
+struct Interrupted {};
 
 /// Breaks off at the given call of progress, starts again, until the run ends.
 inline RunRecord run_with_interruptions(const std::string& method,

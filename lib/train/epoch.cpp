@@ -1,0 +1,189 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "data/loader.h"
+#include "train/clock.h"
+#include "train/cost.h"
+#include "train/evaluate.h"
+#include "train/training.h"
+
+namespace gcg {
+
+namespace {
+
+/// A sum of losses that is not finite ends the run.
+void check_loss(const Training& training, double loss, const char* what) {
+  if (!std::isfinite(loss)) {
+    throw Error(training.now.record.identity.name, fmt::format("the {} loss is {}", what, loss),
+                "lower --learning-rate or raise --warmup");
+  }
+}
+
+/// Updates of the phase so far, those left out at its start included.
+std::int64_t updates_done(const Training& training) {
+  const Position& position = training.now.position;
+  return position.epoch_in_phase * training.epoch_batches + position.batch_in_epoch;
+}
+
+double rate_at(const Training& training, std::int64_t update) {
+  const Phase& phase = training.stage.phase;
+  return learning_rate(phase.schedule, update, phase.epochs * training.epoch_batches);
+}
+
+/// The images of an epoch of training in their order.
+Loader epoch_loader(const Training& training) {
+  const TrainingRun& run = training.run;
+  const std::uint64_t epoch = training.now.record.trajectory.size();
+  std::vector<std::int64_t> order = epoch_order(std::ssize(training.split.train), run.seed, epoch);
+  for (std::int64_t& entry : order) {
+    entry = training.split.train[static_cast<std::size_t>(entry)];
+  }
+  const Augmentation augmentation =
+      run.recipe.augment ? Augmentation{run.data.crop_padding, run.data.flip, run.data.resized_crop}
+                         : Augmentation{};
+  return {training.batches.samples(),
+          {std::move(order), run.recipe.batch_size, augmentation, epoch,
+           training.now.position.batch_in_epoch},
+          run.loader_threads};
+}
+
+void train_batch(Training& training, const Batch& batch) {
+  Position& position = training.now.position;
+  CostRecord& cost = training.now.record.cost;
+  if (training.stage.phase.gradient_average > 0) {
+    average_gradients(training, batch);
+  }
+  const BatchSums sums = training.run.executor.forward_backward(batch);
+  check_loss(training, sums.loss, "training");
+  recipe_step(training.run.recipe, rate_at(training, updates_done(training)),
+              training.run.executor);
+  position.loss_sum += sums.loss;
+  position.correct += sums.correct;
+  position.samples += sums.samples;
+  ++position.batch_in_epoch;
+  ++cost.steps;
+  cost.training_flops +=
+      training_flops(training.run.network, training.now.state.mask, sums.samples);
+}
+
+void show_progress(const Training& training) {
+  const Position& position = training.now.position;
+  TrainingProgress progress;
+  progress.phase = training.stage.phase.role;
+  progress.stage = training.stage.phase.stage;
+  progress.epoch = position.epoch_in_phase + 1;
+  progress.phase_epochs = training.stage.phase.epochs;
+  progress.loss =
+      position.samples > 0 ? position.loss_sum / static_cast<double>(position.samples) : 0;
+  progress.density = training.now.state.mask.density();
+  const double epochs =
+      static_cast<double>(training.now.record.trajectory.size()) +
+      static_cast<double>(position.samples) /
+          static_cast<double>(std::max<std::size_t>(1, training.split.train.size()));
+  progress.done = std::min(
+      1.0, epochs / static_cast<double>(std::max<std::int64_t>(1, training.planned_epochs)));
+  training.run.progress(progress);
+}
+
+/// The row of an epoch whose batches are trained.
+void evaluate_epoch(Training& training) {
+  RunRecord& record = training.now.record;
+  Position& position = training.now.position;
+  BatchSums validation;
+  {
+    const Stopwatch watch(record.cost.evaluate_seconds);
+    validation = evaluate(training.run.executor, training.batches.samples(),
+                          training.split.validation, training.run.loader_threads);
+  }
+  check_loss(training, validation.loss, "validation");
+  ++record.cost.epochs;
+  count_density(training);
+  const auto share = [](auto sum, std::int64_t samples) {
+    return static_cast<double>(sum) / static_cast<double>(samples);
+  };
+  TrajectoryRow row;
+  row.step = record.cost.steps;
+  row.epoch = record.cost.epochs;
+  row.stage = training.stage.phase.stage;
+  row.phase = training.stage.phase.role;
+  row.density = training.now.state.mask.density();
+  row.learning_rate = rate_at(training, updates_done(training) - 1);
+  row.train_loss = share(position.loss_sum, position.samples);
+  row.train_accuracy = share(position.correct, position.samples);
+  row.validation_loss = share(validation.loss, validation.samples);
+  row.validation_accuracy = share(validation.correct, validation.samples);
+  row.training_flops = recorded_flops(record.cost);
+  row.seconds = recorded_seconds(record.cost);
+  record.trajectory.push_back(row);
+  position = {.phase = position.phase, .epoch_in_phase = position.epoch_in_phase + 1};
+  training.counted = 0;
+}
+
+}  // namespace
+
+void train_epoch(Training& training) {
+  const Phase& phase = training.stage.phase;
+  const std::int64_t batches = training.epoch_batches;
+  Position& position = training.now.position;
+  CostRecord& cost = training.now.record.cost;
+  Executor& executor = training.run.executor;
+  Loader loader = epoch_loader(training);
+  double waited = 0;  // of this loader's waiting, already in the record
+  while (position.batch_in_epoch < batches) {
+    {
+      const Stopwatch watch(cost.train_seconds);
+      const Batch batch = loader.next();
+      cost.data_wait_seconds += loader.waited_seconds() - waited;
+      waited = loader.waited_seconds();
+      train_batch(training, batch);
+    }
+    const std::int64_t done = updates_done(training);
+    if (phase.mask_interval > 0 && done % phase.mask_interval == 0 && done <= phase.mask_until) {
+      update_mask(training, done);
+    }
+    if (done == phase.snapshot) {
+      training.now.memory.kept = executor.read();
+    }
+    show_progress(training);
+    if (position.batch_in_epoch < batches && save_is_due(training.recorder, false)) {
+      training.now.state = executor.read();
+      save(training);
+    }
+  }
+  evaluate_epoch(training);
+  training.now.state = executor.read();
+}
+
+void test(Training& training) {
+  const TrainingRun& run = training.run;
+  RunRecord& record = training.now.record;
+  RunResult result;
+  result.test_predictions.resize(run.data.test.labels.size());
+  std::vector<std::int64_t> all(static_cast<std::size_t>(run.data.test.size()));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  BatchSums sums;
+  {
+    const Stopwatch watch(record.cost.evaluate_seconds);
+    sums = evaluate(run.executor, training.test_samples, all, run.loader_threads,
+                    {.classes = result.test_predictions});
+  }
+  check_loss(training, sums.loss, "test");
+  const StageRow& last = record.stages.back();
+  result.state = training.now.state;
+  result.density = result.state.mask.density();
+  result.validation_accuracy = last.validation_accuracy;
+  result.validation_loss = last.validation_loss;
+  result.test_accuracy = static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
+  result.test_loss = sums.loss / static_cast<double>(sums.samples);
+  result.test_labels = run.data.test.labels;
+  result.inference_flops = forward_flops(run.network, result.state.mask.counts());
+  record.result = std::move(result);
+}
+
+}  // namespace gcg

@@ -1,0 +1,64 @@
+#include "train/recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/host.h"
+#include "record/run_file.h"
+#include "train/clock.h"
+
+namespace gcg {
+
+namespace {
+
+/// Takes the masks out of a record for as long as it lives.
+class WithoutMasks {
+ public:
+  explicit WithoutMasks(RunRecord& record)
+      : record_(record), masks_(std::exchange(record.masks, {})) {}
+  ~WithoutMasks() { record_.masks = std::move(masks_); }
+  WithoutMasks(const WithoutMasks&) = delete;
+  WithoutMasks& operator=(const WithoutMasks&) = delete;
+
+ private:
+  RunRecord& record_;
+  std::vector<StageMask> masks_;
+};
+
+}  // namespace
+
+bool save_is_due(const Recorder& recorder, bool epoch_ended) {
+  const double wait =
+      epoch_ended ? std::min(recorder.checkpoint_seconds, recorder.save_seconds / kRecordingShare)
+                  : recorder.checkpoint_seconds;
+  return now_seconds() - recorder.saved_at >= wait;
+}
+
+void save(Recorder& recorder, Checkpoint& now) {
+  CostRecord& cost = now.record.cost;
+  const double begin = now_seconds();
+  {
+    const Stopwatch watch(cost.record_seconds);
+    cost.peak_memory_bytes = std::max(cost.peak_memory_bytes, peak_memory_bytes());
+    write_checkpoint(recorder.folder, now);
+    write_run_file(recorder.folder / kRunFileName, now.record);
+  }
+  recorder.saved_at = now_seconds();
+  recorder.save_seconds = recorder.saved_at - begin;
+}
+
+void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage) {
+  if (recorder.keep_stages) {
+    const Stopwatch watch(now.record.cost.record_seconds);
+    const WithoutMasks slim(now.record);
+    write_stage(recorder.folder, stage, now);
+  }
+}
+
+void record_failure(const Recorder& recorder, RunRecord& record, const std::string& failure) {
+  record.status = RunStatus::failed;
+  record.failure = failure;
+  write_run_file(recorder.folder / kRunFileName, record);
+}
+
+}  // namespace gcg

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "base/progress.h"
+#include "record/checkpoint.h"
+
+namespace gcg {
+
+/// Saving after an epoch waits until it takes at most this share of the time since the last one: a
+/// checkpoint and a run file grow with the stages, and so written take a time linear in them.
+inline constexpr double kRecordingShare = 0.03;
+
+/// Where a run is written down, and when that was done last.
+struct Recorder {
+  std::filesystem::path folder;
+  double checkpoint_seconds = 300;  ///< as TrainingRun::checkpoint_seconds
+  bool keep_stages = true;
+  double saved_at = now_seconds();
+  double save_seconds = 0;  ///< that the last saving took
+};
+
+/// Whether to save now: after `checkpoint_seconds` in any case, at the end of an epoch as soon as
+/// kRecordingShare allows.
+bool save_is_due(const Recorder& recorder, bool epoch_ended);
+
+/// Writes the checkpoint, then the run file that shows it.
+void save(Recorder& recorder, Checkpoint& now);
+
+/// Keeps the state at the end of a stage's training, without the masks of the stages before: a
+/// branch finds those in the run file.
+void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage);
+
+/// Shows in the run file that the run failed and why; the checkpoint stays where it was.
+void record_failure(const Recorder& recorder, RunRecord& record, const std::string& failure);
+
+}  // namespace gcg

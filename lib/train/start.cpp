@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "train/phase_state.h"
+#include "train/resume.h"
+#include "train/training.h"
+#include "train/trunk.h"
+
+namespace gcg {
+
+namespace {
+
+Split split_of(TrainingRun& run) {
+  if (run.split) {
+    return std::move(*run.split);
+  }
+  const double fraction = run.recipe.validation_fraction > 0
+                              ? run.recipe.validation_fraction
+                              : default_validation_fraction(run.data.train.size());
+  return stratified_split(run.data.train.labels, run.data.classes, fraction, run.seed);
+}
+
+/// The record of a run that has not begun.
+RunRecord fresh_record(TrainingRun& run, const Split& split) {
+  RunRecord record = std::move(run.record);
+  record.network = run.network;
+  record.identity.train_images = std::ssize(split.train);
+  record.identity.validation_images = std::ssize(split.validation);
+  record.identity.test_images = run.data.test.size();
+  record.identity.classes = run.data.classes;
+  record.identity.data_digest = run.data.digest;
+  return record;
+}
+
+/// Stands where a checkpoint stood; its record is the run's already.
+void stand_at(Training& training, Checkpoint checkpoint, const std::string& place) {
+  PhaseState phase = read_phase(checkpoint.method_state, place);
+  training.stage = std::move(phase.stage);
+  training.counted = phase.counted;
+  training.now = std::move(checkpoint);
+  check_position(training.now, training.stage, training.counted, training.epoch_batches, place);
+  training.run.executor.write(training.now.state);
+}
+
+}  // namespace
+
+Training prepare(TrainingRun& run) {
+  Split split = split_of(run);
+  const std::int64_t batches =
+      (std::ssize(split.train) + run.recipe.batch_size - 1) / run.recipe.batch_size;
+  Training training{run,
+                    std::move(split),
+                    BatchMaker(run.data.train, normalisation(run.data), run.seed),
+                    SampleMaker(run.data.test, normalisation(run.data), run.seed),
+                    run.method.planned_epochs(run.recipe, run.network),
+                    batches,
+                    {run.folder, run.checkpoint_seconds, run.keep_stages}};
+  training.stage.phase.epochs = 0;  // none is under way
+  RunRecord own = fresh_record(run, training.split);
+  const std::string place = run.folder.string();
+  std::string note;
+  std::optional<Checkpoint> checkpoint = read_checkpoint(run.folder, note);
+  if (!note.empty()) {
+    run.say(note);
+  }
+  if (checkpoint) {
+    checkpoint->record =
+        resumed_record(std::move(checkpoint->record), std::move(own), place, run.say);
+    if (checkpoint->record.status == RunStatus::finished) {
+      training.now = std::move(*checkpoint);
+      return training;
+    }
+    stand_at(training, std::move(*checkpoint), place);
+    run.say(fmt::format("resumed {} at stage {}, epoch {} of {}", training.now.record.identity.name,
+                        training.stage.phase.stage, training.now.position.epoch_in_phase,
+                        training.stage.phase.epochs));
+  } else if (const std::optional<Trunk> trunk = run.method.trunk()) {
+    Checkpoint stage = read_trunk(run.folder.parent_path(), *trunk, own);
+    take_over(std::move(stage.record), *trunk, own);
+    stage.record = std::move(own);
+    stand_at(training, std::move(stage), place);
+    run.say(fmt::format("branched off from stage {} of {}", trunk->stage, trunk->name));
+  } else {
+    training.now.record = std::move(own);
+  }
+  tell_failure(run.folder, training.now.record, run.say);
+  return training;
+}
+
+}  // namespace gcg
