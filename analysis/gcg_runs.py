@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _GROUPS = (
     "identity",
     "options",
@@ -46,7 +46,7 @@ class Run:
     option_table: dict  # columns name, value, is_default, affects_result
     build: dict
     host: dict
-    execution: dict  # asked, used, kernels, fused, rule
+    execution: dict  # asked, used, device, precision, kernels, fused, rule
     libraries: dict  # name -> version
     network: str
     layers: dict  # columns name, outputs, inputs, kernel_height, kernel_width
@@ -65,9 +65,9 @@ class Run:
 
     @cached_property
     def final(self):
-        """The end of a finished run, else None: its numbers, test_predictions, test_labels, values and momentum
-        (weights, biases: dictionaries by layer; norms and, of transformers, tokens: dictionaries of arrays) and mask
-        (Boolean arrays by layer)."""
+        """The end of a finished run, else None: its numbers, test_predictions, test_labels, values (weights,
+        biases: dictionaries by layer; norms and, of transformers, tokens: dictionaries of arrays), slots (the
+        optimiser's, by name, arranged alike), updates and mask (Boolean arrays by layer)."""
         with _opened(self.path) as file:
             if "final" not in file:
                 return None
@@ -76,7 +76,9 @@ class Run:
             result["test_predictions"] = group["test_predictions"][()]
             result["test_labels"] = group["test_labels"][()]
             result["values"] = self._parameters(group["values"])
-            result["momentum"] = self._parameters(group["momentum"])
+            slots = group["slots"]
+            result["slots"] = {name: self._parameters(slots[link_name(name)]) for name in slots.attrs["order"].split()}
+            result["updates"] = int(slots.attrs["updates"])
             result["mask"] = self._mask(group["mask"])
             return result
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/optimiser.h"
 #include "backend/state.h"
-#include "base/error.h"
 #include "graph/network.h"
 
 namespace gcg {
@@ -32,29 +32,6 @@ struct PerSample {
   std::span<float> losses{};          ///< softmax cross-entropy, natural logarithm
 };
 
-/// One update of stochastic gradient descent:
-/// g = gradient + weight_decay w;  m = momentum m + g;  w -= learning_rate (nesterov ? g + momentum
-/// m : m). Weight decay applies to weights of maskable layers, biases, gammas and betas alike (the
-/// common CIFAR recipe).
-struct SgdStep {
-  double learning_rate = 0.1;
-  double momentum = 0.9;
-  bool nesterov = true;
-  double weight_decay = 1e-4;
-};
-
-/// One update of AdamW (Loshchilov & Hutter 2019), the t-th since its slots were empty:
-/// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
-/// w -= learning_rate (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w).
-/// Weight decay applies to weights of maskable layers alone (Touvron et al. 2021).
-struct AdamWStep {
-  double learning_rate = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double weight_decay = 0.05;
-  double epsilon = 1e-8;
-};
-
 /// Runs a network: the few calls every way of execution offers to the one trainer. Absent weights,
 /// their gradients and their optimiser slots are zero bits after every call.
 class Executor {
@@ -70,11 +47,10 @@ class Executor {
   /// Training mode: forward, mean loss over the batch, backward; updates running statistics and
   /// leaves the gradients inside for step().
   virtual BatchSums forward_backward(const Batch& batch) = 0;
-  virtual void step(const SgdStep& step) = 0;
-  /// The momentum of the state is m. An executor that has no AdamW says so.
-  virtual void adamw_step(const AdamWStep& /*step*/) {
-    throw Error(network().name, "this way of execution has no AdamW", "take dense execution");
-  }
+  /// One update with the gradients left by forward_backward. Slots come into being with the first
+  /// one. Errors: no gradients, an optimiser that the backend does not have or that has not made
+  /// the slots, numbers out of range.
+  virtual void step(const OptimiserStep& step) = 0;
 
   /// Evaluation mode (running statistics). Errors: room in `each` for another number of samples.
   virtual BatchSums evaluate(const Batch& batch, const PerSample& each) = 0;

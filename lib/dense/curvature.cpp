@@ -6,7 +6,6 @@
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
@@ -19,6 +18,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.h"
+#include "dense/transfer.h"
 #include "dense/transformer.h"
 
 namespace gcg {
@@ -26,8 +26,7 @@ namespace gcg {
 namespace {
 
 at::Tensor tensor(std::span<const float> values, at::IntArrayRef sizes, at::ScalarType type) {
-  // Only read, and copied at once.
-  return at::from_blob(const_cast<float*>(values.data()), sizes, at::kFloat).clone().to(type);
+  return to_device(values, sizes, at::kCPU).clone().to(type);
 }
 
 std::vector<std::int64_t> weight_sizes(const Network& network, const Layer& layer) {
@@ -151,8 +150,7 @@ std::vector<std::vector<float>> hessian_product(const Network& network, const Tr
     along.push_back(tensor(present, sizes, type));
   }
   const std::vector<std::int64_t> labels(batch.labels.begin(), batch.labels.end());
-  const at::Tensor targets =
-      at::from_blob(const_cast<std::int64_t*>(labels.data()), {batch.size()}, at::kLong).clone();
+  const at::Tensor targets = to_device(labels, {batch.size()}, at::kCPU);
   const at::Tensor loss = at::nll_loss(
       at::log_softmax(logits(network, state.values, weights, batch, type), 1), targets);
   const std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, weights, {}, true, true);
@@ -163,11 +161,11 @@ std::vector<std::vector<float>> hessian_product(const Network& network, const Tr
   const std::vector<at::Tensor> products = torch::autograd::grad({slope}, weights);
   std::vector<std::vector<float>> result;
   for (std::size_t l = 0; l < products.size(); ++l) {
-    const at::Tensor flat = products[l].to(at::kFloat).contiguous();
-    const float* values = flat.data_ptr<float>();
+    const std::vector<float> values = plain(products[l]);
     std::vector<float>& layer = result.emplace_back(direction[l].size(), 0.0F);
-    state.mask.layers[l].for_each_present(
-        [&](std::int64_t i) { layer[static_cast<std::size_t>(i)] = values[i]; });
+    state.mask.layers[l].for_each_present([&](std::int64_t i) {
+      layer[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(i)];
+    });
   }
   return result;
 }

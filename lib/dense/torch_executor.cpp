@@ -6,31 +6,32 @@
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
-#include <optional>
+#include <string>
 #include <utility>
 
+#include "backend/backends.h"
 #include "backend/check_batch.h"
 #include "backend/softmax_loss.h"
 #include "base/error.h"
-#include "dense/fused_norm.h"
-#include "dense/masked_sgd.h"
 #include "dense/plan.h"
+#include "dense/transfer.h"
 #include "dense/transformer.h"
 
 namespace gcg {
@@ -39,31 +40,14 @@ namespace {
 
 enum class Mode : std::uint8_t { training, pure_training, evaluation };
 
-/// The elements of a tensor in the order they lie in memory.
-std::span<float> memory(const at::Tensor& tensor) {
-  return {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
-}
-
-/// Copies plain row-major memory into a tensor of any memory format, and back.
-void assign(const at::Tensor& tensor, const std::vector<float>& from) {
-  // LibTorch has no tensors of constants; this one is only read.
-  tensor.copy_(at::from_blob(const_cast<float*>(from.data()), tensor.sizes(), at::kFloat));
-}
-
-std::vector<float> plain(const at::Tensor& tensor) {
-  std::vector<float> to(static_cast<std::size_t>(tensor.numel()));
-  at::from_blob(to.data(), tensor.sizes(), at::kFloat).copy_(tensor.detach());
-  return to;
-}
-
 /// A tensor that training changes, with what belongs to it. All lie in memory in the same
 /// order.
 struct Trained {
-  at::Tensor value;  ///< a leaf of the autograd graph
-  at::Tensor momentum;
-  at::Tensor squares;    ///< of AdamW; undefined before its first update
-  at::Tensor gradient;   ///< of the last forward_backward
-  at::Tensor selectors;  ///< int32: 0 where absent, -1 elsewhere; undefined where there is no mask
+  ParameterKind kind = ParameterKind::weight;
+  at::Tensor value;                 ///< a leaf of the autograd graph
+  at::Tensor gradient;              ///< of the last forward_backward
+  at::Tensor absent;                ///< Booleans; undefined where there is no mask
+  std::vector<at::Tensor> slots{};  ///< of the optimiser; none before its first update
 };
 
 /// Of a batch normalisation; undefined for a layer normalisation.
@@ -74,14 +58,14 @@ struct RunningStatistics {
 
 class TorchExecutor final : public Executor {
  public:
-  TorchExecutor(const Network& network, std::int64_t threads, ChannelOrder order);
+  TorchExecutor(const Network& network, std::int64_t threads, ChannelOrder order,
+                const at::Device& device);
 
   const Network& network() const override { return network_; }
   void write(const TrainingState& state) override;
   TrainingState read() const override;
   BatchSums forward_backward(const Batch& batch) override;
-  void step(const SgdStep& step) override;
-  void adamw_step(const AdamWStep& step) override;
+  void step(const OptimiserStep& step) override;
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
@@ -92,8 +76,8 @@ class TorchExecutor final : public Executor {
     std::vector<at::Tensor> gradients;  ///< as trained_, each in its value's memory order
   };
 
-  void add_trained(at::IntArrayRef sizes);
-  void add_squares();
+  void add_trained(ParameterKind kind, at::IntArrayRef sizes);
+  void add_slot(std::string_view name);
   /// Where the tensors of a layer or a normalisation stand in trained_.
   std::size_t weight(std::size_t layer) const { return layer; }
   std::size_t scale(std::size_t norm) const { return network_.layers.size() + 2 * norm; }
@@ -103,27 +87,34 @@ class TorchExecutor final : public Executor {
     return bias(layer) != 0 ? trained_[bias(layer)].value : at::Tensor();
   }
 
-  /// Values, slots or gradients in plain memory, without running statistics.
-  Parameters read_parameters(at::Tensor Trained::*what) const;
-  void write_parameters(at::Tensor Trained::*what, const Parameters& from);
+  /// The tensors f(trained), values, gradients or slots, in plain memory without running
+  /// statistics.
+  template <typename F>
+  Parameters read_parameters(F f) const;
+  template <typename F>
+  void write_parameters(F f, const Parameters& from);
 
   void prepare(std::string_view call, const Batch& batch, Mode mode) const;
   at::Tensor forward(const Batch& batch, Mode mode) const;
-  at::Tensor apply(const Instruction& instruction, const std::vector<at::Tensor>& values,
+  at::Tensor apply(const Node& node, bool in_place, const std::vector<at::Tensor>& values,
                    Mode mode) const;
+  at::Tensor normalised(const Node& node, const at::Tensor& x, Mode mode) const;
   Differentiated differentiate(const Batch& batch, Mode mode) const;
 
+  const Backend& backend_ = find_backend("dense");
   Network network_;
+  at::Device device_;
   int threads_;
   at::MemoryFormat format_;
-  std::vector<Instruction> plan_;
+  std::vector<NodeUse> uses_;
   std::vector<std::size_t> biases_;  ///< per layer: its bias in trained_, or 0 if it has none
   std::size_t class_token_ = 0;      ///< in trained_, before the position table; 0: no tokens
   /// Weights, then gammas and betas, then biases, then class token and position table.
   std::vector<Trained> trained_;
   std::vector<RunningStatistics> running_;
   Mask mask_;
-  std::optional<std::int64_t> adamw_updates_;  ///< if there are squares
+  std::vector<std::string> slots_;  ///< their names; none before the first update
+  std::int64_t updates_ = 0;
   bool written_ = false;
   bool has_gradients_ = false;
 };
@@ -148,12 +139,14 @@ ChannelOrder usual_order(const Network& network) {
   return ChannelOrder::first;
 }
 
-TorchExecutor::TorchExecutor(const Network& network, std::int64_t threads, ChannelOrder order)
+TorchExecutor::TorchExecutor(const Network& network, std::int64_t threads, ChannelOrder order,
+                             const at::Device& device)
     : network_(network),
+      device_(device),
       threads_(static_cast<int>(threads)),
       format_(order == ChannelOrder::last ? at::MemoryFormat::ChannelsLast
                                           : at::MemoryFormat::Contiguous),
-      plan_(make_plan(network)) {
+      uses_(plan_uses(network)) {
   if (threads < 1 || threads > 1024) {
     throw Error("make_torch_executor", fmt::format("{} threads", threads), "ask for 1 to 1024");
   }
@@ -169,15 +162,16 @@ TorchExecutor::TorchExecutor(const Network& network, std::int64_t threads, Chann
   }
   for (const Layer& layer : network_.layers) {
     if (network_.nodes[static_cast<std::size_t>(layer.node)].operation == Operation::linear) {
-      add_trained({layer.outputs, layer.inputs});
+      add_trained(ParameterKind::weight, {layer.outputs, layer.inputs});
     } else {
-      add_trained({layer.outputs, layer.inputs, layer.kernel_height, layer.kernel_width});
+      add_trained(ParameterKind::weight,
+                  {layer.outputs, layer.inputs, layer.kernel_height, layer.kernel_width});
     }
   }
   for (const Node& node : network_.nodes) {
     if (node.norm >= 0) {
-      add_trained({node.shape.channels});
-      add_trained({node.shape.channels});
+      add_trained(ParameterKind::norm, {node.shape.channels});
+      add_trained(ParameterKind::norm, {node.shape.channels});
       running_.emplace_back();
     }
     if (node.operation == Operation::batch_norm) {
@@ -189,88 +183,79 @@ TorchExecutor::TorchExecutor(const Network& network, std::int64_t threads, Chann
     const bool has_bias = network_.nodes[static_cast<std::size_t>(layer.node)].bias;
     biases_.push_back(has_bias ? trained_.size() : 0);
     if (has_bias) {
-      add_trained({layer.outputs});
+      add_trained(ParameterKind::bias, {layer.outputs});
     }
   }
   if (const Node* tokens = tokens_node(network_)) {
     class_token_ = trained_.size();
-    add_trained({tokens->shape.channels});
-    add_trained({tokens->shape.channels, tokens->shape.positions()});
+    add_trained(ParameterKind::token, {tokens->shape.channels});
+    add_trained(ParameterKind::token, {tokens->shape.channels, tokens->shape.positions()});
   }
 }
 
-void TorchExecutor::add_trained(at::IntArrayRef sizes) {
+void TorchExecutor::add_trained(ParameterKind kind, at::IntArrayRef sizes) {
   const auto format = sizes.size() == 4 ? format_ : at::MemoryFormat::Contiguous;
   Trained trained;
-  trained.value = at::empty(sizes, at::kFloat, format).zero_();
-  trained.momentum = at::zeros_like(trained.value);
+  trained.kind = kind;
+  trained.value = at::empty(sizes, at::TensorOptions(device_).dtype(at::kFloat), format).zero_();
   trained.value.requires_grad_();
   trained_.push_back(std::move(trained));
 }
 
-void TorchExecutor::write_parameters(at::Tensor Trained::*what, const Parameters& from) {
+void TorchExecutor::add_slot(std::string_view name) {
+  slots_.emplace_back(name);
+  for (Trained& trained : trained_) {
+    trained.slots.push_back(at::zeros_like(trained.value, at::kFloat));
+  }
+}
+
+template <typename F>
+void TorchExecutor::write_parameters(F f, const Parameters& from) {
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
-    assign(trained_[weight(l)].*what, from.weights[l]);
+    assign(f(trained_[weight(l)]), from.weights[l]);
     if (bias(l) != 0) {
-      assign(trained_[bias(l)].*what, from.biases[l]);
+      assign(f(trained_[bias(l)]), from.biases[l]);
     }
   }
   for (std::size_t k = 0; k < running_.size(); ++k) {
-    assign(trained_[scale(k)].*what, from.norms[k].scale);
-    assign(trained_[shift(k)].*what, from.norms[k].shift);
+    assign(f(trained_[scale(k)]), from.norms[k].scale);
+    assign(f(trained_[shift(k)]), from.norms[k].shift);
   }
   if (class_token_ != 0) {
-    assign(trained_[class_token_].*what, from.tokens.class_token);
-    assign(trained_[class_token_ + 1].*what, from.tokens.positions);
+    assign(f(trained_[class_token_]), from.tokens.class_token);
+    assign(f(trained_[class_token_ + 1]), from.tokens.positions);
   }
 }
 
-void TorchExecutor::add_squares() {
-  for (Trained& trained : trained_) {
-    trained.squares = at::zeros_like(trained.momentum);
-  }
-}
-
-Parameters TorchExecutor::read_parameters(at::Tensor Trained::*what) const {
+template <typename F>
+Parameters TorchExecutor::read_parameters(F f) const {
   Parameters to;
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
-    to.weights.push_back(plain(trained_[weight(l)].*what));
-    to.biases.push_back(bias(l) != 0 ? plain(trained_[bias(l)].*what) : std::vector<float>{});
+    to.weights.push_back(plain(f(trained_[weight(l)])));
+    to.biases.push_back(bias(l) != 0 ? plain(f(trained_[bias(l)])) : std::vector<float>{});
   }
   for (std::size_t k = 0; k < running_.size(); ++k) {
-    to.norms.push_back({plain(trained_[scale(k)].*what), plain(trained_[shift(k)].*what), {}, {}});
+    to.norms.push_back({plain(f(trained_[scale(k)])), plain(f(trained_[shift(k)])), {}, {}});
   }
   if (class_token_ != 0) {
-    to.tokens = {plain(trained_[class_token_].*what), plain(trained_[class_token_ + 1].*what)};
+    to.tokens = {plain(f(trained_[class_token_])), plain(f(trained_[class_token_ + 1]))};
   }
   return to;
 }
 
 void TorchExecutor::write(const TrainingState& state) {
-  check_sizes(network_, state.values);
-  check_sizes(network_, state.momentum);
-  check_mask_invariant(network_, state);
-  for (std::size_t k = 0; k < running_.size(); ++k) {
-    const bool wanted = running_[k].mean.defined();
-    if (state.values.norms[k].mean.empty() == wanted || !state.momentum.norms[k].mean.empty()) {
-      throw Error(fmt::format("{}: normalisation {}", network_.name, k),
-                  "running statistics belong to the values, not to the momentum");
-    }
-  }
+  check_state(network_, state);
+  const c10::NoGradGuard no_autograd;
+  write_parameters([](const Trained& trained) { return trained.value; }, state.values);
+  slots_.clear();
   for (Trained& trained : trained_) {
-    trained.squares.reset();
+    trained.slots.clear();
   }
-  adamw_updates_.reset();
-  if (state.second) {
-    add_squares();
-    adamw_updates_ = state.second->updates;
+  for (const auto& [name, slot] : state.slots) {
+    add_slot(name);
+    write_parameters([](const Trained& trained) { return trained.slots.back(); }, slot);
   }
-  const c10::InferenceMode no_autograd;
-  write_parameters(&Trained::value, state.values);
-  write_parameters(&Trained::momentum, state.momentum);
-  if (state.second) {
-    write_parameters(&Trained::squares, state.second->squares);
-  }
+  updates_ = state.updates;
   for (std::size_t k = 0; k < running_.size(); ++k) {
     if (running_[k].mean.defined()) {
       assign(running_[k].mean, state.values.norms[k].mean);
@@ -278,12 +263,13 @@ void TorchExecutor::write(const TrainingState& state) {
     }
   }
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
-    std::vector<std::int32_t> selectors(static_cast<std::size_t>(state.mask.layers[l].size()), 0);
+    std::vector<float> present(static_cast<std::size_t>(state.mask.layers[l].size()), 0.0F);
     state.mask.layers[l].for_each_present(
-        [&](std::int64_t i) { selectors[static_cast<std::size_t>(i)] = -1; });
+        [&](std::int64_t i) { present[static_cast<std::size_t>(i)] = 1.0F; });
     Trained& trained = trained_[weight(l)];
-    trained.selectors = at::empty_like(trained.value, at::kInt);
-    trained.selectors.copy_(at::from_blob(selectors.data(), trained.value.sizes(), at::kInt));
+    trained.absent = at::empty_like(trained.value, at::kFloat);
+    assign(trained.absent, present);
+    trained.absent = trained.absent.eq(0);
   }
   mask_ = state.mask;
   written_ = true;
@@ -294,16 +280,18 @@ TrainingState TorchExecutor::read() const {
   if (!written_) {
     throw Error("TorchExecutor::read", "the executor has no state yet", "write one first");
   }
-  TrainingState state{read_parameters(&Trained::value), read_parameters(&Trained::momentum), mask_};
+  TrainingState state{read_parameters([](const Trained& trained) { return trained.value; }), mask_};
   for (std::size_t k = 0; k < running_.size(); ++k) {
     if (running_[k].mean.defined()) {
       state.values.norms[k].mean = plain(running_[k].mean);
       state.values.norms[k].variance = plain(running_[k].variance);
     }
   }
-  if (adamw_updates_) {
-    state.second = {read_parameters(&Trained::squares), *adamw_updates_};
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    state.slots.push_back(
+        {slots_[i], read_parameters([&](const Trained& trained) { return trained.slots[i]; })});
   }
+  state.updates = updates_;
   return state;
 }
 
@@ -312,7 +300,7 @@ Parameters TorchExecutor::gradients() const {
     throw Error("TorchExecutor::gradients", "there are no gradients",
                 "call forward_backward first");
   }
-  return read_parameters(&Trained::gradient);
+  return read_parameters([](const Trained& trained) { return trained.gradient; });
 }
 
 void TorchExecutor::prepare(std::string_view call, const Batch& batch, Mode mode) const {
@@ -327,12 +315,21 @@ void TorchExecutor::prepare(std::string_view call, const Batch& batch, Mode mode
   }
 }
 
-at::Tensor TorchExecutor::apply(const Instruction& instruction,
+at::Tensor TorchExecutor::normalised(const Node& node, const at::Tensor& x, Mode mode) const {
+  const auto k = static_cast<std::size_t>(node.norm);
+  const bool keeps = mode == Mode::pure_training;  // the running statistics as they are
+  return at::batch_norm(x, trained_[scale(k)].value, trained_[shift(k)].value,
+                        keeps ? at::Tensor() : running_[k].mean,
+                        keeps ? at::Tensor() : running_[k].variance, mode != Mode::evaluation,
+                        kNormMomentum, kNormEpsilon, false);
+}
+
+at::Tensor TorchExecutor::apply(const Node& node, bool in_place,
                                 const std::vector<at::Tensor>& values, Mode mode) const {
-  const Node& node = network_.nodes[static_cast<std::size_t>(instruction.node)];
-  const at::Tensor& x = values[static_cast<std::size_t>(instruction.input)];
-  const at::Tensor other =
-      instruction.other < 0 ? at::Tensor() : values[static_cast<std::size_t>(instruction.other)];
+  const auto input = [&](std::size_t i) -> const at::Tensor& {
+    return values[static_cast<std::size_t>(node.inputs[i])];
+  };
+  const at::Tensor& x = input(0);
   const Window& window = node.window;
   const std::size_t layer = static_cast<std::size_t>(node.layer);
   switch (node.operation) {
@@ -353,23 +350,12 @@ at::Tensor TorchExecutor::apply(const Instruction& instruction,
       }
       return at::linear(x.flatten(1), trained_[weight(layer)].value, bias_value(layer))
           .view({-1, node.shape.channels, 1, 1});
-    case Operation::batch_norm: {
-      const std::size_t k = static_cast<std::size_t>(node.norm);
-      FusedNorm norm{trained_[scale(k)].value, trained_[shift(k)].value, running_[k].mean,
-                     running_[k].variance, instruction.relu};
-      if (mode == Mode::evaluation) {
-        return norm_evaluation(norm, x, other);
-      }
-      if (mode == Mode::pure_training) {
-        norm.running_mean.reset();
-        norm.running_variance.reset();
-      }
-      return norm_training(norm, x, other);
-    }
+    case Operation::batch_norm:
+      return normalised(node, x, mode);
     case Operation::relu:
-      return instruction.in_place ? x.relu_() : at::relu(x);
+      return in_place ? x.relu_() : at::relu(x);
     case Operation::add:
-      return instruction.in_place ? x.add_(other) : at::add(x, other);
+      return in_place ? x.add_(input(1)) : at::add(x, input(1));
     case Operation::max_pool:
       return at::max_pool2d(x, {window.height, window.width}, window.stride, window.padding);
     case Operation::average_pool:
@@ -387,8 +373,7 @@ at::Tensor TorchExecutor::apply(const Instruction& instruction,
     case Operation::tokens:
       return make_tokens(x, trained_[class_token_].value, trained_[class_token_ + 1].value);
     case Operation::attention:
-      return attention(x, values[static_cast<std::size_t>(node.inputs[1])],
-                       values[static_cast<std::size_t>(node.inputs[2])], node.heads);
+      return attention(x, input(1), input(2), node.heads);
     case Operation::first_token:
       return first_token(x);
   }
@@ -400,12 +385,12 @@ at::Tensor TorchExecutor::forward(const Batch& batch, Mode mode) const {
   const Shape& shape = network_.input_shape();
   std::vector<at::Tensor> values(network_.nodes.size());
   // Only read: no operation works in place on the input.
-  values[0] = at::from_blob(const_cast<float*>(batch.images.data()),
-                            {batch.size(), shape.channels, shape.height, shape.width}, at::kFloat)
-                  .contiguous(format_);
-  for (const Instruction& instruction : plan_) {
-    values[static_cast<std::size_t>(instruction.output)] = apply(instruction, values, mode);
-    for (const std::int32_t done : instruction.last_reads) {
+  values[0] =
+      to_device(batch.images, {batch.size(), shape.channels, shape.height, shape.width}, device_)
+          .contiguous(format_);
+  for (std::size_t n = 1; n < values.size(); ++n) {
+    values[n] = apply(network_.nodes[n], uses_[n].in_place, values, mode);
+    for (const std::int32_t done : uses_[n].last_reads) {
       values[static_cast<std::size_t>(done)].reset();
     }
   }
@@ -414,14 +399,15 @@ at::Tensor TorchExecutor::forward(const Batch& batch, Mode mode) const {
 
 TorchExecutor::Differentiated TorchExecutor::differentiate(const Batch& batch, Mode mode) const {
   const at::Tensor logits = forward(batch, mode);
-  const at::Tensor logit_gradient = at::empty_like(logits, at::kFloat);
+  const at::Tensor on_host = logits.detach().to(at::kCPU);
+  const at::Tensor logit_gradient = at::empty_like(on_host, at::kFloat);
   Differentiated result;
-  result.sums = softmax_loss(memory(logits), batch.labels, memory(logit_gradient), {});
+  result.sums = softmax_loss(host_memory(on_host), batch.labels, host_memory(logit_gradient), {});
   std::vector<at::Tensor> values;
   for (const Trained& trained : trained_) {
     values.push_back(trained.value);
   }
-  result.gradients = torch::autograd::grad({logits}, values, {logit_gradient});
+  result.gradients = torch::autograd::grad({logits}, values, {logit_gradient.to(device_)});
   for (std::size_t i = 0; i < values.size(); ++i) {
     at::Tensor& gradient = result.gradients[i];
     if (gradient.strides() != values[i].strides()) {
@@ -436,10 +422,8 @@ BatchSums TorchExecutor::forward_backward(const Batch& batch) {
   Differentiated result = differentiate(batch, Mode::training);
   for (std::size_t i = 0; i < trained_.size(); ++i) {
     trained_[i].gradient = std::move(result.gradients[i]);
-    const at::Tensor& selectors = trained_[i].selectors;
-    if (selectors.defined()) {
-      const std::int32_t* data = selectors.data_ptr<std::int32_t>();
-      select(memory(trained_[i].gradient), {data, static_cast<std::size_t>(selectors.numel())});
+    if (trained_[i].absent.defined()) {
+      trained_[i].gradient.masked_fill_(trained_[i].absent, 0);  // whatever stood there, NaN too
     }
   }
   has_gradients_ = true;
@@ -460,67 +444,46 @@ BatchSums TorchExecutor::evaluate(const Batch& batch, const PerSample& each) {
   prepare("evaluate", batch, Mode::evaluation);
   check_room(network_, "evaluate", batch, each);
   const c10::InferenceMode no_autograd;
-  return softmax_loss(memory(forward(batch, Mode::evaluation)), batch.labels, {}, each);
+  const at::Tensor logits = forward(batch, Mode::evaluation).to(at::kCPU);
+  return softmax_loss(host_memory(logits), batch.labels, {}, each);
 }
 
-void TorchExecutor::step(const SgdStep& step) {
-  for (const double number : {step.learning_rate, step.momentum, step.weight_decay}) {
-    if (!std::isfinite(number)) {
-      throw Error("TorchExecutor::step", "a step needs finite numbers");
-    }
-  }
+void TorchExecutor::step(const OptimiserStep& step) {
+  check_step(step);
+  check_optimiser(backend_, step);
+  check_slots(*step.optimiser, slots_);
   if (!has_gradients_) {
     throw Error("TorchExecutor::step", "there are no gradients", "call forward_backward first");
   }
-  for (const Trained& trained : trained_) {
-    sgd_update(memory(trained.value), memory(trained.momentum), memory(trained.gradient), step);
-  }
-}
-
-void TorchExecutor::adamw_step(const AdamWStep& step) {
-  for (const double number :
-       {step.learning_rate, step.beta1, step.beta2, step.weight_decay, step.epsilon}) {
-    if (!std::isfinite(number)) {
-      throw Error("TorchExecutor::adamw_step", "a step needs finite numbers");
+  if (slots_.empty()) {
+    for (const OptimiserSlot& slot : step.optimiser->slots) {
+      add_slot(slot.name);
     }
   }
-  if (step.beta1 < 0 || step.beta1 >= 1 || step.beta2 < 0 || step.beta2 >= 1 || step.epsilon <= 0) {
-    throw Error("TorchExecutor::adamw_step",
-                fmt::format("betas {} and {} are not in [0, 1), or epsilon {} is not positive",
-                            step.beta1, step.beta2, step.epsilon));
-  }
-  if (!has_gradients_) {
-    throw Error("TorchExecutor::adamw_step", "there are no gradients",
-                "call forward_backward first");
-  }
-  if (!adamw_updates_) {
-    add_squares();
-    adamw_updates_ = 0;
-  }
-  ++*adamw_updates_;
-  AdamWStep undecayed = step;
-  undecayed.weight_decay = 0;
-  for (std::size_t i = 0; i < trained_.size(); ++i) {
-    const Trained& trained = trained_[i];
-    const bool is_weight = i < network_.layers.size();
-    adamw_update(memory(trained.value), memory(trained.momentum), memory(trained.squares),
-                 memory(trained.gradient), is_weight ? step : undecayed, *adamw_updates_);
+  updates_ += step.optimiser->counts_updates ? 1 : 0;
+  for (const Trained& trained : trained_) {
+    ArrayUpdate update{
+        trained.kind, host_memory(trained.value), host_memory(trained.gradient), {}, updates_};
+    std::ranges::transform(trained.slots, update.slots.begin(), host_memory);
+    step.optimiser->update(step, update);
   }
 }
 
 }  // namespace
 
-std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads) {
-  return make_torch_executor(network, threads, usual_order(network));
+std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads,
+                                              const std::string& device) {
+  return make_torch_executor(network, threads, usual_order(network), device);
 }
 
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads,
-                                              ChannelOrder order) {
+                                              ChannelOrder order, const std::string& device) {
   // Every step allocates and frees the same activations. By default glibc gives them back to the
   // system and faults their pages in anew each time, about a tenth of a step.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  return std::make_unique<TorchExecutor>(network, threads, order);
+  check_operations(find_backend("dense"), network);
+  return std::make_unique<TorchExecutor>(network, threads, order, at::Device(device));
 }
 
 }  // namespace gcg

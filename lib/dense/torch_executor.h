@@ -10,13 +10,21 @@
 
 namespace gcg {
 
-/// The LibTorch executor: dense weights whose absent positions are zero bits, autograd on the CPU.
-/// The reference, and the baseline sparse execution has to beat. Bit-identical for a fixed number
-/// of threads. `threads` is LibTorch's number of threads, set for the calling thread by every call
-/// that finds another one. For the whole process the C library is told to keep freed memory instead
-/// of returning it to the system. One executor must not be called from two threads at once. Errors:
-/// threads outside of [1, 1024], a pooling padded by more than half of its window.
-std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads);
+/// The LibTorch executor: dense weights whose absent positions are zero bits, autograd on a
+/// `device` of the backend's row. The reference, and the baseline sparse execution has to beat.
+/// Bit-identical for a fixed number of threads. `threads` is LibTorch's number of threads, set for
+/// the calling thread by every call that finds another one. For the whole process the C library is
+/// told to keep freed memory instead of returning it to the system. One executor must not be called
+/// from two threads at once. Errors: threads outside of [1, 1024], a pooling padded by more than
+/// half of its window.
+std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads,
+                                              const std::string& device);
+
+/// The same on the CPU.
+inline std::unique_ptr<Executor> make_torch_executor(const Network& network,
+                                                     std::int64_t threads) {
+  return make_torch_executor(network, threads, "cpu");
+}
 
 /// Where the channels of a tensor lie: one plane after the other, or side by side at every
 /// position.
@@ -24,7 +32,8 @@ enum class ChannelOrder : std::uint8_t { first, last };
 
 /// The same with a given order; which one is faster depends on widths, threads and processor.
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads,
-                                              ChannelOrder order);
+                                              ChannelOrder order,
+                                              const std::string& device = "cpu");
 
 /// Which BLAS LibTorch really calls, and whether it is the one that is fast and deterministic.
 struct BlasFacts {

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/lookup.h"
@@ -56,10 +59,10 @@ constexpr std::array<NetworkEntry, 18> kNetworks{{
     {"resnet50_small", "resnet50 with a 3x3 stem, for images of 32 to 64 pixels", kResNet, 64,
      build_resnet50_small},
     {"deit_tiny", "vision transformer, patches of 16 pixels, 12 blocks of 3 heads (ImageNet)",
-     kDeit, 192, build_deit_tiny, true, 3},
+     kDeit, 192, build_deit_tiny, 3},
     {"vit6_small",
      "vision transformer, patches of 4 pixels, 6 blocks of 3 heads, for images of 32 pixels", kVit,
-     96, build_vit6_small, true, 3},
+     96, build_vit6_small, 3},
 }};
 
 }  // namespace
@@ -68,6 +71,22 @@ std::span<const NetworkEntry> network_table() { return kNetworks; }
 
 const NetworkEntry& network_entry(std::string_view name) {
   return find_row(kNetworks, name, "--network");
+}
+
+std::span<const Operation> network_operations(std::string_view name) {
+  static const auto all = [] {
+    std::map<std::string_view, std::vector<Operation>> operations;
+    for (const NetworkEntry& entry : kNetworks) {
+      std::vector<Operation>& own = operations[entry.name];
+      for (const Node& node : build_network(entry.name, {{3, 32, 32}}).nodes) {
+        if (std::ranges::find(own, node.operation) == own.end()) {
+          own.push_back(node.operation);
+        }
+      }
+    }
+    return operations;
+  }();
+  return all.at(network_entry(name).name);
 }
 
 Network build_network(std::string_view name, NetworkRequest request) {

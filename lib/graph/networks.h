@@ -23,7 +23,6 @@ struct NetworkEntry {
   std::string_view reference;  ///< where it is described
   std::int64_t default_width = 0;
   Network (*build)(const NetworkRequest&);
-  bool attention = false;       ///< a transformer: sparse execution does not run it
   std::int64_t width_step = 1;  ///< widths are multiples of it
 };
 
@@ -32,6 +31,9 @@ std::span<const NetworkEntry> network_table();
 
 /// The row of a name; an unknown one is an Error.
 const NetworkEntry& network_entry(std::string_view name);
+
+/// The operations a network of the table is made of, each once: the same for every input and width.
+std::span<const Operation> network_operations(std::string_view name);
 
 /// Looks the name up and builds. Unknown names and inputs that do not fit are Errors.
 Network build_network(std::string_view name, NetworkRequest request);

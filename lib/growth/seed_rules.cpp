@@ -81,7 +81,7 @@ Scores ranked(Scored& scored, const SeedRequest& request) {
 /// The connections of the dense network with the largest scores.
 SeedMask largest(const SeedRequest& request, std::string_view rule) {
   const Mask all(request.network, true);
-  const TrainingState state{request.initial, zero_slots(request.network), all};
+  const TrainingState state{request.initial, all};
   Scored scored = score(rule, {.network = request.network,
                                .state = state,
                                .gradients = request.gradients,
@@ -101,7 +101,7 @@ SeedMask grasp(const SeedRequest& request) { return largest(request, "grasp"); }
 SeedMask synflow(const SeedRequest& request) {
   const Network& network = request.network;
   const auto all = static_cast<double>(network.connections());
-  TrainingState state{request.initial, zero_slots(network), Mask(network, true)};
+  TrainingState state{request.initial, Mask(network, true)};
   SeedMask result;
   const std::int64_t rounds = request.inverted ? 1 : request.rounds;
   for (std::int64_t round = 1; round <= rounds; ++round) {

@@ -75,7 +75,7 @@ class AcDc final : public Method {
     const Mask added = absent(context.network, context.state.mask);
     add_connections(context.network, context.state, added, NewWeight::zero, context.state.values,
                     RandomStream(context.seed, "decompress"));
-    clear_slots(context.network, context.state);
+    clear_slots(context.state);
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {

@@ -81,7 +81,7 @@ class Imp final : public Method {
       phase.first_update =
           std::min(rewind_update(context), phase.epochs * context.epoch_updates - 1);
     } else {
-      clear_slots(context.network, context.state);
+      clear_slots(context.state);
       if (rewind_ == "none") {
         phase.schedule = {ScheduleShape::constant, 0.01 * context.recipe.learning_rate, 0};
       }

@@ -126,7 +126,15 @@ std::int32_t layer_before(const Network& network, const Node& norm) {
       case Operation::flatten:
       case Operation::attention:
         return -1;
-      default:
+      case Operation::batch_norm:
+      case Operation::relu:
+      case Operation::max_pool:
+      case Operation::average_pool:
+      case Operation::global_average_pool:
+      case Operation::layer_norm:
+      case Operation::gelu:
+      case Operation::tokens:
+      case Operation::first_token:
         break;
     }
   }

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <numeric>
+#include <sstream>
 #include <utility>
 
 #include "base/error.h"
@@ -213,30 +215,32 @@ Mask read_mask(const Object& group, const Network& network) {
 
 void write_state(const Object& group, const Network& network, const TrainingState& state) {
   write_parameters(group.create_group("values"), network, state.values, "");
-  write_parameters(group.create_group("momentum"), network, state.momentum, "momentum of the ");
   const Object mask = group.create_group("mask");
   label(mask, "1", "present connections, one bit each, lowest bit first");
   write_mask(mask, network, state.mask);
-  if (state.second) {
-    const Object second = group.create_group("second");
-    label(second, "1", "AdamW's averages of squared gradients");
-    second.write_attribute("updates", state.second->updates);
-    write_parameters(second, network, state.second->squares, "averaged squared gradient of the ");
+  const Object slots = group.create_group("slots");
+  std::vector<std::string> names;
+  for (const Slot& slot : state.slots) {
+    write_parameters(slots.create_group(link_name(slot.name)), network, slot.values,
+                     slot.name + " of the ");
+    names.push_back(slot.name);
   }
+  slots.write_attribute("order", fmt::format("{}", fmt::join(names, " ")));
+  slots.write_attribute("updates", state.updates);
 }
 
 TrainingState read_state(const Object& group, const Network& network) {
   TrainingState state;
   state.values = read_parameters(group.open_group("values"), network);
-  state.momentum = read_parameters(group.open_group("momentum"), network);
   state.mask = read_mask(group.open_group("mask"), network);
-  if (group.has("second")) {
-    const Object second = group.open_group("second");
-    state.second = {read_parameters(second, network),
-                    second.read_attribute<std::int64_t>("updates")};
-    if (state.second->updates < 0) {
-      throw Error(second.where(), fmt::format("{} updates", state.second->updates));
-    }
+  const Object slots = group.open_group("slots");
+  std::istringstream names(slots.read_text_attribute("order"));
+  for (std::string name; names >> name;) {
+    state.slots.push_back({name, read_parameters(slots.open_group(link_name(name)), network)});
+  }
+  state.updates = slots.read_attribute<std::int64_t>("updates");
+  if (state.updates < 0) {
+    throw Error(slots.where(), fmt::format("{} updates", state.updates));
   }
   return state;
 }

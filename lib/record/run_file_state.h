@@ -15,7 +15,7 @@ Mask read_mask(const hdf5::Object& group, const Network& network);
 /// Name of the group of a stage's mask: "stage_007".
 std::string stage_name(std::int64_t stage);
 
-/// Groups values, momentum and mask.
+/// Groups values, mask and the optimiser's slots, by name.
 void write_state(const hdf5::Object& group, const Network& network, const TrainingState& state);
 TrainingState read_state(const hdf5::Object& group, const Network& network);
 

@@ -67,12 +67,14 @@ struct RunIdentity {
 
 /// How the network was run.
 struct ExecutionFacts {
-  std::string asked;    ///< --execution: auto, sparse or dense
-  std::string used;     ///< sparse or dense
-  std::string kernels;  ///< instruction set of the sparse kernels ("AVX2"); empty under dense
-  bool fused = false;   ///< the kernels' multiply-adds round once: the same bits as every other
-                        ///< fused instruction set
-  std::string rule;     ///< how each layer's kernel is chosen by its shape and density
+  std::string asked;      ///< --execution: auto or a backend's name
+  std::string used;       ///< the backend's name
+  std::string device;     ///< "cpu"
+  std::string precision;  ///< of products: "fp32"
+  std::string kernels;    ///< instruction set of the sparse kernels ("AVX2"); empty under dense
+  bool fused = false;     ///< the kernels' multiply-adds round once: the same bits as every other
+                          ///< fused instruction set
+  std::string rule;       ///< how each layer's kernel is chosen by its shape and density
 };
 
 struct Library {

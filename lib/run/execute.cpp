@@ -8,63 +8,27 @@
 #include "base/progress.h"
 #include "data/task.h"
 #include "dense/curvature.h"
-#include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
-#include "sparse/kernels.h"
-#include "sparse/layer.h"
-#include "sparse/sparse_executor.h"
+#include "run/backends.h"
 #include "train/trainer.h"
 
 namespace gcg {
 
 namespace {
 
-/// The way a plan is run: what the record says of it and how to make it.
-struct MadeBackend {
-  ExecutionFacts facts;
-  std::vector<Library> libraries;
-  std::string warning;
-  std::unique_ptr<Executor> executor;
-};
-
-MadeBackend sparse_execution(const RunPlan& plan, const Network& network) {
-  const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
-  const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
-  return {{plan.settings.execution, "sparse", kernels.name, kernels.fused,
-           fmt::format("as if it had all its weights from a density of {} of the layer on",
-                       sparse::kRunsAllFrom)},
-          {},
-          {},
-          make_sparse_executor(network, plan.settings.threads, kernels)};
-}
-
-MadeBackend dense_execution(const RunPlan& plan, const Network& network) {
-  const BlasFacts blas = blas_facts();
-  return {
-      {plan.settings.execution, "dense", {}, false, "dense everywhere"},
-      {{"LibTorch", torch_version()}, {"BLAS", fmt::format("{} ({})", blas.version, blas.library)}},
-      blas.warning,
-      make_torch_executor(network, plan.settings.threads)};
-}
-
-MadeBackend execution_of(const RunPlan& plan, const Network& network) {
-  return execution_used(plan.settings) == "sparse" ? sparse_execution(plan, network)
-                                                   : dense_execution(plan, network);
-}
-
-RunRecord fresh_record(const RunPlan& plan, const MadeBackend& execution) {
+RunRecord fresh_record(const RunPlan& plan, const MadeBackend& backend) {
   RunRecord record;
   record.identity = plan.identity;
   record.build = build_facts();
   record.host = host_facts();
   record.threads = plan.settings.threads;
-  record.execution = execution.facts;
-  record.libraries = execution.libraries;
+  record.execution = backend.facts;
+  record.libraries = backend.libraries;
   record.libraries.push_back({"HDF5", hdf5_version()});
   record.libraries.push_back({"Ceres", ceres_version()});
-  if (!execution.warning.empty()) {
-    record.warnings.push_back(execution.warning);
+  if (!backend.warning.empty()) {
+    record.warnings.push_back(backend.warning);
   }
   return record;
 }
@@ -100,7 +64,7 @@ Network run_network(const RunPlan& plan, const DataSet& data) {
 }
 
 std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network) {
-  return execution_of(plan, network).executor;
+  return make_backend(plan.settings, network).executor;
 }
 
 RunRecord execute(RunPlan& plan) {
@@ -111,10 +75,10 @@ RunRecord execute(RunPlan& plan) {
                               plan.settings.recipe.validation_fraction, plan.settings.seed);
   const DataSet& data = task.data;
   const Network network = run_network(plan, data);
-  const MadeBackend execution = execution_of(plan, network);
+  const MadeBackend backend = make_backend(plan.settings, network);
   ProgressLine line;
   const Recipe recipe = with_budget(plan.settings.recipe);
-  TrainingRun run{network, data, recipe, *plan.method, *execution.executor};
+  TrainingRun run{network, data, recipe, *plan.method, *backend.executor};
   run.seed = plan.settings.seed;
   run.split = task.split;
   run.folder = plan.folder();
@@ -125,7 +89,7 @@ RunRecord execute(RunPlan& plan) {
                       const Batch& batch) {
     return hessian_product(network, state, direction, batch, plan.settings.threads);
   };
-  run.record = fresh_record(plan, execution);
+  run.record = fresh_record(plan, backend);
   for (const std::string& warning : run.record.warnings) {
     line.say("warning: " + warning);
   }

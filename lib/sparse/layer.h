@@ -12,13 +12,12 @@ namespace gcg::sparse {
 /// Numbers that training changes, with what belongs to them.
 struct Trained {
   std::vector<float> value;
-  std::vector<float> momentum;
   std::vector<float> gradient;
+  std::vector<std::vector<float>>
+      slots;  ///< of the optimiser, in its order; none before its first update
 
-  /// Takes over values and momentum; the gradient becomes zero.
-  void write(std::span<const float> values, std::span<const float> slots);
-  /// As documented at SgdStep, in single precision.
-  void step(const SgdStep& step);
+  /// Takes over values; the gradient becomes zero and the slots go.
+  void write(std::vector<float> values);
 };
 
 /// A convolution or linear layer of which only the present weights exist. Where most of them are
@@ -37,11 +36,10 @@ struct SparseLayer {
   std::vector<float> all_values;                 ///< [outputs][fan_in], if runs_all
   std::vector<std::vector<float>> all_by_input;  ///< per phase, [inputs][outputs x taps]
 
-  /// Rebuilds the structure for a mask; values and slots are dense arrays.
-  void write(const LayerMask& present, std::span<const float> values, std::span<const float> slots);
+  /// Rebuilds the structure for a mask; values are a dense array. The weight has no slots then.
+  void write(const LayerMask& now, std::span<const float> values);
   /// The same with the choice of kernels made by the caller.
-  void write_as(bool all_taps, const LayerMask& present, std::span<const float> values,
-                std::span<const float> slots);
+  void write_as(bool all_taps, const LayerMask& now, std::span<const float> values);
   /// How many values the index's order by input has: none where the kernels for all taps are in
   /// use.
   [[nodiscard]] std::size_t by_input_count() const { return index.source.size(); }
@@ -49,8 +47,9 @@ struct SparseLayer {
   void order_by_input(std::span<float> to) const;
   /// To be called whenever weights have changed.
   void spread();
-  /// A dense array with +0 where absent.
-  [[nodiscard]] std::vector<float> dense(std::span<const float> present) const;
+  /// What a dense array has at the present connections, and back, with +0 where absent.
+  [[nodiscard]] std::vector<float> present(std::span<const float> dense) const;
+  [[nodiscard]] std::vector<float> dense(std::span<const float> values) const;
 };
 
 /// The rule by which a layer runs as if it had all its weights: from this density on. As the bits

@@ -4,7 +4,6 @@
 #include <map>
 #include <utility>
 
-#include "backend/fusion.h"
 #include "sparse/index.h"
 #include "sparse/stripes.h"
 
@@ -308,15 +307,7 @@ std::vector<bool> layers_by_block(const Network& network) {
 
 Plan make_plan(const Network& network) {
   Plan plan;
-  for (const FusedNode& node : fuse(network)) {
-    Instruction instruction;
-    instruction.node = node.node;
-    instruction.input = node.input;
-    instruction.other = node.other;
-    instruction.relu = node.relu;
-    instruction.output = node.output;
-    plan.instructions.push_back(instruction);
-  }
+  plan.instructions = fuse(network);
   const std::vector<bool> trained = trained_nodes(network);
   for (Instruction& instruction : plan.instructions) {
     instruction.backward = trained[at(instruction.output)];

@@ -28,7 +28,14 @@ struct Instruction {
   /// In this order: first the other input gets its share, then the first.
   Contribution to_other = Contribution::none;
   Contribution to_input = Contribution::none;
+  bool operator==(const Instruction&) const = default;
 };
+
+/// A network's instructions in the order in which they are run, the input left out; the backward
+/// half is not planned yet. Nodes are fused where nothing else reads the values in between. A fused
+/// node stands where its last one stood: all it reads is there by then. Where both inputs of an
+/// addition are normalisations, the later one takes it up.
+std::vector<Instruction> fuse(const Network& network);
 
 /// What a step does of its instruction.
 enum class Part : std::uint8_t {

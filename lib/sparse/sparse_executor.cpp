@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 
+#include "backend/backends.h"
 #include "backend/check_batch.h"
 #include "backend/softmax_loss.h"
 #include "base/error.h"
@@ -35,85 +36,92 @@ class SparseExecutor final : public Executor {
   void write(const TrainingState& state) override;
   TrainingState read() const override;
   BatchSums forward_backward(const Batch& batch) override;
-  void step(const SgdStep& step) override;
+  void step(const OptimiserStep& step) override;
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
 
  private:
-  Parameters parameters(std::vector<float> Trained::*what) const;
+  /// What f(trained) says of all that is trained, in dense arrays.
+  template <typename F>
+  Parameters parameters(F what) const;
+  /// Calls f(kind, trained) for all that is trained.
+  template <typename F>
+  void for_each_trained(F f);
   void check(std::string_view call, const Batch& batch, Mode mode) const;
   BatchSums loss(const Batch& batch, bool with_gradient, const PerSample& each);
   void update_running(std::int64_t samples);
 
+  const Backend& backend_ = find_backend("sparse");
   Execution run_;
+  std::vector<std::string> slots_;  ///< their names; none before the first update
+  std::int64_t updates_ = 0;
   bool written_ = false;
   bool has_gradients_ = false;
 };
 
-void check_operations(const Network& network) {
-  for (const Node& node : network.nodes) {
-    switch (node.operation) {
-      case Operation::layer_norm:
-      case Operation::gelu:
-      case Operation::tokens:
-      case Operation::attention:
-      case Operation::first_token:
-        throw Error(fmt::format("{}: {}", network.name, node.name),
-                    fmt::format("sparse execution has no {}", operation_name(node.operation)),
-                    "take dense execution");
-      default:
-        break;
-    }
-  }
-}
-
 void SparseExecutor::write(const TrainingState& state) {
-  check_sizes(run_.network, state.values);
-  check_sizes(run_.network, state.momentum);
-  check_mask_invariant(run_.network, state);
-  if (state.second) {
-    throw Error(run_.network.name, "sparse execution has no slots for the squares of AdamW",
-                "take dense execution");
-  }
-  for (std::size_t k = 0; k < run_.norms.size(); ++k) {
-    if (state.values.norms[k].mean.empty() || !state.momentum.norms[k].mean.empty()) {
-      throw Error(fmt::format("{}: normalisation {}", run_.network.name, k),
-                  "running statistics belong to the values, not to the momentum");
-    }
-  }
+  check_state(run_.network, state);
   for (std::size_t l = 0; l < run_.layers.size(); ++l) {
-    run_.layers[l].write(state.mask.layers[l], state.values.weights[l], state.momentum.weights[l]);
-    run_.layers[l].bias.write(state.values.biases[l], state.momentum.biases[l]);
+    run_.layers[l].write(state.mask.layers[l], state.values.weights[l]);
+    run_.layers[l].bias.write(state.values.biases[l]);
   }
   for (std::size_t k = 0; k < run_.norms.size(); ++k) {
     const NormParameters& values = state.values.norms[k];
-    run_.norms[k].scale.write(values.scale, state.momentum.norms[k].scale);
-    run_.norms[k].shift.write(values.shift, state.momentum.norms[k].shift);
+    run_.norms[k].scale.write(values.scale);
+    run_.norms[k].shift.write(values.shift);
     run_.norms[k].running_mean = values.mean;
     run_.norms[k].running_variance = values.variance;
   }
+  slots_.clear();
+  for (const auto& [name, slot] : state.slots) {
+    for (std::size_t l = 0; l < run_.layers.size(); ++l) {
+      SparseLayer& layer = run_.layers[l];
+      layer.weight.slots.push_back(layer.present(slot.weights[l]));
+      layer.bias.slots.push_back(slot.biases[l]);
+    }
+    for (std::size_t k = 0; k < run_.norms.size(); ++k) {
+      run_.norms[k].scale.slots.push_back(slot.norms[k].scale);
+      run_.norms[k].shift.slots.push_back(slot.norms[k].shift);
+    }
+    slots_.push_back(name);
+  }
+  updates_ = state.updates;
   written_ = true;
   has_gradients_ = false;
 }
 
-Parameters SparseExecutor::parameters(std::vector<float> Trained::*what) const {
+template <typename F>
+Parameters SparseExecutor::parameters(F what) const {
   Parameters result;
   for (const SparseLayer& layer : run_.layers) {
-    result.weights.push_back(layer.dense(layer.weight.*what));
-    result.biases.push_back(layer.bias.*what);
+    result.weights.push_back(layer.dense(what(layer.weight)));
+    result.biases.push_back(what(layer.bias));
   }
   for (const Norm& norm : run_.norms) {
-    result.norms.push_back({norm.scale.*what, norm.shift.*what, {}, {}});
+    result.norms.push_back({what(norm.scale), what(norm.shift), {}, {}});
   }
   return result;
+}
+
+template <typename F>
+void SparseExecutor::for_each_trained(F f) {
+  for (SparseLayer& layer : run_.layers) {
+    f(ParameterKind::weight, layer.weight);
+    f(ParameterKind::bias, layer.bias);
+  }
+  for (Norm& norm : run_.norms) {
+    f(ParameterKind::norm, norm.scale);
+    f(ParameterKind::norm, norm.shift);
+  }
 }
 
 TrainingState SparseExecutor::read() const {
   if (!written_) {
     throw Error("SparseExecutor::read", "the executor has no state yet", "write one first");
   }
-  TrainingState state{parameters(&Trained::value), parameters(&Trained::momentum), {}};
+  TrainingState state{parameters([](const Trained& trained) -> auto& { return trained.value; }),
+                      {}};
   for (const SparseLayer& layer : run_.layers) {
     state.mask.layers.push_back(layer.mask);
   }
@@ -121,6 +129,11 @@ TrainingState SparseExecutor::read() const {
     state.values.norms[k].mean = run_.norms[k].running_mean;
     state.values.norms[k].variance = run_.norms[k].running_variance;
   }
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    state.slots.push_back(
+        {slots_[i], parameters([&](const Trained& trained) -> auto& { return trained.slots[i]; })});
+  }
+  state.updates = updates_;
   return state;
 }
 
@@ -129,7 +142,7 @@ Parameters SparseExecutor::gradients() const {
     throw Error("SparseExecutor::gradients", "there are no gradients",
                 "call forward_backward first");
   }
-  return parameters(&Trained::gradient);
+  return parameters([](const Trained& trained) -> auto& { return trained.gradient; });
 }
 
 void SparseExecutor::check(std::string_view call, const Batch& batch, Mode mode) const {
@@ -207,23 +220,30 @@ BatchSums SparseExecutor::evaluate(const Batch& batch, const PerSample& each) {
   return loss(batch, false, each);
 }
 
-void SparseExecutor::step(const SgdStep& step) {
-  for (const double number : {step.learning_rate, step.momentum, step.weight_decay}) {
-    if (!std::isfinite(number)) {
-      throw Error("SparseExecutor::step", "a step needs finite numbers");
-    }
-  }
+void SparseExecutor::step(const OptimiserStep& step) {
+  check_step(step);
+  check_optimiser(backend_, step);
+  check_slots(*step.optimiser, slots_);
   if (!has_gradients_) {
     throw Error("SparseExecutor::step", "there are no gradients", "call forward_backward first");
   }
-  for (SparseLayer& layer : run_.layers) {
-    layer.weight.step(step);
-    layer.bias.step(step);
-    layer.spread();
+  const Optimiser& optimiser = *step.optimiser;
+  if (slots_.empty()) {
+    for (const OptimiserSlot& slot : optimiser.slots) {
+      slots_.emplace_back(slot.name);
+    }
+    for_each_trained([&](ParameterKind, Trained& trained) {
+      trained.slots.assign(slots_.size(), std::vector<float>(trained.value.size(), 0.0F));
+    });
   }
-  for (Norm& norm : run_.norms) {
-    norm.scale.step(step);
-    norm.shift.step(step);
+  updates_ += optimiser.counts_updates ? 1 : 0;
+  for_each_trained([&](ParameterKind kind, Trained& trained) {
+    ArrayUpdate update{kind, trained.value, trained.gradient, {}, updates_};
+    std::ranges::copy(trained.slots, update.slots.begin());
+    optimiser.update(step, update);
+  });
+  for (SparseLayer& layer : run_.layers) {
+    layer.spread();
   }
 }
 
@@ -240,7 +260,7 @@ std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int6
   if (threads < 1 || threads > 1024) {
     throw Error("make_sparse_executor", fmt::format("{} threads", threads), "ask for 1 to 1024");
   }
-  check_operations(network);
+  check_operations(find_backend("sparse"), network);
   return std::make_unique<SparseExecutor>(network, threads, kernels);
 }
 

@@ -1,13 +1,16 @@
 #include "study/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/program_options.hpp>
 #include <fstream>
 #include <sstream>
 
+#include "backend/backends.h"
 #include "base/error.h"
 #include "extrapolate/curve.h"
+#include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
 #include "score/score_table.h"
@@ -154,6 +157,19 @@ std::string run_list() {
   list_table(text, "Extrapolators (--extrapolator)", extrapolator_table());
   list_table(text, "Networks (--network)", network_table());
   list_table(text, "Data sets (--data)", data_source_table());
+  list_table(text, "Optimisers (--optimiser)", optimiser_table());
+  list_table(text, "Backends (--execution)", backend_table());
+  BackendRequest everything;
+  for (const NetworkEntry& network : network_table()) {
+    const std::span<const Operation> operations = network_operations(network.name);
+    everything.operations.insert(everything.operations.end(), operations.begin(), operations.end());
+  }
+  for (const Backend& backend : backend_table()) {
+    const std::string lacks = missing(backend, everything);
+    text += fmt::format("  {:<12} on {}, in {}; {}\n", backend.name,
+                        fmt::join(backend.devices, ", "), fmt::join(backend.precisions, ", "),
+                        lacks.empty() ? "runs every network" : lacks);
+  }
   return text;
 }
 

@@ -65,9 +65,9 @@ RunOnDisk read_state(const RunPlan& plan, const fs::path& file) {
   }
   if (record.identity.hash != plan.identity.hash) {
     disk.state = DiskState::foreign;
-    disk.note =
-        fmt::format("{}: holds run {} (defaults version {}, now {})", file.string(),
-                    record.identity.name, record.identity.defaults_version, kDefaultsVersion);
+    disk.note = fmt::format("{}: holds run {} (defaults version {}, now {})", file.string(),
+                            record.identity.name, record.identity.defaults_version,
+                            plan.identity.defaults_version);
     return disk;
   }
   disk.state = record.status == RunStatus::finished ? DiskState::finished
@@ -272,7 +272,7 @@ std::string study_text(const Experiment& experiment, const StudySettings& settin
     runs.push_back({{"curve", run.run.curve},
                     {"seed", run.run.seed},
                     {"name", run.plan->identity.name},
-                    {"execution", execution_used(run.plan->settings)},
+                    {"execution", backend_used(run.plan->settings).name},
                     {"options", run.run.options},
                     {"command", run.plan->identity.command}});
     if (!run.run.trunk.empty()) {
@@ -312,8 +312,14 @@ std::vector<std::string> outdated_runs(const Experiment& experiment, const Study
       continue;
     }
     try {
-      if (run_file_schema(path) != kRunFileSchema ||
-          read_run_file(path).identity.defaults_version != kDefaultsVersion) {
+      if (run_file_schema(path) != kRunFileSchema) {
+        names.push_back(name);
+        continue;
+      }
+      const RunRecord record = read_run_file(path);
+      const auto row = std::ranges::find(backend_table(), record.execution.used, &Backend::name);
+      if (row == backend_table().end() ||
+          row->results_version != record.identity.defaults_version) {
         names.push_back(name);
       }
     } catch (const Error&) {

@@ -6,7 +6,7 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<Reference, 22> kReferences{{
+constexpr std::array<Reference, 25> kReferences{{
     {"LeCun et al. 1998, Gradient-based learning applied to document recognition",
      R"(@article{lecun1998gradient,
   author = {LeCun, Yann and Bottou, L{\'e}on and Bengio, Yoshua and Haffner, Patrick},
@@ -194,6 +194,31 @@ constexpr std::array<Reference, 22> kReferences{{
   number = {3},
   pages = {211--252},
   year = {2015},
+}
+)"},
+    {"Sutskever et al. 2013, On the importance of initialization and momentum",
+     R"(@inproceedings{sutskever2013importance,
+  author = {Sutskever, Ilya and Martens, James and Dahl, George and Hinton, Geoffrey},
+  title = {On the importance of initialization and momentum in deep learning},
+  booktitle = {International Conference on Machine Learning},
+  pages = {1139--1147},
+  year = {2013},
+}
+)"},
+    {"Loshchilov & Hutter 2019, Decoupled weight decay regularization",
+     R"(@inproceedings{loshchilov2019decoupled,
+  author = {Loshchilov, Ilya and Hutter, Frank},
+  title = {Decoupled weight decay regularization},
+  booktitle = {International Conference on Learning Representations},
+  year = {2019},
+}
+)"},
+    {"You et al. 2017, Large batch training of convolutional networks",
+     R"(@misc{you2017large,
+  author = {You, Yang and Gitman, Igor and Ginsburg, Boris},
+  title = {Large batch training of convolutional networks},
+  howpublished = {arXiv:1708.03888},
+  year = {2017},
 }
 )"},
 }};

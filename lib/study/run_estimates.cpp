@@ -42,7 +42,7 @@ std::string kind_of(const PlannedRun& run) {
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
   const TaskOptions& task = settings.recipe.task;
   return fmt::format("{} width {}, {}, {} threads, batch {}, {}, {} classes, share {}",
-                     settings.network, width, execution_used(settings), settings.threads,
+                     settings.network, width, backend_used(settings).name, settings.threads,
                      settings.recipe.batch_size, images_of(*run.plan),
                      task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
 }

@@ -21,36 +21,43 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "channels of the network's first stage; 0: the network's own default");
   list.add_choice("data", settings.data, row_names(data_source_table()), "images");
   list.add("seed", settings.seed, "number every random stream of the run is keyed by");
-  list.add_choice("execution", settings.execution, {"auto", "sparse", "dense"},
-                  "sparse: present connections only; dense: masks on dense weights in LibTorch; "
-                  "auto: sparse, but dense for transformers and AdamW")
-      .identified_by([&settings] { return execution_used(settings); },
-                     execution_used(RunSettings()));
+  std::vector<std::string> executions = row_names(backend_table());
+  std::string abouts = "auto: the first of these that can do what the run asks";
+  for (const Backend& backend : backend_table()) {
+    abouts += fmt::format("; {}: {}", backend.name, backend.about);
+  }
+  executions.insert(executions.begin(), "auto");
+  list.add_choice("execution", settings.execution, executions, abouts)
+      .identified_by([&settings] { return std::string(backend_used(settings).name); },
+                     std::string(backend_used(RunSettings()).name));
+  list.add_choice("device", settings.device, device_names(), "what the network runs on");
   list.add("threads", settings.threads, {1, 1024},
            "threads of one run; dense results depend on it, sparse ones have the same bits")
-      .cosmetic_if([&settings] { return execution_used(settings) == "sparse"; });
+      .cosmetic_if([&settings] { return !backend_used(settings).threads_change_bits; });
   list.add("out", settings.out, "folder in which every run has a folder of its own").cosmetic();
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
            "longest time between two checkpoints; there is one after every epoch anyway")
       .cosmetic();
   list.add("keep-stages", settings.keep_stages,
-           "keep the state at the end of every stage, for --trunk and gcg_export: 8 bytes per "
-           "present connection, under AdamW 12")
+           "keep the state at the end of every stage, for --trunk and gcg_export: 4 bytes per "
+           "present connection and as many for each slot of the optimiser")
       .cosmetic();
   list.add("data-threads", settings.data_threads, {0, 256},
            "threads that make batches ahead of the training; 0: it makes them itself")
       .cosmetic();
 }
 
-/// What of a run sparse execution cannot do, or nothing.
-std::string only_dense(const RunSettings& settings) {
-  if (network_entry(settings.network).attention) {
-    return fmt::format("has no attention, of which {} is made", settings.network);
+/// A backend that was asked for by name must be able to do all of it.
+void check_execution(const RunSettings& settings) {
+  const BackendRequest request = request_of(settings);
+  const std::string lacks = missing(backend_used(settings), request);
+  if (!lacks.empty()) {
+    const Backend* able = first_able(request);
+    throw UsageError(fmt::format("--execution {}", settings.execution), lacks,
+                     able == nullptr
+                         ? "no other can do all of it either"
+                         : fmt::format("leave it out, or take --execution {}", able->name));
   }
-  if (settings.recipe.optimiser == "adamw") {
-    return "has no AdamW";
-  }
-  return {};
 }
 
 /// Who would have used an option that this run does not have.
@@ -94,7 +101,7 @@ std::string short_text(const RunSettings& settings, const std::string& hash) {
 /// The part of the identity that follows from the options alone.
 RunIdentity identify(const RunPlan& plan) {
   RunIdentity identity;
-  identity.defaults_version = kDefaultsVersion;
+  identity.defaults_version = backend_used(plan.settings).results_version;
   identity.seed = plan.settings.seed;
   identity.method = plan.settings.method;
   identity.network = plan.settings.network;
@@ -116,7 +123,7 @@ RunIdentity identify(const RunPlan& plan) {
   }
   std::sort(deviations.begin(), deviations.end());
   const std::string text =
-      fmt::format("defaults={}\n{}\n", kDefaultsVersion, fmt::join(deviations, "\n"));
+      fmt::format("defaults={}\n{}\n", identity.defaults_version, fmt::join(deviations, "\n"));
   identity.hash = hex(sha256(text));
   identity.name = short_text(plan.settings, identity.hash);
   identity.command = command;
@@ -125,11 +132,30 @@ RunIdentity identify(const RunPlan& plan) {
 
 }  // namespace
 
-std::string execution_used(const RunSettings& settings) {
+BackendRequest request_of(const RunSettings& settings) {
+  const std::span<const Operation> operations = network_operations(settings.network);
+  BackendRequest request;
+  request.device = settings.device;
+  request.optimiser = settings.recipe.optimiser;
+  request.operations.assign(operations.begin(), operations.end());
+  return request;
+}
+
+const Backend& backend_used(const RunSettings& settings) {
   if (settings.execution != "auto") {
-    return settings.execution;
+    return find_backend(settings.execution);
   }
-  return only_dense(settings).empty() ? "sparse" : "dense";
+  const BackendRequest request = request_of(settings);
+  const Backend* able = first_able(request);
+  if (able == nullptr) {
+    std::string reasons;
+    for (const Backend& backend : backend_table()) {
+      reasons += fmt::format("{}{} {}", reasons.empty() ? "" : "; ", backend.name,
+                             missing(backend, request));
+    }
+    throw UsageError("--execution auto", reasons, "change what is asked for");
+  }
+  return *able;
 }
 
 std::filesystem::path RunPlan::folder() const {
@@ -160,10 +186,7 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
       throw UsageError("--" + name, "has no effect here: " + reason, "leave it out");
     }
   }
-  if (plan->settings.execution == "sparse" && !only_dense(plan->settings).empty()) {
-    throw UsageError("--execution sparse", only_dense(plan->settings),
-                     "leave it out, or take --execution dense");
-  }
+  check_execution(plan->settings);
   plan->method->check(plan->settings.recipe);
   plan->identity = identify(*plan);
   return plan;

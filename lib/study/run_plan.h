@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/backends.h"
 #include "base/options.h"
 #include "data/datasets.h"
 #include "graph/networks.h"
@@ -15,9 +16,6 @@
 #include "train/recipe.h"
 
 namespace gcg {
-
-/// Raised whenever a default changes: an old run is then never taken for a new one.
-inline constexpr std::int64_t kDefaultsVersion = 2;
 
 /// Options as given, by name without "--".
 using GivenOptions = std::map<std::string, std::string>;
@@ -30,6 +28,7 @@ struct RunSettings {
   std::string data = "procedural";
   std::uint64_t seed = 1;
   std::string execution = "auto";
+  std::string device = "cpu";
   std::int64_t threads = 1;
   std::string out = "runs";
   double checkpoint_seconds = 300;
@@ -38,11 +37,14 @@ struct RunSettings {
   Recipe recipe;
 };
 
-/// What --execution comes to, "sparse" or "dense". auto is sparse wherever sparse execution can run
-/// the network with the recipe's optimiser: transformers and AdamW are dense. The two round
-/// differently, so this is part of a run's identity; threads are part of it under dense execution
-/// alone.
-std::string execution_used(const RunSettings& settings);
+/// The backend that --execution comes to; auto: the first of the table that can do what the run
+/// asks. Backends round differently, so its name is part of a run's identity, and so are the
+/// threads where its row says so. Errors: a name that is not in the table, no backend that can do
+/// it.
+const Backend& backend_used(const RunSettings& settings);
+
+/// What a run asks of its backend.
+BackendRequest request_of(const RunSettings& settings);
 
 /// One fully resolved run: settings, its method and its data source with their options, and what
 /// identifies it. Lives on the heap: the option list is bound to the members.

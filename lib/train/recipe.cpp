@@ -15,23 +15,7 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
                   "learning rate over the epochs, step: x0.1 at 1/2 and 3/4");
   list.add("warmup", recipe.warmup, {0, 1, false, true},
            "share of the epochs with a linear rise to the peak");
-  list.add_choice("optimiser", recipe.optimiser, {"sgd", "adamw"},
-                  "update rule; adamw: under dense execution");
-  const auto sgd = [&recipe] { return recipe.optimiser == "sgd"; };
-  const auto adamw = [&recipe] { return recipe.optimiser == "adamw"; };
-  list.add("momentum", recipe.momentum, {0, 1, false, true}, "momentum of SGD")
-      .used_if(sgd, "the optimiser is adamw");
-  list.add("nesterov", recipe.nesterov, "Nesterov's form of momentum")
-      .used_if([&recipe] { return recipe.optimiser == "sgd" && recipe.momentum > 0; },
-               "there is no momentum");
-  list.add("beta1", recipe.beta1, {0, 1, false, true}, "decay of AdamW's average of gradients")
-      .used_if(adamw, "the optimiser is sgd");
-  list.add("beta2", recipe.beta2, {0, 1, false, true},
-           "decay of AdamW's average of squared gradients")
-      .used_if(adamw, "the optimiser is sgd");
-  list.add("weight-decay", recipe.weight_decay, kNotNegative,
-           "L2 penalty on present weights, biases and normalisation; adamw: decay of present "
-           "weights alone, decoupled");
+  add_optimiser_options(list, recipe.optimiser, recipe.optimiser_settings);
   list.add("augment", recipe.augment, "random crops and mirror images, as the data set allows");
   list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
            "stratified share of the training images kept for validation; 0: 10 %, or 20 % below "
@@ -67,12 +51,7 @@ Schedule recipe_schedule(const Recipe& recipe) {
 }
 
 void recipe_step(const Recipe& recipe, double learning_rate, Executor& executor) {
-  if (recipe.optimiser == "adamw") {
-    executor.adamw_step({learning_rate, recipe.beta1, recipe.beta2, recipe.weight_decay});
-  } else {
-    executor.step({learning_rate, recipe.momentum, recipe.nesterov && recipe.momentum > 0,
-                   recipe.weight_decay});
-  }
+  executor.step(make_step(recipe.optimiser, learning_rate, recipe.optimiser_settings));
 }
 
 }  // namespace gcg

@@ -19,11 +19,7 @@ struct Recipe {
   std::string schedule = "step";
   double warmup = 0;  ///< share of the epochs
   std::string optimiser = "sgd";
-  double momentum = 0.9;  ///< of SGD, as nesterov
-  bool nesterov = true;
-  double beta1 = 0.9;  ///< of AdamW, as beta2
-  double beta2 = 0.999;
-  double weight_decay = 1e-4;
+  OptimiserSettings optimiser_settings;
   bool augment = true;             ///< the data set's own augmentation
   double validation_fraction = 0;  ///< of the training images; 0: 10 %, or 20 % below 10,000 images
   TaskOptions task;                ///< what the data set is made harder or easier by

@@ -68,7 +68,15 @@ class Load(unittest.TestCase):
         self.assertEqual(run.host["threads"], 2)
         self.assertEqual(
             run.execution,
-            {"asked": "auto", "used": "sparse", "kernels": "AVX2", "fused": True, "rule": "sparse kernels everywhere"},
+            {
+                "asked": "auto",
+                "used": "sparse",
+                "device": "cpu",
+                "precision": "fp32",
+                "kernels": "AVX2",
+                "fused": True,
+                "rule": "sparse kernels everywhere",
+            },
         )
         self.assertEqual(run.libraries, {"HDF5": "1.10.8", "fmt": "9.1.0"})
 
@@ -164,7 +172,8 @@ class Load(unittest.TestCase):
         self.assertEqual(norms["channels"].tolist(), [5, 4])
         self.assertEqual(norms["scale"].tolist(), [9 + i / 64 for i in range(5)] + [13 + i / 64 for i in range(4)])
         self.assertEqual(norms["variance"].tolist()[5:], [16 + i / 64 for i in range(4)])
-        self.assertNotIn("mean", final["momentum"]["norms"])
+        self.assertNotIn("mean", final["slots"]["momentum"]["norms"])
+        self.assertEqual((list(final["slots"]), final["updates"]), (["momentum"], 5))
 
     def test_cost_and_units(self):
         self.assertEqual(self.run_.cost["density_epochs"], 1.125)
@@ -201,7 +210,7 @@ class Files(unittest.TestCase):
         path = self.copy("a")
         with h5py.File(path, "r+") as file:
             file.attrs["schema_version"] = 7
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 2"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 3"):
             gcg_runs.load(path)
 
     def test_what_is_no_run_file(self):

@@ -96,11 +96,15 @@ bool same_bits(const Parameters& a, const Parameters& b) {
          same_bits(a.tokens.positions, b.tokens.positions);
 }
 
+bool same_bits(const std::vector<Slot>& a, const std::vector<Slot>& b) {
+  return std::ranges::equal(a, b, [](const Slot& left, const Slot& right) {
+    return left.name == right.name && same_bits(left.values, right.values);
+  });
+}
+
 bool same_bits(const TrainingState& a, const TrainingState& b) {
-  return same_bits(a.values, b.values) && same_bits(a.momentum, b.momentum) && a.mask == b.mask &&
-         a.second.has_value() == b.second.has_value() &&
-         (!a.second || (a.second->updates == b.second->updates &&
-                        same_bits(a.second->squares, b.second->squares)));
+  return same_bits(a.values, b.values) && same_bits(a.slots, b.slots) && a.mask == b.mask &&
+         a.updates == b.updates;
 }
 
 /// Absent weights, momentum and gradients are +0.
@@ -152,7 +156,7 @@ void differentiates_the_mean_loss(const ExecutorFactory& make, const Networks& n
     expect_near(network, executor->gradients(), reference->gradients(), kGradientTolerance);
     expect_near(network, executor->read().values, reference->read().values, 10 * kUpdateTolerance);
     EXPECT_TRUE(same_bits(executor->read().values.weights, state.values.weights));
-    EXPECT_TRUE(same_bits(executor->read().momentum, state.momentum));
+    EXPECT_TRUE(same_bits(executor->read().slots, state.slots));
   });
 }
 
@@ -237,18 +241,19 @@ void steps_as_documented(const ExecutorFactory& make, const Networks& networks) 
       executor->forward_backward(batch);
       const TrainingState before = executor->read();
       const Parameters gradient = executor->gradients();
-      const SgdStep step{0.05, 0.8, nesterov, 0.01};
-      executor->step(step);
+      constexpr double rate = 0.05;
+      constexpr double keep = 0.8;
+      constexpr double decay = 0.01;
+      executor->step(sgd_step(rate, keep, nesterov, decay));
       Parameters values = before.values;
-      Parameters momentum = before.momentum;
+      Parameters momentum = before.slots.at(0).values;
       const auto update = [&](const std::vector<float>& g, std::vector<float>& m,
                               std::vector<float>& w) {
         for (std::size_t i = 0; i < w.size(); ++i) {
-          const double decayed = g[i] + step.weight_decay * w[i];
-          const double slot = step.momentum * m[i] + decayed;
+          const double decayed = g[i] + decay * w[i];
+          const double slot = keep * m[i] + decayed;
           m[i] = static_cast<float>(slot);
-          w[i] = static_cast<float>(w[i] - step.learning_rate *
-                                               (nesterov ? decayed + step.momentum * slot : slot));
+          w[i] = static_cast<float>(w[i] - rate * (nesterov ? decayed + keep * slot : slot));
         }
       };
       for (std::size_t l = 0; l < network.layers.size(); ++l) {
@@ -262,10 +267,88 @@ void steps_as_documented(const ExecutorFactory& make, const Networks& networks) 
       update(gradient.tokens.class_token, momentum.tokens.class_token, values.tokens.class_token);
       update(gradient.tokens.positions, momentum.tokens.positions, values.tokens.positions);
       expect_near(network, executor->read().values, values, kUpdateTolerance);
-      expect_near(network, executor->read().momentum, momentum, kUpdateTolerance);
+      expect_near(network, executor->read().slots.at(0).values, momentum, kUpdateTolerance);
       expect_mask_invariant(*executor);
     });
   }
+}
+
+/// What every optimiser does to an array is tested with it; here, that every array gets to it with
+/// its kind, its slots and the number of the update.
+void steps_by_every_optimiser(const ExecutorFactory& make, const Networks& networks) {
+  for (const Optimiser& optimiser : optimiser_table()) {
+    const OptimiserStep step = default_step(optimiser.name, 0.05);
+    for (const Network& network : networks) {
+      if (!has_variance(network, 9)) {
+        continue;
+      }
+      SCOPED_TRACE(fmt::format("{}, {}", optimiser.name, network.name));
+      TrainingState expected = random_state(network, 0.5, 70);
+      clear_slots(expected);
+      const auto executor = make(network);
+      executor->write(expected);
+      std::unique_ptr<Executor> resumed;
+      for (std::uint64_t i = 0; i < 3; ++i) {
+        const OwnedBatch batch = random_batch(network, 9, 71 + i);
+        executor->forward_backward(batch);
+        const Parameters gradient = executor->gradients();
+        const TrainingState before = executor->read();
+        executor->step(step);
+        expected = before;
+        if (expected.slots.empty()) {
+          expected.slots = empty_slots(network, optimiser);
+        }
+        expected.updates += optimiser.counts_updates ? 1 : 0;
+        std::vector<std::span<const float>> gradients;
+        for_each_array(gradient, [&](ParameterKind, const auto& g) { gradients.push_back(g); });
+        std::vector<std::vector<std::span<float>>> slots;
+        for (Slot& slot : expected.slots) {
+          auto& arrays = slots.emplace_back();
+          for_each_array(slot.values, [&](ParameterKind, auto& array) { arrays.push_back(array); });
+        }
+        std::size_t a = 0;
+        for_each_array(expected.values, [&](ParameterKind kind, auto& values) {
+          ArrayUpdate update{kind, values, gradients[a], {}, expected.updates};
+          for (std::size_t s = 0; s < slots.size(); ++s) {
+            update.slots[s] = slots[s][a];
+          }
+          optimiser.update(step, update);
+          ++a;
+        });
+        const TrainingState after = executor->read();
+        expect_near(network, after.values, expected.values, kUpdateTolerance);
+        ASSERT_EQ(after.slots.size(), expected.slots.size());
+        for (std::size_t s = 0; s < slots.size(); ++s) {
+          EXPECT_EQ(after.slots[s].name, optimiser.slots[s].name);
+          expect_near(network, after.slots[s].values, expected.slots[s].values, kUpdateTolerance);
+        }
+        EXPECT_EQ(after.updates, expected.updates);
+        expect_mask_invariant(*executor);
+        // Its state in another executor goes on with the same bits.
+        if (resumed != nullptr) {
+          resumed->forward_backward(batch);
+          resumed->step(step);
+          EXPECT_TRUE(same_bits(resumed->read(), after));
+        }
+        resumed = make(network);
+        resumed->write(after);
+      }
+    }
+  }
+}
+
+void refuses_bad_steps(const ExecutorFactory& make, const Networks& networks) {
+  const Network network = networks.back();
+  const auto executor = make(network);
+  executor->write(random_state(network, 0.5, 80));
+  executor->forward_backward(random_batch(network, 8, 81));
+  const TrainingState before = executor->read();
+  GCG_EXPECT_ERROR(executor->step(sgd_step(std::numeric_limits<double>::quiet_NaN())),
+                   HasSubstr("finite"));
+  GCG_EXPECT_ERROR(executor->step(sgd_step(0.1, 1)), HasSubstr("momentum of 1"));
+  GCG_EXPECT_ERROR(executor->step(default_step("adamw")),
+                   HasSubstr("the state has the slots of another optimiser: momentum"));
+  EXPECT_TRUE(same_bits(executor->read(), before));
 }
 
 void follows_the_reference_over_steps(const ExecutorFactory& make, const Networks& networks) {
@@ -280,8 +363,8 @@ void follows_the_reference_over_steps(const ExecutorFactory& make, const Network
       // The last batch is a short one.
       const OwnedBatch batch = random_batch(network, i < 3 ? 8 : 5, 15 + i);
       expect_near(executor->forward_backward(batch), reference->forward_backward(batch));
-      executor->step({0.01, 0.9, true, 1e-3});
-      reference->step({0.01, 0.9, true, 1e-3});
+      executor->step(sgd_step(0.01, 0.9, true, 1e-3));
+      reference->step(sgd_step(0.01, 0.9, true, 1e-3));
     }
     expect_near(network, executor->read().values, reference->read().values, kGradientTolerance);
   }
@@ -295,7 +378,7 @@ void absent_connections_stay_zero_bits(const ExecutorFactory& make, const Networ
       executor->write(random_state(network, density, 16));
       for (std::uint64_t i = 0; i < 4; ++i) {
         executor->forward_backward(random_batch(network, 6, 17 + i));
-        executor->step({0.1, 0.9, i % 2 == 0, 0.5});
+        executor->step(sgd_step(0.1, 0.9, i % 2 == 0, 0.5));
         expect_mask_invariant(*executor);
       }
     }
@@ -313,7 +396,7 @@ void not_a_number_stays_out_of_absent_connections(const ExecutorFactory& make,
     executor->write(state);
     const BatchSums sums = executor->forward_backward(random_batch(network, 5, 19));
     EXPECT_TRUE(std::isnan(sums.loss));
-    executor->step({});
+    executor->step(sgd_step());
     expect_mask_invariant(*executor);
   }
 }
@@ -328,8 +411,8 @@ void repeats_bit_for_bit(const ExecutorFactory& make, const Networks& networks) 
     for (std::uint64_t i = 0; i < 5; ++i) {
       const OwnedBatch batch = random_batch(network, 9, 21 + i);
       EXPECT_TRUE(same(first->forward_backward(batch), second->forward_backward(batch)));
-      first->step({});
-      second->step({});
+      first->step(sgd_step());
+      second->step(sgd_step());
     }
     EXPECT_TRUE(same_bits(first->read(), second->read()));
   }
@@ -341,7 +424,7 @@ void resumes_bit_for_bit(const ExecutorFactory& make, const Networks& networks) 
     const auto train = [&](Executor& executor, std::uint64_t from, std::uint64_t to) {
       for (std::uint64_t i = from; i < to; ++i) {
         executor.forward_backward(random_batch(network, 9, 30 + i));
-        executor.step({});
+        executor.step(sgd_step());
       }
     };
     const auto uninterrupted = make(network);
@@ -387,7 +470,7 @@ void refuses_bad_states(const ExecutorFactory& make, const Networks& /*networks*
   bad.values.weights[1].pop_back();
   GCG_EXPECT_ERROR(executor->write(bad), HasSubstr(network.layers[1].name));
   bad = good;
-  bad.momentum.norms.pop_back();
+  bad.slots[0].values.norms.pop_back();
   GCG_EXPECT_ERROR(executor->write(bad), HasSubstr("normalisations"));
   bad = good;
   bad.values.norms[0].mean.clear();
@@ -396,15 +479,15 @@ void refuses_bad_states(const ExecutorFactory& make, const Networks& /*networks*
   bad = good;
   bad.mask.layers[0].reset(0);
   bad.values.weights[0][0] = -0.0F;
-  bad.momentum.weights[0][0] = 0.0F;
+  bad.slots[0].values.weights[0][0] = 0.0F;
   GCG_EXPECT_ERROR(executor->write(bad), HasSubstr("absent connection 0"));
 
   executor->write(good);
   GCG_EXPECT_ERROR(executor->gradients(), HasSubstr("no gradients"));
-  GCG_EXPECT_ERROR(executor->step({}), HasSubstr("no gradients"));
+  GCG_EXPECT_ERROR(executor->step(sgd_step()), HasSubstr("no gradients"));
   executor->forward_backward(batch);
   executor->write(good);
-  GCG_EXPECT_ERROR(executor->step({}), HasSubstr("no gradients"));
+  GCG_EXPECT_ERROR(executor->step(sgd_step()), HasSubstr("no gradients"));
 }
 
 void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) {
@@ -449,6 +532,8 @@ constexpr std::array kCases{
     GCG_CASE(sums_add_up_over_batches),
     GCG_CASE(gives_dense_gradients_purely),
     GCG_CASE(steps_as_documented),
+    GCG_CASE(steps_by_every_optimiser),
+    GCG_CASE(refuses_bad_steps),
     GCG_CASE(follows_the_reference_over_steps),
     GCG_CASE(absent_connections_stay_zero_bits),
     GCG_CASE(not_a_number_stays_out_of_absent_connections),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "graph/networks.h"
 
@@ -152,6 +153,8 @@ TrainingState random_state(const Network& network, double density, std::uint64_t
     }
   }
   TrainingState state = initial_state(network, mask, seed);
+  state.slots = empty_slots(network, find_optimiser("sgd"));
+  Parameters& momentum = state.slots[0].values;
   const auto fill = [&](std::vector<float>& values, double centre, double deviation) {
     for (float& value : values) {
       value = static_cast<float>(centre + deviation * stream.normal());
@@ -159,8 +162,8 @@ TrainingState random_state(const Network& network, double density, std::uint64_t
   };
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     fill(state.values.biases[l], 0, 0.3);
-    fill(state.momentum.weights[l], 0, 0.1);
-    fill(state.momentum.biases[l], 0, 0.1);
+    fill(momentum.weights[l], 0, 0.1);
+    fill(momentum.biases[l], 0, 0.1);
   }
   for (std::size_t k = 0; k < state.values.norms.size(); ++k) {
     NormParameters& norm = state.values.norms[k];
@@ -169,15 +172,88 @@ TrainingState random_state(const Network& network, double density, std::uint64_t
     fill(norm.mean, 0, 0.5);  // empty of a layer normalisation, as the variance
     std::ranges::generate(norm.variance,
                           [&]() { return static_cast<float>(0.5 + stream.uniform()); });
-    fill(state.momentum.norms[k].scale, 0, 0.1);
-    fill(state.momentum.norms[k].shift, 0, 0.1);
+    fill(momentum.norms[k].scale, 0, 0.1);
+    fill(momentum.norms[k].shift, 0, 0.1);
   }
-  for (auto* tokens : {&state.values.tokens, &state.momentum.tokens}) {
+  for (auto* tokens : {&state.values.tokens, &momentum.tokens}) {
     fill(tokens->class_token, 0, 0.3);
     fill(tokens->positions, 0, 0.3);
   }
   clear_absent(state);
   return state;
+}
+
+OptimiserStep sgd_step(double learning_rate, double momentum, bool nesterov, double weight_decay) {
+  OptimiserSettings settings;
+  settings.numbers["momentum"] = momentum;
+  settings.switches["nesterov"] = nesterov;
+  settings.numbers["weight-decay"] = weight_decay;
+  return make_step("sgd", learning_rate, settings);
+}
+
+OptimiserStep default_step(std::string_view optimiser, double learning_rate) {
+  return make_step(optimiser, learning_rate, {});
+}
+
+Network network_with(Operation operation) {
+  NetworkBuilder net(std::string(operation_name(operation)), {3, 4, 4});
+  std::int32_t x = net.convolution("conv", 0, 4, {1, 1, 1, 0});
+  const auto tokens = [&] { return net.tokens("tokens", x); };
+  // Without default: a new operation does not compile before it has its network.
+  switch (operation) {
+    case Operation::input:
+    case Operation::convolution:
+    case Operation::linear:
+    case Operation::global_average_pool:
+      break;
+    case Operation::batch_norm:
+      x = net.batch_norm("it", x);
+      break;
+    case Operation::relu:
+      x = net.relu("it", x);
+      break;
+    case Operation::add:
+      x = net.add("it", x, net.convolution("other", 0, 4, {1, 1, 1, 0}));
+      break;
+    case Operation::max_pool:
+      x = net.max_pool("it", x, {2, 2, 2, 0});
+      break;
+    case Operation::average_pool:
+      x = net.average_pool("it", x, {2, 2, 2, 0});
+      break;
+    case Operation::flatten:
+      net.linear("fc", net.flatten("it", x), 3);
+      return net.finish();
+    case Operation::layer_norm:
+      x = net.layer_norm("it", x);
+      break;
+    case Operation::gelu:
+      x = net.gelu("it", x);
+      break;
+    case Operation::tokens:
+    case Operation::first_token:
+      net.linear("fc", net.first_token("first", tokens()), 3);
+      return net.finish();
+    case Operation::attention: {
+      x = tokens();
+      net.linear("fc", net.first_token("first", net.attention("it", x, x, x, 2)), 3);
+      return net.finish();
+    }
+  }
+  net.linear("fc", net.global_average_pool("pool", x), 3);
+  return net.finish();
+}
+
+std::vector<Operation> all_operations() {
+  std::vector<Operation> all;
+  for (std::uint8_t i = 0;; ++i) {
+    try {
+      (void)operation_name(static_cast<Operation>(i));
+    } catch (const Error&) {
+      return all;  // operation_name knows every one: it does not compile otherwise
+    }
+    all.push_back(static_cast<Operation>(i));
+  }
 }
 
 OwnedBatch random_batch(const Network& network, std::int64_t samples, std::uint64_t seed) {

@@ -21,8 +21,19 @@ std::vector<Network> small_transformers();
 std::vector<Network> all_small_networks();
 
 /// A state with nothing at its default: about `density` of the connections present, scales around
-/// 1, random shifts, biases, running statistics and momentum.
+/// 1, random shifts, biases, running statistics and momentum of SGD.
 TrainingState random_state(const Network& network, double density, std::uint64_t seed);
+
+/// A step of SGD; one of any optimiser, its options at their defaults.
+OptimiserStep sgd_step(double learning_rate = 0.1, double momentum = 0.9, bool nesterov = true,
+                       double weight_decay = 1e-4);
+OptimiserStep default_step(std::string_view optimiser, double learning_rate = 0.01);
+
+/// A small network in which an operation has an input and a trained layer before it.
+Network network_with(Operation operation);
+
+/// Every operation there is.
+std::vector<Operation> all_operations();
 
 /// A batch that owns its memory: images standard normal, labels uniform.
 struct OwnedBatch {

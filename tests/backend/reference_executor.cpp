@@ -51,18 +51,7 @@ class ReferenceExecutor final : public Executor {
   const Network& network() const override { return network_; }
 
   void write(const TrainingState& state) override {
-    check_sizes(network_, state.values);
-    check_sizes(network_, state.momentum);
-    check_mask_invariant(network_, state);
-    for (std::size_t k = 0; k < state.values.norms.size(); ++k) {
-      require(state.momentum.norms[k].mean.empty(), "write",
-              "running statistics belong to the values, not to the momentum");
-    }
-    for (const Node& node : network_.nodes) {
-      require(node.operation != Operation::batch_norm ||
-                  !state.values.norms[static_cast<std::size_t>(node.norm)].mean.empty(),
-              "write", "running statistics belong to the values, not to the momentum");
-    }
+    check_state(network_, state);
     state_ = state;
     written_ = true;
     has_gradients_ = false;
@@ -97,21 +86,36 @@ class ReferenceExecutor final : public Executor {
     return sums(pass, batch, {});
   }
 
-  void step(const SgdStep& step) override {
+  void step(const OptimiserStep& step) override {
+    check_step(step);
+    std::vector<std::string> names;
+    for (const Slot& slot : state_.slots) {
+      names.push_back(slot.name);
+    }
+    check_slots(*step.optimiser, names);
     require(has_gradients_, "step", "has no gradients");
-    Parameters& values = state_.values;
-    Parameters& momentum = state_.momentum;
-    for (std::size_t l = 0; l < network_.layers.size(); ++l) {
-      update(step, gradients_.weights[l], momentum.weights[l], values.weights[l]);
-      update(step, gradients_.biases[l], momentum.biases[l], values.biases[l]);
+    if (state_.slots.empty()) {
+      state_.slots = empty_slots(network_, *step.optimiser);
     }
-    for (std::size_t k = 0; k < gradients_.norms.size(); ++k) {
-      update(step, gradients_.norms[k].scale, momentum.norms[k].scale, values.norms[k].scale);
-      update(step, gradients_.norms[k].shift, momentum.norms[k].shift, values.norms[k].shift);
+    state_.updates += step.optimiser->counts_updates ? 1 : 0;
+    // Array by array: values, gradient, slots.
+    std::vector<ArrayUpdate> updates;
+    for_each_array(state_.values, [&](ParameterKind kind, std::vector<float>& values) {
+      updates.push_back({kind, values, {}, {}, state_.updates});
+    });
+    std::size_t a = 0;
+    for_each_array(gradients_, [&](ParameterKind, std::vector<float>& gradient) {
+      updates[a++].gradient = gradient;
+    });
+    for (std::size_t s = 0; s < state_.slots.size(); ++s) {
+      a = 0;
+      for_each_array(state_.slots[s].values, [&](ParameterKind, std::vector<float>& slot) {
+        updates[a++].slots[s] = slot;
+      });
     }
-    update(step, gradients_.tokens.class_token, momentum.tokens.class_token,
-           values.tokens.class_token);
-    update(step, gradients_.tokens.positions, momentum.tokens.positions, values.tokens.positions);
+    for (const ArrayUpdate& update : updates) {
+      step.optimiser->update(step, update);
+    }
     clear_absent(state_);
   }
 
@@ -156,18 +160,6 @@ class ReferenceExecutor final : public Executor {
       require(call == "evaluate" || node.operation != Operation::batch_norm ||
                   batch.size() * node.shape.positions() > 1,
               call, "a single value per channel has no variance");
-    }
-  }
-
-  static void update(const SgdStep& step, const std::vector<float>& gradient,
-                     std::vector<float>& momentum, std::vector<float>& values) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double w = static_cast<double>(values[i]);
-      const double g = static_cast<double>(gradient[i]) + step.weight_decay * w;
-      const double m = step.momentum * static_cast<double>(momentum[i]) + g;
-      momentum[i] = static_cast<float>(m);
-      values[i] =
-          static_cast<float>(w - step.learning_rate * (step.nesterov ? g + step.momentum * m : m));
     }
   }
 

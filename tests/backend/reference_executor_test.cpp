@@ -126,8 +126,8 @@ TEST(ReferenceExecutor, ComputesLossGradientAndStepOfAnExampleByHand) {
   EXPECT_EQ(sums.samples, 2);
   // Logit gradients (-1/4, 1/4) and (1/4, -1/4), times 1 and -3.
   EXPECT_EQ(executor->gradients().weights[0], (std::vector<float>{-1.0F, 1.0F}));
-  executor->step({0.5, 0.5, true, 0.0});
-  EXPECT_EQ(executor->read().momentum.weights[0], (std::vector<float>{-1.0F, 1.0F}));
+  executor->step(sgd_step(0.5, 0.5, true, 0.0));
+  EXPECT_EQ(executor->read().slots.at(0).values.weights[0], (std::vector<float>{-1.0F, 1.0F}));
   EXPECT_EQ(executor->read().values.weights[0], (std::vector<float>{0.75F, -0.75F}));
 }
 

@@ -43,7 +43,7 @@ TEST(InitialState, IsTheInitialNetworkUnderTheMask) {
   const Parameters dense = initial_parameters(net, 5);
   const TrainingState state = initial_state(net, mask, 5);
   EXPECT_EQ(state.mask, mask);
-  EXPECT_EQ(state.momentum, zero_slots(net));
+  EXPECT_TRUE(state.slots.empty());
   EXPECT_EQ(state.values.biases, dense.biases);
   EXPECT_EQ(state.values.norms, dense.norms);
   for (std::size_t l = 0; l < mask.layers.size(); ++l) {
@@ -76,47 +76,60 @@ TEST(ClearAbsent, WritesPositiveZerosWhereAbsentAndNothingElse) {
   const Network net = network();
   const Mask mask = third(net);
   TrainingState state = initial_state(net, mask, 5);
+  state.slots = empty_slots(net, find_optimiser("sgd"));
   TrainingState expected = state;
   for (const float rubbish : {-0.0F, 1.0F, std::numeric_limits<float>::quiet_NaN(),
                               -std::numeric_limits<float>::infinity()}) {
     state.values.weights[2][1] = rubbish;
-    state.momentum.weights[2][1] = rubbish;
-    state.momentum.weights[0][3] = 0.25F;  // present: kept
-    expected.momentum.weights[0][3] = 0.25F;
+    state.slots[0].values.weights[2][1] = rubbish;
+    state.slots[0].values.weights[0][3] = 0.25F;  // present: kept
+    expected.slots[0].values.weights[0][3] = 0.25F;
     clear_absent(state);
     EXPECT_EQ(state, expected);
     EXPECT_EQ(bits_of(state.values.weights[2][1]), 0U);
-    EXPECT_EQ(bits_of(state.momentum.weights[2][1]), 0U);
+    EXPECT_EQ(bits_of(state.slots[0].values.weights[2][1]), 0U);
     EXPECT_NO_THROW(check_mask_invariant(net, state));
   }
 }
 
-TEST(ClearSlots, EmptiesMomentumAndSquaresOfOneConnectionOrOfAll) {
+TEST(ClearSlots, EmptiesThoseOfOneConnectionOrAll) {
   const Network net = network();
   const TrainingState empty = initial_state(net, Mask(net, true), 5);
-  TrainingState state = empty;
-  state.second = SecondMoments{zero_slots(net), 7};
-  const TrainingState expected = state;
-  state.momentum.weights[1][4] = 1.0F;
-  state.second->squares.weights[1][4] = 2.0F;
-  clear_slots(state, 1, 4);
-  EXPECT_EQ(state, expected);
-  state.momentum.biases[0].assign(state.momentum.biases[0].size(), 3.0F);
-  clear_slots(net, state);
-  EXPECT_EQ(state, empty);
+  for (const Optimiser& optimiser : optimiser_table()) {
+    TrainingState state = empty;
+    state.slots = empty_slots(net, optimiser);
+    state.updates = 7;
+    const TrainingState expected = state;
+    for (Slot& slot : state.slots) {
+      slot.values.weights[1][4] = 1.0F;
+    }
+    clear_slots(state, 1, 4);
+    EXPECT_EQ(state, expected);
+    clear_slots(state);
+    EXPECT_EQ(state, empty);
+  }
 }
 
-TEST(MaskInvariant, LooksAtTheSquaresToo) {
+TEST(CheckSlots, TakesThoseOfTheOptimiserOrNone) {
+  const Optimiser& adamw = find_optimiser("adamw");
+  EXPECT_NO_THROW(check_slots(adamw, {}));
+  EXPECT_NO_THROW(check_slots(adamw, {"gradient_average", "square_average"}));
+  EXPECT_THAT([&] { check_slots(adamw, {"momentum"}); },
+              ThrowsMessage<Error>(HasSubstr("adamw: the state has the slots of another optimiser: "
+                                             "momentum\n  remedy: ")));
+}
+
+TEST(MaskInvariant, LooksAtEverySlot) {
   const Network net = network();
   TrainingState state = initial_state(net, third(net), 5);
-  state.second = SecondMoments{zero_slots(net), 7};
+  state.slots = empty_slots(net, find_optimiser("adamw"));
   EXPECT_NO_THROW(check_mask_invariant(net, state));
-  state.second->squares.weights[0][1] = 1.0F;
+  state.slots[1].values.weights[0][1] = 1.0F;
   EXPECT_THAT([&] { check_mask_invariant(net, state); },
-              ThrowsMessage<Error>(HasSubstr("the square of absent connection 1 has the bits")));
+              ThrowsMessage<Error>(HasSubstr("the square_average of absent connection 1 has the")));
   clear_absent(state);
   EXPECT_NO_THROW(check_mask_invariant(net, state));
-  state.second->squares.weights[0].pop_back();
+  state.slots[1].values.weights[0].pop_back();
   EXPECT_THROW(check_mask_invariant(net, state), Error);
   EXPECT_THROW(clear_absent(state), Error);
 }
@@ -139,7 +152,8 @@ TEST(MaskInvariant, NamesTheBitsOfAnAbsentConnection) {
                   HasSubstr("resnet8: stage1.block1.conv1: the weight of absent connection 4 has "
                             "the bits 0x80000000")));
   state = good;
-  state.momentum.weights[0][1] = 1.0F;
+  state.slots = empty_slots(net, find_optimiser("sgd"));
+  state.slots[0].values.weights[0][1] = 1.0F;
   EXPECT_THAT([&] { check_mask_invariant(net, state); },
               ThrowsMessage<Error>(HasSubstr("resnet8: stem.conv: the momentum of absent "
                                              "connection 1 has the bits 0x3f800000")));

@@ -201,7 +201,7 @@ void resnet20_step_with_loader(benchmark::State& state) {
     const double start = now_seconds();
     for (std::int64_t b = 0; b < loader.batches(); ++b) {
       executor->forward_backward(loader.next());
-      executor->step({});
+      executor->step(make_step("sgd", 0.1, {}));
     }
     seconds += now_seconds() - start;
     waited += loader.waited_seconds();

@@ -71,7 +71,7 @@ void training_step(benchmark::State& state) {
   }
   for (auto _ : state) {
     executor->forward_backward({images, labels});
-    executor->step({});
+    executor->step(make_step("sgd", 0.1, {}));
   }
 }
 BENCHMARK(training_step)->Arg(10)->Arg(100)->Unit(benchmark::kMillisecond);

@@ -100,7 +100,7 @@ SparseLayer layer_of(const sparse::LayerPlace& place, double density, RandomStre
       values[static_cast<std::size_t>(i)] = static_cast<float>(stream.normal());
     }
   }
-  layer.write(mask, values, std::vector<float>(values.size(), 0.0F));
+  layer.write(mask, values);
   return layer;
 }
 

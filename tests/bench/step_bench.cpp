@@ -1,6 +1,6 @@
 // A whole training step (forward, loss, backward, optimiser), sparse against LibTorch at its better
-// channel order and against this project's own dense executor, which is LibTorch with fused
-// normalisation; and what growth costs beside it: `make bench`.
+// channel order and against this project's own dense executor; and what growth costs beside it:
+// `make bench`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,7 +44,7 @@ const std::array<Setting, 3> kSettings{{
 constexpr double kGrowthDensity = 0.1;
 
 /// A rate so small that the weights, and with them the work, stay what they are.
-constexpr SgdStep kStep{1e-4, 0.9, true, 1e-4};
+const OptimiserStep kStep = sgd_step(1e-4, 0.9, true, 1e-4);
 
 void training_step(Executor& executor, const Batch& batch) {
   const BatchSums sums = executor.forward_backward(batch);

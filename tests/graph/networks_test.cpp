@@ -173,14 +173,6 @@ TEST(VisionTransformer, NeedsWholePatchesAndAWholeWidthPerHead) {
                    HasSubstr("16 channels cannot be cut into 3 heads"));
 }
 
-struct EveryNetwork : ::testing::TestWithParam<NetworkEntry> {};
-
-// The table says it without building: what chooses the execution of a run reads it there.
-TEST_P(EveryNetwork, IsSaidToHaveAttentionWhereItHas) {
-  EXPECT_EQ(GetParam().attention,
-            operations(build_network(GetParam().name, {kCifar}), Operation::attention) > 0);
-}
-
 TEST(LeNet5, HasThePublishedSizeOn28And32Pixels) {
   const Network network = build_network("lenet5", {kMnist});
   constexpr std::int64_t by_hand =
@@ -196,6 +188,8 @@ TEST(Mlp, HasThreeLayersWithBiases) {
   EXPECT_EQ(parameter_count(build_network("mlp", {{20, 1, 1}, 3, 6})),
             20 * 6 + 6 + 6 * 2 + 2 + 2 * 3 + 3);
 }
+
+struct EveryNetwork : ::testing::TestWithParam<NetworkEntry> {};
 
 TEST_P(EveryNetwork, EndsInOneLogitPerClass) {
   const Network network = build_network(GetParam().name, {kCifar, 7});

@@ -253,12 +253,14 @@ TEST(QuotasTowards, RefuseImpossibleRequests) {
               ThrowsMessage<Error>(HasSubstr("a target for 1 layers, the network has 2")));
 }
 
-/// A state under a mask with momentum at every present connection.
+/// A state under a mask with a slot that is set at every present connection.
 TrainingState trained_state(const Network& network, const Mask& mask) {
   TrainingState state = initial_state(network, mask, 9);
+  state.slots = empty_slots(network, find_optimiser("sgd"));
   for (std::size_t l = 0; l < mask.layers.size(); ++l) {
-    mask.layers[l].for_each_present(
-        [&](std::int64_t i) { state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F; });
+    mask.layers[l].for_each_present([&](std::int64_t i) {
+      state.slots[0].values.weights[l][static_cast<std::size_t>(i)] = 0.5F;
+    });
   }
   return state;
 }
@@ -277,7 +279,7 @@ TEST(AddConnections, KeepsOldWeightsAndStartsNewOnesAsAsked) {
     EXPECT_EQ(after.mask, united(mask, added));
     EXPECT_NO_THROW(check_mask_invariant(network, after));
     EXPECT_EQ(after.values.norms, before.values.norms);
-    EXPECT_EQ(after.momentum, before.momentum);
+    EXPECT_EQ(after.slots, before.slots);
     double squares = 0;
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
       const double tenth = 0.1 * std::sqrt(2.0 / static_cast<double>(network.layers[l].fan_in()));

@@ -117,7 +117,8 @@ TEST_F(Ranked, PruningSaysOrRepairsALayerThatWouldLoseAll) {
 
 TEST_F(Ranked, RemovedConnectionsLeaveZeroBits) {
   TrainingState state = initial_state(network, all, 1);
-  state.momentum.weights[0][4] = 1;
+  state.slots = empty_slots(network, find_optimiser("sgd"));
+  state.slots[0].values.weights[0][4] = 1;
   Mask removed(network, false);
   removed.layers[0].set(4);
   remove_connections(network, state, removed);

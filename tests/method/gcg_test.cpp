@@ -87,10 +87,10 @@ TEST(Gcg, GrowthKeepsOldWeightsAndSlotsAndStartsNewOnesAtZero) {
       if (before.mask.layers[l].test(i)) {
         EXPECT_TRUE(after.mask.layers[l].test(i));
         EXPECT_EQ(after.values.weights[l][at], before.values.weights[l][at] + 0.01F);
-        EXPECT_EQ(after.momentum.weights[l][at], 0.5F);
+        EXPECT_EQ(after.slots[0].values.weights[l][at], 0.5F);
       } else {
         EXPECT_EQ(after.values.weights[l][at], 0.0F);
-        EXPECT_EQ(after.momentum.weights[l][at], 0.0F);
+        EXPECT_EQ(after.slots[0].values.weights[l][at], 0.0F);
       }
     }
   }
@@ -101,8 +101,8 @@ TEST(Gcg, FinalTrainingContinuesOrRewindsEveryWeightToItsInitialValue) {
   const Play kept = play("gcg", options, logistic(0.1));
   EXPECT_EQ(kept.stages.back().phase.role, Role::final);
   EXPECT_EQ(kept.stages.back().phase.epochs, kept.recipe.epochs);
-  EXPECT_EQ(kept.begun.back().momentum.weights[0].size(), 108U);
-  EXPECT_NE(kept.begun.back().momentum, zero_slots(kept.network));
+  ASSERT_EQ(kept.begun.back().slots.size(), 1U);
+  EXPECT_NE(kept.begun.back().slots[0].values, zero_slots(kept.network));
   auto rewinding = options;
   rewinding["final"] = "rewind";
   const Play rewound = play("gcg", rewinding, logistic(0.1));

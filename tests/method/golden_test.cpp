@@ -1,5 +1,6 @@
 // Every named random stream, pinned: a change of a name, an index or an order of draws shows here.
-// A deliberate change raises kDefaultsVersion, for it makes other runs of the same options.
+// A deliberate change raises results_version of the backend, for it makes other runs of the same
+// options.
 #include <gtest/gtest.h>
 
 #include <cmath>

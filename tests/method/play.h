@@ -78,10 +78,13 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
     result.begun.push_back(result.state);
     // Training would move every present weight.
     const auto train = [&] {
+      if (result.state.slots.empty()) {
+        result.state.slots = empty_slots(result.network, find_optimiser("sgd"));
+      }
       for (std::size_t l = 0; l < network.layers.size(); ++l) {
         result.state.mask.layers[l].for_each_present([&](std::int64_t i) {
           result.state.values.weights[l][static_cast<std::size_t>(i)] += 0.01F;
-          result.state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F;
+          result.state.slots[0].values.weights[l][static_cast<std::size_t>(i)] = 0.5F;
         });
       }
     };

@@ -119,10 +119,11 @@ std::vector<TrainingState> before_updates(const Play& result) {
   std::vector<TrainingState> before;
   for (std::size_t u = 0; u < result.updated.size(); ++u) {
     TrainingState state = u == 0 ? result.begun.front() : result.updated[u - 1];
+    state.slots = empty_slots(result.network, find_optimiser("sgd"));
     for (std::size_t l = 0; l < result.network.layers.size(); ++l) {
       state.mask.layers[l].for_each_present([&](std::int64_t i) {
         state.values.weights[l][static_cast<std::size_t>(i)] += 0.01F;
-        state.momentum.weights[l][static_cast<std::size_t>(i)] = 0.5F;
+        state.slots[0].values.weights[l][static_cast<std::size_t>(i)] = 0.5F;
       });
     }
     before.push_back(std::move(state));
@@ -150,11 +151,11 @@ TEST(DropAndGrow, KeepsLayerCountsAndWhatItKeepsAndStartsNewOnesAtZero) {
           const bool is = now.mask.layers[l].test(i);
           if (was && is) {
             EXPECT_EQ(now.values.weights[l][c], old.values.weights[l][c]);
-            EXPECT_EQ(now.momentum.weights[l][c], 0.5F);
+            EXPECT_EQ(now.slots[0].values.weights[l][c], 0.5F);
             smallest_kept = std::min(smallest_kept, std::abs(old.values.weights[l][c]));
           } else if (is) {
             EXPECT_EQ(now.values.weights[l][c], 0.0F);
-            EXPECT_EQ(now.momentum.weights[l][c], 0.0F);
+            EXPECT_EQ(now.slots[0].values.weights[l][c], 0.0F);
           } else if (was) {
             largest_dropped = std::max(largest_dropped, std::abs(old.values.weights[l][c]));
           }
@@ -288,7 +289,7 @@ TEST(AcDc, TurnsFromDenseToSparseAndEndsSparse) {
   }
   EXPECT_EQ(turns, "DsDsDsDsDsDsDsDDs");
   const TrainingState& decompressed = result.updated[2];
-  EXPECT_EQ(decompressed.momentum, zero_slots(result.network));
+  EXPECT_TRUE(decompressed.slots.empty());
   std::int64_t zeros = 0;
   for (const std::vector<float>& layer : decompressed.values.weights) {
     zeros += std::count(layer.begin(), layer.end(), 0.0F);
@@ -337,7 +338,7 @@ TEST(Imp, RewindsToTheInitialWeightsKeepsThemOrFineTunes) {
   EXPECT_EQ(initial.begun.back(), initial_state(initial.network, initial.begun.back().mask, 1));
   const Play rate = play("imp", {{"target-density", "0.5"}, {"rewind", "rate"}}, flat);
   EXPECT_EQ(rate.stages.back().phase.schedule.shape, ScheduleShape::step);
-  EXPECT_EQ(rate.begun.back().momentum, zero_slots(rate.network));
+  EXPECT_TRUE(rate.begun.back().slots.empty());
   EXPECT_NE(rate.begun.back(), initial_state(rate.network, rate.begun.back().mask, 1));
   const Play tuned =
       play("imp", {{"target-density", "0.5"}, {"rewind", "none"}, {"round-epochs", "3"}}, flat);

@@ -97,10 +97,11 @@ std::string pattern(const std::string& path) {
     const bool layer =
         part == "stem.conv" || part == "block%2F1 100%25" || part == "größe" || part == "%2E";
     const bool stage = part.starts_with("stage_0");
+    const bool slot = result.ends_with("/slots");
     if (!result.empty() || !part.empty()) {
       result += '/';
     }
-    result += layer ? "<layer>" : stage ? "stage_<stage>" : part;
+    result += layer ? "<layer>" : slot ? "<slot>" : stage ? "stage_<stage>" : part;
   }
   return result;
 }

@@ -222,8 +222,8 @@ TEST(RunFile, WritingRefusesARecordThatContradictsItself) {
   EXPECT_THAT(
       refused([](RunRecord& r) { r.result->state.values.weights[0].pop_back(); }),
       HasSubstr("/final/values/weights/stem.conv: 134 values do not fill the shape [5, 3, 3, 3]"));
-  EXPECT_THAT(refused([](RunRecord& r) { r.result->state.momentum.biases.pop_back(); }),
-              HasSubstr("/final/momentum/biases: biases of 3 layers, the network has 4"));
+  EXPECT_THAT(refused([](RunRecord& r) { r.result->state.slots[0].values.biases.pop_back(); }),
+              HasSubstr("/final/slots/momentum/biases: biases of 3 layers, the network has 4"));
   EXPECT_THAT(refused([](RunRecord& r) { r.result->state.values.norms[0].mean.clear(); }),
               HasSubstr("/final/values/norms/mean: a normalisation of 5 channels has 0 values"));
 }
@@ -264,7 +264,7 @@ TEST(RunFile, RefusesAnotherSchemaVersion) {
   edit(folder / "run.h5",
        [](hid_t file) { overwrite_attribute(file, "/", "schema_version", kRunFileSchema + 1); });
   const auto message = ThrowsMessage<Error>(AllOf(
-      HasSubstr("run.h5: /: has schema version 3, this program reads 2"), HasSubstr("remedy")));
+      HasSubstr("run.h5: /: has schema version 4, this program reads 3"), HasSubstr("remedy")));
   EXPECT_THAT([&] { read_run_file(folder / "run.h5"); }, message);
   EXPECT_THAT([&] { read_stage_mask(folder / "run.h5", 0); }, message);
 }

@@ -97,7 +97,8 @@ Parameters sample_parameters(const Network& network, bool running) {
 }
 
 TrainingState sample_state(const Network& network, const Mask& mask) {
-  TrainingState state{sample_parameters(network, true), sample_parameters(network, false), mask};
+  TrainingState state{
+      sample_parameters(network, true), mask, {{"momentum", sample_parameters(network, false)}}, 5};
   clear_absent(state);
   return state;
 }
@@ -219,7 +220,7 @@ RunRecord sample_record() {
   r.build = {"0.1.0", "0123456789abcdef0123456789abcdef01234567", true, "GNU 12.2.0", "Release"};
   r.host = {"host-1", "A processor", "avx2", 2, 25'000'000'000, "Linux 6.1"};
   r.threads = 2;
-  r.execution = {"auto", "sparse", "AVX2", true, "sparse kernels everywhere"};
+  r.execution = {"auto", "sparse", "cpu", "fp32", "AVX2", true, "sparse kernels everywhere"};
   r.libraries = {{"HDF5", "1.10.8"}, {"fmt", "9.1.0"}};
   r.status = RunStatus::finished;
   r.failure = "none, but stored";
@@ -261,10 +262,12 @@ Checkpoint sample_checkpoint() {
 }
 
 std::string describe(const TrainingState& state) {
-  const auto& [values, momentum, mask, second] = state;
-  return "values\n" + describe(values) + "momentum\n" + describe(momentum) + describe(mask) +
-         (second ? fmt::format("second, {} updates\n{}", second->updates, describe(second->squares))
-                 : "");
+  const auto& [values, mask, slots, updates] = state;
+  std::string text = "values\n" + describe(values) + describe(mask);
+  for (const auto& [name, slot] : slots) {
+    text += name + "\n" + describe(slot);
+  }
+  return text + fmt::format("{} updates\n", updates);
 }
 
 std::string describe(const RunRecord& record) {
@@ -289,8 +292,8 @@ std::string describe(const RunRecord& record) {
     out += line("host", name, processor, instructions, cores, memory, system, threads);
   }
   {
-    const auto& [asked, used, kernels, fused, rule] = execution;
-    out += line("execution", asked, used, kernels, fused, rule);
+    const auto& [asked, used, device, precision, kernels, fused, rule] = execution;
+    out += line("execution", asked, used, device, precision, kernels, fused, rule);
   }
   for (const auto& [name, version] : libraries) {
     out += line("library", name, version);

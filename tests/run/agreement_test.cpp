@@ -126,12 +126,12 @@ TEST_P(Agreement, LossGradientsStepAndEvaluationAreThoseOfLibTorch) {
       EXPECT_NEAR(sparse.loss, dense.loss, 1e-5 * dense.loss);
       EXPECT_EQ(sparse.correct, dense.correct);
       compare("gradient", pair.network, pair.sparse->gradients(), pair.dense->gradients(), errors);
-      pair.sparse->step({0.01, 0.9, true, 1e-3});
-      pair.dense->step({0.01, 0.9, true, 1e-3});
+      pair.sparse->step(sgd_step(0.01, 0.9, true, 1e-3));
+      pair.dense->step(sgd_step(0.01, 0.9, true, 1e-3));
       const TrainingState a = pair.sparse->read();
       const TrainingState b = pair.dense->read();
       compare("value", pair.network, a.values, b.values, errors);
-      compare("momentum", pair.network, a.momentum, b.momentum, errors);
+      compare("slot", pair.network, a.slots.at(0).values, b.slots.at(0).values, errors);
       pair.dense->write(a);
       EXPECT_NEAR(pair.sparse->evaluate(batch, {}).loss, pair.dense->evaluate(batch, {}).loss,
                   1e-4 * pair.dense->evaluate(batch, {}).loss);

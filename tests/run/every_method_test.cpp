@@ -54,7 +54,7 @@ struct EveryMethod : ::testing::TestWithParam<Way> {
 TEST_P(EveryMethod, KeepsTheInvariantsAndCountsAfterEveryStep) {
   const TemporaryFolder folder;
   Miniature made = miniature();
-  made.recipe.weight_decay = 0.01;  // must not revive what is absent
+  made.recipe.optimiser_settings.numbers["weight-decay"] = 0.01;  // must not revive what is absent
   CheckedExecutor checked(*made.executor);
   TrainingRun run{made.network, made.data, made.recipe, *made.method, checked};
   run.folder = folder.path();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/backends.h"
 #include "backend/random_cases.h"
 #include "base/throws.h"
 #include "dense/torch_executor.h"
@@ -23,15 +24,15 @@ struct EveryNetworkRuns : ::testing::TestWithParam<NetworkEntry> {
 };
 
 TEST_P(EveryNetworkRuns, MaskedAndSparseAlike) {
-  if (GetParam().attention) {
+  const std::span<const Operation> own = network_operations(GetParam().name);
+  const std::vector<Operation> operations(own.begin(), own.end());
+  if (!missing(find_backend("sparse"), {.operations = operations}).empty()) {
     GCG_EXPECT_ERROR(make_sparse_executor(network, 1),
                      ::testing::HasSubstr("sparse execution has no "));
     const auto dense = make_torch_executor(network, 1);
     dense->write(state);
     EXPECT_TRUE(std::isfinite(dense->forward_backward(batch).loss));
-    dense->step({});
-    dense->forward_backward(batch);
-    dense->adamw_step({});
+    dense->step(sgd_step());
     check_mask_invariant(network, dense->read());
     return;
   }
@@ -44,7 +45,7 @@ TEST_P(EveryNetworkRuns, MaskedAndSparseAlike) {
     executor->write(state);
     sums[i] = executor->forward_backward(batch);
     gradients[i] = executor->gradients();
-    executor->step({});
+    executor->step(sgd_step());
     check_mask_invariant(network, executor->read());
     ++i;
   }

@@ -41,7 +41,7 @@ struct FailingExecutor final : Executor {
     }
     return sums;
   }
-  void step(const SgdStep& step) override { inner.step(step); }
+  void step(const OptimiserStep& step) override { inner.step(step); }
   BatchSums evaluate(const Batch& batch, const PerSample& each) override {
     BatchSums sums = inner.evaluate(batch, each);
     if (--evaluations_left == 0) {

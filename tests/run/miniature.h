@@ -71,16 +71,11 @@ class CheckedExecutor : public Executor {
   BatchSums forward_backward(const Batch& batch) override {
     const BatchSums sums = inner_.forward_backward(batch);
     const TrainingState state = inner_.read();
-    check_mask_invariant(network(), {inner_.gradients(), zero_slots(network()), state.mask});
+    check_mask_invariant(network(), {inner_.gradients(), state.mask});
     return sums;
   }
-  void step(const SgdStep& step) override {
+  void step(const OptimiserStep& step) override {
     inner_.step(step);
-    check_mask_invariant(network(), inner_.read());
-    ++steps;
-  }
-  void adamw_step(const AdamWStep& step) override {
-    inner_.adamw_step(step);
     check_mask_invariant(network(), inner_.read());
     ++steps;
   }

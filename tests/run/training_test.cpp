@@ -50,7 +50,7 @@ testing::MakeExecutor executor_of(const std::string& execution) {
 TEST_P(TrainingBy, AbsentWeightsGradientsAndSlotsAreZeroBitsAfterEveryStep) {
   const TemporaryFolder folder;
   Miniature miniature("gcg", kShortGrowth, executor_of(GetParam()));
-  miniature.recipe.weight_decay = 0.01;
+  miniature.recipe.optimiser_settings.numbers["weight-decay"] = 0.01;
   CheckedExecutor checked(*miniature.executor);
   TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, checked};
   run.folder = folder.path();

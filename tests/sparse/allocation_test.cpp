@@ -43,11 +43,12 @@ TEST(SparseMemory, AStepTakesNone) {
       const OwnedBatch large = random_batch(network, 40, 2);
       const OwnedBatch small = random_batch(network, 23, 3);
       executor->forward_backward(large);
-      executor->step({});
+      executor->step(sgd_step());
+      const OptimiserStep step = sgd_step();
       const std::int64_t before = heap_allocations();
       for (const OwnedBatch* batch : {&small, &large}) {
         executor->forward_backward(*batch);
-        executor->step({});
+        executor->step(step);
         executor->evaluate(*batch, {});
       }
       EXPECT_EQ(heap_allocations() - before, 0);
@@ -63,7 +64,9 @@ double dense_bytes(const Network& network) {
 TrainingState erk_state(const Network& network, double density) {
   const Seed seed = make_seed(network, initial_parameters(network, 1), "erk", density,
                               DisconnectedPolicy::warn, 1);
-  return initial_state(network, seed.mask, 1);
+  TrainingState state = initial_state(network, seed.mask, 1);
+  state.slots = empty_slots(network, find_optimiser("sgd"));
+  return state;
 }
 
 TEST(SparseMemory, WeightsGradientsIndicesAndMomentumFollowTheDensity) {

@@ -150,16 +150,15 @@ Tensor blocks_of(const Array& array, const Layout& layout) {
 SparseLayer layer_of(const Setting& s, Form form) {
   SparseLayer layer;
   layer.place = s.place;
-  const std::vector<float> slots(s.dense.size(), 0.0F);
   if (form == Form::by_rule) {
-    layer.write(s.mask, s.dense, slots);
+    layer.write(s.mask, s.dense);
   } else {
-    layer.write_as(form == Form::all, s.mask, s.dense, slots);
+    layer.write_as(form == Form::all, s.mask, s.dense);
   }
   if (!layer.runs_all) {
     layer.all = all_index(layer.place, false);
   }
-  layer.bias.write(s.bias, std::vector<float>(s.bias.size()));
+  layer.bias.write(s.bias);
   return layer;
 }
 

@@ -84,8 +84,8 @@ TEST(CommandLine, HelpShowsEveryOptionWithItsDefault) {
 
 TEST(CommandLine, ListShowsWhatIsRegistered) {
   const std::string text = run_list();
-  for (const char* name :
-       {"gcg", "fixed_mask", "path_l2", "phew", "logistic", "resnet20", "cifar10"}) {
+  for (const char* name : {"gcg", "fixed_mask", "path_l2", "phew", "logistic", "resnet20",
+                           "cifar10", "adamw", "on cpu, in fp32"}) {
     EXPECT_THAT(text, HasSubstr(name));
   }
 }
@@ -109,6 +109,7 @@ TEST(Bibtex, HasAnEntryForEveryWorkThatATableCitesAndNoOther) {
   add_references(allocation_table(), cited);
   add_references(network_table(), cited);
   add_references(data_source_table(), cited);
+  add_references(optimiser_table(), cited);
   std::set<std::string> known;
   std::set<std::string> keys;
   for (const Reference& reference : reference_table()) {

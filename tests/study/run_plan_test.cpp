@@ -26,7 +26,8 @@ std::string usage_error(F f) {
 }
 
 TEST(RunPlan, IdentityIsPinned) {
-  // A change here makes every old run a stranger: then raise kDefaultsVersion on purpose.
+  // A change here makes every old run a stranger: then raise results_version of the
+  // backends on purpose.
   EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-e2235792e9");
   EXPECT_EQ(make_run_plan({{"growth-ratio", "0.4"}, {"width", "8"}, {"seed", "3"}})->identity.name,
             "gcg-resnet8w8-procedural-s3-bf0894854e");
@@ -53,22 +54,47 @@ TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   const auto dense = make_run_plan({{"execution", "dense"}});
   EXPECT_NE(dense->identity.hash, plain);
   EXPECT_EQ(dense->identity.command, "gcg_run --execution dense");
-  EXPECT_EQ(execution_used(make_run_plan({})->settings), "sparse");
-  EXPECT_EQ(execution_used(dense->settings), "dense");
+  EXPECT_EQ(backend_used(make_run_plan({})->settings).name, "sparse");
+  EXPECT_EQ(backend_used(dense->settings).name, "dense");
 }
 
 TEST(RunPlan, WhatSparseExecutionCannotDoIsDenseByItself) {
-  for (const GivenOptions& given :
-       {GivenOptions{{"network", "vit6_small"}}, GivenOptions{{"optimiser", "adamw"}}}) {
-    const auto plan = make_run_plan(given);
-    EXPECT_EQ(execution_used(plan->settings), "dense");
-    GivenOptions with_execution = given;
-    with_execution["execution"] = "dense";
-    EXPECT_EQ(make_run_plan(with_execution)->identity.hash, plan->identity.hash);
-    with_execution["execution"] = "sparse";
-    EXPECT_THAT(usage_error([&] { (void)make_run_plan(with_execution); }),
-                HasSubstr("--execution sparse: has no "));
+  const auto plan = make_run_plan({{"network", "vit6_small"}});
+  EXPECT_EQ(backend_used(plan->settings).name, "dense");
+  const auto dense = make_run_plan({{"network", "vit6_small"}, {"execution", "dense"}});
+  EXPECT_EQ(dense->identity.hash, plan->identity.hash);
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"network", "vit6_small"}, {"execution", "sparse"}});
+              }),
+              HasSubstr("--execution sparse: has no tokens, layer_norm, attention, gelu, "
+                        "first_token\n  remedy: leave it out, or take --execution dense"));
+}
+
+TEST(RunPlan, EveryOptimiserRunsUnderSparseExecution) {
+  for (const Optimiser& optimiser : optimiser_table()) {
+    const auto plan = make_run_plan({{"optimiser", std::string(optimiser.name)}});
+    EXPECT_EQ(backend_used(plan->settings).name, "sparse") << optimiser.name;
   }
+}
+
+TEST(RunPlan, TheVersionOfTheResultsIsTheBackends) {
+  for (const Backend& backend : backend_table()) {
+    const auto plan = make_run_plan({{"execution", std::string(backend.name)}});
+    EXPECT_EQ(plan->identity.defaults_version, backend.results_version);
+  }
+}
+
+TEST(RunPlan, TheDeviceIsPartOfTheRequest) {
+  const auto plan = make_run_plan({{"device", "cpu"}});
+  EXPECT_EQ(plan->identity.hash, make_run_plan({})->identity.hash);
+  const auto device = std::ranges::find(plan->identity.options, "device", &OptionValue::name);
+  ASSERT_NE(device, plan->identity.options.end());
+  EXPECT_TRUE(device->affects_result);
+  EXPECT_EQ(request_of(plan->settings).device, "cpu");
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"device", "cuda"}});
+              }),
+              HasSubstr("--device"));
 }
 
 TEST(RunPlan, AnOptimiserHasItsOwnOptions) {

@@ -1,8 +1,8 @@
-#include "backend/fusion.h"
-
 #include <cstddef>
 
-namespace gcg {
+#include "sparse/plan.h"
+
+namespace gcg::sparse {
 
 namespace {
 
@@ -21,10 +21,10 @@ std::int32_t sole_reader(const Network& network,
 
 }  // namespace
 
-std::vector<FusedNode> fuse(const Network& network) {
+std::vector<Instruction> fuse(const Network& network) {
   const auto readers = network.readers();
   const std::int32_t count = static_cast<std::int32_t>(network.nodes.size());
-  std::vector<FusedNode> fused(at(count));  // by output
+  std::vector<Instruction> fused(at(count));  // by output
   std::vector<bool> taken(at(count), false);
   for (std::int32_t n = count - 1; n > 0; --n) {
     if (network.nodes[at(n)].operation != Operation::batch_norm) {
@@ -44,7 +44,7 @@ std::vector<FusedNode> fuse(const Network& network) {
       taken[at(sum)] = true;
     }
   }
-  std::vector<FusedNode> order;
+  std::vector<Instruction> order;
   for (std::int32_t n = 1; n < count; ++n) {
     const Node& node = network.nodes[at(n)];
     if (fused[at(n)].output == n) {
@@ -57,4 +57,4 @@ std::vector<FusedNode> fuse(const Network& network) {
   return order;
 }
 
-}  // namespace gcg
+}  // namespace gcg::sparse

@@ -1,9 +1,9 @@
-#include "backend/fusion.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace gcg {
+#include "sparse/plan.h"
+
+namespace gcg::sparse {
 namespace {
 
 using ::testing::ElementsAre;
@@ -14,9 +14,9 @@ TEST(Fusion, ANormalisationTakesUpTheReluBehindIt) {
   const auto norm = net.batch_norm("norm", conv);
   const auto relu = net.relu("relu", norm);
   const auto pool = net.global_average_pool("pool", relu);
-  EXPECT_THAT(fuse(net.finish()), ElementsAre(FusedNode{conv, 0, -1, false, conv},
-                                              FusedNode{norm, conv, -1, true, relu},
-                                              FusedNode{pool, relu, -1, false, pool}));
+  EXPECT_THAT(fuse(net.finish()), ElementsAre(Instruction{conv, 0, -1, false, conv},
+                                              Instruction{norm, conv, -1, true, relu},
+                                              Instruction{pool, relu, -1, false, pool}));
 }
 
 TEST(Fusion, TheLaterOfTwoNormalisationsTakesUpTheSum) {
@@ -27,8 +27,8 @@ TEST(Fusion, TheLaterOfTwoNormalisationsTakesUpTheSum) {
   const auto relu = net.relu("relu", sum);
   const auto fc = net.linear("fc", relu, 2);
   EXPECT_THAT(fuse(net.finish()),
-              ElementsAre(FusedNode{a, 0, -1, false, a}, FusedNode{b, 0, a, true, relu},
-                          FusedNode{fc, relu, -1, false, fc}));
+              ElementsAre(Instruction{a, 0, -1, false, a}, Instruction{b, 0, a, true, relu},
+                          Instruction{fc, relu, -1, false, fc}));
 }
 
 TEST(Fusion, LeavesWhatSomeoneElseReads) {
@@ -37,10 +37,11 @@ TEST(Fusion, LeavesWhatSomeoneElseReads) {
   const auto relu = net.relu("relu", a);
   const auto sum = net.add("sum", relu, a);
   const auto fc = net.linear("fc", sum, 2);
-  EXPECT_THAT(fuse(net.finish()),
-              ElementsAre(FusedNode{a, 0, -1, false, a}, FusedNode{relu, a, -1, false, relu},
-                          FusedNode{sum, relu, a, false, sum}, FusedNode{fc, sum, -1, false, fc}));
+  EXPECT_THAT(
+      fuse(net.finish()),
+      ElementsAre(Instruction{a, 0, -1, false, a}, Instruction{relu, a, -1, false, relu},
+                  Instruction{sum, relu, a, false, sum}, Instruction{fc, sum, -1, false, fc}));
 }
 
 }  // namespace
-}  // namespace gcg
+}  // namespace gcg::sparse

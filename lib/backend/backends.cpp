@@ -1,0 +1,157 @@
+#include "backend/backends.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/lookup.h"
+
+namespace gcg {
+
+namespace {
+
+constexpr std::array<std::string_view, 1> kCpu{"cpu"};
+constexpr std::array<std::string_view, 1> kSinglePrecision{"fp32"};
+
+/// Without default: a new operation does not compile before it has an answer.
+bool sparse_has(Operation operation) {
+  switch (operation) {
+    case Operation::input:
+    case Operation::convolution:
+    case Operation::linear:
+    case Operation::batch_norm:
+    case Operation::relu:
+    case Operation::add:
+    case Operation::max_pool:
+    case Operation::average_pool:
+    case Operation::global_average_pool:
+    case Operation::flatten:
+      return true;
+    case Operation::layer_norm:
+    case Operation::gelu:
+    case Operation::tokens:
+    case Operation::attention:
+    case Operation::first_token:
+      return false;
+  }
+  return false;
+}
+
+/// The reference has all of them; its executor does not compile without.
+bool dense_has(Operation /*operation*/) { return true; }
+
+constexpr std::array<Backend, 2> kBackends{{
+    {"sparse",
+     "present connections only; the same bits for any number of threads",
+     kCpu,
+     kSinglePrecision,
+     sparse_has,
+     {},
+     false,
+     2},
+    {"dense",
+     "masks on dense weights in LibTorch: the reference",
+     kCpu,
+     kSinglePrecision,
+     dense_has,
+     {},
+     true,
+     3},
+}};
+
+/// "take --execution dense", of the backends for which a condition holds; empty if there are none.
+template <typename F>
+std::string take_one(F condition) {
+  std::vector<std::string_view> names;
+  for (const Backend& backend : kBackends) {
+    if (condition(backend)) {
+      names.push_back(backend.name);
+    }
+  }
+  return names.empty() ? "" : fmt::format("take --execution {}", fmt::join(names, " or "));
+}
+
+template <typename Names>
+bool contains(const Names& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+}  // namespace
+
+bool Backend::has_optimiser(std::string_view optimiser) const {
+  return optimisers.empty() ? contains(row_names(optimiser_table()), optimiser)
+                            : contains(optimisers, optimiser);
+}
+
+std::span<const Backend> backend_table() { return kBackends; }
+
+const Backend& find_backend(std::string_view name) {
+  return find_row(kBackends, name, "--execution");
+}
+
+std::string missing(const Backend& backend, const BackendRequest& request) {
+  std::vector<std::string_view> lacks;
+  for (const Operation operation : request.operations) {
+    const std::string_view name = operation_name(operation);
+    if (!backend.has_operation(operation) && !contains(lacks, name)) {
+      lacks.push_back(name);
+    }
+  }
+  if (!backend.has_optimiser(request.optimiser)) {
+    lacks.push_back(request.optimiser);
+  }
+  std::vector<std::string> reasons;
+  if (!contains(backend.devices, request.device)) {
+    reasons.push_back(fmt::format("does not run on {}", request.device));
+  }
+  if (!contains(backend.precisions, request.precision)) {
+    reasons.push_back(fmt::format("does not compute in {}", request.precision));
+  }
+  if (!lacks.empty()) {
+    reasons.push_back(fmt::format("has no {}", fmt::join(lacks, ", ")));
+  }
+  return fmt::format("{}", fmt::join(reasons, ", "));
+}
+
+const Backend* first_able(const BackendRequest& request) {
+  const auto found = std::ranges::find_if(
+      kBackends, [&](const Backend& backend) { return missing(backend, request).empty(); });
+  return found == kBackends.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> device_names() {
+  std::vector<std::string> names;
+  for (const Backend& backend : kBackends) {
+    for (const std::string_view device : backend.devices) {
+      if (!contains(names, device)) {
+        names.emplace_back(device);
+      }
+    }
+  }
+  return names;
+}
+
+void check_operations(const Backend& backend, const Network& network) {
+  for (const Node& node : network.nodes) {
+    if (!backend.has_operation(node.operation)) {
+      throw Error(
+          fmt::format("{}: {}", network.name, node.name),
+          fmt::format("{} execution has no {}", backend.name, operation_name(node.operation)),
+          take_one([&](const Backend& other) { return other.has_operation(node.operation); }));
+    }
+  }
+}
+
+void check_optimiser(const Backend& backend, const OptimiserStep& step) {
+  // Most steps are of a backend that has them all; nothing is allocated for these.
+  if (!backend.optimisers.empty() && !contains(backend.optimisers, step.optimiser->name)) {
+    throw Error(
+        step.optimiser->name, fmt::format("{} execution does not have it", backend.name),
+        take_one([&](const Backend& other) { return other.has_optimiser(step.optimiser->name); }));
+  }
+}
+
+}  // namespace gcg

@@ -1,0 +1,56 @@
+#include "run/backends.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/lookup.h"
+#include "dense/torch_executor.h"
+#include "sparse/kernels.h"
+#include "sparse/layer.h"
+#include "sparse/sparse_executor.h"
+
+namespace gcg {
+
+namespace {
+
+MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
+  const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
+  const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
+  MadeBackend made;
+  made.executor = make_sparse_executor(network, settings.threads, kernels);
+  made.facts.kernels = kernels.name;
+  made.facts.fused = kernels.fused;
+  made.facts.rule = fmt::format("as if it had all its weights from a density of {} of the layer on",
+                                sparse::kRunsAllFrom);
+  return made;
+}
+
+MadeBackend make_dense(const RunSettings& settings, const Network& network) {
+  const BlasFacts blas = blas_facts();
+  MadeBackend made;
+  made.executor = make_torch_executor(network, settings.threads, settings.device);
+  made.facts.rule = "dense everywhere";
+  made.libraries = {{"LibTorch", torch_version()},
+                    {"BLAS", fmt::format("{} ({})", blas.version, blas.library)}};
+  made.warning = blas.warning;
+  return made;
+}
+
+constexpr std::array<BackendMaker, 2> kMakers{{{"sparse", make_sparse}, {"dense", make_dense}}};
+
+}  // namespace
+
+std::span<const BackendMaker> backend_makers() { return kMakers; }
+
+MadeBackend make_backend(const RunSettings& settings, const Network& network) {
+  const Backend& backend = backend_used(settings);
+  MadeBackend made = find_row(kMakers, backend.name, "--execution").make(settings, network);
+  made.facts.asked = settings.execution;
+  made.facts.used = backend.name;
+  made.facts.device = settings.device;
+  made.facts.precision = request_of(settings).precision;
+  return made;
+}
+
+}  // namespace gcg
