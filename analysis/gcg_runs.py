@@ -25,6 +25,9 @@ _GROUPS = (
     "trajectory",
     "stages",
     "stages/fit",
+    "stages/above_best",
+    "predictions",
+    "search",
 )
 _GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statistics/out_degree", "masks", "cost")
 
@@ -54,6 +57,8 @@ class Run:
     stages: dict  # columns, one row per stage
     fits: dict  # columns, one row per stage; parameters is a matrix
     fit_parameter_names: list
+    above_best: dict  # columns, one row per stage: differences to the best of its way back, with errors
+    search: dict  # outcome, stage, density, low, high
     statistics: dict  # columns, one row per mask; layers, in_degree, out_degree are dictionaries
     cost: dict
     units: dict  # "trajectory/seconds" -> "s", "cost/steps" -> "updates", ...
@@ -62,6 +67,16 @@ class Run:
     def masks(self):
         """masks[stage][layer]: Boolean array [outputs, inputs, kernel height, kernel width]."""
         return Masks(self)
+
+    @cached_property
+    def predictions(self):
+        """Validation images at the end of every stage: `image` (positions among the training images), `stage`, `loss`
+        [stages, images] and `hit` (Boolean, the same shape)."""
+        with _opened(self.path) as file:
+            table = _table(file["predictions"])
+        images = len(table["image"])
+        bits = np.unpackbits(table["hit"], axis=1, bitorder="little") if images else table["hit"]
+        return table | {"hit": bits[:, :images].astype(bool)}
 
     @cached_property
     def final(self):
@@ -273,6 +288,8 @@ def _read(path, file):
         stages=_table(file["stages"]),
         fits=fits,
         fit_parameter_names=names,
+        above_best=_table(file["stages/above_best"]),
+        search=_attributes(file["search"]),
         statistics=statistics,
         cost=_attributes(file["cost"]),
         units=_units(file),

@@ -89,6 +89,17 @@ def fit_lines(run):
     return lines
 
 
+def search_lines(run):
+    """What a search found, and how far every stage of its last way back is from the best one."""
+    lines = pairs(run.search)
+    compared = np.isfinite(run.above_best["loss"])
+    if compared.any():
+        columns = {"stage": run.stages["stage"], "density": run.stages["density"], **run.above_best}
+        lines += ["  against the best stage of the way back, on the same validation images:"]
+        lines += table({name: column[compared] for name, column in columns.items()}, list(columns))
+    return lines
+
+
 def result_lines(run):
     if run.final is None:
         return ["  none yet"]
@@ -103,6 +114,7 @@ def report(run, trajectory=False):
         ("options not at their default", option_lines(run)),
         ("stages", table(run.stages, stages)),
         ("fit after each stage", fit_lines(run)),
+        ("search", search_lines(run) if run.search["outcome"] != "none" else []),
         ("result", result_lines(run)),
         ("cost", pairs(run.cost, run.units, "cost/")),
     ]

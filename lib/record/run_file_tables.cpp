@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "record/run_file.h"
+#include "record/run_file_predictions.h"
 #include "record/run_file_state.h"
 #include "record/run_file_tables.h"
 #include "record/schema.h"
@@ -117,8 +118,12 @@ std::vector<Row> read_rows(const Object& table, const std::tuple<Fields...>& fie
 template <typename Row, typename... Fields>
 void write_attributes(const Object& group, const Row& row, const std::tuple<Fields...>& fields) {
   std::string units;
-  const auto write = [&](const auto& field) {
-    group.write_attribute(std::string(field.name), row.*field.member);
+  const auto write = [&]<typename Value>(const Field<Row, Value>& field) {
+    if constexpr (std::is_enum_v<Value>) {
+      group.write_attribute(std::string(field.name), std::string(name_of(row.*field.member)));
+    } else {
+      group.write_attribute(std::string(field.name), row.*field.member);
+    }
     if (field.unit != "none") {
       units += fmt::format("{}{}: {}", units.empty() ? "" : "; ", field.name, field.unit);
     }
@@ -131,7 +136,9 @@ template <typename Row, typename... Fields>
 void read_attributes(const Object& group, Row& row, const std::tuple<Fields...>& fields) {
   const auto read = [&]<typename Value>(const Field<Row, Value>& field) {
     const std::string name(field.name);
-    if constexpr (std::is_same_v<Value, std::string>) {
+    if constexpr (std::is_enum_v<Value>) {
+      row.*field.member = value_named<Value>(group.read_text_attribute(name), group.where());
+    } else if constexpr (std::is_same_v<Value, std::string>) {
       row.*field.member = group.read_text_attribute(name);
     } else {
       row.*field.member = group.read_attribute<Value>(name);
@@ -206,6 +213,22 @@ void read_fits(const Object& group, std::vector<StageRow>& rows) {
     const auto begin = matrix.begin() + static_cast<std::ptrdiff_t>(i) * width;
     fits[i].parameters.assign(begin, begin + counts[i]);
     rows[i].fit = std::move(fits[i]);
+  }
+}
+
+void write_comparisons(const Object& group, const std::vector<StageRow>& rows) {
+  std::vector<StageComparison> comparisons;
+  for (const StageRow& row : rows) {
+    comparisons.push_back(row.above_best);
+  }
+  write_table(group, comparisons, {std::ssize(rows)}, schema::kAboveBest);
+}
+
+void read_comparisons(const Object& group, std::vector<StageRow>& rows) {
+  std::vector<StageComparison> comparisons(rows.size());
+  read_table(group, comparisons, {std::ssize(rows)}, schema::kAboveBest);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].above_best = comparisons[i];
   }
 }
 
@@ -364,8 +387,11 @@ void write_record(const Object& root, const RunRecord& record) {
   const Object stages = root.create_group("stages");
   write_table(stages, record.stages, {std::ssize(record.stages)}, schema::kStages);
   write_fits(stages.create_group("fit"), record);
+  write_comparisons(stages.create_group("above_best"), record.stages);
   write_statistics(root.create_group("statistics"), record);
   write_masks(root.create_group("masks"), record);
+  write_predictions(root.create_group("predictions"), record.predictions);
+  write_attributes(root.create_group("search"), record.search, schema::kSearch);
   write_attributes(root.create_group("cost"), record.cost, schema::kCost);
   if (record.result) {
     write_result(root.create_group("final"), record.network, *record.result);
@@ -420,11 +446,14 @@ RunRecord read_record(const Object& root) {
   const Object stages = root.open_group("stages");
   record.stages = read_rows<StageRow>(stages, schema::kStages);
   read_fits(stages.open_group("fit"), record.stages);
+  read_comparisons(stages.open_group("above_best"), record.stages);
   read_statistics(root.open_group("statistics"), record);
   const Object masks = root.open_group("masks");
   for (StageMask& stage : record.masks) {
     stage.mask = read_mask(masks.open_group(stage_name(stage.stage)), record.network);
   }
+  record.predictions = read_predictions(root.open_group("predictions"));
+  read_attributes(root.open_group("search"), record.search, schema::kSearch);
   read_attributes(root.open_group("cost"), record.cost, schema::kCost);
   if (root.has("final")) {
     record.result = read_result(root.open_group("final"), record.network);

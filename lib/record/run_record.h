@@ -12,6 +12,7 @@
 #include "extrapolate/curve.h"
 #include "graph/network.h"
 #include "paths/statistics.h"
+#include "search/search.h"
 
 namespace gcg {
 
@@ -97,6 +98,15 @@ struct TrajectoryRow {
   double seconds = 0;         ///< so far, all processes of the run together
 };
 
+/// A stage against the best one of its way back, on the same validation images: that of least mean
+/// loss. Differences, stage minus best, with their standard errors; NaN where there is no way back.
+struct StageComparison {
+  double loss = std::numeric_limits<double>::quiet_NaN();  ///< nats
+  double loss_error = std::numeric_limits<double>::quiet_NaN();
+  double accuracy = std::numeric_limits<double>::quiet_NaN();
+  double accuracy_error = std::numeric_limits<double>::quiet_NaN();
+};
+
 /// One row per stage, written when its training ends.
 struct StageRow {
   std::int64_t stage = 0;
@@ -120,6 +130,8 @@ struct StageRow {
       decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
   double training_flops = 0;  ///< of this stage, growth included
   double seconds = 0;         ///< of this stage
+  double density_epochs = 0;  ///< so far, as CostRecord::density_epochs: the budget spent
+  StageComparison above_best{};
 };
 
 /// Mask of one stage with its statistics; weights at the end of the stage stay in the checkpoint.
@@ -127,6 +139,29 @@ struct StageMask {
   std::int64_t stage = 0;
   Mask mask;
   MaskStatistics statistics;
+};
+
+/// What the network says of the validation images at the end of one stage, in the split's order.
+struct StagePredictions {
+  std::int64_t stage = 0;
+  std::vector<float> losses;  ///< nats
+  std::vector<bool> hits;     ///< classified right
+};
+
+struct PredictionRecord {
+  std::vector<std::int64_t> images;  ///< of the split: positions among the training images
+  std::vector<StagePredictions> stages;
+};
+
+/// What a search for a density has found; numbers that do not exist are NaN.
+struct SearchResult {
+  SearchOutcome outcome = SearchOutcome::none;
+  std::int64_t stage = -1;  ///< whose state was trained to the end; -1: none
+  double density = std::numeric_limits<double>::quiet_NaN();  ///< of the network that was found
+  /// Smallest and largest density of the way back whose loss the validation images do not tell from
+  /// the least (as_good_as): their noise alone, which is less than that of another seed.
+  double low = std::numeric_limits<double>::quiet_NaN();
+  double high = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// Seconds and counts by kind of work.
@@ -168,6 +203,8 @@ struct RunRecord {
   std::vector<TrajectoryRow> trajectory;
   std::vector<StageRow> stages;
   std::vector<StageMask> masks;
+  PredictionRecord predictions;
+  SearchResult search;
   CostRecord cost;
   std::optional<RunResult> result;
 };

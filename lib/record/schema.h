@@ -132,6 +132,30 @@ inline constexpr std::tuple kStages{
     Field{"decision", &StageRow::decision, "none", "what was decided after the stage"},
     Field{"training_flops", &StageRow::training_flops, "FLOP", "of this stage, growth included"},
     Field{"seconds", &StageRow::seconds, "s", "of this stage"},
+    Field{"density_epochs", &StageRow::density_epochs, "epochs",
+          "so far: sum over epochs of density, the budget spent"},
+};
+
+/// StageRow::above_best.
+inline constexpr std::tuple kAboveBest{
+    Field{"loss", &StageComparison::loss, "nats/sample",
+          "mean validation loss minus that of the best stage of the same way back"},
+    Field{"loss_error", &StageComparison::loss_error, "nats/sample",
+          "its standard error over the validation images, paired"},
+    Field{"accuracy", &StageComparison::accuracy, "1",
+          "validation accuracy minus that of the same best stage"},
+    Field{"accuracy_error", &StageComparison::accuracy_error, "1",
+          "its standard error over the validation images, paired"},
+};
+
+inline constexpr std::tuple kSearch{
+    Field{"outcome", &SearchResult::outcome, "none",
+          "none, found, needs_dense, budget or smallest"},
+    Field{"stage", &SearchResult::stage, "1", "stage whose state was trained to the end, -1: none"},
+    Field{"density", &SearchResult::density, "1", "of the network that was found"},
+    Field{"low", &SearchResult::low, "1",
+          "smallest density that the validation images do not tell from it"},
+    Field{"high", &SearchResult::high, "1", "largest such density"},
 };
 
 /// StageRow::fit; its parameters are stored beside, as a matrix.

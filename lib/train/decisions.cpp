@@ -115,6 +115,7 @@ StageRow stage_row(const Training& training) {
   row.growth_overlap = mask.growth_overlap;
   row.scores = mask.scores;
   row.fit.outcome = Outcome::too_few_stages;
+  row.density_epochs = record.cost.density_epochs;
   // What earlier stages did not account for, so that it comes out the same after a resume.
   row.training_flops = recorded_flops(record.cost);
   row.seconds = recorded_seconds(record.cost);

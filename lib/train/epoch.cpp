@@ -91,16 +91,31 @@ void show_progress(const Training& training) {
   training.run.progress(progress);
 }
 
+/// On the validation images; after a stage's last epoch their losses and hits go into the record.
+BatchSums validate(Training& training) {
+  RunRecord& record = training.now.record;
+  const TrainingRun& run = training.run;
+  const std::vector<std::int64_t>& images = training.split.validation;
+  const Stopwatch watch(record.cost.evaluate_seconds);
+  if (training.now.position.epoch_in_phase + 1 < training.stage.phase.epochs) {
+    return evaluate(run.executor, training.batches.samples(), images, run.loader_threads);
+  }
+  StagePredictions stage{training.stage.phase.stage, std::vector<float>(images.size()), {}};
+  std::vector<std::int32_t> classes(images.size());
+  const BatchSums sums = evaluate(run.executor, training.batches.samples(), images,
+                                  run.loader_threads, {classes, stage.losses});
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    stage.hits.push_back(classes[i] == run.data.train.labels[static_cast<std::size_t>(images[i])]);
+  }
+  record.predictions.stages.push_back(std::move(stage));
+  return sums;
+}
+
 /// The row of an epoch whose batches are trained.
 void evaluate_epoch(Training& training) {
   RunRecord& record = training.now.record;
   Position& position = training.now.position;
-  BatchSums validation;
-  {
-    const Stopwatch watch(record.cost.evaluate_seconds);
-    validation = evaluate(training.run.executor, training.batches.samples(),
-                          training.split.validation, training.run.loader_threads);
-  }
+  const BatchSums validation = validate(training);
   check_loss(training, validation.loss, "validation");
   ++record.cost.epochs;
   count_density(training);

@@ -11,18 +11,24 @@ namespace gcg {
 
 namespace {
 
-/// Takes the masks out of a record for as long as it lives.
-class WithoutMasks {
+/// Takes the masks and the predictions out of a record for as long as it lives.
+class Slim {
  public:
-  explicit WithoutMasks(RunRecord& record)
-      : record_(record), masks_(std::exchange(record.masks, {})) {}
-  ~WithoutMasks() { record_.masks = std::move(masks_); }
-  WithoutMasks(const WithoutMasks&) = delete;
-  WithoutMasks& operator=(const WithoutMasks&) = delete;
+  explicit Slim(RunRecord& record)
+      : record_(record),
+        masks_(std::exchange(record.masks, {})),
+        predictions_(std::exchange(record.predictions.stages, {})) {}
+  ~Slim() {
+    record_.masks = std::move(masks_);
+    record_.predictions.stages = std::move(predictions_);
+  }
+  Slim(const Slim&) = delete;
+  Slim& operator=(const Slim&) = delete;
 
  private:
   RunRecord& record_;
   std::vector<StageMask> masks_;
+  std::vector<StagePredictions> predictions_;
 };
 
 }  // namespace
@@ -50,7 +56,7 @@ void save(Recorder& recorder, Checkpoint& now) {
 void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage) {
   if (recorder.keep_stages) {
     const Stopwatch watch(now.record.cost.record_seconds);
-    const WithoutMasks slim(now.record);
+    const Slim slim(now.record);
     write_stage(recorder.folder, stage, now);
   }
 }

@@ -29,8 +29,8 @@ bool save_is_due(const Recorder& recorder, bool epoch_ended);
 /// Writes the checkpoint, then the run file that shows it.
 void save(Recorder& recorder, Checkpoint& now);
 
-/// Keeps the state at the end of a stage's training, without the masks of the stages before: a
-/// branch finds those in the run file.
+/// Keeps the state at the end of a stage's training, without the masks and predictions of the
+/// stages: a branch finds those in the run file.
 void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage);
 
 /// Shows in the run file that the run failed and why; the checkpoint stays where it was.

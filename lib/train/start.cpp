@@ -25,6 +25,7 @@ Split split_of(TrainingRun& run) {
 RunRecord fresh_record(TrainingRun& run, const Split& split) {
   RunRecord record = std::move(run.record);
   record.network = run.network;
+  record.predictions.images = split.validation;
   record.identity.train_images = std::ssize(split.train);
   record.identity.validation_images = std::ssize(split.validation);
   record.identity.test_images = run.data.test.size();

@@ -88,10 +88,13 @@ Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord&
   const fs::path folder = folder_of(runs, trunk);
   Checkpoint checkpoint = read_stage(folder, trunk.stage);
   check_same(folder, checkpoint.record, own);
-  // The file of a stage leaves the masks before it to the run file.
-  std::vector<StageMask> masks = read_run_file(folder / kRunFileName).masks;
+  // The file of a stage leaves the masks before it, and the predictions up to its own, to the run
+  // file.
+  RunRecord whole = read_run_file(folder / kRunFileName);
+  std::vector<StageMask>& masks = whole.masks;
+  std::vector<StagePredictions>& predictions = whole.predictions.stages;
   const std::vector<StageRow>& stages = checkpoint.record.stages;
-  if (masks.size() < stages.size()) {
+  if (masks.size() < stages.size() || predictions.size() <= stages.size()) {
     throw Error(folder.string(),
                 fmt::format("its run file holds the masks of {} stages yet, {} are needed",
                             masks.size(), stages.size()),
@@ -99,6 +102,8 @@ Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord&
   }
   masks.resize(stages.size());
   checkpoint.record.masks = std::move(masks);
+  predictions.resize(stages.size() + 1);
+  checkpoint.record.predictions.stages = std::move(predictions);
   return checkpoint;
 }
 
@@ -120,6 +125,7 @@ void take_over(RunRecord trunk, const Trunk& from, RunRecord& own) {
   own.trajectory = std::move(trunk.trajectory);
   own.stages = std::move(trunk.stages);
   own.masks = std::move(trunk.masks);
+  own.predictions.stages = std::move(trunk.predictions.stages);
   own.cost = trunk.cost;
   std::vector<std::string> warnings = std::move(trunk.warnings);
   for (std::string& warning : own.warnings) {

@@ -129,6 +129,24 @@ class Load(unittest.TestCase):
         np.testing.assert_array_equal(f["parameters"], [[nan] * 3, [0.75, 2.5, 0.125], [0.875, 2, nan]])
         self.assertEqual(self.run_.fit_parameter_names, ["A1", "k", "dh"])
 
+    def test_comparisons_and_search(self):
+        above = self.run_.above_best
+        self.assertEqual(set(above), {"loss", "loss_error", "accuracy", "accuracy_error"})
+        np.testing.assert_array_equal(above["loss"], [math.nan, 0.25, 0])
+        np.testing.assert_array_equal(above["accuracy_error"], [math.nan, 0.015625, 0])
+        self.assertEqual(self.run_.stages["density_epochs"].tolist(), [0.25, 0.625, 1.125])
+        found = {"outcome": "found", "stage": 2, "density": 0.5, "low": 0.375, "high": 0.625}
+        self.assertEqual(self.run_.search, found)
+
+    def test_predictions(self):
+        predictions = self.run_.predictions
+        self.assertEqual(predictions["image"].tolist(), [5 * i for i in range(20)])
+        self.assertEqual(predictions["stage"].tolist(), [0, 1, 2])
+        self.assertEqual(predictions["loss"].dtype, np.float32)
+        for stage in range(3):
+            self.assertEqual(predictions["loss"][stage].tolist(), [i + 0.25 * stage for i in range(20)])
+            self.assertEqual(predictions["hit"][stage].tolist(), [(i + stage) % 3 == 0 for i in range(20)])
+
     def test_masks(self):
         self.assertEqual(list(self.run_.masks), [0, 1, 2])
         for stage, masks in self.run_.masks.items():
@@ -315,7 +333,9 @@ class Inspect(unittest.TestCase):
         self.assertIn("  growth-ratio  0.4", lines)
         self.assertNotIn("extrapolator", result.stdout)
         self.assertRegex(result.stdout, r"(?m)^  stage  phase  present  density  epochs ")
-        self.assertRegex(result.stdout, r"(?m)^      0  stage       40     0\.25       1 .* 1\.5  grow$")
+        self.assertRegex(
+            result.stdout, r"(?m)^      0  stage       40     0\.25       1 .* 1\.5            0\.25  grow$"
+        )
         self.assertRegex(result.stdout, r"(?m)^      2  stage       90 .* stop: reached d\*$")
         self.assertRegex(result.stdout, r"(?m)^      1  found +0\.625 +0\.5 +0\.875 ")
         self.assertRegex(result.stdout, r"(?m)^  test_accuracy +0\.625$")

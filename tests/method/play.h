@@ -15,7 +15,7 @@
 namespace gcg::testing {
 
 /// A method's decisions on an invented trajectory: nothing is trained, the accuracy of a stage is a
-/// function of its density.
+/// function of its density. Its validation loss is 1 - accuracy, spread over kPlayedImages.
 struct Play {
   Network network;
   Recipe recipe;
@@ -23,11 +23,24 @@ struct Play {
   TrainingState state;
   std::vector<Stage> stages;
   std::vector<TrainingState> begun;  ///< state at the start of every phase
+  std::vector<TrainingState> ended;  ///< and at its end, before the decision
   MethodMemory memory;
   std::vector<TrainingState> updated;  ///< state after every mask update
 };
 
 inline constexpr std::int64_t kEpochUpdates = 10;
+inline constexpr std::int64_t kPlayedImages = 100;
+
+/// Losses around a mean that the images of one stage differ by, and as many hits as the accuracy.
+inline StagePredictions played_predictions(std::int64_t stage, double accuracy) {
+  StagePredictions predictions{stage, {}, {}};
+  for (std::int64_t i = 0; i < kPlayedImages; ++i) {
+    const double away = (i % 2 == 0 ? 0.01 : -0.01) * static_cast<double>(i / 2 + stage % 3);
+    predictions.losses.push_back(static_cast<float>(1 - accuracy + away));
+    predictions.hits.push_back(static_cast<double>(i) < accuracy * kPlayedImages);
+  }
+  return predictions;
+}
 
 inline Network small_network() { return build_network("resnet8", {{3, 16, 16}, 10, 4}); }
 
@@ -43,11 +56,12 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
   for (const auto& [option, value] : options) {
     list.set(option, value);
   }
-  Play result{network, {}, {}, {}, {}, {}, {}, {}};
+  Play result{network, {}, {}, {}, {}, {}, {}, {}, {}};
   result.recipe.epochs = 20;
   method->check(result.recipe);
   result.record.network = network;
   result.record.identity.validation_images = 100000;
+  result.record.predictions.images.resize(kPlayedImages);
   result.state = initial_state(network, Mask(network, true), seed);
   // A gradient that depends on the position alone: enough for the rule to have something to rank.
   MethodContext context{result.network,
@@ -111,8 +125,17 @@ inline Play play(const std::string& name, const std::map<std::string, std::strin
     row.phase = phase.role;
     row.present = result.state.mask.present();
     row.density = result.state.mask.density();
+    row.epochs = phase.epochs;
     row.validation_accuracy = accuracy(row.density);
+    row.validation_loss = 1 - row.validation_accuracy;
+    row.grown = stage->mask.grown;
+    row.scores = stage->mask.scores;
+    result.record.cost.density_epochs += row.density * static_cast<double>(phase.epochs);
+    row.density_epochs = result.record.cost.density_epochs;
+    result.ended.push_back(result.state);
     result.record.stages.push_back(row);
+    result.record.predictions.stages.push_back(
+        played_predictions(row.stage, row.validation_accuracy));
     result.record.masks.push_back({phase.stage, result.state.mask,
                                    mask_statistics(network, result.state.values, result.state.mask,
                                                    nullptr, result.state.mask, {})});

@@ -111,19 +111,39 @@ std::vector<TrajectoryRow> sample_trajectory() {
 }
 
 std::vector<StageRow> sample_stages() {
-  StageRow first{0, Role::stage, 40, 0.25, 1, 2.25, 0.25, 0, 0, kNan, "", {}, "grow", 1e9, 1.5};
+  StageRow first{0, Role::stage, 40, 0.25, 1,      2.25, 0.25, 0,
+                 0, kNan,        "", {},   "grow", 1e9,  1.5,  0.25};
   first.fit.outcome = Outcome::too_few_stages;
   first.fit.note = "1 stage of 5";
-  StageRow second{1,    Role::stage,       60, 0.375,  1,   1.75, 0.5, 20, 2,
-                  0.25, "path: no images", {}, "grow", 2e9, 1.75};
+  StageRow second{1,    Role::stage,       60, 0.375,  1,   1.75, 0.5,  20, 2,
+                  0.25, "path: no images", {}, "grow", 2e9, 1.75, 0.625};
   second.fit = {
       Outcome::found, {0.75, 2.5, 0.125},         0.71875, 0.015625, 0.005, 3.5, 0.625, 0.5,
       0.875,          "d* lies beyond the stages"};
-  StageRow third{2,  Role::stage,        90,  0.5, 1, 1.5, 0.5625, 30, 0, 1, "path: no images",
-                 {}, "stop: reached d*", 4e9, 1.75};
+  StageRow third{2,  Role::stage,        90,  0.5,  1,    1.5, 0.5625, 30, 0, 1, "path: no images",
+                 {}, "stop: reached d*", 4e9, 1.75, 1.125};
   third.fit = {
       Outcome::needs_dense, {0.875, 2}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
+  second.above_best = {0.25, 0.03125, -0.0625, 0.015625};
+  third.above_best = {0, 0, 0, 0};
   return {first, second, third};
+}
+
+/// Every fifth image; loss i + stage / 4 of image i, of which every third is a hit.
+PredictionRecord sample_predictions() {
+  PredictionRecord predictions;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    predictions.images.push_back(5 * i);
+  }
+  for (std::int64_t stage = 0; stage < 3; ++stage) {
+    StagePredictions& row = predictions.stages.emplace_back();
+    row.stage = stage;
+    for (std::int64_t i = 0; i < 20; ++i) {
+      row.losses.push_back(static_cast<float>(i) + 0.25F * static_cast<float>(stage));
+      row.hits.push_back((i + stage) % 3 == 0);
+    }
+  }
+  return predictions;
 }
 
 // ---------------------------------------------------------------- description
@@ -231,6 +251,8 @@ RunRecord sample_record() {
     const Mask mask = sample_mask(r.network, stage);
     r.masks.push_back({stage, mask, sample_statistics(r.network, mask, stage)});
   }
+  r.predictions = sample_predictions();
+  r.search = {SearchOutcome::found, 2, 0.5, 0.375, 0.625};
   r.cost = {1.125, 7e9, 1e6, 2e6, 5, 0.5, 0.25, 0.125, 0.0625, 0.03125, 123'456'789, 30, 3};
   r.result = RunResult{sample_state(r.network, r.masks.back().mask),
                        r.masks.back().mask.density(),
@@ -272,7 +294,7 @@ std::string describe(const TrainingState& state) {
 
 std::string describe(const RunRecord& record) {
   const auto& [identity, build, host, threads, execution, libraries, status, failure, warnings,
-               network, trajectory, stages, masks, cost, result] = record;
+               network, trajectory, stages, masks, on_validation, search, cost, result] = record;
   std::string out;
   {
     const auto& [name, hash, version, seed, options, method, net, data, digest, classes, train,
@@ -309,13 +331,24 @@ std::string describe(const RunRecord& record) {
                 validation_loss, validation_accuracy, flops, seconds);
   }
   for (const auto& [stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
-                    growth_overlap, scores, fit, decision, flops, seconds] : stages) {
+                    growth_overlap, scores, fit, decision, flops, seconds, density_epochs, above] :
+       stages) {
     const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
                  note] = fit;
     out += line("stage", stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
-                growth_overlap, scores, decision, flops, seconds);
+                growth_overlap, scores, decision, flops, seconds, density_epochs);
+    const auto& [above_loss, loss_error, above_accuracy, accuracy_error] = above;
+    out += line("above best", above_loss, loss_error, above_accuracy, accuracy_error);
     out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
                 d_high, note);
+  }
+  out += line("images", on_validation.images);
+  for (const auto& [stage, losses, hits] : on_validation.stages) {
+    out += line("predictions", stage, losses, std::vector<std::int64_t>(hits.begin(), hits.end()));
+  }
+  {
+    const auto& [outcome, stage, density, low, high] = search;
+    out += line("search", outcome, stage, density, low, high);
   }
   for (const auto& [stage, mask, statistics] : masks) {
     const auto& [layers, present, density, effective, disconnected, fewest, overlap, ever, norm,

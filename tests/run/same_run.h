@@ -48,6 +48,8 @@ inline std::string difference(const RunRecord& a, const RunRecord& b) {
         !same_bits(left.fit.d_low, right.fit.d_low) ||
         !same_bits(left.fit.d_high, right.fit.d_high) ||
         !same_bits(left.fit.parameters, right.fit.parameters) ||
+        !same_bits(left.density_epochs, right.density_epochs) ||
+        !same_bits(left.above_best, right.above_best) ||
         !same_bits(left.training_flops, right.training_flops)) {
       return "stage row " + std::to_string(i);
     }
@@ -60,6 +62,22 @@ inline std::string difference(const RunRecord& a, const RunRecord& b) {
         !same_bits(s.effective_density, t.effective_density)) {
       return "statistics of stage " + std::to_string(i);
     }
+  }
+  if (a.predictions.images != b.predictions.images ||
+      a.predictions.stages.size() != b.predictions.stages.size()) {
+    return "number of predictions";
+  }
+  for (std::size_t i = 0; i < a.predictions.stages.size(); ++i) {
+    const StagePredictions& left = a.predictions.stages[i];
+    const StagePredictions& right = b.predictions.stages[i];
+    if (left.stage != right.stage || left.losses != right.losses || left.hits != right.hits) {
+      return "predictions of stage " + std::to_string(i);
+    }
+  }
+  if (a.search.outcome != b.search.outcome || a.search.stage != b.search.stage ||
+      !same_bits(a.search.density, b.search.density) || !same_bits(a.search.low, b.search.low) ||
+      !same_bits(a.search.high, b.search.high)) {
+    return "what the search found";
   }
   if (a.result.has_value() != b.result.has_value()) {
     return "existence of a result";
