@@ -8,7 +8,7 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<MethodEntry, 11> kMethods{{
+constexpr std::array<MethodEntry, 13> kMethods{{
     {"dense", "the recipe on all connections: what everything is measured by", "", make_dense},
     {"gcg", "Gradual Capacity Growth: seed, train a little, grow, extrapolate, stop, train",
      "Gradual Capacity Growth for Sparse Network Discovery, arXiv 2509.25665", make_gcg},
@@ -31,6 +31,12 @@ constexpr std::array<MethodEntry, 11> kMethods{{
     {"grow_reallocate",
      "growth by path score beyond the target, then pruning with regrowth by path score down to it",
      "", make_grow_reallocate},
+    {"grow_return",
+     "growth to a peak, then pruning until the validation loss turns; the best of that way is "
+     "trained to the end",
+     "", make_grow_return},
+    {"grow_budget", "growth to the density whose final training takes exactly the rest of a budget",
+     "", make_grow_budget},
 }};
 
 }  // namespace

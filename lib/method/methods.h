@@ -33,5 +33,7 @@ std::unique_ptr<Method> make_gmp();
 std::unique_ptr<Method> make_acdc();
 std::unique_ptr<Method> make_imp();
 std::unique_ptr<Method> make_grow_reallocate();
+std::unique_ptr<Method> make_grow_return();
+std::unique_ptr<Method> make_grow_budget();
 
 }  // namespace gcg

@@ -56,6 +56,8 @@ const std::map<std::string, std::string, std::less<>> kDigests{
     {"acdc", "52c92a14828ee770"},
     {"imp", "8dde17726a15d4c6"},
     {"grow_reallocate", "c9018f46a8dceaca"},
+    {"grow_return", "59d30f4e747baf71"},
+    {"grow_budget", "3978836ba28d7a3e"},
 };
 
 struct GoldenBits : ::testing::TestWithParam<std::string> {};
