@@ -1,25 +1,41 @@
 # Everything a user does, one target each: `make help` lists them.
 SHELL := /bin/bash
-PRESET ?= release
-BUILD  := build/$(PRESET)
-SCALE  ?= smoke
-JOBS   ?= 0
-SEEDS  ?= 0
-RUNS   ?= runs
+# Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
+# such common names for other ends. They are told once and not used. What begins with GCG_ is taken from both.
+VARIABLES := PRESET SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH
+ifeq ($(MAKELEVEL),0)
+$(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
+  and not used; write it behind make: make ... $(name)=VALUE)))
+endif
+PRESET := release
+SCALE := smoke
+CHANGE :=
+JOBS := 0
+SEEDS := 0
+RUNS := runs
+RUN :=
+DATA := data
+DATA_NAME :=
+# What an experiment runs on: cifar, tinyimagenet or imagenet. Its runs lie in $(RUNS)/$(ON).
+ON := cifar
+ILSVRC :=
+LABELS :=
+MANIFEST :=
+SET := cifar10
+ROUNDS := 10
+BENCH_INTO :=
+WATCH :=
 GCG_DATA ?=
-DATA_NAME ?=
-ROUNDS ?= 10
-BENCH_INTO ?=
-DATA   ?= data
-ILSVRC ?=
-LABELS ?=
+BUILD := build/$(PRESET)
 PYTHON := /usr/bin/python3
+# $(call quote,WORDS): one word for the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
 
 # Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
 PACKAGES := g++ cmake ninja-build lld ccache git \
   libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
-  nlohmann-json3-dev libssl-dev libhwy-dev libzip-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib python3-scipy \
+  nlohmann-json3-dev libtomlplusplus-dev libssl-dev libhwy-dev libzip-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib python3-scipy \
   black flake8
 
 # What the paper needs: pdflatex with booktabs, caption, xcolor and Times.
@@ -35,7 +51,7 @@ help: ## list the targets
 	@echo "  one experiment: make $$(echo $(TARGETS) | sed 's/ / | /g')"
 	@echo "  data: DATA=folder of the data sets  ILSVRC=folder of your ImageNet archives  LABELS=list of validation labels  SET=data set to check"
 	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
-	@echo "  variables: SCALE=smoke|small|full  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
+	@echo "  variables: SCALE=smoke|small|full|FILE.toml  CHANGE=\"SETTING=VALUE ...\"  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
 
 packages: WANTED = $(PACKAGES)
 paper-packages: WANTED = $(PAPER_PACKAGES)
@@ -68,34 +84,35 @@ data-programs: configure
 FETCH = $(PYTHON) data_scripts/fetch.py
 PREPARE = $(BUILD)/data_scripts/gcg_data_prepare
 
+# $(call folder,NAME): the folder of a data set below DATA, for the shell.
+folder = $(call quote,$(DATA)/$(1))
+manifest = $(if $(MANIFEST),--manifest $(call quote,$(MANIFEST)))
+
 data-cifar: data-programs ## fetch, verify and prepare CIFAR-10 and CIFAR-100 (330 MB)
-	$(FETCH) cifar10 $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/cifar10
-	$(PREPARE) --data cifar10 --from $(DATA)/cifar10
-ifndef MANIFEST
-	$(FETCH) cifar100 --out $(DATA)/cifar100
-	$(PREPARE) --data cifar100-fine --from $(DATA)/cifar100
-endif
+	$(FETCH) cifar10 $(manifest) --out $(call folder,cifar10)
+	$(PREPARE) --data cifar10 --from $(call folder,cifar10)
+	$(if $(MANIFEST),,$(FETCH) cifar100 --out $(call folder,cifar100))
+	$(if $(MANIFEST),,$(PREPARE) --data cifar100-fine --from $(call folder,cifar100))
 
 data-tinyimagenet: data-programs ## fetch, verify and prepare TinyImageNet (237 MB)
-	$(FETCH) tinyimagenet $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/tinyimagenet
-	$(PREPARE) --data tinyimagenet --from $(DATA)/tinyimagenet
+	$(FETCH) tinyimagenet $(manifest) --out $(call folder,tinyimagenet)
+	$(PREPARE) --data tinyimagenet --from $(call folder,tinyimagenet)
 
 data-imagenet: data-programs ## prepare your own ImageNet: ILSVRC=folder of the archives or of train/ and val/
-	@[ -n "$(ILSVRC)" ] || { echo "ILSVRC=FOLDER is missing: your ILSVRC2012 archives, or folders train/ and val/ (nothing is downloaded)"; exit 2; }
-	@[ -d '$(ILSVRC)/train' ] || [ -n "$(LABELS)" ] || { echo "LABELS=FILE is missing: the classes of the validation images, LOC_val_solution.csv"; exit 2; }
-	if [ ! -d '$(ILSVRC)/train' ]; then $(PYTHON) data_scripts/imagenet.py --archives '$(ILSVRC)' --labels '$(LABELS)' \
-	  $(if $(MANIFEST),--manifest '$(MANIFEST)') --out $(DATA)/imagenet; fi
-	$(PREPARE) --data imagenet --from "$$([ -d '$(ILSVRC)/train' ] && echo '$(ILSVRC)' || echo $(DATA)/imagenet)" \
-	  --to $(DATA)/imagenet/prepared --short-side 256
+	@[ -n $(call quote,$(ILSVRC)) ] || { echo "ILSVRC=FOLDER is missing: your ILSVRC2012 archives, or folders train/ and val/ (nothing is downloaded)"; exit 2; }
+	@[ -d $(call quote,$(ILSVRC)/train) ] || [ -n $(call quote,$(LABELS)) ] || { echo "LABELS=FILE is missing: the classes of the validation images, LOC_val_solution.csv"; exit 2; }
+	if [ ! -d $(call quote,$(ILSVRC)/train) ]; then $(PYTHON) data_scripts/imagenet.py --archives $(call quote,$(ILSVRC)) \
+	  --labels $(call quote,$(LABELS)) $(manifest) --out $(call folder,imagenet); fi
+	from=$(call quote,$(ILSVRC)); [ -d "$$from/train" ] || from=$(call folder,imagenet); \
+	$(PREPARE) --data imagenet --from "$$from" --to $(call folder,imagenet/prepared) --short-side 256
 
-SET ?= cifar10
 data-check: data-programs ## look at every image of SET: counts, duplicates, statistics, a sheet of samples
-	$(BUILD)/data_scripts/gcg_data_check --data $(SET) --data-dir $(DATA)/$(SET) --sheet $(DATA)/$(SET)-samples.png \
-	  --manifest $(or $(MANIFEST),data_scripts/manifests/$(SET).json)
+	$(BUILD)/data_scripts/gcg_data_check --data $(SET) --data-dir $(call folder,$(SET)) --sheet $(call folder,$(SET)-samples.png) \
+	  --manifest $(call quote,$(or $(MANIFEST),data_scripts/manifests/$(SET).json))
 
 demo: programs ## grow a sparse network on the embedded images, with its dense reference and a figure
-	$(BUILD)/experiments/demo --out $(RUNS)/demo --jobs $(JOBS)
-	$(PYTHON) analysis/demo.py $(RUNS)/demo
+	@$(call run,$(BUILD)/experiments/demo --out $(call quote,$(RUNS)/demo) --jobs $(JOBS))
+	@$(call run,$(PYTHON) analysis/demo.py $(call quote,$(RUNS)/demo))
 
 test: build ## all tests
 	ctest --preset $(PRESET)
@@ -106,7 +123,7 @@ bench: configure ## time of training steps and kernels, sparse against dense, in
 	$(BUILD)/tests/bench/gcg_memory_bench > build/bench/memory.json
 	$(BUILD)/tests/bench/gcg_step_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/steps.json
 	$(BUILD)/tests/bench/gcg_layer_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/layers.json
-	$(PYTHON) analysis/bench.py build/bench $(if $(BENCH_INTO),--into $(BENCH_INTO))
+	$(PYTHON) analysis/bench.py build/bench $(if $(BENCH_INTO),--into $(call quote,$(BENCH_INTO)))
 
 bench-growth: configure ## time of the parts of a growth stage, ResNet-20
 	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_bench
@@ -118,21 +135,28 @@ bench-data: build ## rates of the data path; ImageNet-size files are made of GCG
 	  --benchmark_report_aggregates_only=true
 
 # --- The study -----------------------------------------------------------------------------------------------------
-# Experiments in the order they run in; those that measure seconds last. To add one: its name here.
-EXPERIMENTS := growth_rules bottleneck growth_pace extrapolation cost_accuracy discovery_cost methods_table discovered_density \
-  convergence ablations grow_reallocate execution_agreement wall_clock
+# The table of experiments, in the order they run in. A word of ROWS is NAME:KIND.
+ROWS := $(shell awk -F '[^A-Za-z_]+' '/^EXPERIMENT/ {print $$2 ":" $$4}' experiments/table.def)
+kind = $(patsubst %:$(1),%,$(filter %:$(1),$(ROWS)))
+EXPERIMENTS := $(foreach row,$(filter-out %:demo,$(ROWS)),$(firstword $(subst :, ,$(row))))
 # Those of them that have sizes for TinyImageNet and ImageNet.
-LARGE := $(filter growth_rules extrapolation methods_table,$(EXPERIMENTS))
+LARGE := $(call kind,any_data)
 # Those that measure seconds: one run at a time, whatever JOBS says.
-ALONE := wall_clock
+ALONE := $(call kind,alone)
 TARGETS := $(subst _,-,$(EXPERIMENTS))
-# What an experiment runs on: cifar, tinyimagenet or imagenet. Its runs lie in $(RUNS)/$(ON).
-ON ?= cifar
 STUDY_DATA = $(if $(filter cifar,$(ON)),cifar10,$(ON))
 STUDY_FOLDER = $(or $(GCG_DATA),$(DATA)/$(STUDY_DATA))
-STUDY = --scale $(SCALE) --seeds $(SEEDS) --data $(STUDY_DATA) --data-dir '$(STUDY_FOLDER)' --out '$(RUNS)/$(ON)'
-# $(call each,LIST,COMMAND): the command for every $$e of the list; goes on after one that failed, and fails at the end if any did.
-each = failed=; for e in $(1); do $(2) || failed="$$failed $$e"; done; \
+STUDY_RUNS = $(call quote,$(RUNS)/$(ON))
+STUDY = --scale $(call quote,$(SCALE)) $(foreach change,$(CHANGE),--set $(call quote,$(change))) --seeds $(SEEDS) \
+  --data $(STUDY_DATA) --data-dir $(call quote,$(STUDY_FOLDER)) --out $(STUDY_RUNS)
+# $(call run,COMMAND): runs it so that a signal that make gets reaches it: make hands a signal to the shell, which would end
+# without its program. Its status is that of the program.
+run = ended=; trap 'ended=1; kill -TERM $$! 2>/dev/null' TERM HUP INT; $(1) & [ -z "$$ended" ] || kill -TERM $$!; \
+  while wait $$!; status=$$?; kill -0 $$! 2>/dev/null; do :; done; trap - TERM HUP INT; (exit $$status)
+# $(call each,LIST,COMMAND): the command for every $$e of the list; goes on after one that failed, and fails at the end if any
+# did. Stops at a signal.
+each = failed=; for e in $(1); do $(call run,$(2)); status=$$?; [ $$status -le 128 ] || exit $$status; \
+  [ $$status = 0 ] || failed="$$failed $$e"; done; \
   if [ -n "$$failed" ]; then echo "failed:$$failed; the same command tries again what is not finished" >&2; exit 1; fi
 
 .PHONY: $(TARGETS) study-data reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures report paper
@@ -150,30 +174,33 @@ reproduce-all: ## all of it; data of your own in GCG_DATA can only be of one set
 
 # Fetches or prepares what is missing, unless GCG_DATA names a folder.
 study-data:
-	@[ -n "$(GCG_DATA)" ] || [ -e '$(STUDY_FOLDER)/train.images' ] || [ -e '$(STUDY_FOLDER)/prepared/train.images' ] \
+	@[ -n $(call quote,$(GCG_DATA)) ] || [ -e $(call quote,$(STUDY_FOLDER)/train.images) ] || [ -e $(call quote,$(STUDY_FOLDER)/prepared/train.images) ] \
 	  || $(MAKE) --no-print-directory data-$(ON)
 
 # An experiment that could not finish every run still gets its tables and figures of those that are. Stopping rules are
 # replayed between the runs and the analysis.
 $(TARGETS): programs study-data
-	@e=$(subst -,_,$@); \
-	$(BUILD)/experiments/$$e $(STUDY) $(if $(filter $(ALONE),$(subst -,_,$@)),,--jobs $(JOBS)); status=$$?; \
-	[ $$status -le 1 ] || exit $$status; \
-	[ $$e != extrapolation ] || $(BUILD)/experiments/gcg_replay '$(RUNS)/$(ON)/extrapolation-$(SCALE).json' || status=1; \
-	$(PYTHON) analysis/analyse.py $$e '$(RUNS)/$(ON)' --scale $(SCALE) $(if $(DATA_NAME),--data-name '$(DATA_NAME)') || status=1; \
-	exit $$status
+	@e=$(subst -,_,$@); program=$(BUILD)/experiments/$$e; study=$$($$program $(STUDY) --study-file) || exit; \
+	$(call run,$$program $(STUDY) $(if $(filter $(ALONE),$(subst -,_,$@)),,--jobs $(JOBS))); failed=$$?; \
+	[ $$failed -le 1 ] || exit $$failed; \
+	[ $$e != extrapolation ] || { $(call run,$(BUILD)/experiments/gcg_replay "$$study"); } || failed=1; \
+	{ $(call run,$(PYTHON) analysis/analyse.py "$$study" $(if $(DATA_NAME),--data-name $(call quote,$(DATA_NAME)))); } || failed=1; \
+	exit $$failed
+
+# The experiments that run on ON.
+STUDIED = $(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE))
 
 status: programs ## how far every experiment is (ON, SCALE; WATCH=1: repainted until nothing runs, one after the other)
-	@$(call each,$(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE)),echo "== $$e" && $(BUILD)/experiments/$$e $(STUDY) --status $(if $(WATCH),--watch))
+	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --status $(if $(WATCH),--watch); })
 
 verify: programs ## check every run file; measured against expected values (ON, SCALE)
-	@$(call each,$(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE)),echo "== $$e" && $(BUILD)/experiments/$$e $(STUDY) --verify)
+	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --verify; })
 
 figures: ## redraw tables and figures of all committed summaries, without any run
 	$(PYTHON) analysis/analyse.py --redraw $(wildcard docs/results/*.summary.json)
 
 report: packages ## one HTML file of the study in RUNS/ON: figures, tables, provenance, what is missing
-	$(PYTHON) analysis/report.py '$(RUNS)/$(ON)' --out '$(RUNS)/$(ON)/report.html'
+	$(PYTHON) analysis/report.py $(STUDY_RUNS) --out $(call quote,$(RUNS)/$(ON)/report.html)
 
 paper: paper-packages ## the LaTeX report of the study from docs/results: paper/paper.pdf, and what is missing in it
 	$(PYTHON) paper/generate.py
@@ -183,7 +210,7 @@ paper: paper-packages ## the LaTeX report of the study from docs/results: paper/
 	@echo paper/paper.pdf
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
-	@$(PYTHON) analysis/inspect_run.py $(RUN)
+	@$(PYTHON) analysis/inspect_run.py $(call quote,$(RUN))
 
 format: ## format the C++ and Python sources (needs clang-format and black)
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i

@@ -6,6 +6,7 @@ import phrases
 from costs import flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, paired
 from phrases import Finding
+from study_runs import parts_of
 from tables import Table, number, percent, plain
 
 DEFAULT = "default"
@@ -162,10 +163,11 @@ def figures(summary, base):
     if not rows:
         return []
     figure, axes = look.new_figure(width=7.6, height=1.3 + 0.28 * len(rows))
-    groups = list(dict.fromkeys(r["change"].split(": ")[0] for r in rows))
+    parts = parts_of(summary)
+    groups = list(dict.fromkeys(parts[r["change"]].family for r in rows))
     for position, r in enumerate(rows):
         d = r["difference"]
-        style = look.style(groups.index(r["change"].split(": ")[0])) | {"linestyle": "none"}
+        style = look.style(groups.index(parts[r["change"]].family)) | {"linestyle": "none"}
         if d.get("p_holm") is None or d["p_holm"] >= phrases.LEVEL:
             style["markerfacecolor"] = "white"
         axes.plot(

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """From the run files of a study to a small summary, and from the summary alone to its tables and figures.
 
-    analyse.py EXPERIMENT FOLDER --scale small     reads FOLDER/EXPERIMENT-small.json and the runs it names
-    analyse.py --redraw SUMMARY...                 makes tables and figures of summaries again, without any run
+    analyse.py FOLDER/EXPERIMENT-SCALE.json    reads this study file and the runs beside it that it names
+    analyse.py --redraw SUMMARY...             makes tables and figures of summaries again, without any run
 
 In FOLDER (or --into) stand afterwards EXPERIMENT-SCALE.summary.json, .md, one .tex per table, .png and .pdf of every
 figure; what is redrawn is called as its summary. Every experiment is a module of its own name here with three
@@ -30,6 +30,7 @@ import argparse
 import importlib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def provenance(study, data_name):
         "defaults_versions": values(lambda run: run.identity["defaults_version"]),
         "settings": common_settings(runs),
         "commands": first_commands(study.entries),
+        "parts": {curve: asdict(part) for curve, part in study.parts.items()},
         "missing": study.missing,
     }
 
@@ -152,9 +154,7 @@ def render(module, summary, into, name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", nargs="?")
-    parser.add_argument("folder", nargs="?", type=Path, help="folder of the study's runs")
-    parser.add_argument("--scale", default="smoke", choices=["smoke", "small", "full"])
+    parser.add_argument("study", nargs="?", type=Path, help="file that the experiment wrote")
     parser.add_argument("--data-name", default="", help="how to name the data in tables and figures")
     parser.add_argument("--into", type=Path, help="where the results go; the study's folder if left out")
     parser.add_argument(
@@ -172,17 +172,17 @@ def main():
             )
             print(path)
         return
-    if not arguments.experiment or not arguments.folder:
-        parser.error("EXPERIMENT and FOLDER, or --redraw SUMMARY")
-    module = load_module(arguments.experiment)
-    study = open_study(arguments.folder, arguments.experiment, arguments.scale)
+    if not arguments.study:
+        parser.error("a study file, or --redraw SUMMARY")
+    study = open_study(arguments.study)
+    module = load_module(study.experiment)
     if not study.curves:
         sys.exit("no run of the study is finished yet")
-    into = arguments.into or arguments.folder
+    into = arguments.into or study.folder
     summary = provenance(study, arguments.data_name) | module.summarise(study)
     # Through JSON and back: what is rendered now is what can be rendered from the file.
     text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
-    name = f"{arguments.experiment}-{arguments.scale}"
+    name = arguments.study.stem
     path = into / f"{name}.summary.json"
     path.write_text(text)
     page, drawn = render(module, json.loads(text), into, name)

@@ -15,9 +15,9 @@ import figures as look
 import phrases
 from costs import flops
 from intervals import holm, interval
+from study_runs import cells_of, parts_of, with_role
 from tables import Table, number
 
-START = "start, "
 REFERENCE = "random, ERK"  # its last loss is what the others' way is measured to
 SHOWN = (
     "small dense",
@@ -32,11 +32,6 @@ SHOWN = (
 PREDICTORS = {"log_path_norm": "log path norm (L1)", "log_path_kernel_trace": "log path kernel trace (L2)"}
 LOSSES = {"train_loss": "training loss", "validation_loss": "validation loss"}
 DRAWS = 9999
-
-
-def split(curve):
-    method, _, density = curve.partition(": density ")
-    return method, density
 
 
 def file_part(density):
@@ -70,16 +65,17 @@ def reached(found, loss):
 def starting_points(study):
     """One row per mask that stays: what was measured of it before its training, and the losses after it."""
     rows = []
+    start_of = {study.parts[curve].of: curve for curve in with_role(study.parts, "start")}
     for curve, runs in study.curves.items():
-        starts = study.curves.get(START + curve, {})
-        method, density = split(curve)
+        starts = study.curves.get(start_of.get(curve), {})
+        part = study.parts[curve]
         for seed in sorted(set(runs) & set(starts)):
             run, start = runs[seed], starts[seed]
             counts = [int(n) for n in start.statistics["layers"]["present"][0]]
             if any(not np.array_equal(start.masks[0][name], mask) for name, mask in run.masks[0].items()):
                 raise ValueError(f"{curve}, seed {seed}: the start's run has another mask than the run itself")
             rows.append(
-                {"method": method, "density": density, "seed": int(seed), "layers": counts}
+                {"method": part.family, "density": part.density, "seed": int(seed), "layers": counts}
                 | {name: float(start.statistics[name][0]) for name in PREDICTORS}
                 | {name: float(run.trajectory[name][-1]) for name in LOSSES}
             )
@@ -147,14 +143,18 @@ def predictions(rows):
     return tests
 
 
-def shuffled_pairs(rows):
+def controls_of(parts):
+    """{family of a control, whose masks are shuffled: that of its own method}."""
+    return {part.family: part.of for part in parts.values() if part.role == "control"}
+
+
+def shuffled_pairs(rows, parts):
     """Of every mask and its control with the same layer counts, shuffled: how many pairs, and in how many the control
     has less training loss and a smaller path norm."""
     found = {(row["method"], row["density"], row["seed"]): row for row in rows}
+    shuffled = controls_of(parts)
     pairs = [
-        (row, found[control])
-        for (method, *rest), row in found.items()
-        if (control := (f"control: {method} shuffled", *rest)) in found
+        (found[own], row) for (method, *rest), row in found.items() if (own := (shuffled.get(method), *rest)) in found
     ]
     below = lambda name: sum(control[name] < row[name] for row, control in pairs)
     return len(pairs), below("train_loss"), below("log_path_norm")
@@ -162,10 +162,12 @@ def shuffled_pairs(rows):
 
 def summarise(study):
     dense = study.curves.get("dense", {})
-    histories = {curve: history(runs, dense) for curve, runs in study.curves.items() if not curve.startswith(START)}
-    densities = sorted({split(curve)[1] for curve in histories if split(curve)[1]}, reverse=True)
+    parts = {curve: part for curve, part in study.parts.items() if part.role != "start"}
+    histories = {curve: history(runs, dense) for curve, runs in study.curves.items() if curve in parts}
+    densities = sorted({parts[curve].density for curve in histories if parts[curve].density}, reverse=True)
+    curves = cells_of(parts)
     for curve, found in histories.items():
-        reference = histories.get(f"{REFERENCE}: density {split(curve)[1]}")
+        reference = histories.get(curves.get((REFERENCE, parts[curve].density)))
         found["reached"] = reached(found, reference["validation_loss"][-1]) if reference else None
     rows = starting_points(study)
     return {"densities": densities, "histories": histories, "starts": rows, "predictions": predictions(rows)}
@@ -178,12 +180,19 @@ def loss_text(value):
 KINDS = {"allocation": "same layer counts and seed", "density": "same density and seed"}
 
 
+def trained_parts(summary):
+    """The parts of the curves that are trained, {curve: Part}."""
+    return {curve: part for curve, part in parts_of(summary).items() if part.role != "start"}
+
+
 def tables(summary):
     made = []
+    parts = trained_parts(summary)
+    curves = cells_of(parts)
     for density in summary["densities"]:
         rows = []
         for curve, found in summary["histories"].items():
-            method, at = split(curve)
+            method, at = parts[curve].family, parts[curve].density
             if at not in ("", density):
                 continue
             way = (
@@ -191,7 +200,7 @@ def tables(summary):
                 if at
                 else reached(
                     found,
-                    summary["histories"].get(f"{REFERENCE}: density {density}", {"validation_loss": [-1]})[
+                    summary["histories"].get(curves.get((REFERENCE, density)), {"validation_loss": [-1]})[
                         "validation_loss"
                     ][-1],
                 )
@@ -254,11 +263,12 @@ def tables(summary):
 
 def findings(summary):
     sentences = []
+    parts = trained_parts(summary)
     for density in summary["densities"]:
         found = {
-            split(c)[0]: h
+            parts[c].family: h
             for c, h in summary["histories"].items()
-            if split(c)[1] == density and not c.startswith("control")
+            if parts[c].density == density and parts[c].role != "control"
         }
         if found:
             first = sorted(found, key=lambda m: found[m]["last"]["validation_loss"]["mean"])[:3]
@@ -268,7 +278,7 @@ def findings(summary):
                 + f" of {len(found)} methods (n = {len(found[first[0]]['seeds'])}; a minimum over methods is biased"
                 " downwards)."
             )
-    pairs, less_loss, smaller_norm = shuffled_pairs(summary["starts"])
+    pairs, less_loss, smaller_norm = shuffled_pairs(summary["starts"], parts)
     if pairs:
         sentences.append(
             f"Shuffled within its layers a mask ends with less training loss in {less_loss} of {pairs} pairs, and"
@@ -294,11 +304,12 @@ def figures(summary, base):
 
 def draw_losses(summary, path):
     densities = summary["densities"]
+    curves = cells_of(trained_parts(summary))
     figure, axes = look.new_figure(width=11, height=1 + 3.5 * len(densities), columns=2, rows=len(densities))
     axes = np.reshape(axes, (len(densities), 2))
     for (left, right), density in zip(axes, densities):
         shown = [("dense", summary["histories"].get("dense"))] + [
-            (m, summary["histories"].get(f"{m}: density {density}")) for m in SHOWN
+            (m, summary["histories"].get(curves.get((m, density)))) for m in SHOWN
         ]
         for index, (method, found) in enumerate(shown):
             if found is None:
@@ -327,19 +338,21 @@ def draw_trace(summary, path):
     """Differences within pairs of equal allocation; all masks by density."""
     figure, axes = look.new_figure(width=10.4, height=8, columns=2, rows=2)
     rows = summary["starts"]
-    methods = list(dict.fromkeys(row["method"].removeprefix("control: ").removesuffix(" shuffled") for row in rows))
+    own_of = controls_of(parts_of(summary))
+    control_of = {own: control for control, own in own_of.items()}
+    methods = list(dict.fromkeys(own_of.get(row["method"], row["method"]) for row in rows))
     for column, (name, label) in enumerate(PREDICTORS.items()):
         upper, lower = axes[0][column], axes[1][column]
         for group in grouped(rows, lambda row: (row["seed"], tuple(row["layers"]))):
-            control = [row for row in group if row["method"].startswith("control: ")]
-            own = [row for row in group if not row["method"].startswith("control: ")]
+            control = [row for row in group if row["method"] in own_of]
+            own = [row for row in group if row["method"] not in own_of]
             for row, other in itertools.product(own, control):
                 style = look.style(methods.index(row["method"])) | {"linestyle": "none", "label": row["method"]}
                 upper.plot([row[name] - other[name]], [row["train_loss"] - other["train_loss"]], **style)
         for method in methods:
             style = look.style(methods.index(method)) | {"linestyle": "none"}
             for shuffled in (False, True):
-                wanted = f"control: {method} shuffled" if shuffled else method
+                wanted = control_of.get(method) if shuffled else method
                 found = [row for row in rows if row["method"] == wanted]
                 if found:
                     lower.plot(

@@ -1,33 +1,29 @@
 """Final test accuracy over total cost: growth, iterative and gradual pruning at equal E and equal final training."""
 
-import re
-
 import figures as look
 import phrases
 from costs import density_epochs, flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, interval, paired
 from phrases import Finding
+from study_runs import parts_of, with_role
 from tables import Table, number, percent
 
 COSTS = {"density_epochs": "density × epochs", "flops": "training FLOPs", "seconds": "seconds of training"}
 GROWTH = "growth"
 
 
-def parts(curve):
-    """(method, density or None, E or None) of a curve's name."""
-    found = re.fullmatch(r"(.+?)(?:: density ([0-9.]+))?(?:: E ([0-9]+))?", curve)
-    method, density, stage_epochs = found.groups()
-    return method, density, int(stage_epochs) if stage_epochs else None
+def stage_epochs_of(part):
+    """E of a curve, or None."""
+    return int(part.values["E"]) if "E" in part.values else None
 
 
-def cell(curve, runs, dense):
-    method, density, stage_epochs = parts(curve)
+def cell(curve, part, runs, dense):
     any_run = runs[min(runs)]
     itself = curve == "dense"
     return {
-        "method": method,
-        "asked_density": density,
-        "stage_epochs": stage_epochs,
+        "method": part.family,
+        "asked_density": part.density or None,
+        "stage_epochs": stage_epochs_of(part),
         "density": interval([float(run.final["density"]) for run in runs.values()])["mean"],
         "epochs": int(any_run.cost["epochs"]),
         "accuracy": of_seeds(test_accuracies(runs)),
@@ -39,10 +35,16 @@ def cell(curve, runs, dense):
 def comparisons(study):
     """Growth minus every other method at the same density and E; cost of the other over growth's."""
     rows = []
+    of_growth = {
+        (part.density, stage_epochs_of(part)): study.curves.get(curve)
+        for curve, part in study.parts.items()
+        if part.family == GROWTH
+    }
     for curve, runs in study.curves.items():
-        method, density, stage_epochs = parts(curve)
-        grown = study.curves.get(f"{GROWTH}: density {density}: E {stage_epochs}")
-        if method == GROWTH or density is None or grown is None:
+        part = study.parts[curve]
+        stage_epochs = stage_epochs_of(part)
+        grown = of_growth.get((part.density, stage_epochs))
+        if part.family == GROWTH or not part.density or grown is None:
             continue
         difference = paired(test_accuracies(grown), test_accuracies(runs))
         if difference is None:
@@ -52,8 +54,8 @@ def comparisons(study):
         rows.append(
             difference
             | {
-                "method": method,
-                "asked_density": density,
+                "method": part.family,
+                "asked_density": part.density,
                 "stage_epochs": stage_epochs,
                 "epochs": [int(grown[both[0]].cost["epochs"]), int(runs[both[0]].cost["epochs"])],
                 "density_epochs_ratio": ratio(density_epochs),
@@ -65,7 +67,7 @@ def comparisons(study):
 
 def summarise(study):
     dense = study.curves.get("dense", {})
-    cells = {curve: cell(curve, runs, dense) for curve, runs in study.curves.items()}
+    cells = {curve: cell(curve, study.parts[curve], runs, dense) for curve, runs in study.curves.items()}
     rows = comparisons(study)
     return {"cells": cells, "comparisons": rows, "tested": holm_differences(rows)}
 
@@ -180,6 +182,7 @@ def findings(summary):
 
 
 def figures(summary, base):
+    dense = [summary["cells"][curve] for curve in with_role(parts_of(summary), "dense") if curve in summary["cells"]]
     cells = list(summary["cells"].values())
     by_density = {}
     for c in cells:
@@ -187,12 +190,12 @@ def figures(summary, base):
             by_density.setdefault(c["asked_density"], []).append(c["stage_epochs"])
     grids = [d for d, epochs in by_density.items() if len(epochs) > 1]
     return [
-        draw(cells, density, grids, base if len(grids) == 1 else f"{base}-{density.replace('.', '-')}")
+        draw(cells, dense, density, grids, base if len(grids) == 1 else f"{base}-{density.replace('.', '-')}")
         for density in grids
     ]
 
 
-def draw(cells, density, grids, path):
+def draw(cells, dense, density, grids, path):
     """One panel per cost; lines join the values of E, open markers are densities that have no grid."""
     figure, axes = look.new_figure(width=12.4, height=4.6, columns=3)
     methods = list(dict.fromkeys(c["method"] for c in cells if c["asked_density"] == density))
@@ -217,7 +220,7 @@ def draw(cells, density, grids, path):
                         "label": f'{method}, density {other["asked_density"]}, E {other["stage_epochs"]}',
                     },
                 )
-        dense = sorted((c for c in cells if c["method"].startswith("dense")), key=lambda c: c["epochs"])
+        dense = sorted(dense, key=lambda c: c["epochs"])
         label_of_dense = "dense, " + " and ".join(f'{c["epochs"]} epochs (n = {c["accuracy"]["seeds"]})' for c in dense)
         point(
             panel,

@@ -10,7 +10,7 @@ import numpy as np
 
 import figures
 from intervals import logistic, logistic_band
-from study_runs import load_study
+from study_runs import open_study
 
 
 def stage_rows(run):
@@ -164,9 +164,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the demo's runs")
     folder = parser.parse_args().folder
-    curves, missing = load_study(folder, "demo", "smoke")
-    if missing:
-        raise SystemExit("not finished: " + "; ".join(missing))
+    study = open_study(folder / "demo-smoke.json")
+    if study.missing:
+        raise SystemExit("not finished: " + "; ".join(study.missing))
+    curves = study.curves
     for seed, run in sorted(curves["gcg"].items()):
         dense = curves["dense"][seed]
         print()

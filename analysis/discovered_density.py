@@ -93,21 +93,19 @@ def trend_test(blocks, direction):
     }
 
 
-def family_of(task):
-    name, _, level = task.rpartition(" ")
-    return (name, float(level)) if name in EXPECTED else (None, None)
-
-
 def summarise(study):
-    tasks, any_growth = {}, {}
-    for curve in study.curves:
-        task, _, kind = curve.rpartition(": ")
-        if kind == "growth":
-            any_growth[task] = next(iter(study.curves[curve].values()))
-            tasks[task] = task_row(study.curves[curve], study.curves.get(f"{task}: dense", {}))
+    tasks, any_growth, place = {}, {}, {}
+    dense = {study.parts[curve].of: runs for curve, runs in study.curves.items() if study.parts[curve].role == "dense"}
+    for curve, runs in study.curves.items():
+        part = study.parts[curve]
+        if part.role == "growth":
+            task = part.of
+            any_growth[task] = next(iter(runs.values()))
+            tasks[task] = task_row(runs, dense.get(task, {}))
+            place[task] = (part.family, part.values["level"])
     families = {}
     for family, direction in EXPECTED.items():
-        members = [(family_of(task)[1], task) for task in tasks if family_of(task)[0] == family]
+        members = [(level, task) for task, (its_family, level) in place.items() if its_family == family]
         if members and BASE in tasks and level_of_base(family, any_growth[BASE]) is not None:
             members.append((level_of_base(family, any_growth[BASE]), BASE))
         members.sort()

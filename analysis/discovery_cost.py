@@ -13,10 +13,10 @@ import costs
 import figures as look
 import phrases
 from intervals import holm_differences, interval, paired
+from study_runs import parts_of, with_role
 from tables import Table, number
 
 DENSE = "dense"
-GROWTH = ("GCG, weights kept", "GCG, weights rewound")
 COSTS = ("density_epochs", "flops", "seconds")
 
 
@@ -142,18 +142,18 @@ def growth(run):
     return outcome(run, price(run), stages, 1)
 
 
-def of_family(runs, family):
-    """Runs "FAMILY: density X" of one seed, ascending."""
-    found = [run for curve, run in runs.items() if curve.startswith(family + ": density ")]
+def of_family(runs, parts, family):
+    """Runs of one family and one seed, in ascending density."""
+    found = [run for curve, run in runs.items() if parts[curve].family == family]
     return sorted(found, key=lambda run: float(run.final["density"]))
 
 
-def procedures(runs, epsilon):
+def procedures(runs, parts, epsilon):
     """{procedure: outcome} of one seed's runs; procedures whose runs are missing are left out."""
     dense = runs[DENSE]
-    result = {name: growth(runs[name]) for name in GROWTH if name in runs}
+    result = {name: growth(runs[name]) for name in with_role(parts, "growth") if name in runs}
     grids = {
-        family: of_family(runs, family)
+        family: of_family(runs, parts, family)
         for family in ("static ERK", "RigL", "one-shot pruning", "gradual pruning", "IMP")
     }
     for family in ("static ERK", "RigL"):
@@ -174,12 +174,13 @@ def grid_gaps(study, dense):
     """Of every trained density of the grids: test accuracy below dense, paired by seed."""
     rows = []
     for curve, by_seed in study.curves.items():
-        if ": density " not in curve:
+        part = study.parts[curve]
+        if not part.density:
             continue
         gap = paired(test_accuracies(dense), test_accuracies(by_seed))
         if gap:
             density = float(np.mean([run.final["density"] for run in by_seed.values()]))
-            rows.append({"family": curve.split(": density ")[0], "density": density, "gap": gap})
+            rows.append({"family": part.family, "density": density, "gap": gap})
     return sorted(rows, key=lambda row: (row["family"], row["density"]))
 
 
@@ -213,21 +214,22 @@ def over_seeds(by_seed, dense, oracle, epsilon):
 
 def summarise(study):
     dense = study.curves.get(DENSE, {})
-    grown = next((study.curves[name] for name in GROWTH if name in study.curves), {})
+    growths = [name for name in with_role(study.parts, "growth") if name in study.curves]
+    grown = study.curves[growths[0]] if growths else {}
     epsilon = float(next(iter(grown.values())).options["epsilon"]) if grown else 0.02
     rows = grid_gaps(study, dense)
     oracle = oracle_of(rows, epsilon)
     found = {}
     for seed in dense:
         runs = {curve: by_seed[seed] for curve, by_seed in study.curves.items() if seed in by_seed}
-        for name, result in procedures(runs, epsilon).items():
+        for name, result in procedures(runs, study.parts, epsilon).items():
             found.setdefault(name, {})[seed] = result
     result = {name: over_seeds(by_seed, dense, oracle, epsilon) for name, by_seed in found.items()}
     against = {}
-    reference = result.get(GROWTH[0])
+    reference = result.get(growths[0]) if growths else None
     if reference:
         for name, other in result.items():
-            if name != GROWTH[0]:
+            if name != growths[0]:
                 logs = [{int(s): math.log2(c) for s, c in r["cost_by_seed"].items()} for r in (other, reference)]
                 against[name] = paired(*logs)
     comparisons = holm_differences(list(against.values()))
@@ -245,6 +247,11 @@ def summarise(study):
     }
 
 
+def grown_of(summary):
+    """The procedures that are growth, the one that all others are compared with first."""
+    return [name for name in with_role(parts_of(summary), "growth") if name in summary["procedures"]]
+
+
 def span(values, digits=2):
     return (
         number(min(values), digits=digits)
@@ -255,6 +262,7 @@ def span(values, digits=2):
 
 def tables(summary):
     epsilon = 100 * summary["epsilon"]
+    first = next(iter(grown_of(summary)), "growth")
     rows = []
     for name, p in summary["procedures"].items():
         gap = {**p["gap"], "mean": p["gap"]["mean"]}
@@ -320,7 +328,7 @@ def tables(summary):
     against = Table(
         "against_growth",
         (
-            f"Cost (density x epochs) of the other searches over that of {GROWTH[0]}, octaves: log2 of the ratio,"
+            f"Cost (density x epochs) of the other searches over that of {first}, octaves: log2 of the ratio,"
             " paired by seed, mean ± 95 % t interval."
         ),
         ["procedure", "octaves", "p (Holm)"],
@@ -337,7 +345,8 @@ def findings(summary):
     sentences = []
     found = summary["procedures"]
     epsilon = summary["epsilon"]
-    for name in GROWTH:
+    growths = grown_of(summary)
+    for name in growths:
         if name in found:
             p = found[name]
             gap = p["gap"]
@@ -361,15 +370,16 @@ def findings(summary):
                 f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle, and loses'
                 f' {phrases.points(gap)} points (n = {gap["seeds"]}): {verdict}.'
             )
-    if GROWTH[0] in found:
+    if growths:
+        first = growths[0]
         cheaper = [
             name
             for name, p in found.items()
-            if name not in GROWTH
-            and p["cost"]["density_epochs"]["mean"] < found[GROWTH[0]]["cost"]["density_epochs"]["mean"]
+            if name not in growths
+            and p["cost"]["density_epochs"]["mean"] < found[first]["cost"]["density_epochs"]["mean"]
         ]
         sentences.append(
-            f'{GROWTH[0]} costs {number(found[GROWTH[0]]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
+            f'{first} costs {number(found[first]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
             " epochs); " + (f'cheaper are {", ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
         )
         tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
@@ -388,13 +398,14 @@ def findings(summary):
 def figures(summary, base):
     if not summary["procedures"]:
         return []
+    growths = grown_of(summary)
     figure, (left, right) = look.new_figure(width=11.0, height=5.2, columns=2)
     n = max(len(p["seeds"]) for p in summary["procedures"].values())
     for index, (name, p) in enumerate(summary["procedures"].items()):
         shape = {
             "color": look.COLOURS[index % 8],
             "marker": look.MARKERS[index % 8],
-            "markersize": 8 if name in GROWTH else 6.5,
+            "markersize": 8 if name in growths else 6.5,
             "linestyle": "none",
             "capsize": 2.5,
             "linewidth": 1,

@@ -49,12 +49,14 @@ def verdict(row):
 
 
 def summarise(study):
-    curves = study.curves
-    densities = {}
-    for name in curves:
-        density, execution = name.split()
-        if execution == "sparse" and set(curves[name]) & set(curves.get(f"{density} dense", {})):
-            densities[density] = compare(curves[name], curves[f"{density} dense"])
+    by_role = {}  # {density: {execution: runs}}
+    for curve, runs in study.curves.items():
+        by_role.setdefault(study.parts[curve].density, {})[study.parts[curve].role] = runs
+    densities = {
+        density: compare(found["sparse"], found["dense"])
+        for density, found in by_role.items()
+        if set(found.get("sparse", {})) & set(found.get("dense", {}))
+    }
     if not densities:
         sys.exit("no pair of runs is finished yet")
     identity = study.any_run().identity

@@ -5,6 +5,7 @@ Needs beside the study file what `gcg_replay FOLDER/extrapolation-SCALE.json` wr
 replay.
 """
 
+import itertools
 import json
 import math
 
@@ -14,9 +15,9 @@ import costs
 import figures as look
 import phrases
 from intervals import interval, logistic, paired
+from study_runs import with_role
 from tables import Table, number, percent, plain
 
-TRUNK = "path, sampled"
 DENSE = "dense"
 OWN = "logistic"  # the extrapolator of the trunks
 
@@ -49,12 +50,18 @@ def stage_rows(run):
     return rows
 
 
+def trunk_of(study):
+    """The curve of growth that the masks are of."""
+    return with_role(study.parts, "growth")[0]
+
+
 def controls_of(study, dense):
     """Control (b) by stage: test accuracy below dense, paired by seed; validation likewise."""
     rows = []
-    stage = 0
-    while f"mask of stage {stage}" in study.curves:
-        runs = study.curves[f"mask of stage {stage}"]
+    by_stage = {int(study.parts[c].values["stage"]): c for c in with_role(study.parts, "mask") if c in study.curves}
+    # Up to the first that is missing.
+    for stage in itertools.takewhile(by_stage.__contains__, itertools.count()):
+        runs = study.curves[by_stage[stage]]
         gap = paired(test_accuracies(dense), test_accuracies(runs))
         below = paired(
             {s: float(r.final["validation_accuracy"]) for s, r in dense.items()},
@@ -69,7 +76,6 @@ def controls_of(study, dense):
                 "cost": {s: float(costs.density_epochs(r)) for s, r in runs.items()},
             }
         )
-        stage += 1
     return rows
 
 
@@ -114,8 +120,8 @@ def rules_over_seeds(replay, study, dense, controls):
     found = {}
     for run in replay["runs"]:
         seed = run["seed"]
-        trunk = study.curves.get(TRUNK, {}).get(seed)
-        if run["curve"] != TRUNK or trunk is None or seed not in dense:
+        trunk = study.curves.get(trunk_of(study), {}).get(seed)
+        if run["curve"] != trunk_of(study) or trunk is None or seed not in dense:
             continue
         last = len(stages_of(trunk)) - 1
         for rule in run["rules"]:
@@ -167,7 +173,7 @@ def real_coverage(trajectories, controls, epsilon):
 
 def summarise(study):
     dense = study.curves.get(DENSE, {})
-    trunks = study.curves.get(TRUNK, {})
+    trunks = study.curves.get(trunk_of(study), {})
     any_trunk = next(iter(trunks.values()))
     epsilon = float(any_trunk.options["epsilon"])
     chance = 1 / float(any_trunk.identity["classes"])

@@ -8,15 +8,12 @@ from costs import test_accuracies
 from intervals import holm_differences, paired
 from methods_table import cell
 from phrases import Finding
+from study_runs import cells_of, parts_of
 from tables import Table, number, percent
 
 HYBRID = "grow, then reallocate"
 # How errors of a mask without a way through the network begin: the method does not apply at this density.
 UNCONNECTED = re.compile(r"no input-output path|no connection left|score \w+ is zero|without (a|any) (new )?connection")
-
-
-def name_of(method, density):
-    return f"{method}: density {density}"
 
 
 def failed_cell(failures):
@@ -31,19 +28,19 @@ def failed_cell(failures):
 
 def summarise(study):
     dense = study.curves.get("dense", {})
-    named = list(dict.fromkeys(entry["curve"] for entry in study.entries))
-    split = [curve.split(": density ") for curve in named if ": density " in curve]
+    curves = cells_of(study.parts)
+    rows = [part for part in study.parts.values() if part.density]
     cells = {curve: cell(runs, dense) for curve, runs in study.curves.items()}
     differences = []
-    for method, density in split:
-        hybrid, other = study.curves.get(name_of(HYBRID, density)), study.curves.get(name_of(method, density))
-        if method != HYBRID and hybrid and other:
+    for part in rows:
+        hybrid, other = (study.curves.get(curves.get((method, part.density))) for method in (HYBRID, part.family))
+        if part.family != HYBRID and hybrid and other:
             found = paired(test_accuracies(hybrid), test_accuracies(other))
             if found:
-                differences.append(found | {"method": method, "density": density})
+                differences.append(found | {"method": part.family, "density": part.density})
     return {
-        "methods": list(dict.fromkeys(method for method, _ in split)),
-        "densities": sorted({density for _, density in split}, reverse=True),
+        "methods": list(dict.fromkeys(part.family for part in rows)),
+        "densities": sorted({part.density for part in rows}, reverse=True),
         "cells": cells,
         "failed": {curve: failed_cell(found) for curve, found in study.failures.items() if curve not in cells},
         "partly_failed": {curve: sorted(found) for curve, found in study.failures.items() if curve in cells},
@@ -54,11 +51,12 @@ def summarise(study):
 
 def by_method(summary, text):
     """A row per method with text(method, density) in every column; what failed says so."""
+    curves = cells_of(parts_of(summary))
     rows = []
     for method in summary["methods"]:
         row = [method]
         for density in summary["densities"]:
-            failed = summary["failed"].get(name_of(method, density))
+            failed = summary["failed"].get(curves.get((method, density)))
             row.append(failed["kind"] if failed else text(method, density))
         rows.append(row)
     return rows
@@ -77,7 +75,8 @@ def failure_notes(summary):
 
 def tables(summary):
     cells = summary["cells"]
-    of = lambda method, density: cells.get(name_of(method, density))
+    curves = cells_of(parts_of(summary))
+    of = lambda method, density: cells.get(curves.get((method, density)))
 
     def accuracy(method, density):
         found = of(method, density)
@@ -186,13 +185,14 @@ def style_of(methods, method):
 
 
 def figures(summary, base):
+    curves = cells_of(parts_of(summary))
     figure, axes = look.new_figure(width=7.8, height=5.4)
     densities = sorted(float(d) for d in summary["densities"])
     for index, method in enumerate(summary["methods"]):
         points = [
-            (float(d), summary["cells"][name_of(method, d)])
+            (float(d), summary["cells"][curves[method, d]])
             for d in summary["densities"]
-            if name_of(method, d) in summary["cells"]
+            if curves.get((method, d)) in summary["cells"]
         ]
         if not points:
             continue

@@ -1,8 +1,6 @@
 """Growth ratio r by epochs per stage E, from one seed density to one last density: limited against extensive
 training."""
 
-import re
-
 import numpy as np
 
 import figures as look
@@ -13,9 +11,9 @@ from phrases import Finding
 from tables import Table, number, percent
 
 
-def pace_of(curve):
-    found = re.fullmatch(r"r ([0-9.]+), E ([0-9]+)", curve)
-    return None if found is None else (float(found[1]), int(found[2]))
+def pace_of(part):
+    """(growth ratio, epochs per stage)"""
+    return round(part.values["growth-ratio"], 2), int(part.values["stage-epochs"])
 
 
 def growth_stages(run):
@@ -31,10 +29,10 @@ def spent(run, dense):
     ]
 
 
-def pace(curve, runs, dense):
+def pace(part, runs, dense):
     """Validation accuracy after every stage over its density and what had been spent; test accuracy at the end and the
     whole cost."""
-    ratio, stage_epochs = pace_of(curve)
+    ratio, stage_epochs = pace_of(part)
     seeds = sorted(runs)
     stages = min(len(growth_stages(runs[s])) for s in seeds)
     at = lambda column, i: [float(runs[s].stages[column][growth_stages(runs[s])[i]]) for s in seeds]
@@ -55,10 +53,9 @@ def last_validation(runs):
     return {seed: float(run.stages["validation_accuracy"][growth_stages(run)[-1]]) for seed, run in runs.items()}
 
 
-def comparisons(curves):
+def comparisons(paces):
     """Every pace minus the shortest training at its ratio, and minus the smallest ratio at its epochs per stage: test
     accuracy after the final training, and validation accuracy when growth ends."""
-    paces = {pace_of(curve): runs for curve, runs in curves.items()}
     rows = []
     for (ratio, epochs), runs in paces.items():
         shortest = min(e for r, e in paces if r == ratio)
@@ -80,12 +77,12 @@ def comparisons(curves):
 
 def summarise(study):
     dense = study.curves.get("dense", {})
-    curves = {curve: runs for curve, runs in study.curves.items() if pace_of(curve)}
-    rows = comparisons(curves)
+    grown = [(study.parts[curve], runs) for curve, runs in study.curves.items() if study.parts[curve].role == "growth"]
+    rows = comparisons({pace_of(part): runs for part, runs in grown})
     tested = holm_differences(rows)
     holm_differences([row["growth_end"] for row in rows])
     return {
-        "paces": [pace(curve, runs, dense) for curve, runs in curves.items()],
+        "paces": [pace(part, runs, dense) for part, runs in grown],
         "dense": of_seeds(test_accuracies(dense)),
         "comparisons": rows,
         "tested": tested,

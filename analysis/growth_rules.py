@@ -9,11 +9,11 @@ import phrases
 from costs import last_stage
 from intervals import holm_differences, mean_interval, paired
 from phrases import Finding
+from study_runs import parts_of
 from tables import Table, number, percent, plain
 
 EPSILON = 0.005  # the default of the method: accuracy one gives away
 PATH = "path, sampled"
-CONTROL = "control: density "
 # Which option a comparison of path growth with another rule is about.
 OPTIONS = {
     "random": ["growth-rule"],
@@ -30,12 +30,9 @@ def stages_of(run):
     return [i for i, phase in enumerate(run.stages["phase"]) if phase != "final"]
 
 
-def growth_names(curves):
-    return [n for n in curves if not n.startswith("control") and "mask, recipe" not in n and n != "dense"]
-
-
-def mask_names(curves):
-    return [n for n in curves if "mask, recipe" in n]
+def named(curves, parts, role):
+    """The curves of one role."""
+    return [name for name in curves if parts[name].role == role]
 
 
 def curve_summary(runs):
@@ -101,10 +98,10 @@ def over_seeds_text(result):
     return f"{result['d_star']:.3f} [{result['low']:.3f}, {result['high']:.3f}] (n = {result['found']})"
 
 
-def reader_of_the_control(curves, epsilon):
+def reader_of_the_control(curves, parts, epsilon):
     """Where a reader of the constant-density control would put d*: the densities whose accuracy after
     the same number of cycles is within epsilon of the densest control's, by paired differences."""
-    controls = sorted((c["density"][-1], name) for name, c in curves.items() if name.startswith("control"))
+    controls = sorted((curves[name]["density"][-1], name) for name in named(curves, parts, "control"))
     if len(controls) < 2:
         return None
     densest = curves[controls[-1][1]]
@@ -140,21 +137,20 @@ def at_stage(curve, stage):
     return {seed: row[stage] for seed, row in zip(curve["seeds"], curve["by_seed"])}
 
 
-def differences(curves):
+def differences(curves, parts):
     """Path growth minus every other rule stage by stage, and minus the control of the same density after all its
     cycles."""
     if PATH not in curves:
         return {"rules": {}, "controls": [], "comparisons": 0}
     path = curves[PATH]
     rules, controls = {}, []
-    for name in growth_names(curves):
+    for name in named(curves, parts, "growth"):
         if name != PATH:
             stages = range(1, min(len(path["density"]), len(curves[name]["density"])))  # stage 0 is the same seed mask
             rows = [(path["density"][i], paired(at_stage(path, i), at_stage(curves[name], i))) for i in stages]
             rules[name] = [{"density": density} | row for density, row in rows if row]
-    for name, curve in curves.items():
-        if not name.startswith(CONTROL):
-            continue
+    for name in named(curves, parts, "control"):
+        curve = curves[name]
         near = [i for i, d in enumerate(path["density"]) if abs(d / curve["density"][-1] - 1) < 0.02]
         row = paired(at_stage(path, near[0]), at_stage(curve, -1)) if near else None
         if row:
@@ -171,10 +167,10 @@ def differences(curves):
 
 def summarise(study):
     curves = {name: curve_summary(by_seed) for name, by_seed in study.curves.items()}
-    readers = [reader_of_the_control(curves, epsilon) for epsilon in (EPSILON, 4 * EPSILON)]
+    readers = [reader_of_the_control(curves, study.parts, epsilon) for epsilon in (EPSILON, 4 * EPSILON)]
     return {
         "curves": curves,
-        "differences": differences(curves),
+        "differences": differences(curves, study.parts),
         "reader_of_the_control": [r for r in readers if r is not None],
     }
 
@@ -205,7 +201,7 @@ def tables(summary):
 
 
 def growth_table(summary):
-    growth = {n: summary["curves"][n] for n in growth_names(summary["curves"])}
+    growth = {n: summary["curves"][n] for n in named(summary["curves"], parts_of(summary), "growth")}
     densities = max((c["density"] for c in growth.values()), key=len, default=[])
     return Table(
         "growth",
@@ -219,7 +215,7 @@ def growth_table(summary):
 
 
 def control_table(summary):
-    controls = {n: c for n, c in summary["curves"].items() if n.startswith("control")}
+    controls = {n: summary["curves"][n] for n in named(summary["curves"], parts_of(summary), "control")}
     cycles = max((len(c["density"]) for c in controls.values()), default=0)
     return Table(
         "controls",
@@ -235,7 +231,8 @@ def control_table(summary):
 def once_table(summary):
     curves = summary["curves"]
     rows = []
-    for name in mask_names(curves) + [n for n in curves if n == "dense"]:
+    parts = parts_of(summary)
+    for name in named(curves, parts, "mask") + named(curves, parts, "dense"):
         curve = curves[name]
         rows.append(
             [
@@ -290,7 +287,7 @@ def control_difference_table(summary):
 
 def fit_table(summary):
     rows = []
-    for name in growth_names(summary["curves"]):
+    for name in named(summary["curves"], parts_of(summary), "growth"):
         for fit in summary["curves"][name]["fits"]:
             interval_text = "-" if fit["d_low"] is None else f"[{fit['d_low']:.3f}, {fit['d_high']:.3f}]"
             plateau = (
@@ -324,7 +321,7 @@ def d_star_table(summary):
         ["curve", "outcomes", "d*"],
         [
             [name, curves[name]["over_seeds"]["outcomes"], over_seeds_text(curves[name]["over_seeds"])]
-            for name in growth_names(curves)
+            for name in named(curves, parts_of(summary), "growth")
         ],
     )
 
@@ -454,11 +451,12 @@ def extrapolation_against(reader, result):
 def figures(summary, base):
     figure, (left, right) = look.new_figure(width=10.4, height=4.3, columns=2)
     curves = summary["curves"]
-    growth = growth_names(curves)
+    growth = named(curves, parts_of(summary), "growth")
     low = min(min(c["density"]) for c in curves.values())
     for index, name in enumerate(growth):
         plot_curve(left, curves[name], name, look.style(index))
-    controls = sorted((c["density"][-1], n) for n, c in curves.items() if n.startswith("control"))
+    parts = parts_of(summary)
+    controls = sorted((curves[n]["density"][-1], n) for n in named(curves, parts, "control"))
     if controls:
         end = {
             "density": [d for d, _ in controls],
@@ -468,8 +466,9 @@ def figures(summary, base):
         }
         grey = {"color": "#666666", "marker": "x", "linestyle": (0, (1, 1)), "linewidth": 1.4, "markersize": 6}
         plot_curve(left, end, "constant density, all cycles", grey)
-    for index, rule in enumerate(sorted({n.split()[0] for n in mask_names(curves)})):
-        points = sorted((curves[n]["density"][-1], n) for n in mask_names(curves) if n.startswith(rule))
+    masks = named(curves, parts, "mask")
+    for index, rule in enumerate(sorted({parts[n].family for n in masks})):
+        points = sorted((curves[n]["density"][-1], n) for n in masks if parts[n].family == rule)
         left.errorbar(
             [d for d, _ in points],
             [100 * curves[n]["accuracy"][-1] for _, n in points],

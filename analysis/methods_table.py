@@ -5,6 +5,7 @@ import phrases
 from costs import TRAINING, flops, of_dense, seconds
 from intervals import holm_differences, mean_interval, paired
 from phrases import Finding
+from study_runs import cells_of, parts_of
 from tables import Table, percent, plain
 
 
@@ -42,11 +43,11 @@ def cell(runs, dense):
 def summarise(study):
     dense = study.curves.get("dense", {})
     cells = {name: cell(runs, dense) for name, runs in study.curves.items()}
-    split = [name.split(": density ") for name in cells if ": density " in name]
+    rows = [part for curve, part in study.parts.items() if curve in cells and part.density]
     comparisons = holm_differences([c["gap"] for name, c in cells.items() if name != "dense" and "gap" in c])
     return {
-        "methods": list(dict.fromkeys(method for method, _ in split)),
-        "densities": sorted({density for _, density in split}, reverse=True),
+        "methods": list(dict.fromkeys(part.family for part in rows)),
+        "densities": sorted({part.density for part in rows}, reverse=True),
         "comparisons": comparisons,
         "cells": cells,
     }
@@ -54,9 +55,10 @@ def summarise(study):
 
 def by_method(summary, name, caption, text, notes=()):
     """A row per method, a column per density; text(cell) of a cell, "-" where there is none."""
+    curves = cells_of(parts_of(summary))
     rows = []
     for method in summary["methods"]:
-        found = [summary["cells"].get(f"{method}: density {density}") for density in summary["densities"]]
+        found = [summary["cells"].get(curves.get((method, density))) for density in summary["densities"]]
         rows.append([method, *("-" if c is None else text(c) for c in found)])
     return Table(name, caption, ["method", *summary["densities"]], rows, list(notes))
 
@@ -113,11 +115,13 @@ def tables(summary):
 
 
 def findings(summary):
+    parts = parts_of(summary)
+    curves = cells_of(parts)
     sentences = []
     for density in summary["densities"]:
-        cells = {m: summary["cells"].get(f"{m}: density {density}") for m in summary["methods"]}
+        cells = {m: summary["cells"].get(curves.get((m, density))) for m in summary["methods"]}
         cells = {m: c for m, c in cells.items() if c is not None}
-        control = [m for m in cells if m.startswith("control")]
+        control = [m for m in cells if parts[curves[m, density]].role == "control"]
         ranked = sorted((m for m in cells if m not in control), key=lambda m: -cells[m]["test_accuracy"])
         if not ranked:
             continue
@@ -127,7 +131,7 @@ def findings(summary):
             f" {best} ({percent(cells[best]['test_accuracy'], cells[best]['half_interval'])} %; n ="
             f" {len(cells[best]['seeds'])}; a maximum over methods is biased upwards)"
         )
-        grown = [m for m in ranked if m.startswith("growth, path")]
+        grown = [m for m in ranked if m == "growth, path"]
         if grown:
             text += (
                 f"; path growth has rank {ranked.index(grown[0]) + 1} with "

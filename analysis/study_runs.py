@@ -2,10 +2,42 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import gcg_runs
+
+VERSION = 2  # of the study file
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a curve is, as the experiment says in its study file."""
+
+    role: str  # growth, method, control, dense, mask, ...
+    family: str  # method, rule or task: curves of a family differ in their values alone
+    values: dict = field(default_factory=dict)  # {name: number}; "density" is the density asked for
+    of: str = ""  # what it belongs to: the curve whose start or control it is; a task
+
+    @property
+    def density(self):
+        """The density asked for as tables show it; "" if none was."""
+        return f"{self.values['density']:.2f}" if "density" in self.values else ""
+
+
+def parts_of(summary):
+    """{curve: Part} of a summary."""
+    return {curve: Part(**part) for curve, part in summary["parts"].items()}
+
+
+def cells_of(parts):
+    """{(family, density): curve} of all parts."""
+    return {(part.family, part.density): curve for curve, part in parts.items()}
+
+
+def with_role(parts, *roles):
+    """The curves that have one of the roles, in their order."""
+    return [curve for curve, part in parts.items() if part.role in roles]
 
 
 @dataclass
@@ -16,6 +48,7 @@ class Study:
     scale: str
     folder: Path
     entries: list  # of the study file: curve, seed, name (of the run's folder), command
+    parts: dict  # {curve: Part} of all curves, finished or not
     curves: dict = field(default_factory=dict)  # {curve: {seed: Run}}
     missing: list = field(default_factory=list)  # "CURVE, seed N"
     failures: dict = field(
@@ -32,12 +65,24 @@ class Study:
         )
 
 
-def open_study(folder, experiment, scale):
-    """The study with its finished runs."""
-    path = Path(folder) / f"{experiment}-{scale}.json"
+def open_study(path):
+    """The study of a study file, FOLDER/EXPERIMENT-SCALE.json, with its finished runs."""
+    path = Path(path)
     if not path.exists():
         sys.exit(f"{path}: there is no such study; run the experiment first")
-    study = Study(experiment, scale, Path(folder), json.loads(path.read_text())["runs"])
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        sys.exit(f"{path}: is no JSON file ({error}); give the experiment's command again, which writes it")
+    if content.get("version") != VERSION:
+        sys.exit(
+            f"{path}: has version {content.get('version', 1)} of the list of runs, this analysis reads {VERSION}; give"
+            " the experiment's command again: it writes the list anew and keeps what is finished"
+        )
+    entries = content["runs"]
+    names = [each.name for each in fields(Part)]
+    parts = {entry["curve"]: Part(**{name: entry[name] for name in names}) for entry in entries}
+    study = Study(content["experiment"], content["scale"], path.parent, entries, parts)
     loaded = {}
     for entry in study.entries:
         name = entry["name"]
@@ -67,9 +112,3 @@ def failure_of(folder, run):
         else []
     )
     return said[-1].removeprefix("gcg_run: ") if said else ""
-
-
-def load_study(folder, experiment, scale):
-    """{curve: {seed: Run}} of the finished runs and a list of those that are missing."""
-    study = open_study(folder, experiment, scale)
-    return study.curves, study.missing

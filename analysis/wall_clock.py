@@ -13,6 +13,7 @@ import figures as look
 from bench import break_even
 from costs import flops, last_stage, mean_parts, of_dense, over_seeds, seconds
 from phrases import Finding
+from study_runs import parts_of, with_role
 from tables import Table, number, percent, plain
 
 DENSE = "LibTorch, dense"
@@ -73,20 +74,24 @@ def growth_summary(runs, dense):
     return rows
 
 
-def densities(curves):
+def densities(curves, parts):
     """The sparse trainings by density."""
-    rows = [c for name, c in curves.items() if name.startswith("sparse")]
+    rows = [curves[name] for name in with_role(parts, "sparse") if name in curves]
     return sorted(rows, key=lambda c: c["density"])
 
 
 def summarise(study):
-    if DENSE not in study.curves or not any(name.startswith("sparse") for name in study.curves):
+    sparse_curves = [name for name in with_role(study.parts, "sparse") if name in study.curves]
+    if DENSE not in study.curves or not sparse_curves:
         sys.exit("the dense training and one sparse training have to be finished first")
     comparable(study.runs())
     dense = study.curves[DENSE]
     curves = {name: curve_summary(runs, dense) for name, runs in study.curves.items() if set(runs) & set(dense)}
-    rows = [{"density": c["density"], "ratio": {"median": 1 / c["of_dense"]["mean"]}} for c in densities(curves)]
-    sparse = next(iter(next(runs for name, runs in study.curves.items() if name.startswith("sparse")).values()))
+    rows = [
+        {"density": c["density"], "ratio": {"median": 1 / c["of_dense"]["mean"]}}
+        for c in densities(curves, study.parts)
+    ]
+    sparse = next(iter(study.curves[sparse_curves[0]].values()))
     return {
         "epochs": int(sparse.options["epochs"]),
         "threads": int(sparse.host["threads"]),
@@ -109,20 +114,19 @@ def measured(value, digits=1, scale=1.0):
     return number(scale * value["mean"], None if half is None else scale * half, digits)
 
 
-def curve_order(curves):
-    order = [
-        DENSE,
-        *(n for n in curves if n.startswith("LibTorch, mask")),
-        *sorted((n for n in curves if n.startswith("sparse")), key=lambda n: curves[n]["density"]),
-        GROWTH,
-    ]
-    return [name for name in order if name in curves]
+ROLES = ("dense", "mask", "sparse", "growth")
+
+
+def curve_order(summary):
+    """Curves by role, and by density within one."""
+    curves, parts = summary["curves"], parts_of(summary)
+    return sorted(curves, key=lambda name: (ROLES.index(parts[name].role), curves[name]["density"]))
 
 
 def tables(summary):
     curves = summary["curves"]
     rows = []
-    for name in curve_order(curves):
+    for name in curve_order(summary):
         c = curves[name]
         rows.append(
             [
@@ -208,10 +212,11 @@ def growth_row(g):
 
 def findings(summary):
     curves = summary["curves"]
+    parts = parts_of(summary)
     sentences = []
-    for name in curve_order(curves):
+    for name in curve_order(summary):
         ratio = curves[name]["of_dense"]
-        if name.startswith("sparse"):
+        if parts[name].role == "sparse":
             sentences.append(
                 f"A whole training at density {curves[name]['density']:.3f} under sparse execution took"
                 f" {measured(ratio, 2)} of the seconds of LibTorch's dense training (n = {ratio['seeds']}) and"
@@ -250,7 +255,8 @@ def faster(ratio):
 def figures(summary, base):
     figure, (left, right) = look.new_figure(width=10.4, height=4.3, columns=2)
     curves = summary["curves"]
-    sparse = densities(curves)
+    parts = parts_of(summary)
+    sparse = densities(curves, parts)
     dense = curves[DENSE]["seconds"]["mean"]
     halves = [c["seconds"]["half_interval"] or 0 for c in sparse]
     left.errorbar(
@@ -263,7 +269,7 @@ def figures(summary, base):
     )
     left.axhline(dense, label="LibTorch, dense", color="black", linewidth=1.2, linestyle=(0, (2, 2)))
     for name, curve in curves.items():
-        if name.startswith("LibTorch, mask"):
+        if parts[name].role == "mask":
             left.plot(
                 [curve["density"]],
                 [curve["seconds"]["mean"]],

@@ -2,101 +2,91 @@
 
 #include "growth_default.h"
 
+namespace gcg::experiments {
+
 namespace {
-
-using namespace gcg;
-
-/// What is compared: epochs E per stage or round, densities, and the densities of the whole grid.
-struct Grid {
-  std::vector<int> stage_epochs;
-  std::vector<double> densities;  ///< every method at every E
-  double second;                  ///< fewer methods, at the default E; 0: none
-  int longer_epochs;              ///< of a second dense training
-  std::string interval;           ///< between mask updates, in updates of batch 128
-};
-
-Grid grid_of(const std::string& scale) {
-  if (scale == "smoke") {
-    return {{1, 2}, {0.2}, 0, 6, "2"};
-  }
-  if (scale == "small") {
-    return {{1, 2, 4}, {0.2}, 0.4, 27, "20"};  // 27: the dense run of growth_rules
-  }
-  return {{4, 8, 16}, {0.4, 0.2, 0.1}, 0, 320, "100"};
-}
 
 /// Iterative pruning with rounds of E epochs and one training by the recipe: as many epochs as
 /// growth in as many stages.
-GivenOptions iterative(const GrowthScale& scale, double density, int stage_epochs,
+GivenOptions iterative(const GrowthScale& scale, double density, std::int64_t stage_epochs,
                        const std::string& rewind) {
   GivenOptions options{{"method", "imp"},
                        {"target-density", text(density)},
-                       {"prune-fraction", text(scale.prune_fraction)},
+                       {"prune-fraction", text(scale.prune_fraction())},
                        {"rewind", rewind},
                        {"round-epochs", text(stage_epochs)},
                        {"epochs", text(scale.epochs)}};
   if (rewind == "weights") {
     // To the same update whatever E is: 1 % of the recipe.
-    options["rewind-share"] = text(std::min(0.5, 0.01 * scale.epochs / stage_epochs));
+    options["rewind-share"] = text(std::min(
+        0.5, 0.01 * static_cast<double>(scale.epochs) / static_cast<double>(stage_epochs)));
   }
   return options;
 }
 
 /// Test accuracy over total cost: growth, iterative pruning and gradual pruning at equal E and
 /// equal final training.
-std::vector<ExperimentRun> cost_accuracy(const ExperimentRequest& request) {
-  const GrowthScale scale = growth_scale(request.scale);
-  const Grid grid = grid_of(request.scale);
+std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
+  const Scale& sizes = request.scale;
+  const GrowthScale scale = growth_scale(sizes);
+  const std::vector<std::int64_t> paces = sizes.wholes("paces", 1, kMostEpochs);
+  const std::vector<double> densities = sizes.numbers("densities", kFraction);
+  const std::vector<double> further = sizes.numbers("further-densities", kFraction, true);
+  const std::int64_t longer_epochs = epochs_of(sizes, "longer-epochs");
+  const std::int64_t update_interval = update_interval_of(sizes);
+  const bool own_stop = sizes.flag("own-stop");
   std::vector<Row> rows;
-  const auto add = [&](const std::string& method, double density, int stage_epochs,
-                       GivenOptions options) {
-    rows.push_back({fmt::format("{}: density {:.2f}: E {}", method, density, stage_epochs),
-                    std::move(options)});
+  const auto add = [&](const std::string& role, const std::string& method, double density,
+                       std::int64_t stage_epochs, GivenOptions options) {
+    rows.push_back(
+        {fmt::format("{}: density {:.2f}: E {}", method, density, stage_epochs),
+         std::move(options),
+         {role, method, {{"density", density}, {"E", static_cast<double>(stage_epochs)}}}});
   };
-  const auto add_growth = [&](double density, int stage_epochs) {
-    add("growth", density, stage_epochs,
+  const auto add_growth = [&](double density, std::int64_t stage_epochs) {
+    add("growth", "growth", density, stage_epochs,
         growth_to(scale, density, {{"stage-epochs", text(stage_epochs)}}));
   };
-  for (const double density : grid.densities) {
-    for (const int stage_epochs : grid.stage_epochs) {
+  for (const double density : densities) {
+    for (const std::int64_t stage_epochs : paces) {
       add_growth(density, stage_epochs);
-      add("IMP, weights rewound", density, stage_epochs,
+      add("method", "IMP, weights rewound", density, stage_epochs,
           iterative(scale, density, stage_epochs, "weights"));
-      add("IMP, rate rewound", density, stage_epochs,
+      add("method", "IMP, rate rewound", density, stage_epochs,
           iterative(scale, density, stage_epochs, "rate"));
-      add("IMP, fine-tuned", density, stage_epochs,
+      add("method", "IMP, fine-tuned", density, stage_epochs,
           iterative(scale, density, stage_epochs, "none"));
-      add("gradual pruning", density, stage_epochs,
+      add("method", "gradual pruning", density, stage_epochs,
           {{"method", "gmp"},
            {"target-density", text(density)},
-           {"update-interval", grid.interval},
-           {"epochs", text(stage_epochs * rounds(density, scale.prune_fraction) + scale.epochs)}});
+           {"update-interval", text(update_interval)},
+           {"epochs",
+            text(stage_epochs * rounds(density, scale.prune_fraction()) + scale.epochs)}});
     }
   }
-  if (grid.second > 0) {
-    add_growth(grid.second, scale.stage_epochs);
-    add("IMP, rate rewound", grid.second, scale.stage_epochs,
-        iterative(scale, grid.second, scale.stage_epochs, "rate"));
+  for (const double density : further) {
+    add_growth(density, scale.stage_epochs);
+    add("method", "IMP, rate rewound", density, scale.stage_epochs,
+        iterative(scale, density, scale.stage_epochs, "rate"));
   }
-  if (request.scale == "full") {
+  if (own_stop) {
     // To the density it finds itself.
-    for (const int stage_epochs : grid.stage_epochs) {
+    for (const std::int64_t stage_epochs : paces) {
       rows.push_back(
           {fmt::format("growth, own stop: E {}", stage_epochs),
-           growth_to(scale, 1, {{"stop", "extrapolation"}, {"stage-epochs", text(stage_epochs)}})});
+           growth_to(scale, 1, {{"stop", "extrapolation"}, {"stage-epochs", text(stage_epochs)}}),
+           {"own stop", "growth, own stop", {{"E", static_cast<double>(stage_epochs)}}}});
     }
   }
-  rows.push_back({"dense", {{"method", "dense"}, {"epochs", text(scale.epochs)}}});
-  rows.push_back({"dense, longer", {{"method", "dense"}, {"epochs", text(grid.longer_epochs)}}});
-  return repeat(rows, common_options(scale), request, scale.seeds);
+  rows.push_back(dense_row(scale.epochs));
+  Row longer = dense_row(longer_epochs);
+  longer.curve = longer.part.family = "dense, longer";
+  rows.push_back(std::move(longer));
+  return repeat(rows, scale.common, request);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return gcg::experiment_main(argc, argv,
-                              {"cost_accuracy",
-                               "accuracy over total cost: growth, iterative and gradual pruning at "
-                               "equal epochs per stage and equal final training",
-                               cost_accuracy});
-}
+ExperimentRuns cost_accuracy() { return {runs}; }
+
+}  // namespace gcg::experiments

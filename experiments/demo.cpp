@@ -1,40 +1,26 @@
-#include "study/experiment.h"
+#include "run_rows.h"
+
+namespace gcg::experiments {
 
 namespace {
 
-using gcg::ExperimentRequest;
-using gcg::ExperimentRun;
-
-/// Gradual Capacity Growth and the dense training it is measured by, on the embedded images. There
-/// is one scale, made to end within three minutes on two cores; its validation split is large
-/// enough to resolve the epsilon it asks for.
-std::vector<ExperimentRun> demo(const ExperimentRequest& request) {
-  const std::int64_t seeds = request.seeds > 0 ? request.seeds : 1;
-  std::vector<ExperimentRun> runs;
-  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    const gcg::GivenOptions common{{"network", "resnet8"},  {"width", "8"},
-                                   {"epochs", "16"},        {"schedule", "cosine"},
-                                   {"data-images", "6000"}, {"validation-fraction", "0.35"}};
-    const auto number = static_cast<std::uint64_t>(seed);
-    ExperimentRun grow{"gcg", common, number};
-    grow.options.insert({{"method", "gcg"},
-                         {"growth-ratio", "0.3"},
-                         {"stage-epochs", "4"},
-                         {"disconnected", "repair"},
-                         {"epsilon", "0.02"}});
-    ExperimentRun dense{"dense", common, number};
-    dense.options.insert({{"method", "dense"}});
-    runs.push_back(std::move(grow));
-    runs.push_back(std::move(dense));
-  }
-  return runs;
+/// Gradual Capacity Growth and the dense training it is measured by, on the embedded images.
+std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
+  const Scale& scale = request.scale;
+  const std::int64_t epochs = epochs_of(scale);
+  const Row growth{"gcg",
+                   {{"method", "gcg"},
+                    {"epochs", text(epochs)},
+                    {"growth-ratio", text(growth_ratio_of(scale))},
+                    {"stage-epochs", text(epochs_of(scale, "stage-epochs"))},
+                    {"disconnected", "repair"},
+                    {"epsilon", number_text(epsilon_of(scale))}},
+                   {"growth", "gcg"}};
+  return repeat({growth, dense_row(epochs)}, scale.options(), request);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return gcg::experiment_main(
-      argc, argv,
-      {"demo", "Gradual Capacity Growth beside dense training on the embedded images", demo,
-       "procedural", true, true});
-}
+ExperimentRuns demo() { return {runs}; }
+
+}  // namespace gcg::experiments

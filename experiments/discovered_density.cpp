@@ -1,49 +1,22 @@
+#include <cmath>
+
 #include "run_rows.h"
+
+namespace gcg::experiments {
 
 namespace {
 
-using namespace gcg;
-
-/// Sizes of one scale. Tasks with fewer images have as many more epochs: the updates are those of
-/// the base.
-struct Scale {
-  std::string network;
-  int width;
-  int epochs;        ///< of the recipe
-  int stage_epochs;  ///< per stage of growth
-  double growth_ratio;
-  std::string epsilon;  ///< a share of what is learnt beyond chance: tasks differ in both
-  int classes;          ///< of the study's data
-  std::vector<int> fewer_classes, other_widths;
-  std::vector<double> shares, noise, difficulties, teachers;
-  int made_images;      ///< of the made data sets
-  double made_stretch;  ///< of their epochs, for the updates of the study's data
-  std::int64_t seeds;
-};
-
-Scale scale_of(const std::string& name) {
-  Scale scale;
-  if (name == "smoke") {
-    scale = {"resnet8", 4, 2, 1, 0.6, "0.1", 10, {2}, {}, {}, {0.4}, {0.25, 0.75}, {}, 1000, 1, 1};
-  } else if (name == "small") {
-    scale = {"resnet8", 8,           6,          2,  0.4, "0.05", 10, {2, 5},
-             {4, 12},   {0.25, 0.5}, {0.2, 0.4}, {}, {},  4000,   2,  3};
-    scale.difficulties = {0.25, 0.5, 0.75};
-    scale.teachers = {0.05, 0.2, 0.8};
-  } else {
-    scale = {"resnet20", 16,          160,        16, 0.25, "0.02", 10, {2, 5},
-             {8, 32},    {0.25, 0.5}, {0.2, 0.4}, {}, {},   50000,  1,  5};
-    scale.difficulties = {0.25, 0.5, 0.75, 1};
-    scale.teachers = {0.05, 0.1, 0.2, 0.4, 0.8};
-  }
-  return scale;
-}
-
-/// A task with what it changes, and how many times the epochs it needs for equal updates.
+/// A task with what it changes, and how many times the epochs it needs for equal updates: tasks
+/// with fewer images have as many more epochs.
 struct Task {
-  std::string name;
+  std::string family;
+  double level = 0;
   GivenOptions options;
   double stretch = 1;
+
+  [[nodiscard]] std::string name() const {
+    return family == "base" ? family : fmt::format("{} {:g}", family, level);
+  }
 };
 
 std::string short_text(double value) { return fmt::format("{:g}", value); }
@@ -60,67 +33,69 @@ std::string short_text(double value) { return fmt::format("{:g}", value); }
 ///
 /// The base is the study's data as it is: a member of the first four families.
 std::vector<Task> tasks(const Scale& scale) {
-  std::vector<Task> tasks{{"base", {}}};
-  for (const int width : scale.other_widths) {
-    tasks.push_back({fmt::format("width {}", width), {{"width", fmt::format("{}", width)}}});
+  const auto classes = static_cast<double>(scale.whole("classes", 2, 100'000));
+  const double made_stretch = scale.number("made-stretch", kPositive);
+  const std::string made_images = text(scale.whole("made-images", 1, 10'000'000));
+  std::vector<Task> tasks{{"base", 0, {}, 1}};
+  for (const std::int64_t width : scale.wholes("widths", 1, 4096, true)) {
+    tasks.push_back({"width", static_cast<double>(width), {{"width", text(width)}}, 1});
   }
-  for (const int classes : scale.fewer_classes) {
-    tasks.push_back({fmt::format("classes {}", classes),
-                     {{"class-subset", fmt::format("{}", classes)}},
-                     static_cast<double>(scale.classes) / classes});
+  for (const std::int64_t fewer : scale.wholes("fewer-classes", 2, 100'000, true)) {
+    const auto level = static_cast<double>(fewer);
+    tasks.push_back({"classes", level, {{"class-subset", text(fewer)}}, classes / level});
   }
-  for (const double share : scale.shares) {
-    tasks.push_back(
-        {"samples " + short_text(share), {{"train-share", short_text(share)}}, 1 / share});
+  for (const double share : scale.numbers("train-shares", kFraction, true)) {
+    tasks.push_back({"samples", share, {{"train-share", short_text(share)}}, 1 / share});
   }
-  for (const double noise : scale.noise) {
-    tasks.push_back({"label noise " + short_text(noise), {{"label-noise", short_text(noise)}}});
+  for (const double noise : scale.numbers("label-noise", kProbability, true)) {
+    tasks.push_back({"label noise", noise, {{"label-noise", short_text(noise)}}, 1});
   }
-  const GivenOptions made{{"data-images", fmt::format("{}", scale.made_images)}};
-  for (const double difficulty : scale.difficulties) {
-    GivenOptions options{{"data", "procedural"}, {"difficulty", short_text(difficulty)}};
-    options.insert(made.begin(), made.end());
-    tasks.push_back(
-        {"difficulty " + short_text(difficulty), std::move(options), scale.made_stretch});
+  const auto add_made = [&](const std::string& family, double level, GivenOptions options) {
+    options["data-images"] = made_images;
+    tasks.push_back({family, level, std::move(options), made_stretch});
+  };
+  for (const double difficulty : scale.numbers("difficulties", kProbability, true)) {
+    add_made("difficulty", difficulty,
+             {{"data", "procedural"}, {"difficulty", short_text(difficulty)}});
   }
-  for (const double density : scale.teachers) {
-    GivenOptions options{{"data", "teacher"}, {"teacher-density", short_text(density)}};
-    options.insert(made.begin(), made.end());
-    tasks.push_back(
-        {"teacher density " + short_text(density), std::move(options), scale.made_stretch});
+  for (const double density : scale.numbers("teacher-densities", kFraction, true)) {
+    add_made("teacher density", density,
+             {{"data", "teacher"}, {"teacher-density", short_text(density)}});
   }
   return tasks;
 }
 
 /// Of every task growth until its stop with the recipe on its mask and fresh weights, and the dense
 /// run: their difference is that of density alone.
-std::vector<ExperimentRun> discovered_density(const ExperimentRequest& request) {
-  const Scale scale = scale_of(request.scale);
+std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
+  const Scale& scale = request.scale;
+  const std::int64_t recipe_epochs = epochs_of(scale);
+  const std::int64_t stage_epochs = epochs_of(scale, "stage-epochs");
   std::vector<Row> rows;
   for (const Task& task : tasks(scale)) {
-    const auto epochs = [&](int of_base) {
-      return fmt::format("{}", std::lround(task.stretch * of_base));
+    const auto epochs = [&](std::int64_t of_base) {
+      return text(std::int64_t{std::lround(task.stretch * static_cast<double>(of_base))});
     };
-    const GivenOptions own = with(task.options, {{"epochs", epochs(scale.epochs)}});
-    rows.push_back({task.name + ": growth", with(own, {{"method", "gcg"},
-                                                       {"disconnected", "repair"},
-                                                       {"stage-epochs", epochs(scale.stage_epochs)},
-                                                       {"growth-ratio", text(scale.growth_ratio)},
-                                                       {"epsilon", scale.epsilon},
-                                                       {"epsilon-relative", "on"},
-                                                       {"final", "rewind"}})});
-    rows.push_back({task.name + ": dense", with(own, {{"method", "dense"}})});
+    const GivenOptions own = with(task.options, {{"epochs", epochs(recipe_epochs)}});
+    const auto part = [&](const char* role) {
+      return Part{role, task.family, {{"level", task.level}}, task.name()};
+    };
+    rows.push_back({task.name() + ": growth",
+                    with(own, {{"method", "gcg"},
+                               {"disconnected", "repair"},
+                               {"stage-epochs", epochs(stage_epochs)},
+                               {"growth-ratio", text(growth_ratio_of(scale))},
+                               {"epsilon", number_text(epsilon_of(scale))},
+                               {"epsilon-relative", "on"},
+                               {"final", "rewind"}}),
+                    part("growth")});
+    rows.push_back({task.name() + ": dense", with(own, {{"method", "dense"}}), part("dense")});
   }
-  return repeat(rows, {{"network", scale.network}, {"width", text(scale.width)}}, request,
-                scale.seeds);
+  return repeat(rows, scale.options(), request);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return gcg::experiment_main(argc, argv,
-                              {"discovered_density",
-                               "the density that growth finds, its gap to dense and its cost over "
-                               "tasks of known difficulty",
-                               discovered_density});
-}
+ExperimentRuns discovered_density() { return {runs}; }
+
+}  // namespace gcg::experiments

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <string>
+#include <cmath>
 
 #include "run_rows.h"
 
@@ -9,33 +9,25 @@
 namespace gcg {
 
 struct GrowthScale {
-  std::string network, width;
-  double growth_ratio;    ///< per stage
-  double prune_fraction;  ///< per round of iterative pruning: growth mirrored, 1 - 1 / (1 + ratio)
-  int stage_epochs;       ///< E of the default
-  int epochs;             ///< of the recipe, which is the final training
-  std::int64_t seeds;
+  GivenOptions common;        ///< network and width
+  double growth_ratio;        ///< per stage
+  std::int64_t stage_epochs;  ///< E of the default
+  std::int64_t epochs;        ///< of the recipe, which is the final training
+
+  /// Per round of iterative pruning: growth mirrored.
+  [[nodiscard]] double prune_fraction() const { return growth_ratio / (1 + growth_ratio); }
 };
 
 inline constexpr double kSeedDensity = 0.05;
 
-inline GrowthScale growth_scale(const std::string& name) {
-  if (name == "smoke") {
-    return {"resnet8", "4", 0.6, 0.375, 1, 2, 1};
-  }
-  if (name == "small") {
-    return {"resnet8", "8", 0.25, 0.2, 2, 20, 3};
-  }
-  return {"resnet20", "16", 0.25, 0.2, 16, 160, 5};
-}
-
-inline GivenOptions common_options(const GrowthScale& scale) {
-  return {{"network", scale.network}, {"width", scale.width}};
+inline GrowthScale growth_scale(const Scale& scale) {
+  return {scale.options(), growth_ratio_of(scale), epochs_of(scale, "stage-epochs"),
+          epochs_of(scale)};
 }
 
 /// Stages of growth from one density to another, the first and the cut one included.
-inline int growth_stages(double from, double to, double ratio) {
-  return 1 + static_cast<int>(std::ceil(std::log(to / from) / std::log1p(ratio) - 1e-9));
+inline std::int64_t growth_stages(double from, double to, double ratio) {
+  return 1 + static_cast<std::int64_t>(std::ceil(std::log(to / from) / std::log1p(ratio) - 1e-9));
 }
 
 /// Growth to a density; `more` wins over what the default says.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "run_rows.h"
 
 /// The growth paths of growth_rules, which bottleneck measures too: one set of runs.
@@ -8,55 +10,60 @@ namespace gcg::rules {
 /// Sizes of one scale on the study's data.
 struct RuleScale {
   GivenOptions common;  ///< network, width and recipe
-  int stages;
-  std::string stage_epochs;
+  std::int64_t stages, stage_epochs;
   double growth_ratio;
-  std::string epsilon;  ///< what the scale's validation split can resolve
-  std::int64_t seeds;
+  double epsilon;  ///< what the scale's validation split can resolve
+  std::vector<std::string> curves;
+  std::vector<double> mask_densities;  ///< of random masks trained once by the recipe
 };
 
-inline RuleScale rule_scale(const ExperimentRequest& request) {
-  const StudyNetwork network = study_network(request);
-  if (request.scale == "smoke") {
-    return {network.options(), 6, "1", 0.6, "0.02", 1};
-  }
-  if (request.scale == "small") {
-    return {network.options(), 9, "3", 0.4, "0.02", 3};
-  }
-  return {network.options(), 14, fmt::format("{}", network.epochs / 10), 0.25, "0.005", 5};
+/// Every growth path there is: rule, selection and distribution over layers.
+inline std::vector<Row> growth_paths() {
+  return {
+      {"path, sampled", {{"growth-rule", "path"}}, {}},
+      {"random", {{"growth-rule", "random"}}, {}},
+      {"path, greedy", {{"growth-rule", "path"}, {"selection", "greedy"}}, {}},
+      {"gradient, greedy", {{"growth-rule", "gradient"}, {"selection", "greedy"}}, {}},
+      {"random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}}, {}},
+      {"path_l2, sampled", {{"growth-rule", "path_l2"}}, {}},
+      {"gradient, sampled", {{"growth-rule", "gradient"}}, {}},
+      {"path, ERK layer counts", {{"growth-rule", "path"}, {"quotas", "erk"}}, {}},
+      {"random, ERK layer counts", {{"growth-rule", "random"}, {"quotas", "erk"}}, {}},
+  };
 }
 
-/// Growth by every rule, selection and distribution over layers of a scale.
-inline std::vector<Row> growth_curves(const ExperimentRequest& request) {
-  const RuleScale scale = rule_scale(request);
-  const std::string& name = request.scale;
-  std::vector<Row> curves{
-      {"path, sampled", {{"growth-rule", "path"}}},
-      {"random", {{"growth-rule", "random"}}},
-      {"path, greedy", {{"growth-rule", "path"}, {"selection", "greedy"}}},
-  };
-  if (name != "smoke") {
-    curves.push_back({"gradient, greedy", {{"growth-rule", "gradient"}, {"selection", "greedy"}}});
-    curves.push_back(
-        {"random, path's layer counts", {{"growth-rule", "random"}, {"quotas", "path"}}});
+inline RuleScale rule_scale(const Scale& scale) {
+  std::vector<std::string> known;
+  for (const Row& row : growth_paths()) {
+    known.push_back(row.curve);
   }
-  if (name == "full") {
-    curves.push_back({"path_l2, sampled", {{"growth-rule", "path_l2"}}});
-    curves.push_back({"gradient, sampled", {{"growth-rule", "gradient"}}});
-    curves.push_back({"path, ERK layer counts", {{"growth-rule", "path"}, {"quotas", "erk"}}});
-    curves.push_back({"random, ERK layer counts", {{"growth-rule", "random"}, {"quotas", "erk"}}});
-  }
-  for (Row& curve : curves) {
+  return {scale.options(),
+          scale.whole("stages", 1, 1000),
+          epochs_of(scale, "stage-epochs"),
+          growth_ratio_of(scale),
+          epsilon_of(scale),
+          scale.words("curves", known),
+          scale.numbers("mask-densities", kFraction, true)};
+}
+
+/// The scale's growth paths, in its order.
+inline std::vector<Row> growth_curves(const RuleScale& scale) {
+  const std::vector<Row> all = growth_paths();
+  std::vector<Row> curves;
+  for (const std::string& name : scale.curves) {
+    Row curve = *std::ranges::find(all, name, &Row::curve);
+    curve.part = {"growth", name};
     // Narrow networks have units that no walk of the seed meets: they are repaired, count
     // unchanged.
     curve.options.insert({{"method", "gcg"},
                           {"disconnected", "repair"},
-                          {"stage-epochs", scale.stage_epochs},
-                          {"growth-ratio", fmt::format("{}", scale.growth_ratio)},
-                          {"max-stages", fmt::format("{}", scale.stages)},
-                          {"epsilon", scale.epsilon},
+                          {"stage-epochs", text(scale.stage_epochs)},
+                          {"growth-ratio", text(scale.growth_ratio)},
+                          {"max-stages", text(scale.stages)},
+                          {"epsilon", number_text(scale.epsilon)},
                           {"stop", "never"},
                           {"final", "none"}});
+    curves.push_back(std::move(curve));
   }
   return curves;
 }
@@ -65,7 +72,7 @@ inline std::vector<Row> growth_curves(const ExperimentRequest& request) {
 /// epochs: stages and cycles have one of their own.
 inline std::vector<ExperimentRun> rule_runs(const std::vector<Row>& rows, const RuleScale& scale,
                                             const ExperimentRequest& request) {
-  std::vector<ExperimentRun> runs = repeat(rows, scale.common, request, scale.seeds);
+  std::vector<ExperimentRun> runs = repeat(rows, scale.common, request);
   for (ExperimentRun& run : runs) {
     if (!run.options.contains("epochs")) {
       run.options.erase("warmup");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "run_rows.h"
 
 /// The methods of the table of methods at one density, in equal epochs: experiments that compare
@@ -12,26 +13,30 @@ namespace gcg::table {
 /// Sizes of one scale. Every method has the same epochs in all.
 struct MethodScale {
   GivenOptions common;  ///< network, width and recipe
-  int epochs;
-  int growth_stages;  ///< of `stage_epochs` each, from a fifth of the target to the target
-  int stage_epochs;
-  std::string interval, long_interval;  ///< between mask updates, in updates of batch 128
-  std::string turn;                     ///< of AC/DC
+  std::int64_t epochs;
+  std::int64_t growth_stages;  ///< of `stage_epochs` each, from a fifth of the target to the target
+  std::int64_t stage_epochs;
+  std::int64_t interval, long_interval;  ///< between mask updates, in updates of the weights
+  double turn;                           ///< of AC/DC
   std::vector<double> densities;
-  std::int64_t seeds;
 };
 
-inline MethodScale method_scale(const ExperimentRequest& request) {
-  const StudyNetwork network = study_network(request);
-  const GivenOptions common = network.options();
-  if (request.scale == "smoke") {
-    return {common, 10, 5, 1, "2", "4", "0.05", {0.2}, 1};
+inline MethodScale method_scale(const Scale& scale) {
+  MethodScale sizes{scale.options(),
+                    epochs_of(scale),
+                    scale.whole("growth-stages", 2, 1000),
+                    epochs_of(scale, "stage-epochs"),
+                    update_interval_of(scale),
+                    scale.whole("long-update-interval", 1, 1'000'000'000),
+                    scale.number("turn", kFraction),
+                    scale.numbers("densities", kFraction)};
+  if (sizes.growth_stages * sizes.stage_epochs >= sizes.epochs) {
+    throw UsageError(scale.where,
+                     fmt::format("{} growth stages of {} epochs leave none of {} for the recipe",
+                                 sizes.growth_stages, sizes.stage_epochs, sizes.epochs),
+                     "set more epochs, or fewer growth-stages or stage-epochs");
   }
-  if (request.scale == "small") {
-    return {common, 20, 5, 1, "20", "100", "0.05", {0.2, 0.1, 0.05}, 3};
-  }
-  const auto epochs = static_cast<int>(network.epochs);
-  return {common, epochs, 8, epochs / 40, "100", "1000", "0.05", {0.2, 0.1, 0.05, 0.02}, 5};
+  return sizes;
 }
 
 inline GivenOptions fixed(const std::string& rule, const std::string& density,
@@ -46,7 +51,7 @@ inline GivenOptions fixed(const std::string& rule, const std::string& density,
 /// Growth towards the target in equal ratios (a little more, so that rounding makes no further
 /// stage), then the recipe with the epochs that are left.
 inline GivenOptions growth(const MethodScale& scale, double density, GivenOptions more) {
-  const double ratio = std::pow(5.0, 1.0 / (scale.growth_stages - 1)) - 1;
+  const double ratio = std::pow(5.0, 1.0 / static_cast<double>(scale.growth_stages - 1)) - 1;
   more.insert({{"method", "gcg"},
                {"seed-density", text(density / 5)},
                {"disconnected", "warn"},
@@ -61,8 +66,8 @@ inline GivenOptions growth(const MethodScale& scale, double density, GivenOption
 /// Iterative pruning within the epochs of all others: as many for the last training, the one that
 /// counts, as the rounds before it leave at their equal share, at least one each.
 inline GivenOptions iterative(const MethodScale& scale, double density, const std::string& rewind) {
-  const int before = rounds(density);
-  const int round = std::max(1, scale.epochs / (before + 1));
+  const std::int64_t before = rounds(density);
+  const std::int64_t round = std::max<std::int64_t>(1, scale.epochs / (before + 1));
   GivenOptions options{{"method", "imp"},
                        {"target-density", text(density)},
                        {"rewind", rewind},
@@ -74,58 +79,69 @@ inline GivenOptions iterative(const MethodScale& scale, double density, const st
   return options;
 }
 
+/// One cell: a method at a density of the table.
+inline std::string cell(const std::string& method, double density) {
+  return fmt::format("{}: density {:.2f}", method, density);
+}
+
+/// A method at a density, its curve named after both.
+inline Row method_row(const std::string& method, double density, GivenOptions options,
+                      const std::string& role = "method", const std::string& of = {}) {
+  return {cell(method, density), std::move(options), {role, method, {{"density", density}}, of}};
+}
+
+/// Every method at a density.
 inline std::vector<Row> method_rows(const MethodScale& scale, double d) {
   const std::string density = text(d);
   const GivenOptions moves{{"seed-density", density}, {"disconnected", "warn"}};
-  const GivenOptions target{{"target-density", density}, {"update-interval", scale.interval}};
+  const GivenOptions target{{"target-density", density}, {"update-interval", text(scale.interval)}};
   GivenOptions hybrid = with(target, {{"method", "grow_reallocate"}});
   if (scale.growth_stages < 4) {
     hybrid["growth-stages"] = text(scale.growth_stages);
   }
-  return {
-      {"small dense", {{"method", "small_dense"}, {"target-density", density}}},
-      {"random, uniform", fixed("uniform", density)},
-      {"random, ERK", fixed("erk", density)},
-      {"PHEW", fixed("phew", density)},
-      {"magnitude at start", fixed("magnitude", density)},
-      {"SNIP", fixed("snip", density)},
-      {"GraSP", fixed("grasp", density)},
-      {"SynFlow", fixed("synflow", density)},
-      {"control: SynFlow shuffled", fixed("synflow", density, {{"shuffle", "on"}})},
-      {"SET", with(moves, {{"method", "set"}, {"update-interval", scale.interval}})},
-      {"RigL", with(moves, {{"method", "rigl"}, {"update-interval", scale.interval}})},
-      {"RigL, long intervals",
-       with(moves, {{"method", "rigl"}, {"update-interval", scale.long_interval}})},
-      {"GraNet", with(target, {{"method", "granet"}, {"disconnected", "warn"}})},
-      {"gradual pruning", with(target, {{"method", "gmp"}})},
-      {"AC/DC", {{"method", "acdc"}, {"target-density", density}, {"turn", scale.turn}}},
-      {"IMP, weights rewound", iterative(scale, d, "weights")},
-      {"IMP, rate rewound", iterative(scale, d, "rate")},
-      {"growth, path", growth(scale, d, {})},
-      {"growth, gradient",
-       growth(scale, d, {{"growth-rule", "gradient"}, {"selection", "greedy"}})},
-      {"growth, random", growth(scale, d, {{"growth-rule", "random"}})},
-      {"grow, then reallocate", hybrid},
+  std::vector<Row> rows;
+  const auto add = [&](const std::string& method, GivenOptions options) {
+    rows.push_back(method_row(method, d, std::move(options)));
   };
-}
-
-/// One cell: a method at a density of the table.
-inline std::string cell(const std::string& method, double density) {
-  return fmt::format("{}: density {:.2f}", method, density);
+  add("small dense", {{"method", "small_dense"}, {"target-density", density}});
+  add("random, uniform", fixed("uniform", density));
+  add("random, ERK", fixed("erk", density));
+  add("PHEW", fixed("phew", density));
+  add("magnitude at start", fixed("magnitude", density));
+  add("SNIP", fixed("snip", density));
+  add("GraSP", fixed("grasp", density));
+  add("SynFlow", fixed("synflow", density));
+  rows.push_back(method_row("control: SynFlow shuffled", d,
+                            fixed("synflow", density, {{"shuffle", "on"}}), "control", "SynFlow"));
+  add("SET", with(moves, {{"method", "set"}, {"update-interval", text(scale.interval)}}));
+  add("RigL", with(moves, {{"method", "rigl"}, {"update-interval", text(scale.interval)}}));
+  add("RigL, long intervals",
+      with(moves, {{"method", "rigl"}, {"update-interval", text(scale.long_interval)}}));
+  add("GraNet", with(target, {{"method", "granet"}, {"disconnected", "warn"}}));
+  add("gradual pruning", with(target, {{"method", "gmp"}}));
+  add("AC/DC", {{"method", "acdc"}, {"target-density", density}, {"turn", text(scale.turn)}});
+  add("IMP, weights rewound", iterative(scale, d, "weights"));
+  add("IMP, rate rewound", iterative(scale, d, "rate"));
+  const auto grow = [&](const std::string& method, GivenOptions options) {
+    rows.push_back(method_row(method, d, growth(scale, d, std::move(options)), "growth"));
+  };
+  grow("growth, path", {});
+  grow("growth, gradient", {{"growth-rule", "gradient"}, {"selection", "greedy"}});
+  grow("growth, random", {{"growth-rule", "random"}});
+  add("grow, then reallocate", hybrid);
+  return rows;
 }
 
 inline GivenOptions common_options(const MethodScale& scale) {
   return with({{"epochs", text(scale.epochs)}}, scale.common);
 }
 
-inline Row dense_row() { return {"dense", {{"method", "dense"}}}; }
-
 /// All cells of the table, dense training first.
 inline std::vector<Row> table_rows(const MethodScale& scale) {
-  std::vector<Row> rows{dense_row()};
+  std::vector<Row> rows{dense_row(scale.epochs)};
   for (const double density : scale.densities) {
-    for (const Row& row : method_rows(scale, density)) {
-      rows.push_back({cell(row.curve, density), row.options});
+    for (Row& row : method_rows(scale, density)) {
+      rows.push_back(std::move(row));
     }
   }
   return rows;

@@ -2,7 +2,7 @@
 """An analysis that nobody planned, from run files alone: does the share of connections that a growth rule gives to the
 stem explain its accuracy?
 
-    stem_share.py FOLDER [--study growth_rules] [--scale small] [--layer stem.conv] [--into FOLDER]
+    stem_share.py FOLDER/growth_rules-small.json [--layer stem.conv] [--into FOLDER]
 
 Rules are compared at the same stage (the same number of connections) of the same seed: share and accuracy are taken
 relative to the mean of the rules there. Their correlation is formed within each seed and then averaged over seeds
@@ -63,13 +63,11 @@ def correlation(by_rule):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--study", default="growth_rules")
-    parser.add_argument("--scale", default="small")
+    parser.add_argument("study", type=Path, help="file that the experiment wrote")
     parser.add_argument("--layer", default="stem.conv")
     parser.add_argument("--into", type=Path, default=Path("."), help="where the figure goes")
     arguments = parser.parse_args()
-    study = open_study(arguments.folder, arguments.study, arguments.scale)
+    study = open_study(arguments.study)
     rules = {
         name: runs
         for name, runs in study.curves.items()

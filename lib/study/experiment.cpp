@@ -27,9 +27,11 @@ namespace po = boost::program_options;
 
 struct CommandLine {
   StudySettings study;
+  std::string scale;                   ///< as given: a name or a file
+  std::vector<std::string> changes;    ///< SETTING=VALUE
   std::optional<std::string> explain;  ///< the cell asked about; empty text: all
-  bool help = false, list = false, runs = false, dry_run = false, status = false, watch = false,
-       verify = false;
+  bool help = false, settings = false, study_file = false, list = false, runs = false,
+       dry_run = false, status = false, watch = false, verify = false;
 };
 
 po::options_description describe(const Experiment& experiment, CommandLine& line) {
@@ -39,6 +41,8 @@ po::options_description describe(const Experiment& experiment, CommandLine& line
       "list", po::bool_switch(&line.list), "print the curves and their runs, and exit")(
       "runs", po::bool_switch(&line.runs),
       "print every run as JSON, as the study file holds them, and exit")(
+      "study-file", po::bool_switch(&line.study_file),
+      "print the path of the study file, which names the scale, and exit")(
       "dry-run", po::bool_switch(&line.dry_run),
       "print the exact gcg_run line of every run, its state and about how long it takes, and exit")(
       "status", po::bool_switch(&line.status), "print the state of every run, and exit")(
@@ -50,14 +54,18 @@ po::options_description describe(const Experiment& experiment, CommandLine& line
       "lines, and exit")(
       "verify", po::bool_switch(&line.verify),
       "check the run files, compare what was measured with what is expected, and exit")(
-      "scale", po::value(&study.request.scale)->default_value("smoke"),
-      "smoke (minutes), small (about an hour) or full")(
+      "settings", po::bool_switch(&line.settings),
+      "print the settings file with the scales, to make one of your own of it, and exit")(
+      "scale", po::value(&line.scale)->default_value("smoke"),
+      "smoke (minutes), small (about an hour), full, or FILE.toml with a scale of your own")(
+      "set", po::value(&line.changes)->composing()->value_name("SETTING=VALUE"),
+      "change one setting of the scale; may be repeated")(
       "seeds", po::value(&study.request.seeds)->default_value(0),
       "seeds per curve; 0: the scale's own number")(
       "jobs", po::value(&study.jobs)->default_value(0),
       "runs side by side; 0: one per core. Changes no result")(
       "only", po::value(&study.only)->default_value(""), "only curves that contain this text")(
-      "data", po::value(&study.request.data)->default_value(std::string(experiment.default_data)),
+      "data", po::value(&study.request.data)->default_value(std::string(default_data(experiment))),
       "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
                                "folder of the data set; empty: the environment's GCG_DATA")(
       "execution", po::value(&study.execution)->default_value(""),
@@ -68,17 +76,10 @@ po::options_description describe(const Experiment& experiment, CommandLine& line
 
 void check(const CommandLine& line, const Experiment& experiment) {
   const StudySettings& study = line.study;
-  const std::vector<std::string_view> scales =
-      experiment.one_scale ? std::vector<std::string_view>{"smoke"}
-                           : std::vector<std::string_view>{"smoke", "small", "full"};
-  if (std::ranges::find(scales, study.request.scale) == scales.end()) {
-    throw UsageError("--scale", fmt::format("'{}' is none of: {}", study.request.scale,
-                                            fmt::join(scales, ", ")));
-  }
   if (study.request.seeds < 0 || study.jobs < 0) {
     throw UsageError(study.jobs < 0 ? "--jobs" : "--seeds", "is negative");
   }
-  if (experiment.alone && study.jobs > 1) {
+  if (experiment.kind == ExperimentKind::alone && study.jobs > 1) {
     throw UsageError("--jobs",
                      fmt::format("{} measures seconds, runs side by side would disturb "
                                  "each other",
@@ -126,7 +127,8 @@ CommandLine parse(int argc, const char* const* argv, const Experiment& experimen
 std::int64_t side_by_side(const Experiment& experiment, const StudySettings& settings,
                           const std::vector<PlannedRun>& planned) {
   const std::int64_t threads = planned.front().plan->settings.threads;
-  const std::int64_t free = experiment.alone ? 1 : host_facts().cores / threads;
+  const std::int64_t free =
+      experiment.kind == ExperimentKind::alone ? 1 : host_facts().cores / threads;
   return settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, free);
 }
 
@@ -235,10 +237,20 @@ int run_all(const Experiment& experiment, const StudySettings& settings,
 
 int run(int argc, const char* const* argv, const Experiment& experiment) {
   CommandLine line = parse(argc, argv, experiment);
-  const StudySettings& study = line.study;
+  StudySettings& study = line.study;
   if (line.help) {
     fmt::print("{}: {}\n\n", experiment.name, experiment.about);
     std::cout << describe(experiment, line);
+    return 0;
+  }
+  if (line.settings) {
+    fmt::print("{}", experiment.settings.text);
+    return 0;
+  }
+  study.request.scale =
+      read_scale(experiment.settings, line.scale, line.changes, study.request.data);
+  if (line.study_file) {
+    fmt::print("{}\n", study_file(experiment, study).string());
     return 0;
   }
   std::vector<PlannedRun> planned = plan_runs(experiment, study);
@@ -263,6 +275,10 @@ int run(int argc, const char* const* argv, const Experiment& experiment) {
 }
 
 }  // namespace
+
+std::string_view default_data(const Experiment& experiment) {
+  return experiment.kind == ExperimentKind::demo ? "procedural" : "cifar10";
+}
 
 int experiment_main(int argc, const char* const* argv, const Experiment& experiment) {
   try {

@@ -1,13 +1,23 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "study/run_plan.h"
+#include "study/scale.h"
 
 namespace gcg {
+
+/// What a curve is to the analysis, which reads it from the study file.
+struct Part {
+  std::string role;    ///< growth, method, control, dense, mask, ...: the analysis knows its own
+  std::string family;  ///< method, rule or task: curves of a family differ in their values alone
+  std::map<std::string, double> values = {};  ///< by name; "density" is the density asked for
+  std::string of = {};  ///< what it belongs to: the curve whose start or control it is; a task
+};
 
 /// One run an experiment needs, and the curve or cell it belongs to.
 struct ExperimentRun {
@@ -20,11 +30,12 @@ struct ExperimentRun {
   /// to that run's name; the stage is option --trunk-stage); empty: none. That run is finished
   /// first.
   std::string trunk = {};
+  Part part = {};
 };
 
 /// What is asked of an experiment.
 struct ExperimentRequest {
-  std::string scale;             ///< smoke, small or full
+  Scale scale;
   std::int64_t seeds = 0;        ///< 0: the scale's own number
   std::string data = "cifar10";  ///< name of the data set
 };
@@ -45,39 +56,31 @@ struct Expected {
   std::int64_t images = 0;
 };
 
+/// What sets an experiment apart; its word in the table of experiments.
+enum class ExperimentKind {
+  plain,
+  any_data,  ///< has sizes for TinyImageNet and ImageNet, which others refuse
+  alone,     ///< measures seconds: runs never stand side by side
+  demo,      ///< no part of the study; on the embedded images, with a line per stage
+};
+
+/// The runs of an experiment, and what they should come to.
+struct ExperimentRuns {
+  std::vector<ExperimentRun> (*runs)(const ExperimentRequest&);
+  std::vector<Expected> (*expected)(const ExperimentRequest&) = nullptr;
+};
+
 /// One figure or table: names its runs and nothing else.
 struct Experiment {
   std::string_view name;
   std::string_view about;
-  std::vector<ExperimentRun> (*runs)(const ExperimentRequest&);
-  std::string_view default_data = "cifar10";
-  bool one_scale = false;    ///< only "smoke": other scales are usage errors
-  bool alone = false;        ///< measures seconds: runs never stand side by side
-  bool show_stages = false;  ///< repeat every run's line per stage: for experiments of few runs
-  /// Its sizes follow study_network(): knows TinyImageNet and ImageNet, which others refuse.
-  bool any_data = false;
-  std::vector<Expected> (*expected)(const ExperimentRequest&) = nullptr;
+  ExperimentRuns of;
+  SettingsFile settings;
+  ExperimentKind kind = ExperimentKind::plain;
 };
 
-/// The network of a scale on a data set, for experiments that run on several.
-struct StudyNetwork {
-  std::string network, width;
-  /// Options of the recipe that differ from the defaults. Runs without a training by the recipe
-  /// (stages or cycles alone) have to leave out its "warmup".
-  GivenOptions recipe;
-  std::int64_t epochs = 160;  ///< of the recipe at full scale
-
-  /// Network, width and recipe as options.
-  [[nodiscard]] GivenOptions options() const;
-};
-
-/// CIFAR and the like: resnet8 of width 4 (smoke) and 8 (small), resnet20 (full). TinyImageNet:
-/// resnet18_small of width 4, 16 and 64. ImageNet: resnet50 of width 8 and 16 on images of 64
-/// pixels, and of width 64 on 224, 100 epochs. Its recipe is the published one for batches of 4096
-/// images, rate 1.6, scaled linearly to batches of 256 and rate 0.1, with 5 % warm-up; the drops of
-/// the rate are the project's (1/2 and 3/4), and labels are not smoothed: no number of it may be
-/// compared with published ones without saying so.
-StudyNetwork study_network(const ExperimentRequest& request);
+/// The data set that --data means where it is not given.
+std::string_view default_data(const Experiment& experiment);
 
 /// The main function of every experiment; --help says what it can do. Without a question it runs
 /// what is not finished yet, side by side, and writes OUT/NAME-SCALE.json, which names every run

@@ -120,11 +120,23 @@ std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentR
 
 std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings) {
   const std::string& data = settings.request.data;
-  if (!experiment.any_data && (data == "tinyimagenet" || data == "imagenet")) {
-    throw UsageError("--data", fmt::format("{} has no sizes for {}", experiment.name, data),
-                     "growth_rules, extrapolation and methods_table run on it");
+  if (experiment.kind != ExperimentKind::any_data && settings.request.scale.is_shipped &&
+      (data == "tinyimagenet" || data == "imagenet")) {
+    throw UsageError(
+        "--data", fmt::format("{} has no sizes for {}", experiment.name, data),
+        "give it a scale of your own by --scale FILE.toml; growth_rules, extrapolation "
+        "and methods_table have sizes for it");
   }
-  std::vector<ExperimentRun> runs = experiment.runs(settings.request);
+  std::vector<ExperimentRun> runs = experiment.of.runs(settings.request);
+  settings.request.scale.check_all_read(experiment.name);
+  std::set<std::pair<std::string, std::uint64_t>> seen;
+  for (const ExperimentRun& run : runs) {
+    if (!seen.emplace(run.curve, run.seed).second) {
+      throw UsageError(settings.request.scale.where,
+                       fmt::format("two runs of seed {} are called '{}'", run.seed, run.curve),
+                       "its values are too close to tell them apart: leave some out");
+    }
+  }
   const std::vector<std::optional<std::size_t>> trunks = trunk_runs(runs);
   std::vector<PlannedRun> planned(runs.size());
   // A trunk's name is an option of the runs that start from it: it is resolved first.
@@ -262,14 +274,19 @@ std::size_t curve_width(const std::vector<PlannedRun>& planned) {
 
 fs::path study_file(const Experiment& experiment, const StudySettings& settings) {
   return fs::path(settings.out) /
-         fmt::format("{}-{}.json", experiment.name, settings.request.scale);
+         fmt::format("{}-{}.json", experiment.name, settings.request.scale.name);
 }
 
 std::string study_text(const Experiment& experiment, const StudySettings& settings,
                        const std::vector<PlannedRun>& planned) {
   nlohmann::json runs = nlohmann::json::array();
   for (const PlannedRun& run : planned) {
+    const Part& part = run.run.part;
     runs.push_back({{"curve", run.run.curve},
+                    {"role", part.role},
+                    {"family", part.family},
+                    {"values", part.values},
+                    {"of", part.of},
                     {"seed", run.run.seed},
                     {"name", run.plan->identity.name},
                     {"execution", backend_used(run.plan->settings).name},
@@ -279,8 +296,17 @@ std::string study_text(const Experiment& experiment, const StudySettings& settin
       runs.back()["trunk"] = run.run.trunk;
     }
   }
-  const nlohmann::json study{{"experiment", experiment.name},
-                             {"scale", settings.request.scale},
+  nlohmann::json sizes = nlohmann::json::object();
+  for (const auto& [name, setting] : settings.request.scale.settings) {
+    nlohmann::json& size = sizes[name] = nlohmann::json::array();
+    for (const Setting::Value& value : setting.values) {
+      size.push_back(value.text);
+    }
+  }
+  const nlohmann::json study{{"version", kStudyVersion},
+                             {"experiment", experiment.name},
+                             {"scale", settings.request.scale.name},
+                             {"settings", sizes},
                              {"data", settings.request.data},
                              {"runs", runs}};
   return study.dump(1) + "\n";

@@ -89,7 +89,11 @@ std::string last_words(const std::filesystem::path& log);
 /// How wide a column for curves has to be.
 std::size_t curve_width(const std::vector<PlannedRun>& planned);
 
-/// The list of runs that the analysis starts from, as JSON; it stands in OUT/NAME-SCALE.json.
+/// Of the study file: raised whenever its layout changes, for the analysis to refuse others.
+inline constexpr std::int64_t kStudyVersion = 2;
+
+/// The list of runs that the analysis starts from, as JSON: of every run its curve, what that is
+/// (Part), seed, name and options. It stands in OUT/NAME-SCALE.json.
 std::string study_text(const Experiment& experiment, const StudySettings& settings,
                        const std::vector<PlannedRun>& planned);
 std::filesystem::path study_file(const Experiment& experiment, const StudySettings& settings);

@@ -136,7 +136,7 @@ Comparison compare(const Expected& expected, const std::vector<const RunRecord*>
   Comparison comparison;
   comparison.runs = std::ssize(finished);
   comparison.planned = planned;
-  if (!expected.scale.empty() && expected.scale != request.scale) {
+  if (!expected.scale.empty() && expected.scale != request.scale.name) {
     return not_comparable(comparison, fmt::format("of the {} scale", expected.scale));
   }
   if (!expected.data.empty() && expected.data != request.data) {
@@ -170,14 +170,14 @@ Comparison compare(const Expected& expected, const std::vector<const RunRecord*>
 bool verify(const Experiment& experiment, const StudySettings& settings,
             const std::vector<PlannedRun>& planned) {
   bool good = check_files(planned);
-  if (experiment.expected == nullptr) {
+  if (experiment.of.expected == nullptr) {
     fmt::print("{} has no table of expected values\n", experiment.name);
     return good;
   }
   std::map<std::string, std::vector<Expected>> by_curve;
   std::vector<std::string> curves;
   std::size_t width = 5;
-  for (Expected& expected : experiment.expected(settings.request)) {
+  for (Expected& expected : experiment.of.expected(settings.request)) {
     if (expected.curve.find(settings.only) == std::string::npos) {
       continue;
     }

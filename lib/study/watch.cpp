@@ -84,7 +84,7 @@ void LaunchProgress::update(const std::vector<JobState>& states) {
   double done = 0;
   double planned = 0;
   for (std::size_t j = 0; j < jobs_.size(); ++j) {
-    if (experiment_.show_stages && states[j] != JobState::waiting) {
+    if (experiment_.kind == ExperimentKind::demo && states[j] != JobState::waiting) {
       repeat_stages(j);
     }
     if (states[j] != before_[j]) {

@@ -1,8 +1,10 @@
 """Invented runs and studies: what the analysis reads of a run, with numbers that a reader can check by hand."""
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
+from study_runs import Part
 
 
 def run(
@@ -60,7 +62,13 @@ def run(
     )
 
 
-def study(curves, failures=None):
+def cell(family, density, role="method", of="", **values):
+    """What a curve of a family is at a density."""
+    return Part(role, family, {"density": density} | values, of)
+
+
+def study(curves, failures=None, parts=None):
+    """`parts` {curve: Part}; a curve without one is a method of its own name."""
     failures = failures or {}
     named = list(curves) + [curve for curve in failures if curve not in curves]
     entries = [
@@ -68,7 +76,14 @@ def study(curves, failures=None):
         for curve in named
         for seed in sorted({*curves.get(curve, {}), *failures.get(curve, {})})
     ]
-    return SimpleNamespace(curves=curves, failures=failures, entries=entries)
+    known = {curve: (parts or {}).get(curve, Part("dense" if curve == "dense" else "method", curve)) for curve in named}
+    return SimpleNamespace(curves=curves, failures=failures, entries=entries, parts=known)
+
+
+def summary_of(module, of_study):
+    """What the module makes of a study, with what analyse.py puts beside it."""
+    parts = {curve: asdict(part) for curve, part in of_study.parts.items()}
+    return {"data": "images", "parts": parts} | module.summarise(of_study)
 
 
 def row_of(table, first):

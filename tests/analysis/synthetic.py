@@ -1,5 +1,7 @@
 """Invented summaries with everything that analyse.py writes."""
 
+from dataclasses import asdict
+
 
 def summary(experiment="execution_agreement", **more):
     """As analyse.provenance() gives it, with the numbers of `more`."""
@@ -72,12 +74,23 @@ def growth(**more):
         }
 
     import growth_rules
+    from study_runs import Part
 
     curves = {
         "path, sampled": curve([0.1, 0.2], [0.4, 0.5], [0.42, 0.53]),
         "random": curve([0.1, 0.2], [0.4, 0.49], [0.42, 0.51]),
         "control: density 0.2": curve([0.2, 0.2], [0.45, 0.55], [0.46, 0.56]),
     }
+    parts = {
+        "path, sampled": Part("growth", "path, sampled"),
+        "random": Part("growth", "random"),
+        "control: density 0.2": Part("control", "constant density", {"density": 0.2}),
+    }
     return summary(
-        "growth_rules", curves=curves, differences=growth_rules.differences(curves), reader_of_the_control=[], **more
+        "growth_rules",
+        curves=curves,
+        parts={curve: asdict(part) for curve, part in parts.items()},
+        differences=growth_rules.differences(curves, parts),
+        reader_of_the_control=[],
+        **more,
     )

@@ -14,7 +14,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "analysis"), str(Path(__file__).resolve().parent)]
 import analyse
 import costs
-from study_runs import Study
+from study_runs import Part, Study
 from synthetic import agreement, growth
 from tables import Table
 
@@ -67,6 +67,7 @@ class Provenance(unittest.TestCase):
             "small",
             Path("."),
             entries,
+            {"a": Part("method", "A", {"density": 0.2}), "b": Part("dense", "b", of="a")},
             {"a": {1: shared, 2: run("other", 2, beta="2")}, "b": {1: shared}},
             ["b, seed 2"],
         )
@@ -92,6 +93,10 @@ class Provenance(unittest.TestCase):
                 "defaults_versions": ["2"],
                 "settings": {"beta": "2", "epochs": "10", "width": "8"},
                 "commands": {"a": "gcg_run a 1", "b": "gcg_run b 1"},
+                "parts": {
+                    "a": {"role": "method", "family": "A", "values": {"density": 0.2}, "of": ""},
+                    "b": {"role": "dense", "family": "b", "values": {}, "of": "a"},
+                },
                 "missing": ["b, seed 2"],
             },
         )
@@ -186,8 +191,16 @@ class Render(unittest.TestCase):
         ):
             with self.assertRaisesRegex(SystemExit, message):
                 analyse.load_module(name)
-        with self.assertRaisesRegex(SystemExit, "there is no such study"):
-            self.main("growth_rules", self.folder)
+        study = self.folder / "growth_rules-small.json"
+        for content, message in (
+            (None, "there is no such study"),
+            ("{", "is no JSON file"),
+            ('{"experiment": "growth_rules", "runs": []}', "has version 1 of the list of runs, this analysis reads 2"),
+        ):
+            if content:
+                study.write_text(content)
+            with self.assertRaisesRegex(SystemExit, message):
+                self.main(study)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import cost_accuracy
 import grow_reallocate
 import growth_pace
 import study_runs
-from fakes import row_of, run, study, table_of
+from fakes import cell, row_of, run, study, summary_of, table_of
+from study_runs import Part
 
 
 def seeds(*accuracies, **facts):
@@ -22,8 +23,15 @@ def seeds(*accuracies, **facts):
 
 
 class CostAccuracy(unittest.TestCase):
+    PARTS = {
+        "growth: density 0.20: E 2": cell("growth", 0.2, E=2),
+        "IMP, rate rewound: density 0.20: E 2": cell("IMP, rate rewound", 0.2, E=2),
+        "growth: density 0.40: E 2": cell("growth", 0.4, E=2),
+    }
+
     def setUp(self):
-        self.summary = cost_accuracy.summarise(
+        self.summary = summary_of(
+            cost_accuracy,
             study(
                 {
                     "dense": seeds(0.60, 0.62, 0.61),
@@ -34,14 +42,10 @@ class CostAccuracy(unittest.TestCase):
                         0.57, 0.59, 0.55, density=0.2, density_epochs=12.0, flops=150.0, epochs=12
                     ),
                     "growth: density 0.40: E 2": seeds(0.60, density=0.4, density_epochs=8.0),
-                }
-            )
+                },
+                parts=self.PARTS,
+            ),
         )
-
-    def test_the_name_of_a_curve_tells_method_density_and_epochs(self):
-        self.assertEqual(cost_accuracy.parts("IMP, rate rewound: density 0.20: E 4"), ("IMP, rate rewound", "0.20", 4))
-        self.assertEqual(cost_accuracy.parts("growth, own stop: E 16"), ("growth, own stop", None, 16))
-        self.assertEqual(cost_accuracy.parts("dense, longer"), ("dense, longer", None, None))
 
     def test_costs_are_relative_to_the_dense_run_of_the_seed(self):
         costs = self.summary["cells"]["growth: density 0.20: E 2"]["costs"]
@@ -71,7 +75,7 @@ class CostAccuracy(unittest.TestCase):
         self.assertEqual(first.claims, ("cost",))
 
     def test_without_dense_runs_there_is_no_relative_cost(self):
-        summary = cost_accuracy.summarise(study({"growth: density 0.20: E 2": seeds(0.5)}))
+        summary = summary_of(cost_accuracy, study({"growth: density 0.20: E 2": seeds(0.5)}, parts=self.PARTS))
         self.assertEqual(cost_accuracy.tables(summary)[0].rows[0][6:], ["-", "-", "-", "-"])
         self.assertEqual(cost_accuracy.figures(summary, "nowhere"), [])
 
@@ -98,15 +102,18 @@ class GrowthPace(unittest.TestCase):
     def setUp(self):
         dense = {seed: run(0.6, density_epochs=2.0) for seed in (1, 2, 3)}
         paces = {
-            "r 0.25, E 1": [(0.50, 0.40), (0.52, 0.42), (0.51, 0.41)],
-            "r 0.25, E 2": [(0.53, 0.45), (0.54, 0.46), (0.52, 0.47)],
-            "r 1.00, E 1": [(0.49, 0.35), (0.48, 0.36), (0.47, 0.37)],
+            (0.25, 1): [(0.50, 0.40), (0.52, 0.42), (0.51, 0.41)],
+            (0.25, 2): [(0.53, 0.45), (0.54, 0.46), (0.52, 0.47)],
+            (1.001, 1): [(0.49, 0.35), (0.48, 0.36), (0.47, 0.37)],
         }
         curves = {
-            name: {seed: grown(*pair, epochs=int(name[-1])) for seed, pair in enumerate(pairs, 1)}
-            for name, pairs in paces.items()
+            str(pace): {seed: grown(*pair, epochs=pace[1]) for seed, pair in enumerate(pairs, 1)}
+            for pace, pairs in paces.items()
         }
-        self.summary = growth_pace.summarise(study({**curves, "dense": dense}))
+        parts = {
+            str(pace): Part("growth", "growth", {"growth-ratio": pace[0], "stage-epochs": pace[1]}) for pace in paces
+        }
+        self.summary = summary_of(growth_pace, study({**curves, "dense": dense}, parts=parts))
 
     def test_what_growth_has_spent_is_counted_by_stage(self):
         first, second = self.summary["paces"][0], self.summary["paces"][1]
@@ -139,7 +146,7 @@ class Ablations(unittest.TestCase):
         curves["law: beta 2"] = seeds(0.48, 0.49, 0.50, options=options | {"beta": "2"}, flops=110.0)
         curves["law: beta 0"] = seeds(0.50, 0.51, 0.53, options=options | {"beta": "0"})
         curves["pace: no growth"] = seeds(0.40, 0.42, 0.41, method="fixed_mask", options={"seed": "1"})
-        self.summary = ablations.summarise(study(curves))
+        self.summary = summary_of(ablations, study(curves))
 
     def test_what_was_changed_is_read_from_the_options(self):
         self.assertEqual(
@@ -200,7 +207,12 @@ class GrowReallocate(unittest.TestCase):
             "RigL: density 0.02": {1: "disk full"},
             "RigL: density 0.05": {3: "disk full"},
         }
-        self.summary = grow_reallocate.summarise(study(curves, failures)) | {"data": "images"}
+        parts = {
+            f"{family}: density {density:.2f}": cell(family, density)
+            for family in ("grow, then reallocate", "growth, path", "RigL")
+            for density in (0.05, 0.02)
+        }
+        self.summary = summary_of(grow_reallocate, study(curves, failures, parts))
 
     def test_what_cannot_connect_does_not_apply_and_other_errors_are_failures(self):
         self.assertEqual(

@@ -8,8 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 import discovered_density as dd
+import fakes
 import tables as table_module
+from study_runs import Part
 
 
 def growth(d_star, stop=0.5, test=0.6, classes=10, outcome="found"):
@@ -68,12 +71,21 @@ class Trend(unittest.TestCase):
 
 class Summary(unittest.TestCase):
     def study(self):
-        curves = {}
-        stars = {"base": 0.4, "classes 2": 0.1, "classes 5": 0.2, "label noise 0.2": 0.5, "label noise 0.4": 0.6}
-        for task, star in stars.items():
+        curves, parts = {}, {}
+        stars = {
+            ("base", 0): 0.4,
+            ("classes", 2): 0.1,
+            ("classes", 5): 0.2,
+            ("label noise", 0.2): 0.5,
+            ("label noise", 0.4): 0.6,
+        }
+        for (family, level), star in stars.items():
+            task = family if family == "base" else f"{family} {level}"
             curves[f"{task}: growth"] = {s: growth(star + 0.001 * s) for s in (1, 2, 3)}
             curves[f"{task}: dense"] = {s: dense() for s in (1, 2, 3)}
-        return SimpleNamespace(curves=curves)
+            for role in ("growth", "dense"):
+                parts[f"{task}: {role}"] = Part(role, family, {"level": level}, task)
+        return fakes.study(curves, parts=parts)
 
     def test_the_base_belongs_to_the_families_of_the_study_s_data(self):
         summary = dd.summarise(self.study())

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 import discovery_cost as dc
+import fakes
 import tables as table_module
+from study_runs import Part
 
 EPOCHS = 10
 
@@ -152,10 +155,12 @@ class Summary(unittest.TestCase):
         }
         for density, accuracy in ((0.1, 0.50), (0.2, 0.685), (0.4, 0.71)):
             curves[f"static ERK: density {density:.3f}"] = {s: run(density, accuracy, accuracy) for s in (1, 2)}
-        return SimpleNamespace(curves=curves)
+        parts = {f"static ERK: density {density:.3f}": fakes.cell("static ERK", density) for density in (0.1, 0.2, 0.4)}
+        parts["GCG, weights kept"] = Part("growth", "GCG, weights kept")
+        return fakes.study(curves, parts=parts)
 
     def test_costs_are_relative_to_the_dense_run_and_regret_to_the_oracle(self):
-        summary = dc.summarise(self.study())
+        summary = fakes.summary_of(dc, self.study())
         # Mean losses: 0.2, 0.015 and -0.01.
         self.assertEqual(summary["oracle"], {"density": 0.2, "family": "static ERK"})
         growth = summary["procedures"]["GCG, weights kept"]
@@ -174,7 +179,7 @@ class Summary(unittest.TestCase):
         self.assertAlmostEqual(octaves["mean"], (np.log2(1.3 / 0.52) + np.log2(1.6 / 0.52)) / 2)
 
     def test_the_tables_and_sentences_hold_the_numbers(self):
-        summary = dc.summarise(self.study())
+        summary = fakes.summary_of(dc, self.study())
         text = "\n".join(table_module.markdown(table) for table in dc.tables(summary))
         self.assertIn("| GCG, weights kept     | 0.40 (0.40)         | +2.0 ± 12.7", text)
         self.assertIn("density 0.200 (static ERK)", text)
@@ -186,7 +191,7 @@ class Summary(unittest.TestCase):
     def test_procedures_whose_runs_are_missing_are_left_out(self):
         study = self.study()
         del study.curves["GCG, weights kept"]
-        summary = dc.summarise(study)
+        summary = fakes.summary_of(dc, study)
         self.assertEqual(list(summary["procedures"]), ["static ERK, bisection"])
         self.assertTrue(dc.findings(summary))
 

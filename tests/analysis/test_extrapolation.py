@@ -13,6 +13,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 import extrapolation as ex
 import tables as table_module
+from study_runs import Part
 
 DENSITIES = [0.1, 0.2, 0.4, 0.8]
 LOST = {1: [0.10, 0.03, 0.01, 0.0], 2: [0.12, 0.005, 0.0, 0.0]}
@@ -73,10 +74,12 @@ class Summary(unittest.TestCase):
             "path, sampled": {1: growth(1, 0.35), 2: growth(2, 0.35)},
             "dense": {s: trained(0.7, 1.0) for s in (1, 2)},
         }
+        parts = {"path, sampled": Part("growth", "path, sampled"), "dense": Part("dense", "dense")}
         for stage, density in enumerate(DENSITIES):
             curves[f"mask of stage {stage}"] = {s: trained(0.7 - LOST[s][stage], density) for s in (1, 2)}
+            parts[f"mask of stage {stage}"] = Part("mask", "mask of a stage", {"stage": stage})
         self.study = SimpleNamespace(
-            curves=curves, folder=Path(self.folder.name), experiment="extrapolation", scale="small"
+            curves=curves, parts=parts, folder=Path(self.folder.name), experiment="extrapolation", scale="small"
         )
         rule = {"extrapolator": "logistic", "epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}
         runs = [

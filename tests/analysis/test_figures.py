@@ -13,6 +13,7 @@ import bench
 import demo
 import execution_agreement
 import growth_rules
+from study_runs import Part
 from intervals import (
     holm,
     holm_differences,
@@ -197,13 +198,16 @@ class Reader(unittest.TestCase):
     def curve(self, density, by_seed):
         return {"density": [density], "seeds": [1, 2, 3], "by_seed": [[a] for a in by_seed]}
 
+    def parts(self, curves):
+        return {name: Part("control" if len(c["density"]) == 1 else "growth", name) for name, c in curves.items()}
+
     def test_reader_tells_clearly_worse_from_clearly_within(self):
         curves = {
             "control: density 0.1": self.curve(0.1, [0.50, 0.51, 0.50]),
             "control: density 0.4": self.curve(0.4, [0.60, 0.605, 0.60]),
             "control: density 1.0": self.curve(1.0, [0.60, 0.605, 0.60]),
         }
-        reader = growth_rules.reader_of_the_control(curves, 0.02)
+        reader = growth_rules.reader_of_the_control(curves, self.parts(curves), 0.02)
         self.assertEqual(reader["by_mean"], 0.4)
         self.assertEqual(reader["clearly_worse_up_to"], 0.1)
         self.assertEqual(reader["clearly_within_from"], 0.4)
@@ -218,7 +222,7 @@ class Reader(unittest.TestCase):
             "control: density 0.2": self.curve(0.2, [0.55, 0.56, 0.581]),
             "control: density 1.0": self.curve(1.0, [0.6, 0.6, 0.6]),
         }
-        found = growth_rules.differences(curves)
+        found = growth_rules.differences(curves, self.parts(curves))
         first, second = found["rules"]["random"]  # the seed mask is the same and not compared
         self.assertEqual((first["density"], second["density"]), (0.2, 0.4))
         self.assertAlmostEqual(first["mean"], 0.2986 / 3, places=3)

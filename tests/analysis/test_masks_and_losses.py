@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bottleneck
 import convergence
-from fakes import row_of, run, study, table_of
+from fakes import cell, row_of, run, study, summary_of, table_of
+from study_runs import parts_of
 
 
 def mask(*bits):
@@ -172,16 +173,22 @@ class Convergence(unittest.TestCase):
                 for seed in (1, 2)
             }
         }
+        parts = {}
         # Masks of two connections, alike in counts; the more trace the less loss.
         for name, trace, last in (("random, ERK", 1.0, 1.4), ("PHEW", 2.0, 1.2), ("control: PHEW shuffled", 3.0, 1.0)):
             bits = mask(*[int(i != trace - 1) for i in range(3)])
             for seed in (1, 2):
                 curves.setdefault(f"{name}: density 0.20", {})[seed] = trained([2.0, last], trace=trace, second=bits)
                 curves.setdefault(f"start, {name}: density 0.20", {})[seed] = trained([2.3], trace=trace, second=bits)
-        return study(curves)
+            shuffled = name.startswith("control")
+            parts[f"{name}: density 0.20"] = cell(
+                name, 0.2, "control" if shuffled else "method", "PHEW" if shuffled else ""
+            )
+            parts[f"start, {name}: density 0.20"] = cell(name, 0.2, "start", f"{name}: density 0.20")
+        return study(curves, parts=parts)
 
     def test_the_way_to_the_loss_of_the_random_mask(self):
-        summary = convergence.summarise(self.study())
+        summary = summary_of(convergence, self.study())
         self.assertEqual(summary["densities"], ["0.20"])
         self.assertEqual(summary["histories"]["PHEW: density 0.20"]["reached"], [2, 0.5])
         self.assertIsNone(convergence.reached(summary["histories"]["dense"], 1.4))
@@ -202,8 +209,10 @@ class Convergence(unittest.TestCase):
         self.assertEqual(len(tests), 8)
 
     def test_a_mask_is_held_against_its_own_control(self):
-        summary = convergence.summarise(self.study())
-        self.assertEqual(convergence.shuffled_pairs(summary["starts"]), (2, 2, 0))  # less loss, more trace, both seeds
+        summary = summary_of(convergence, self.study())
+        self.assertEqual(
+            convergence.shuffled_pairs(summary["starts"], parts_of(summary)), (2, 2, 0)
+        )  # less loss, more trace, both seeds
         self.assertIn(
             "Shuffled within its layers a mask ends with less training loss in 2 of 2 pairs",
             " ".join(convergence.findings(summary)),

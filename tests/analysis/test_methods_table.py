@@ -7,7 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 import methods_table
+from fakes import cell, study, summary_of
 
 
 def run(accuracy, density=1.0, flops=100.0, scoring=0.0, dense_gradients=0.0, seconds=10.0, grow=0.0, warnings=()):
@@ -73,9 +75,12 @@ class Tables(unittest.TestCase):
             "RigL: density 0.05": {9: run(0.70, 0.05, 5)},
             "growth, path: density 0.20": {1: run(0.7, 0.2), 2: run(0.7201, 0.2)},
         }
-        return {"data": "images"} | methods_table.summarise(
-            SimpleNamespace(curves={n: c for n, c in curves.items() if c})
-        )
+        parts = {
+            f"{method}: density {density:.2f}": cell(method, density)
+            for method in ("SET", "RigL", "growth, path")
+            for density in (0.2, 0.05)
+        }
+        return summary_of(methods_table, study({n: c for n, c in curves.items() if c}, parts=parts))
 
     def test_a_row_per_method_and_a_dash_for_what_is_missing(self):
         accuracy, differences, cost = methods_table.tables(self.summary())

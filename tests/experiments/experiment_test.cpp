@@ -51,7 +51,7 @@ TEST(Experiment, RunsToItsFigureAndRepeatsNothing) {
   EXPECT_THAT(shell(command + " --status").output, HasSubstr("finished"));
   EXPECT_THAT(shell(command + " --status").output, ::testing::Not(HasSubstr("control")));
 
-  const Outcome analysis = shell(fmt::format("{} {}/analyse.py growth_rules {}/runs --scale smoke",
+  const Outcome analysis = shell(fmt::format("{} {}/analyse.py {}/runs/growth_rules-smoke.json",
                                              GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
   EXPECT_EQ(analysis.status, 0) << analysis.output;
   for (const char* suffix : {".summary.json", ".md", ".png", ".pdf"}) {
@@ -128,8 +128,8 @@ TEST(Experiment, SecondsAreMeasuredOneRunAtATimeAndComeToTheirFigure) {
   const Outcome outcome = shell(command);
   ASSERT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("1 side by side"));
-  const Outcome analysis = shell(fmt::format("{} {}/analyse.py wall_clock {}/runs", GCG_PYTHON,
-                                             GCG_ANALYSIS, folder.path().string()));
+  const Outcome analysis = shell(fmt::format("{} {}/analyse.py {}/runs/wall_clock-smoke.json",
+                                             GCG_PYTHON, GCG_ANALYSIS, folder.path().string()));
   ASSERT_EQ(analysis.status, 0) << analysis.output;
   std::ifstream file(folder.path() / "runs" / "wall_clock-smoke.summary.json");
   const nlohmann::json summary = nlohmann::json::parse(file);

@@ -11,74 +11,100 @@ namespace gcg {
 namespace {
 
 using ::testing::IsSubsetOf;
+using testing::NamedRun;
 using testing::names;
-using testing::planned_runs;
-using testing::PlannedRun;
+using testing::runs_of;
 
 /// The run of seed 1 of a curve.
-PlannedRun of_curve(const std::vector<PlannedRun>& runs, const std::string& curve) {
+NamedRun of_curve(const std::vector<NamedRun>& runs, const std::string& curve) {
   const auto found = std::find_if(runs.begin(), runs.end(),
-                                  [&](const PlannedRun& run) { return run.curve == curve; });
+                                  [&](const NamedRun& run) { return run.curve == curve; });
   EXPECT_NE(found, runs.end()) << curve;
-  return found == runs.end() ? PlannedRun{} : *found;
+  return found == runs.end() ? NamedRun{} : *found;
 }
 
-int number(const PlannedRun& run, const std::string& option) {
+int number(const NamedRun& run, const std::string& option) {
   return std::stoi(run.options.at(option));
 }
 
 TEST(RunLists, EveryRunOfEveryScaleIsAValidRunOfItsOwn) {
-  for (const char* program :
-       {GCG_GROWTH_RULES, GCG_METHODS_TABLE, GCG_EXTRAPOLATION, GCG_COST_ACCURACY, GCG_GROWTH_PACE,
-        GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE, GCG_DISCOVERY_COST,
-        GCG_DISCOVERED_DENSITY}) {
-    for (const char* scale : {"smoke", "small", "full"}) {
-      SCOPED_TRACE(fmt::format("{} {}", program, scale));
-      const auto runs = planned_runs(program, scale);
-      EXPECT_GE(runs.size(), 3U);
+  for (const Experiment& experiment : experiments::experiment_table()) {
+    for (const std::string& scale : scale_names(experiment.settings)) {
+      SCOPED_TRACE(fmt::format("{} {}", experiment.name, scale));
+      const auto runs = runs_of(experiment.name, scale);
+      EXPECT_GE(runs.size(), 2U);
       EXPECT_EQ(names(runs).size(), runs.size());
-      for (const PlannedRun& run : runs) {
-        EXPECT_NE(run.name.find("-resnet"), std::string::npos) << run.curve;
+    }
+  }
+}
+
+TEST(RunLists, EveryCurveHasTheSeedsThatTheSettingsFileSays) {
+  for (const Experiment& experiment : experiments::experiment_table()) {
+    for (const std::string& scale : scale_names(experiment.settings)) {
+      SCOPED_TRACE(fmt::format("{} {}", experiment.name, scale));
+      std::set<std::string> wanted;
+      const std::int64_t seeds = read_scale(experiment.settings, scale, {}, "cifar10").seeds();
+      for (std::int64_t seed = 1; seed <= seeds; ++seed) {
+        wanted.insert(fmt::format("{}", seed));
+      }
+      std::map<std::string, std::set<std::string>> found;
+      for (const NamedRun& run : runs_of(experiment.name, scale)) {
+        found[run.curve].insert(run.options.at("seed"));
+      }
+      for (const auto& [curve, of_curve] : found) {
+        EXPECT_EQ(of_curve, wanted) << curve;
       }
     }
   }
 }
 
-TEST(RunLists, TheSmallScaleHasThreeSeedsOfEveryCurve) {
-  for (const char* program :
-       {GCG_GROWTH_RULES, GCG_METHODS_TABLE, GCG_EXTRAPOLATION, GCG_COST_ACCURACY, GCG_GROWTH_PACE,
-        GCG_GROW_REALLOCATE, GCG_ABLATIONS, GCG_BOTTLENECK, GCG_CONVERGENCE, GCG_DISCOVERY_COST,
-        GCG_DISCOVERED_DENSITY}) {
-    std::map<std::string, std::set<std::string>> seeds;
-    for (const PlannedRun& run : planned_runs(program, "small")) {
-      seeds[run.curve].insert(run.options.at("seed"));
+TEST(RunLists, EveryCurveSaysWhatItIs) {
+  for (const Experiment& experiment : experiments::experiment_table()) {
+    for (const NamedRun& run : runs_of(experiment.name, "smoke")) {
+      EXPECT_FALSE(run.part.role.empty()) << experiment.name << ": " << run.curve;
+      EXPECT_FALSE(run.part.family.empty()) << experiment.name << ": " << run.curve;
     }
-    for (const auto& [curve, found] : seeds) {
-      EXPECT_EQ(found, (std::set<std::string>{"1", "2", "3"})) << program << ": " << curve;
+  }
+}
+
+TEST(RunLists, ExperimentsForLargeDataHaveSizesForIt) {
+  for (const Experiment& experiment : experiments::experiment_table()) {
+    if (experiment.kind != ExperimentKind::any_data) {
+      continue;
+    }
+    for (const auto& [data, network] :
+         {std::pair("tinyimagenet", "resnet18_small"), std::pair("imagenet", "resnet50")}) {
+      for (const std::string& scale : scale_names(experiment.settings)) {
+        SCOPED_TRACE(fmt::format("{} {} {}", experiment.name, scale, data));
+        for (const NamedRun& run : runs_of(experiment, scale, data)) {
+          EXPECT_EQ(run.options.at("network"), network);
+          EXPECT_EQ(run.options.at("data"), data);
+        }
+      }
     }
   }
 }
 
 TEST(RunLists, BottleneckMeasuresTheGrowthPathsOfGrowthRulesAndNothingElse) {
   for (const char* scale : {"smoke", "small", "full"}) {
-    std::vector<PlannedRun> growth = planned_runs(GCG_GROWTH_RULES, scale);
-    std::erase_if(growth, [](const PlannedRun& run) { return run.options.at("method") != "gcg"; });
-    EXPECT_EQ(names(planned_runs(GCG_BOTTLENECK, scale)), names(growth));
+    std::vector<NamedRun> growth = runs_of("growth_rules", scale);
+    std::erase_if(growth, [](const NamedRun& run) { return run.options.at("method") != "gcg"; });
+    EXPECT_EQ(names(runs_of("bottleneck", scale)), names(growth));
   }
 }
 
 TEST(RunLists, ConvergenceHasTheRunsOfTheTableAndTheStartOfEveryMaskThatStays) {
   for (const char* scale : {"smoke", "small", "full"}) {
     SCOPED_TRACE(scale);
-    const auto runs = planned_runs(GCG_CONVERGENCE, scale);
-    EXPECT_THAT(names(planned_runs(GCG_METHODS_TABLE, scale)), IsSubsetOf(names(runs)));
+    const auto runs = runs_of("convergence", scale);
+    EXPECT_THAT(names(runs_of("methods_table", scale)), IsSubsetOf(names(runs)));
     std::size_t masks = 0;
     std::size_t starts = 0;
-    for (const PlannedRun& run : runs) {
-      if (run.curve.starts_with("start, ")) {
+    for (const NamedRun& run : runs) {
+      if (run.part.role == "start") {
         ++starts;
         // The same run but for its training: the mask depends on the options left.
-        PlannedRun whole = of_curve(runs, run.curve.substr(7));
+        NamedRun whole = of_curve(runs, run.part.of);
         EXPECT_EQ(run.options.at("epochs"), "1");
         EXPECT_EQ(run.options.at("learning-rate"), "1e-9");
         auto options = run.options;
@@ -97,37 +123,37 @@ TEST(RunLists, ConvergenceHasTheRunsOfTheTableAndTheStartOfEveryMaskThatStays) {
 }
 
 TEST(RunLists, GrowReallocateRepeatsNothingOfTheTableWhereThatHasTheDensity) {
-  const auto table = names(planned_runs(GCG_METHODS_TABLE, "small"));
+  const auto table = names(runs_of("methods_table", "small"));
   std::size_t shared = 0;
-  std::set<std::string> densities;
-  for (const PlannedRun& run : planned_runs(GCG_GROW_REALLOCATE, "small")) {
-    const std::size_t at = run.curve.find(": density ");
-    const std::string density = at == std::string::npos ? "" : run.curve.substr(at + 10);
+  std::set<double> densities;
+  for (const NamedRun& run : runs_of("grow_reallocate", "small")) {
+    const auto found = run.part.values.find("density");
+    const double density = found == run.part.values.end() ? 1 : found->second;
     densities.insert(density);
-    if (density != "0.02" && !run.curve.starts_with("hybrid")) {
+    if (density != 0.02 && !run.part.family.starts_with("hybrid")) {
       EXPECT_TRUE(table.contains(run.name)) << run.curve;
       ++shared;
     }
   }
   EXPECT_EQ(shared, 3U * (1 + 3 * 9));  // seeds x (dense + densities x methods)
-  EXPECT_EQ(densities, (std::set<std::string>{"", "0.20", "0.10", "0.05", "0.02"}));
+  EXPECT_EQ(densities, (std::set<double>{1, 0.2, 0.1, 0.05, 0.02}));
 }
 
 TEST(RunLists, TheDefaultGrowthIsOneRunInThreeExperiments) {
   for (const char* scale : {"smoke", "small", "full"}) {
     SCOPED_TRACE(scale);
-    const std::string name = of_curve(planned_runs(GCG_ABLATIONS, scale), "default").name;
-    EXPECT_TRUE(names(planned_runs(GCG_COST_ACCURACY, scale)).contains(name));
-    EXPECT_TRUE(names(planned_runs(GCG_GROWTH_PACE, scale)).contains(name));
+    const std::string name = of_curve(runs_of("ablations", scale), "default").name;
+    EXPECT_TRUE(names(runs_of("cost_accuracy", scale)).contains(name));
+    EXPECT_TRUE(names(runs_of("growth_pace", scale)).contains(name));
   }
 }
 
 TEST(RunLists, CostAccuracyComparesEqualEpochsPerStageAndEqualFinalTraining) {
-  const auto runs = planned_runs(GCG_COST_ACCURACY, "small");
+  const auto runs = runs_of("cost_accuracy", "small");
   for (const int stage_epochs : {1, 2, 4}) {
     const std::string at = fmt::format(": density 0.20: E {}", stage_epochs);
     SCOPED_TRACE(at);
-    const PlannedRun growth = of_curve(runs, "growth" + at);
+    const NamedRun growth = of_curve(runs, "growth" + at);
     EXPECT_EQ(number(growth, "stage-epochs"), stage_epochs);
     const int final_epochs = number(growth, "epochs");
     EXPECT_EQ(final_epochs, number(of_curve(runs, "dense"), "epochs"));
@@ -137,7 +163,7 @@ TEST(RunLists, CostAccuracyComparesEqualEpochsPerStageAndEqualFinalTraining) {
     const double rounds = std::ceil(std::log(density) / std::log(0.8));
     EXPECT_EQ(stages, rounds);
     for (const char* method : {"weights rewound", "rate rewound", "fine-tuned"}) {
-      const PlannedRun imp = of_curve(runs, fmt::format("IMP, {}{}", method, at));
+      const NamedRun imp = of_curve(runs, fmt::format("IMP, {}{}", method, at));
       EXPECT_EQ(number(imp, "round-epochs"), stage_epochs);
       EXPECT_EQ(number(imp, "epochs"), final_epochs);
       EXPECT_EQ(std::stod(imp.options.at("prune-fraction")), 0.2);
@@ -146,18 +172,18 @@ TEST(RunLists, CostAccuracyComparesEqualEpochsPerStageAndEqualFinalTraining) {
     EXPECT_EQ(number(of_curve(runs, "gradual pruning" + at), "epochs"),
               static_cast<int>(rounds) * stage_epochs + final_epochs);
     // Weights go back to the same update whatever E is: 1 % of the recipe.
-    const PlannedRun rewound = of_curve(runs, "IMP, weights rewound" + at);
+    const NamedRun rewound = of_curve(runs, "IMP, weights rewound" + at);
     EXPECT_DOUBLE_EQ(std::stod(rewound.options.at("rewind-share")) * stage_epochs,
                      0.01 * final_epochs);
   }
 }
 
 TEST(RunLists, GrowthPaceVariesRatioAndEpochsOnly) {
-  const auto runs = planned_runs(GCG_GROWTH_PACE, "small");
+  const auto runs = runs_of("growth_pace", "small");
   std::set<std::map<std::string, std::string>> rest;
   std::set<std::pair<std::string, std::string>> paces;
-  for (const PlannedRun& run : runs) {
-    if (run.curve == "dense") {
+  for (const NamedRun& run : runs) {
+    if (run.part.role == "dense") {
       continue;
     }
     auto options = run.options;
@@ -173,11 +199,11 @@ TEST(RunLists, GrowthPaceVariesRatioAndEpochsOnly) {
 
 TEST(RunLists, AnAblationIsOneChangeAndSharesThePastThatItDoesNotChange) {
   for (const char* scale : {"small", "full"}) {
-    const auto runs = planned_runs(GCG_ABLATIONS, scale);
-    const PlannedRun trunk = of_curve(runs, "default");
+    const auto runs = runs_of("ablations", scale);
+    const NamedRun trunk = of_curve(runs, "default");
     const auto& base = trunk.options;
     std::size_t changes = 0;
-    for (const PlannedRun& run : runs) {
+    for (const NamedRun& run : runs) {
       if (run.options.at("method") != "gcg" || run.options.at("seed") != "1" ||
           run.curve == "default") {
         continue;
@@ -214,9 +240,9 @@ TEST(RunLists, AnAblationIsOneChangeAndSharesThePastThatItDoesNotChange) {
 }
 
 TEST(RunLists, WithoutGrowthThereAreAsManyEpochsAtTheLastDensity) {
-  const auto runs = planned_runs(GCG_ABLATIONS, "small");
+  const auto runs = runs_of("ablations", "small");
   const auto base = of_curve(runs, "default").options;
-  const PlannedRun fixed = of_curve(runs, "pace: no growth, as much training");
+  const NamedRun fixed = of_curve(runs, "pace: no growth, as much training");
   EXPECT_EQ(number(fixed, "epochs"),
             8 * std::stoi(base.at("stage-epochs")) + std::stoi(base.at("epochs")));
   EXPECT_EQ(fixed.options.at("seed-density"), base.at("max-density"));
@@ -225,10 +251,10 @@ TEST(RunLists, WithoutGrowthThereAreAsManyEpochsAtTheLastDensity) {
 TEST(RunLists, EverySearchOfDiscoveryCostEndsWithTheRecipeOfTheDenseRun) {
   for (const char* scale : {"smoke", "small", "full"}) {
     SCOPED_TRACE(scale);
-    const auto runs = planned_runs(GCG_DISCOVERY_COST, scale);
+    const auto runs = runs_of("discovery_cost", scale);
     const int epochs = number(of_curve(runs, "dense"), "epochs");
     std::set<std::string> methods;
-    for (const PlannedRun& run : runs) {
+    for (const NamedRun& run : runs) {
       EXPECT_EQ(number(run, "epochs"), epochs) << run.curve;
       methods.insert(run.options.at("method"));
     }
@@ -238,7 +264,7 @@ TEST(RunLists, EverySearchOfDiscoveryCostEndsWithTheRecipeOfTheDenseRun) {
 
 TEST(RunLists, DiscoveryCostSearchesTheSameGridWithStaticMasksAndRigL) {
   std::map<std::string, std::set<std::string>> grids;
-  for (const PlannedRun& run : planned_runs(GCG_DISCOVERY_COST, "small")) {
+  for (const NamedRun& run : runs_of("discovery_cost", "small")) {
     if (run.options.contains("seed-density")) {
       grids[run.options.at("method")].insert(run.options.at("seed-density"));
     }
@@ -248,9 +274,9 @@ TEST(RunLists, DiscoveryCostSearchesTheSameGridWithStaticMasksAndRigL) {
 }
 
 TEST(RunLists, DiscoveryCostTakesWhatTheTableOfMethodsHas) {
-  const auto table = names(planned_runs(GCG_METHODS_TABLE, "small"));
+  const auto table = names(runs_of("methods_table", "small"));
   std::size_t shared = 0;
-  for (const PlannedRun& run : planned_runs(GCG_DISCOVERY_COST, "small")) {
+  for (const NamedRun& run : runs_of("discovery_cost", "small")) {
     shared += table.contains(run.name) ? 1 : 0;
   }
   // Of three seeds: dense; static ERK, RigL and gradual pruning at 0.2, 0.1 and 0.05.
@@ -258,8 +284,8 @@ TEST(RunLists, DiscoveryCostTakesWhatTheTableOfMethodsHas) {
 }
 
 TEST(RunLists, TheTasksOfAFamilyDifferInOneQuantityAndHaveTheUpdatesOfTheBase) {
-  const auto runs = planned_runs(GCG_DISCOVERED_DENSITY, "small");
-  const PlannedRun base = of_curve(runs, "base: growth");
+  const auto runs = runs_of("discovered_density", "small");
+  const NamedRun base = of_curve(runs, "base: growth");
   for (const auto& [task, option, value, stretch] :
        std::vector<std::tuple<std::string, std::string, std::string, int>>{
            {"width 4", "width", "4", 1},
@@ -268,7 +294,7 @@ TEST(RunLists, TheTasksOfAFamilyDifferInOneQuantityAndHaveTheUpdatesOfTheBase) {
            {"samples 0.25", "train-share", "0.25", 4},
            {"label noise 0.4", "label-noise", "0.4", 1}}) {
     SCOPED_TRACE(task);
-    PlannedRun run = of_curve(runs, task + ": growth");
+    NamedRun run = of_curve(runs, task + ": growth");
     EXPECT_EQ(run.options.at(option), value);
     EXPECT_EQ(number(run, "epochs"), stretch * number(base, "epochs"));
     EXPECT_EQ(number(run, "stage-epochs"), stretch * number(base, "stage-epochs"));

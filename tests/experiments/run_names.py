@@ -12,26 +12,24 @@ have those lines in full for the smoke scale.
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 GOLDEN = Path(__file__).parent / "run_names"
-EXPERIMENTS = (
-    "ablations bottleneck convergence cost_accuracy demo discovered_density discovery_cost execution_agreement"
-    " extrapolation grow_reallocate growth_pace growth_rules methods_table wall_clock"
-).split()
-LARGE = ("extrapolation", "growth_rules", "methods_table")
+ROOT = Path(__file__).resolve().parents[2] / "experiments"
+ROW = re.compile(r"^EXPERIMENT\((\w+), (\w+), (\w+),", re.MULTILINE)
+DATA = {"any_data": ("cifar10", "tinyimagenet", "imagenet"), "demo": ("procedural",)}
 
 
 def cases():
-    for experiment in EXPERIMENTS:
-        if experiment == "demo":
-            yield experiment, "smoke", "procedural"
-            continue
-        for data in ("cifar10", "tinyimagenet", "imagenet") if experiment in LARGE else ("cifar10",):
-            for scale in ("smoke", "small", "full"):
+    """(experiment, scale, data) of all rows of the table of experiments and all their scales."""
+    for experiment, settings, kind in sorted(ROW.findall((ROOT / "table.def").read_text())):
+        for data in DATA.get(kind, ("cifar10",)):
+            for scale in tomllib.loads((ROOT / f"{settings}.toml").read_text()):
                 yield experiment, scale, data
 
 

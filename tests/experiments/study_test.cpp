@@ -211,18 +211,5 @@ TEST_F(Study, DataWithoutSizesAndMixedQuestionsAreUsageErrors) {
   EXPECT_EQ(shell(command() + " --list --verify").status, 2);
 }
 
-TEST_F(Study, ExperimentsForLargeDataHaveValidRunsAtEveryScale) {
-  for (const char* program : {GCG_GROWTH_RULES, GCG_METHODS_TABLE}) {
-    for (const char* data : {"tinyimagenet", "imagenet"}) {
-      for (const char* scale : {"smoke", "small", "full"}) {
-        const Outcome outcome = shell(fmt::format("{} --data {} --scale {} --out {} --status",
-                                                  program, data, scale, runs().string()));
-        EXPECT_EQ(outcome.status, 0) << outcome.output;
-        EXPECT_THAT(outcome.output, HasSubstr(fmt::format("-{}-s1-", data)));
-      }
-    }
-  }
-}
-
 }  // namespace
 }  // namespace gcg

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/file.h"
 #include "base/temporary_folder.h"
@@ -54,11 +55,13 @@ std::vector<ExperimentRun> two_curves(const ExperimentRequest& request) {
   return runs;
 }
 
-constexpr Experiment kTwoCurves{"two_curves", "for tests", two_curves, "procedural"};
+const Experiment kTwoCurves{"two_curves", "for tests", {two_curves}, {}};
 
 StudySettings settings_for(const TemporaryFolder& folder) {
   StudySettings settings;
-  settings.request = {"smoke", 0, "procedural"};
+  settings.request.scale.name = "smoke";
+  settings.request.scale.is_shipped = true;
+  settings.request.data = "procedural";
   settings.out = folder.path().string();
   return settings;
 }
@@ -109,6 +112,44 @@ TEST(PlannedRuns, RefuseDataTheExperimentHasNoSizesFor) {
   StudySettings settings = settings_for(folder);
   settings.request.data = "imagenet";
   GCG_EXPECT_ERROR((void)plan_runs(kTwoCurves, settings), HasSubstr("has no sizes for imagenet"));
+  // A scale of the user's own is taken to have them.
+  settings.request.scale.is_shipped = false;
+  EXPECT_EQ(plan_runs(kTwoCurves, settings).size(), 4U);
+}
+
+TEST(PlannedRuns, OfOneCurveAndSeedAreRefused) {
+  const TemporaryFolder folder;
+  const auto twice = [](const ExperimentRequest& request) {
+    std::vector<ExperimentRun> runs = two_curves(request);
+    runs.push_back(runs.front());
+    return runs;
+  };
+  GCG_EXPECT_ERROR((void)plan_runs({"twice", "for tests", {twice}, {}}, settings_for(folder)),
+                   HasSubstr("two runs of seed 1 are called '1 epochs'"));
+}
+
+TEST(StudyFile, SaysWhatEveryRunIs) {
+  const TemporaryFolder folder;
+  const auto runs = [](const ExperimentRequest&) {
+    return std::vector<ExperimentRun>{
+        {"erk: 0.1", {{"method", "dense"}}, 7, {}, {"mask", "erk", {{"density", 0.1}}, "x"}}};
+  };
+  const Experiment experiment{"one", "for tests", {runs}, {}};
+  const StudySettings settings = settings_for(folder);
+  const auto planned = plan_runs(experiment, settings);
+  const auto study = nlohmann::json::parse(study_text(experiment, settings, planned));
+  EXPECT_EQ(study.at("version"), kStudyVersion);
+  EXPECT_EQ(study.at("scale"), "smoke");
+  const nlohmann::json& run = study.at("runs").at(0);
+  EXPECT_EQ(run.at("curve"), "erk: 0.1");
+  EXPECT_EQ(run.at("role"), "mask");
+  EXPECT_EQ(run.at("family"), "erk");
+  EXPECT_EQ(run.at("values"), nlohmann::json({{"density", 0.1}}));
+  EXPECT_EQ(run.at("of"), "x");
+  EXPECT_EQ(run.at("seed"), 7);
+  EXPECT_EQ(run.at("execution"), "sparse");
+  EXPECT_EQ(run.at("options").at("method"), "dense");
+  EXPECT_EQ(run.at("name"), planned.front().plan->identity.name);
 }
 
 TEST(ShellLine, QuotesWhatAShellWouldTakeApart) {
@@ -138,25 +179,6 @@ TEST(WatchPage, ShowsWhatNeedsLookingAtFirst) {
   const std::string cut = watch_page(kTwoCurves, planned, 5);
   EXPECT_EQ(std::count(cut.begin(), cut.end(), '\n'), 5);
   EXPECT_THAT(cut, HasSubstr("lines more"));
-}
-
-TEST(StudyNetwork, FollowsTheDataAndTheScale) {
-  const auto options = [](const std::string& scale, const std::string& data) {
-    return study_network({scale, 0, data}).options();
-  };
-  EXPECT_EQ(options("small", "cifar10"), (GivenOptions{{"network", "resnet8"}, {"width", "8"}}));
-  EXPECT_EQ(options("full", "cifar10"), (GivenOptions{{"network", "resnet20"}, {"width", "16"}}));
-  EXPECT_EQ(options("full", "tinyimagenet").at("network"), "resnet18_small");
-  EXPECT_EQ(options("full", "imagenet").at("batch-size"), "256");
-  for (const char* data : {"cifar10", "tinyimagenet", "imagenet"}) {
-    for (const char* scale : {"smoke", "small", "full"}) {
-      SCOPED_TRACE(fmt::format("{} {}", data, scale));
-      GivenOptions given = options(scale, data);
-      given["data"] = data;
-      given["method"] = "dense";
-      EXPECT_NO_THROW((void)make_run_plan(given));
-    }
-  }
 }
 
 }  // namespace

@@ -25,7 +25,13 @@ RunRecord record_of(double accuracy) {
   return record;
 }
 
-const ExperimentRequest kSmall{"small", 0, "cifar10"};
+ExperimentRequest small_request() {
+  ExperimentRequest request;
+  request.scale.name = "small";
+  return request;
+}
+
+const ExperimentRequest kSmall = small_request();
 
 class Compare : public ::testing::Test {
  protected:
