@@ -40,29 +40,47 @@ class AcDc final : public Method {
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     const auto epochs = static_cast<double>(recipe.epochs);
-    const std::int64_t last = turns(1 - last_sparse_);
+    const std::int64_t last = last_turn();
     std::vector<PlannedPart> course;
     for (std::int64_t turn = 0; turn < last; ++turn) {
-      course.push_back({0, is_sparse(turn) ? target_ : 1, turn_ * epochs});
+      const double end = turn + 1 < last ? turn_ * static_cast<double>(turn + 1) : 1 - last_sparse_;
+      course.push_back(
+          {0, is_sparse(turn) ? target_ : 1, (end - turn_ * static_cast<double>(turn)) * epochs});
     }
-    course.push_back({0, target_, epochs * std::max(0.0, 1 - static_cast<double>(last) * turn_)});
+    course.push_back({0, target_, last_sparse_ * epochs});
     return course;
   }
 
   Stage begin(MethodContext& context) const override {
     Phase phase = recipe_phase(Role::acdc, context.recipe);
     const std::int64_t updates = context.recipe.epochs * context.epoch_updates;
-    phase.mask_interval = std::llround(turn_ * static_cast<double>(updates));
-    if (phase.mask_interval == 0) {
+    const auto after = [&](double share) {
+      return std::llround(share * static_cast<double>(updates));
+    };
+    if (turn_ * static_cast<double>(updates) < 1) {
       throw Error("--turn", fmt::format("{} of {} updates is none", turn_, updates),
                   "choose longer turns or more epochs");
     }
-    phase.mask_until = phase.mask_interval * turns(1 - last_sparse_);
+    if (after(1 - last_sparse_) >= updates) {
+      throw Error("--last-sparse", fmt::format("{} of {} updates is none", last_sparse_, updates),
+                  "choose a larger share or more epochs");
+    }
+    // Turn t begins after the t-th of these updates; the last compression falls where the sparse
+    // training at the end has its whole share.
+    const std::int64_t last = after(1 - last_sparse_);
+    for (std::int64_t turn = 1; turn < last_turn(); ++turn) {
+      if (const auto begin = after(turn_ * static_cast<double>(turn)); begin < last) {
+        phase.mask_updates.push_back(begin);
+      }
+    }
+    phase.mask_updates.push_back(last);
     return {phase, {.scores = "magnitude: no images, float32"}};
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
-    const std::int64_t turn = done / phase.mask_interval;
+    const auto begun = std::ranges::lower_bound(phase.mask_updates, done);
+    const std::int64_t turn =
+        done == phase.mask_updates.back() ? last_turn() : begun - phase.mask_updates.begin() + 1;
     const bool sparse = is_sparse(turn);
     if (sparse == is_sparse(turn - 1)) {
       return;
@@ -84,16 +102,16 @@ class AcDc final : public Method {
   }
 
  private:
-  [[nodiscard]] std::int64_t turns(double share) const { return std::llround(share / turn_); }
+  /// The turn that the last compression begins.
+  [[nodiscard]] std::int64_t last_turn() const { return std::llround((1 - last_sparse_) / turn_); }
 
   /// The turn before the last compression is dense, so that the final mask is chosen among all.
   [[nodiscard]] bool is_sparse(std::int64_t turn) const {
-    const std::int64_t first = std::max<std::int64_t>(1, turns(first_dense_));
-    const std::int64_t last = turns(1 - last_sparse_);
-    if (turn >= last) {
+    const std::int64_t first = std::max<std::int64_t>(1, std::llround(first_dense_ / turn_));
+    if (turn >= last_turn()) {
       return true;
     }
-    return turn >= first && turn + 1 < last && (turn - first) % 2 == 0;
+    return turn >= first && turn + 1 < last_turn() && (turn - first) % 2 == 0;
   }
 
   double target_ = 0.1;

@@ -26,12 +26,12 @@ class DynamicSparse final : public Method {
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {
     return cubic_course(seed_.density, seed_.density, recipe, updates_,
-                        regrowth_.rule == "random" ? 0 : 1);
+                        find_score(regrowth_.rule).images ? 1 : 0);
   }
 
   Stage begin(MethodContext& context) const override {
     MaskReport mask = apply_seed(seed_, context);
-    mask.scores = regrowth_.rule == "random"
+    mask.scores = find_score(regrowth_.rule).equal
                       ? "drop: magnitude; grow: random"
                       : "drop: magnitude; grow: gradient, 1 batch, batch norm in training mode, "
                         "float32";

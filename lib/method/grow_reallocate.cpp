@@ -63,8 +63,8 @@ class GrowReallocate final : public Method {
     }
     Recipe rest = recipe;
     rest.epochs -= growth_epochs(recipe);
-    for (PlannedPart part :
-         cubic_course(density(stages_), target_, rest, updates_, regrow_ == "gradient" ? 1 : 0)) {
+    for (PlannedPart part : cubic_course(density(stages_), target_, rest, updates_,
+                                         find_score(regrow_).images ? 1 : 0)) {
       part.stage = stages_;
       course.push_back(part);
     }
@@ -99,14 +99,15 @@ class GrowReallocate final : public Method {
                                             present_for_density(context.network, target_), u);
     prune_magnitude(context, keep, disconnected_policy(collapse_), number);
     const double decay = (1 + std::cos(std::numbers::pi * u)) / 2;
-    drop_and_grow(context, {regrow_, regrow_.starts_with("path"), true}, updates_.fraction * decay,
+    drop_and_grow(context, {regrow_, find_score(regrow_).paths, true}, updates_.fraction * decay,
                   number);
   }
 
  private:
   static std::vector<std::string> growth_rule_choices() {
     std::vector<std::string> names = growth_rule_names();
-    std::erase(names, "momentum");  // needs the accumulator, whose cost the hybrid does not pay
+    // Not those that need the accumulator, whose cost the hybrid does not pay.
+    std::erase_if(names, [](const std::string& name) { return find_score(name).averaged; });
     return names;
   }
 

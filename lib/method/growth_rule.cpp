@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -34,6 +35,22 @@ Scored stage_scores(std::string_view rule, MethodContext& context,
     scored.context += ", inverted";
   }
   return scored;
+}
+
+/// The scores behind a stage: the rule's and, where it gives the quotas, another one.
+std::vector<const ScoreRule*> used_scores(const GrowthRuleOptions& options) {
+  std::vector<const ScoreRule*> used;
+  for (const ScoreRule& rule : score_table()) {
+    if (rule.name == options.rule || rule.name == options.quotas) {
+      used.push_back(&rule);
+    }
+  }
+  return used;
+}
+
+bool any_score(const GrowthRuleOptions& options, bool ScoreRule::*flag) {
+  return std::ranges::any_of(used_scores(options),
+                             [flag](const ScoreRule* rule) { return rule->*flag; });
 }
 
 /// Layer counts of all present connections after the growth that the quotas aim at; empty where a
@@ -92,7 +109,7 @@ std::vector<std::string> growth_rule_names() {
 }
 
 double gradient_average(const GrowthRuleOptions& options) {
-  return options.rule == "momentum" || options.quotas == "momentum" ? kGradientAverage : 0;
+  return any_score(options, &ScoreRule::averaged) ? kGradientAverage : 0;
 }
 
 Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,
@@ -113,13 +130,10 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
   quotas.insert(quotas.end(), rules.begin(), rules.end());
   const auto sampled = [&options] {
     // Equal scores make every law the uniform one.
-    const bool scored_quotas = options.quotas.starts_with("path") || options.quotas == "gradient" ||
-                               options.quotas == "momentum";
-    return options.selection == "sampled" && (options.rule != "random" || scored_quotas);
+    const std::vector<const ScoreRule*> used = used_scores(options);
+    return options.selection == "sampled" && !std::ranges::all_of(used, &ScoreRule::equal);
   };
-  const auto uses_paths = [&options] {
-    return options.rule.starts_with("path") || options.quotas.starts_with("path");
-  };
+  const auto uses_paths = [&options] { return any_score(options, &ScoreRule::paths); };
   list.add_choice("growth-rule", options.rule, rules, "score of absent connections");
   list.add_choice("selection", options.selection, {"sampled", "greedy"},
                   "draw in proportion to the score, or take the largest");
@@ -141,7 +155,7 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
   list.add("repair", options.repair,
            "give hidden units that lack both sides an incoming and an outgoing connection");
   list.add("invert-scores", options.inverted, "control: rank connections by 1 / score")
-      .used_if([&options] { return options.rule != "random"; },
+      .used_if([&options] { return !find_score(options.rule).equal; },
                "equal scores have no order to invert");
   list.add("allocation-file", options.allocation_file,
            "densities per layer, lines 'LAYER DENSITY', for quotas table")

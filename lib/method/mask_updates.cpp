@@ -93,21 +93,23 @@ Phase updated_phase(Role role, const UpdateOptions& options, const MethodContext
   Phase phase = recipe_phase(role, recipe);
   const double interval =
       options.interval * recipe.stretch * 128 / static_cast<double>(recipe.batch_size);
-  phase.mask_interval = std::max<std::int64_t>(1, std::llround(interval));
+  const std::int64_t every = std::max<std::int64_t>(1, std::llround(interval));
   const std::int64_t updates = recipe.epochs * context.epoch_updates;
-  phase.mask_until = static_cast<std::int64_t>(options.until * static_cast<double>(updates));
-  phase.mask_until -= phase.mask_until % phase.mask_interval;
-  if (phase.mask_until == 0) {
+  const auto last = static_cast<std::int64_t>(options.until * static_cast<double>(updates));
+  for (std::int64_t update = every; update <= last; update += every) {
+    phase.mask_updates.push_back(update);
+  }
+  if (phase.mask_updates.empty()) {
     throw Error("--update-interval",
                 fmt::format("the mask would change every {} updates, but only until {} of {}",
-                            phase.mask_interval, options.until, updates),
+                            every, options.until, updates),
                 "choose a shorter interval or more epochs");
   }
   return phase;
 }
 
 double progress(const Phase& phase, std::int64_t done) {
-  return static_cast<double>(done) / static_cast<double>(phase.mask_until);
+  return static_cast<double>(done) / static_cast<double>(phase.mask_updates.back());
 }
 
 std::uint64_t update_batch(const Phase& phase, std::int64_t done) {

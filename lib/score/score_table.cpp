@@ -81,25 +81,60 @@ constexpr std::string_view kGcg =
     "Gradual Capacity Growth for Sparse Network Discovery, arXiv 2509.25665";
 
 constexpr std::array<ScoreRule, 9> kScores{{
-    {"path", "sum over paths of the product of the |w| of the other connections (PathGrow)", kGcg,
-     true, false, false, score_path},
-    {"path_l2", "the same with w^2: the exact gain of the path kernel's trace",
-     "Patil & Dovrolis 2021, PHEW", true, false, false, score_path_l2},
-    {"gradient", "magnitude of the loss gradient on training images",
-     "Evci et al. 2020, Rigging the lottery", true, false, true, score_gradient},
-    {"random", "every connection alike", "", true, true, false, score_random},
-    {"momentum", "magnitude of the average of dense gradients over the updates",
-     "Dettmers & Zettlemoyer 2019, Sparse networks from scratch", true, false, true,
-     score_momentum},
-    {"magnitude", "|w|", "Han et al. 2015, Learning both weights and connections", false, true,
-     false, score_magnitude},
-    {"snip", "|w g|: sensitivity of the loss", "Lee et al. 2019, SNIP", false, true, true,
-     score_snip},
-    {"grasp", "w (H g): what gradient flow would lose", "Wang et al. 2020, GraSP", false, true,
-     true, score_grasp},
-    {"synflow", "path weight through the connection",
-     "Tanaka et al. 2020, Pruning neural networks without any data", false, true, false,
-     score_synflow},
+    {.name = "path",
+     .about = "sum over paths of the product of the |w| of the other connections (PathGrow)",
+     .reference = kGcg,
+     .score = score_path,
+     .grows = true,
+     .paths = true},
+    {.name = "path_l2",
+     .about = "the same with w^2: the exact gain of the path kernel's trace",
+     .reference = "Patil & Dovrolis 2021, PHEW",
+     .score = score_path_l2,
+     .grows = true,
+     .paths = true},
+    {.name = "gradient",
+     .about = "magnitude of the loss gradient on training images",
+     .reference = "Evci et al. 2020, Rigging the lottery",
+     .score = score_gradient,
+     .grows = true,
+     .images = true},
+    {.name = "random",
+     .about = "every connection alike",
+     .reference = "",
+     .score = score_random,
+     .grows = true,
+     .prunes = true,
+     .equal = true},
+    {.name = "momentum",
+     .about = "magnitude of the average of dense gradients over the updates",
+     .reference = "Dettmers & Zettlemoyer 2019, Sparse networks from scratch",
+     .score = score_momentum,
+     .grows = true,
+     .images = true,
+     .averaged = true},
+    {.name = "magnitude",
+     .about = "|w|",
+     .reference = "Han et al. 2015, Learning both weights and connections",
+     .score = score_magnitude,
+     .prunes = true},
+    {.name = "snip",
+     .about = "|w g|: sensitivity of the loss",
+     .reference = "Lee et al. 2019, SNIP",
+     .score = score_snip,
+     .prunes = true,
+     .images = true},
+    {.name = "grasp",
+     .about = "w (H g): what gradient flow would lose",
+     .reference = "Wang et al. 2020, GraSP",
+     .score = score_grasp,
+     .prunes = true,
+     .images = true},
+    {.name = "synflow",
+     .about = "path weight through the connection",
+     .reference = "Tanaka et al. 2020, Pruning neural networks without any data",
+     .score = score_synflow,
+     .prunes = true},
 }};
 
 void check(const ScoreRule& rule, const ScoreRequest& request, const Scores& scores) {
@@ -130,8 +165,10 @@ void check(const ScoreRule& rule, const ScoreRequest& request, const Scores& sco
 
 std::span<const ScoreRule> score_table() { return kScores; }
 
+const ScoreRule& find_score(std::string_view name) { return find_row(kScores, name, "score"); }
+
 Scored score(std::string_view rule, const ScoreRequest& request) {
-  const ScoreRule& row = find_row(kScores, rule, "score");
+  const ScoreRule& row = find_score(rule);
   Scored result = row.score(request);
   check(row, request, result.scores);
   return result;

@@ -35,15 +35,21 @@ struct ScoreRule {
   std::string_view name;
   std::string_view about;
   std::string_view reference;
-  bool grows;   ///< ranks absent connections: a growth rule
-  bool prunes;  ///< ranks present connections: a pruning rule
-  bool images;  ///< needs gradients of training images, or their average
   Scored (*score)(const ScoreRequest&);
+  bool grows = false;     ///< ranks absent connections: a growth rule
+  bool prunes = false;    ///< ranks present connections: a pruning rule
+  bool images = false;    ///< needs gradients of training images, or their average
+  bool averaged = false;  ///< needs ScoreRequest::gradient_average
+  bool paths = false;     ///< sums over paths: ScoreRequest::path_norm matters
+  bool equal = false;     ///< every connection alike: there is no order
 };
 
 /// path, path_l2, gradient, random, momentum, magnitude, snip, grasp, synflow. To add one: write
 /// its function, add its row.
 std::span<const ScoreRule> score_table();
+
+/// The row of a score. Unknown names: UsageError.
+const ScoreRule& find_score(std::string_view name);
 
 /// The row's score, checked: a NaN, and a score that is 0 at every connection it ranks, are Errors
 /// that name rule and layer. `rule` is one of the table, else a UsageError.

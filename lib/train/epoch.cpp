@@ -159,7 +159,7 @@ void train_epoch(Training& training) {
       train_batch(training, batch);
     }
     const std::int64_t done = updates_done(training);
-    if (phase.mask_interval > 0 && done % phase.mask_interval == 0 && done <= phase.mask_until) {
+    if (std::ranges::binary_search(phase.mask_updates, done)) {
       update_mask(training, done);
     }
     if (done == phase.snapshot) {

@@ -22,8 +22,8 @@ template <typename State, typename Visit>
 void each_member(State& state, const Visit& visit) {
   auto& [stage, counted] = state;
   auto& [phase, mask] = stage;
-  auto& [role, number, epochs, schedule, first_update, mask_interval, mask_until, snapshot,
-         gradient_average] = phase;
+  auto& [role, number, epochs, schedule, first_update, mask_updates, snapshot, gradient_average] =
+      phase;
   auto& [shape, peak, warmup] = schedule;
   auto& [grown, repaired, growth_overlap, allocation, scores] = mask;
   auto& [wanted, integer] = allocation;
@@ -35,8 +35,7 @@ void each_member(State& state, const Visit& visit) {
   visit("peak", peak);
   visit("warmup", warmup);
   visit("first_update", first_update);
-  visit("mask_interval", mask_interval);
-  visit("mask_until", mask_until);
+  visit("mask_updates", mask_updates);
   visit("snapshot", snapshot);
   visit("gradient_average", gradient_average);
   visit("grown", grown);

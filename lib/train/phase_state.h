@@ -14,7 +14,7 @@ struct PhaseState {
 };
 
 /// Raised with every change of the text below.
-inline constexpr std::int64_t kPhaseStateVersion = 2;
+inline constexpr std::int64_t kPhaseStateVersion = 3;
 
 /// As JSON: one object with a key for every member and the version.
 std::string phase_text(const PhaseState& state);

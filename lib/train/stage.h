@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "record/run_record.h"
 #include "topology/allocation.h"
@@ -12,16 +13,15 @@
 namespace gcg {
 
 /// A stretch of training under one learning-rate schedule, at whose end the method decides; on
-/// request also every so many updates within. Updates are counted from the schedule's first one,
-/// those left out at the start included.
+/// request also after some of the updates within. Updates are counted from the schedule's first
+/// one, those left out at the start included.
 struct Phase {
   Role role = Role::stage;
   std::int64_t stage = 0;  ///< number of the stage that the phase trains
   std::int64_t epochs = 1;
   Schedule schedule{};
-  std::int64_t first_update = 0;   ///< updates of the schedule left out at the start
-  std::int64_t mask_interval = 0;  ///< updates between two calls of Method::update; 0: none
-  std::int64_t mask_until = 0;     ///< the last update after which Method::update is called
+  std::int64_t first_update = 0;             ///< updates of the schedule left out at the start
+  std::vector<std::int64_t> mask_updates{};  ///< after which Method::update is called, ascending
   /// The update after which the trainer copies the state to memory.kept; 0: before the first one.
   std::optional<std::int64_t> snapshot{};
   double gradient_average = 0;  ///< > 0: the trainer keeps memory.gradient_average, in which the

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <numeric>
 #include <system_error>
@@ -88,10 +89,15 @@ TEST(Loader, MayBeLeftInTheMiddle) {
   const ImageSet images = raw_images(400);
   const SampleMaker samples(images, channel_statistics(images), 1);
   for (int taken = 0; taken < 4; ++taken) {
+    Loader plain(samples, {epoch_order(400, 1, 0), 20, {}, 0}, 0);
     Loader loader(samples, {epoch_order(400, 1, 0), 20, {}, 0}, 3);
     for (int b = 0; b < taken; ++b) {
-      loader.next();
+      const Batch batch = loader.next();
+      const Batch expected = plain.next();
+      EXPECT_TRUE(std::ranges::equal(batch.images, expected.images)) << b;
+      EXPECT_TRUE(std::ranges::equal(batch.labels, expected.labels)) << b;
     }
+    // Its threads end with it, whatever they are at: else this does not return.
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "extrapolate/replay.h"
+#include "method/growth_rule.h"
 #include "method/play.h"
 
 namespace gcg {
@@ -180,7 +181,7 @@ TEST_P(GcgRules, CountsAreExactMasksOnlyGrowAndSeedsDecide) {
 
 std::vector<RuleCase> rule_cases() {
   std::vector<RuleCase> cases;
-  for (const char* rule : {"path", "path_l2", "gradient", "random", "momentum"}) {
+  for (const std::string& rule : growth_rule_names()) {
     for (const char* selection : {"sampled", "greedy"}) {
       for (const char* quotas : {"global", "erk", "uniform", "current", "path"}) {
         cases.push_back({rule, selection, quotas});

@@ -17,13 +17,11 @@ namespace gcg {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::kEpochUpdates;
+using testing::Options;
 using testing::play;
 using testing::Play;
 
 double flat(double /*density*/) { return 0.5; }
-
-using Options = std::map<std::string, std::string>;
 
 /// One way to run a method that ends at density 0.1.
 struct Case {
@@ -422,14 +420,14 @@ TEST(MaskUpdates, IntervalsAreImagesAndStretchWithTheBudget) {
     return updated_phase(Role::gmp, options,
                          {network, recipe, 1, 50, record, state, memory, {}, {}});
   };
-  EXPECT_EQ(phase({100}).mask_interval, 200);
-  EXPECT_EQ(phase({100}).mask_until, 3600);  // the last multiple up to 3750
+  EXPECT_EQ(phase({100}).mask_updates.front(), 200);
+  EXPECT_EQ(phase({100}).mask_updates.back(), 3600);  // the last multiple up to 3750
   recipe.budget = "flops";
   recipe.cost_ratio = 0.4;
   recipe = with_budget(recipe);
   EXPECT_EQ(recipe.epochs, 250);
-  EXPECT_EQ(phase({100}).mask_interval, 500);
-  EXPECT_EQ(phase({100}).mask_until, 9000);  // of 12500: as many updates as before
+  EXPECT_EQ(phase({100}).mask_updates.front(), 500);
+  EXPECT_EQ(phase({100}).mask_updates.back(), 9000);  // of 12500: as many updates as before
   EXPECT_THAT([&] { (void)phase({4000}); },
               ::testing::Throws<Error>(::testing::Property(
                   "what", &Error::what, HasSubstr("every 20000 updates, but only until 0.75"))));
