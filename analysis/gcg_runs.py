@@ -2,9 +2,13 @@
 `table(paths, columns)` a few facts of many runs without reading the rest.
 
 Tables are dictionaries of columns (numpy arrays of equal length, texts as str), so that
-`pandas.DataFrame(run.trajectory)` works. Needs numpy and h5py only.
+`pandas.DataFrame(run.trajectory)` works. Needs numpy and h5py only. Whatever is wrong with a file is one RunFileError:
+the checksum at its end is looked at before anything else.
 """
 
+import errno
+import fcntl
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +18,9 @@ import h5py
 import numpy as np
 
 SCHEMA_VERSION = 3
+# Behind the HDF5 content: this mark and the content's SHA-256.
+TRAILER = b"GCGSHA2\n"
+REBUILD = "run the run's command again: it rebuilds the file from the checkpoint"
 _GROUPS = (
     "identity",
     "options",
@@ -33,7 +40,7 @@ _GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statisti
 
 
 class RunFileError(Exception):
-    """A file that is no run file, or one of another version."""
+    """A file that is no run file, one of another version, damaged or locked; the text names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -239,13 +246,37 @@ def unpack(data, shape):
     return bits[: np.prod(shape, dtype=np.int64)].astype(bool).reshape(shape)
 
 
-def _opened(path):
+def _bytes(path):
+    """The content of a file that nobody has locked for writing."""
     try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError as error:
-        raise RunFileError(f"{path}: no such file") from error
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:  # a file system without locks has nobody who could hold one
+                if error.errno == errno.EWOULDBLOCK:
+                    raise RunFileError(
+                        f"{path}: is locked by another process: close it there, then try again"
+                    ) from None
+            return file.read()
+    except FileNotFoundError:
+        raise RunFileError(f"{path}: no such file") from None
     except OSError as error:
-        raise RunFileError(f"{path}: is no HDF5 file, or damaged ({error})") from error
+        raise RunFileError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _opened(path):
+    """The file as HDF5, after its checksum: the HDF5 library may crash on damaged content."""
+    data = _bytes(path)
+    end = len(data) - len(TRAILER) - hashlib.sha256().digest_size
+    if end < 0 or data[end : end + len(TRAILER)] != TRAILER:
+        raise RunFileError(f"{path}: is no run file, or one that was cut: it does not end with a checksum; {REBUILD}")
+    content = data[:end]
+    if hashlib.sha256(content).digest() != data[end + len(TRAILER) :]:
+        raise RunFileError(f"{path}: the checksum does not match: the file is damaged; {REBUILD}")
+    try:
+        file = h5py.File(h5py.h5f.open_file_image(content))
+    except OSError as error:
+        raise RunFileError(f"{path}: is no HDF5 file ({error}); {REBUILD}") from error
     version = file.attrs.get("schema_version")
     if version != SCHEMA_VERSION:
         file.close()

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+NETWORK_VERSION = 1  # of network.json and of the archive
+
 
 def state_dict(path):
     """Weights (0 where a connection is absent), biases and batch norms under the names of the layer graph."""
@@ -128,7 +130,12 @@ def _module(node, inputs, positions):
 def network(path):
     """The module with its weights, ready to predict: network(path)(images).argmax(1)."""
     with np.load(path) as file:
-        module = Network(json.loads(file["network.json"]))
+        graph = json.loads(file["network.json"])
+    if graph.get("version") != NETWORK_VERSION:
+        raise ValueError(
+            f"{path}: has version {graph.get('version')}, this module reads {NETWORK_VERSION}: run gcg_export again"
+        )
+    module = Network(graph)
     module.load_state_dict(state_dict(path))
     return module.eval()
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace gcg {
 
@@ -68,6 +69,31 @@ void append(NetworkBuilder& net, const json& node) {
   }
 }
 
+[[noreturn]] void fail(const std::string& where, std::string_view problem) {
+  throw Error(where, fmt::format("is no layer graph: {}", problem),
+              "run the run's command again: it writes the file anew and repeats nothing");
+}
+
+/// The content of this version and with its checksum.
+json checked(const std::string& where, std::string_view text) {
+  try {
+    json content = json::parse(text);
+    const std::int64_t version = content.value("version", std::int64_t{0});
+    if (version != kNetworkFileVersion) {
+      fail(where,
+           fmt::format("it has version {}, this program reads {}", version, kNetworkFileVersion));
+    }
+    const std::string stored = content.at("sha256");
+    content.erase("sha256");
+    if (hex(sha256(content.dump())) != stored) {
+      fail(where, "the checksum does not match: the file is damaged");
+    }
+    return content;
+  } catch (const json::exception& error) {
+    fail(where, error.what());
+  }
+}
+
 }  // namespace
 
 std::string network_text(const Network& network) {
@@ -94,16 +120,17 @@ std::string network_text(const Network& network) {
     }
     nodes.push_back(std::move(entry));
   }
-  return json{{"name", network.name},
-              {"input", {input.channels, input.height, input.width}},
-              {"nodes", std::move(nodes)}}
-             .dump(1) +
-         "\n";
+  json content{{"version", kNetworkFileVersion},
+               {"name", network.name},
+               {"input", {input.channels, input.height, input.width}},
+               {"nodes", std::move(nodes)}};
+  content["sha256"] = hex(sha256(content.dump()));
+  return content.dump(1) + "\n";
 }
 
 Network parse_network(const std::string& where, std::string_view text) {
+  const json content = checked(where, text);
   try {
-    const json content = json::parse(text);
     const json& input = content.at("input");
     NetworkBuilder net(content.at("name"),
                        {number(input.at(0)), number(input.at(1)), number(input.at(2))});
@@ -112,9 +139,9 @@ Network parse_network(const std::string& where, std::string_view text) {
     }
     return net.finish();
   } catch (const json::exception& error) {
-    throw Error(where, fmt::format("is no layer graph: {}", error.what()));
+    fail(where, error.what());
   } catch (const Error& error) {
-    throw Error(where, fmt::format("is no layer graph: {}", error.what()));
+    fail(where, error.what());
   }
 }
 

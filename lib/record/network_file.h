@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,15 +11,21 @@ namespace gcg {
 /// Name of the file with the layer graph within a run's folder.
 inline constexpr const char* kNetworkFileName = "network.json";
 
+/// Version of its form and of the archive that gcg_export writes; raised by every change that a
+/// reader can see.
+inline constexpr std::int64_t kNetworkFileVersion = 1;
+
 /// A layer graph as JSON, for programs in other languages and for parse_network: name, input
 /// (channels, height, width) and nodes in topological order, the input left out. A node has name,
 /// operation (operation_name) and inputs (numbers of earlier nodes; 0 is the input, n the n-th
 /// node); convolutions and linear layers channels (of the output) and bias; convolutions and
-/// poolings window (height, width, stride, padding); attention heads.
+/// poolings window (height, width, stride, padding); attention heads. Beside them version and
+/// sha256: the checksum of the other members as JSON without blanks, keys in order.
 std::string network_text(const Network& network);
 
 /// The network of such a text, built anew with NetworkBuilder, which checks every shape. Errors
-/// name `where`: no JSON, missing or misshapen members, numbers out of range.
+/// name `where`: no JSON, another version, a checksum that does not match, missing or misshapen
+/// members, numbers out of range.
 Network parse_network(const std::string& where, std::string_view text);
 
 }  // namespace gcg

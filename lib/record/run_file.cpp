@@ -20,22 +20,24 @@ namespace {
 /// Marks the checksum behind the HDF5 content, which readers of HDF5 pass over.
 constexpr std::string_view kTrailer = "GCGSHA2\n";
 
-/// The HDF5 content of a run file. A checksum that does not match is an Error before the HDF5
-/// library sees the file: version 1.10 may crash on damaged content. A file without one is read as
-/// it is.
+/// The HDF5 content of a run file. A checksum that is missing or does not match is an Error before
+/// the HDF5 library sees the file: version 1.10 may crash on damaged content.
 std::vector<std::byte> read_content(const std::filesystem::path& path) {
   std::vector<std::byte> content = read_file(path);
+  const auto fail = [&](const char* problem) {
+    throw Error(path.string(), problem,
+                "run the run's command again: it rebuilds the file from the checkpoint");
+  };
   constexpr std::size_t length = kTrailer.size() + sizeof(Digest);
   if (content.size() < length || std::memcmp(content.data() + content.size() - length,
                                              kTrailer.data(), kTrailer.size()) != 0) {
-    return content;
+    fail("is no run file, or one that was cut: it does not end with a checksum");
   }
   Digest stored{};
   std::memcpy(stored.data(), content.data() + content.size() - sizeof(Digest), sizeof(Digest));
   content.resize(content.size() - length);
   if (sha256(content) != stored) {
-    throw Error(path.string(), "the checksum does not match: the file is damaged",
-                "run the run's command again: it rebuilds the file from the checkpoint");
+    fail("the checksum does not match: the file is damaged");
   }
   return content;
 }

@@ -18,8 +18,8 @@ inline constexpr const char* kRunFileName = "run.h5";
 /// Writes the record as a whole HDF5 file to a temporary path and renames it (replace_file).
 void write_run_file(const std::filesystem::path& path, const RunRecord& record);
 
-/// Reads a run file back, all of it (network: layers only). Errors name path and object: not HDF5,
-/// truncated, another schema version, a missing or misshapen object.
+/// Reads a run file back, all of it (network: layers only). Errors name path and object: a checksum
+/// that is missing or does not match, another schema version, a missing or misshapen object.
 RunRecord read_run_file(const std::filesystem::path& path);
 
 /// The schema version of a run file, of this program or another. Errors: as read_run_file, but for

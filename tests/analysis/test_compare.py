@@ -11,12 +11,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import h5py
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import compare
+from run_files import edited
 from synthetic import agreement, growth, summary
 
 SAMPLE = os.environ["GCG_SAMPLE_RUN"]
@@ -53,7 +53,7 @@ class Studies(Folder):
             path.parent.mkdir(parents=True)
             shutil.copy(SAMPLE, path)
             entries.append({"curve": curve, "seed": seed, "name": f"run{number}", "command": f"gcg_run --seed {seed}"})
-            with h5py.File(path, "r+") as file:
+            with edited(path) as file:
                 file["final"].attrs["test_accuracy"] = accuracy
                 values = file["options/value"][()]
                 values[values == b"0.4"] = growth_ratio.encode()

@@ -1,6 +1,7 @@
 """The readers in Python against the file that record_sample writes (tests/record/sample_record.cpp); what is expected
 is stated here again. GCG_SAMPLE_RUN names the file."""
 
+import fcntl
 import math
 import os
 import shutil
@@ -17,6 +18,7 @@ import h5py
 import numpy as np
 
 import gcg_runs
+from run_files import edited
 
 SAMPLE = Path(os.environ["GCG_SAMPLE_RUN"])
 SHAPES = {
@@ -226,7 +228,7 @@ class Files(unittest.TestCase):
 
     def test_another_schema_version(self):
         path = self.copy("a")
-        with h5py.File(path, "r+") as file:
+        with edited(Path(path)) as file:
             file.attrs["schema_version"] = 7
         with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 3"):
             gcg_runs.load(path)
@@ -236,20 +238,45 @@ class Files(unittest.TestCase):
             gcg_runs.load(self.folder / "none.h5")
         text = self.folder / "text.h5"
         text.write_text("some text")
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "text.h5: is no HDF5 file, or damaged"):
+        with self.assertRaisesRegex(
+            gcg_runs.RunFileError, "text.h5: is no run file, or one that was cut.*command again"
+        ):
             gcg_runs.load(text)
-        h5py.File(self.folder / "plain.h5", "w").close()
+        with edited(self.folder / "plain.h5"):
+            pass
         with self.assertRaisesRegex(gcg_runs.RunFileError, "plain.h5: is an HDF5 file, but no run file"):
             gcg_runs.load(self.folder / "plain.h5")
         path = self.copy("cut")
-        with h5py.File(path, "r+") as file:
+        with edited(Path(path)) as file:
             del file["stages"]
         with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: /stages is missing"):
             gcg_runs.load(path)
 
+    def test_a_flipped_bit_is_an_error_with_the_remedy(self):
+        whole = SAMPLE.read_bytes()
+        path = self.folder / "run.h5"
+        generator = np.random.default_rng(20260104)
+        for at in generator.integers(0, len(whole), 200):
+            damaged = bytearray(whole)
+            damaged[at] ^= 1 << int(generator.integers(8))
+            path.write_bytes(damaged)
+            with self.assertRaisesRegex(
+                gcg_runs.RunFileError, "checksum.*run the run's command again", msg=f"byte {at}"
+            ):
+                gcg_runs.load(path)
+
+    def test_a_locked_file_is_said_to_be_locked(self):
+        path = self.copy("a")
+        with open(path, "rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: is locked by another process"):
+                gcg_runs.load(path)
+        with h5py.File(path, "r"):  # another reader
+            self.assertEqual(gcg_runs.load(path).status, "finished")
+
     def test_a_run_without_result(self):
         path = self.copy("a")
-        with h5py.File(path, "r+") as file:
+        with edited(Path(path)) as file:
             del file["final"]
         self.assertIsNone(gcg_runs.load(path).final)
         self.assertIn("result\n  none yet\n", inspect(path).stdout)
@@ -301,7 +328,7 @@ class TableOfRuns(unittest.TestCase):
     def test_a_run_that_is_not_finished_has_no_end(self):
         with tempfile.TemporaryDirectory() as folder:
             path = shutil.copy(SAMPLE, Path(folder) / "run.h5")
-            with h5py.File(path, "r+") as file:
+            with edited(Path(path)) as file:
                 del file["final"]
             self.assertEqual(gcg_runs.table([path], ["final/test_accuracy"])["final/test_accuracy"], [None])
 

@@ -5,10 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/temporary_folder.h"
 #include "graph/networks.h"
 #include "record/network_file.h"
@@ -18,6 +19,7 @@
 namespace gcg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 using ::testing::ThrowsMessage;
@@ -53,25 +55,53 @@ TEST(NetworkFile, EveryNetworkComesBack) {
   }
 }
 
+/// With the checksum of what it says.
+std::string sealed(const std::string& text) {
+  nlohmann::json content = nlohmann::json::parse(text);
+  content["sha256"] = hex(sha256(content.dump()));
+  return content.dump();
+}
+
 TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
-  const std::string good = R"({"name": "n", "input": [1, 2, 2], "nodes": [
+  const std::string good = R"({"version": 1, "name": "n", "input": [1, 2, 2], "nodes": [
     {"name": "f", "operation": "flatten", "inputs": [0]},
     {"name": "l", "operation": "linear", "inputs": [1], "channels": 2, "bias": true}]})";
-  EXPECT_EQ(parse_network("f.json", good).layers.at(0).inputs, 4);
+  EXPECT_EQ(parse_network("f.json", sealed(good)).layers.at(0).inputs, 4);
   const auto with = [&](std::string_view old, std::string_view changed) {
     std::string text = good;
     text.replace(text.find(old), old.size(), changed);
-    return text;
+    return sealed(text);
   };
   for (const std::string& text :
-       {std::string("{"), std::string("[]"), with("\"name\": \"n\"", "\"title\": 1"),
-        with("[1, 2, 2]", "[1, 2]"), with("[1, 2, 2]", "[1, 2, 1e9]"),
-        with("[1, 2, 2]", "[1, 2, -2]"), with("[1, 2, 2]", "[1, 2, 99999999999]"),
-        with("\"flatten\"", "\"melt\""), with("[0]", "[7]"), with("[0]", "[]"),
-        with("\"channels\": 2, ", ""), with("\"l\"", "\"f\"")}) {
+       {std::string("{"), std::string("[]"), std::string("{}"), good,
+        with("\"name\": \"n\"", "\"title\": 1"), with("[1, 2, 2]", "[1, 2]"),
+        with("[1, 2, 2]", "[1, 2, 1e9]"), with("[1, 2, 2]", "[1, 2, -2]"),
+        with("[1, 2, 2]", "[1, 2, 99999999999]"), with("\"flatten\"", "\"melt\""),
+        with("[0]", "[7]"), with("[0]", "[]"), with("\"channels\": 2, ", ""),
+        with("\"l\"", "\"f\"")}) {
     SCOPED_TRACE(text);
     EXPECT_THAT([&] { (void)parse_network("f.json", text); },
                 ThrowsMessage<Error>(HasSubstr("f.json: is no layer graph")));
+  }
+}
+
+TEST(NetworkFile, AnotherVersionIsAnErrorThatNamesBoth) {
+  std::string text = network_text(build_network("lenet5", {{1, 28, 28}, 10, 1}));
+  text.replace(text.find("\"version\": 1"), 12, "\"version\": 7");
+  EXPECT_THAT([&] { (void)parse_network("f.json", text); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("it has version 7, this program reads 1"),
+                                         HasSubstr("run the run's command again"))));
+}
+
+TEST(NetworkFile, AFlippedBitIsAnErrorOrChangesNothing) {
+  const std::string text = network_text(build_network("lenet5", {{1, 28, 28}, 10, 1}));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::string changed = text;
+    changed[i] = static_cast<char>(changed[i] ^ (1 << i % 7));
+    try {
+      EXPECT_EQ(network_text(parse_network("f.json", changed)), text) << i;
+    } catch (const Error&) {
+    }
   }
 }
 
