@@ -1,0 +1,387 @@
+"""Grow, then return: does a search that is paid with a share of one dense training end near dense, and what does it find?
+
+Aims, stated before any of its runs: grown and returned minus dense (of the recipe's epochs) not below -1 point
+(non-inferiority), density x epochs at most .35 of that training, the density found within a factor 1.6 over seeds, cheaper
+than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together, as many as
+there are; the way back chose its density by the validation images, so the test images alone stand beside it.
+"""
+
+import math
+
+import numpy as np
+
+import figures as look
+import phrases
+from costs import density_epochs, of_seeds, relative_costs, test_accuracies
+from execution_agreement import accuracy
+from intervals import holm_differences, interval, paired
+from phrases import Finding
+from tables import Table, number, percent
+
+DENSE = "dense"
+RETURN = "grow, then return"
+IMP = "IMP until the loss turns"
+STATIC = "static mask, then return"
+TRUNK = "static mask"  # where that begins: no row of its own
+MARGIN = 0.01  # of accuracy
+COST = 0.35  # of a dense training
+FACTOR = 1.6  # largest density found over the smallest
+COSTS = {"density_epochs": "density × epochs", "flops": "FLOPs", "seconds": "seconds"}
+
+
+def accuracies(runs):
+    return {seed: accuracy(run) for seed, run in runs.items()}
+
+
+def reference(curves):
+    """Name of the dense curve that costs and differences refer to: it is called so, without its epochs."""
+    return DENSE if DENSE in curves else next((name for name in curves if name.startswith(DENSE)), None)
+
+
+def legs(run):
+    """The stages of a search, in order: what the figure shows."""
+    stages = run.stages
+    rows = [i for i, phase in enumerate(stages["phase"]) if phase in ("stage", "return")]
+    column = lambda name: [float(stages[name][i]) for i in rows]
+    return {
+        "returning": [str(stages["phase"][i]) == "return" for i in rows],
+        "density": column("density"),
+        "loss": column("validation_loss"),
+        "accuracy": column("validation_accuracy"),
+        "outcome": run.search["outcome"],
+        "found": float(run.search["density"]),
+        "low": plain(run.search["low"]),
+        "high": plain(run.search["high"]),
+    }
+
+
+def plain(value):
+    return float(value) if math.isfinite(value) else None
+
+
+def equally_long(epochs, dense_by_epochs):
+    """Accuracy of dense training with so many epochs, linear in their logarithm between the trainings there are; None
+    outside of them. `dense_by_epochs`: {epochs: accuracy} of one seed."""
+    known = sorted(dense_by_epochs)
+    if not known or not known[0] <= epochs <= known[-1]:
+        return None
+    return float(np.interp(math.log(epochs), [math.log(e) for e in known], [dense_by_epochs[e] for e in known]))
+
+
+def dense_accuracies(curves):
+    """{seed: {epochs: accuracy}} of all dense trainings."""
+    found = {}
+    for name, runs in curves.items():
+        if name.split(",")[0] == DENSE:
+            for seed, run in runs.items():
+                found.setdefault(seed, {})[int(run.cost["epochs"])] = accuracy(run)
+    return found
+
+
+def row(name, runs, dense, dense_by_seed):
+    """One procedure over its seeds."""
+    epochs = {seed: int(run.cost["epochs"]) for seed, run in runs.items()}
+    longer = {s: equally_long(epochs[s], dense_by_seed.get(s, {})) for s in runs}
+    longer = {s: value for s, value in longer.items() if value is not None}
+    densities = {seed: float(run.final["density"]) for seed, run in runs.items()}
+    searched = {seed: run for seed, run in runs.items() if run.search["outcome"] != "none"}
+    itself = runs is dense
+    return {
+        "seeds": sorted(runs),
+        "accuracy": of_seeds(accuracies(runs)),
+        "test": of_seeds(test_accuracies(runs)),
+        "minus_dense": None if itself else paired(accuracies(runs), accuracies(dense)),
+        "test_minus_dense": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
+        "minus_equally_long": paired(accuracies(runs), longer) if longer and not name.startswith(DENSE) else None,
+        "density": {str(s): d for s, d in densities.items()},
+        "density_mean": math.exp(float(np.mean([math.log(d) for d in densities.values()]))),
+        "epochs": {str(s): e for s, e in epochs.items()},
+        "costs": relative_costs(runs, dense),
+        "outcomes": {str(s): run.search["outcome"] for s, run in searched.items()},
+    }
+
+
+def comparisons(curves):
+    """Pairs of the aims: grown and returned minus the others."""
+    grown = curves.get(RETURN, {})
+    rows = {}
+    for name, runs in curves.items():
+        if name in (RETURN, TRUNK) or not grown:
+            continue
+        difference = paired(accuracies(grown), accuracies(runs))
+        if difference is None:
+            continue
+        both = [seed for seed in sorted(runs) if seed in grown]
+        cost = {s: math.log2(density_epochs(runs[s]) / density_epochs(grown[s])) for s in both}
+        rows[name] = {
+            "accuracy": difference,
+            "octaves": paired(cost, {s: 0.0 for s in both}),
+            "test": paired(test_accuracies(grown), test_accuracies(runs)),
+        }
+    return rows
+
+
+def summarise(study):
+    curves = study.curves
+    dense = curves.get(reference(curves), {})
+    by_seed = dense_accuracies(curves)
+    compared = comparisons(curves)
+    any_run = study.any_run()
+    return {
+        "images": int(any_run.identity["validation_images"]) + int(any_run.identity["test_images"]),
+        "reference": reference(curves),
+        "reference_epochs": sorted({int(run.cost["epochs"]) for run in dense.values()}),
+        "rows": {name: row(name, runs, dense, by_seed) for name, runs in curves.items() if name != TRUNK},
+        "comparisons": compared,
+        "tested": holm_differences([c["accuracy"] for c in compared.values()]),
+        "legs": {
+            name: {str(seed): legs(run) for seed, run in runs.items() if run.search["outcome"] != "none"}
+            for name, runs in curves.items()
+            if any(run.search["outcome"] != "none" for run in runs.values())
+        },
+    }
+
+
+def span(values):
+    low, high = min(values), max(values)
+    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
+
+
+def cost_text(value):
+    return "-" if value is None else number(value["mean"], value["half_interval"])
+
+
+def tables(summary):
+    rows = []
+    for name, r in summary["rows"].items():
+        epochs = list(r["epochs"].values())
+        rows.append(
+            [
+                name,
+                str(len(r["seeds"])),
+                percent(r["accuracy"]["mean"], r["accuracy"]["half_interval"]),
+                "-" if r["minus_dense"] is None else phrases.points(r["minus_dense"]),
+                "-" if r["test_minus_dense"] is None else phrases.points(r["test_minus_dense"]),
+                "-" if r["minus_equally_long"] is None else phrases.points(r["minus_equally_long"]),
+                f'{r["density_mean"]:.3f}',
+                span(r["density"].values()),
+                *(cost_text(r["costs"][c]) for c in COSTS),
+                f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}",
+            ]
+        )
+    epochs = ", ".join(map(str, summary["reference_epochs"]))
+    made = [
+        Table(
+            "procedures",
+            (
+                f'Accuracy on {summary["images"]:,} images that were not trained on (validation and test), %; minus the'
+                f" dense training of {epochs} epochs of the same seed, points, on these images and on the test images"
+                " alone; minus dense training of as many epochs as the row had in all, linear in the logarithm of"
+                " epochs between the dense rows; density, geometric mean and range over seeds; cost of everything, search"
+                f" included, over the dense training of {epochs} epochs. Mean ± 95 % t interval over seeds."
+            ),
+            [
+                "procedure",
+                "seeds",
+                "accuracy",
+                "minus dense",
+                "on test",
+                "minus dense, equally long",
+                "density",
+                "range",
+                *COSTS.values(),
+                "epochs",
+            ],
+            rows,
+            [
+                (
+                    "The way back chooses its density by the validation images. Seconds were measured beside other work:"
+                    " read them as rough."
+                )
+            ],
+        )
+    ]
+    if summary["comparisons"]:
+        made.append(
+            Table(
+                "return-minus",
+                (
+                    f"{RETURN.capitalize()} minus the other procedure: accuracy, points, paired by seed, on validation"
+                    " and test images and on test images alone; cost (density × epochs) of the other over its own,"
+                    " octaves. Mean ± 95 % t interval."
+                ),
+                ["minus", "seeds", "difference", "on test", "cost, octaves"],
+                [
+                    [
+                        name,
+                        str(c["accuracy"]["seeds"]),
+                        phrases.marked(c["accuracy"]),
+                        phrases.points(c["test"]),
+                        number(c["octaves"]["mean"], c["octaves"]["half_interval"]),
+                    ]
+                    for name, c in summary["comparisons"].items()
+                ],
+                [phrases.holm_note(summary["tested"])],
+            )
+        )
+    found = [
+        [
+            name,
+            seed,
+            leg["outcome"].replace("_", " "),
+            f'{leg["found"]:.3f}',
+            "-" if leg["low"] is None else f'{leg["low"]:.3f} to {leg["high"]:.3f}',
+            f'{max(leg["density"]):.3f}',
+        ]
+        for name, by_seed in summary["legs"].items()
+        for seed, leg in sorted(by_seed.items(), key=lambda item: int(item[0]))
+    ]
+    if found:
+        made.append(
+            Table(
+                "found",
+                (
+                    "What every search ended with. Interval: all stages of the way back whose loss the validation"
+                    " images do not tell from the least (one-sided, 5 %): their noise alone; other seeds of the whole"
+                    " search differ as the rows do."
+                ),
+                ["procedure", "seed", "outcome", "density", "interval", "peak"],
+                found,
+            )
+        )
+    return made
+
+
+def not_below(difference, margin=MARGIN):
+    """Non-inferiority by the two-sided 95 % interval."""
+    if difference["half_interval"] is None:
+        return "one seed does not decide"
+    low, high = difference["mean"] - difference["half_interval"], difference["mean"] + difference["half_interval"]
+    if low >= -margin:
+        return f"not below it by more than {100 * margin:g} point"
+    if high < -margin:
+        return f"below it by more than {100 * margin:g} point"
+    return f"whether it is below it by more than {100 * margin:g} point is not decided"
+
+
+def findings(summary):
+    rows, compared = summary["rows"], summary["comparisons"]
+    sentences = []
+    if RETURN in rows and rows[RETURN]["minus_dense"]:
+        r = rows[RETURN]
+        difference = r["minus_dense"]
+        sentences.append(
+            Finding(
+                (
+                    f"{RETURN.capitalize()} minus dense training of"
+                    f' {", ".join(map(str, summary["reference_epochs"]))} epochs: {phrases.points(difference)} points'
+                    f" (n = {difference['seeds']}): {not_below(difference)}."
+                ),
+                claims=["accuracy"],
+            )
+        )
+        cost = r["costs"]["density_epochs"]
+        densities = list(r["density"].values())
+        factor = max(densities) / min(densities)
+        sentences.append(
+            Finding(
+                (
+                    f"It costs {cost_text(cost)} of that training in density × epochs, the search included"
+                    f' (aim: at most {COST}: {"met" if cost["mean"] <= COST else "missed"}), and finds'
+                    f" {span(densities)}: a factor {factor:.2f} over seeds (aim: {FACTOR}:"
+                    f' {"met" if factor <= FACTOR else "missed"}).'
+                ),
+                claims=["cost"],
+            )
+        )
+        if r["minus_equally_long"]:
+            sentences.append(
+                Finding(
+                    (
+                        "Against dense training of as many epochs:"
+                        f' {phrases.points(r["minus_equally_long"])} points (n = {r["minus_equally_long"]["seeds"]}).'
+                    ),
+                    claims=["accuracy"],
+                )
+            )
+    for name in (IMP, STATIC):
+        if name in compared:
+            c = compared[name]
+            sentences.append(
+                Finding(
+                    phrases.against(RETURN.capitalize(), name, c["accuracy"])
+                    + f' Its cost over that of {RETURN}: {number(c["octaves"]["mean"], c["octaves"]["half_interval"])}'
+                    " octaves.",
+                    claims=["cost"],
+                )
+            )
+    return sentences
+
+
+def figures(summary, base):
+    shown = [name for name in (RETURN, STATIC, IMP) if name in summary["legs"]]
+    if not shown:
+        return []
+    figure, panels = look.new_figure(width=12.4, height=4.8, columns=2)
+    draw_legs(panels[0], summary["legs"], shown)
+    draw_costs(panels[1], summary)
+    return [look.save(figure, base)]
+
+
+def draw_legs(panel, by_name, shown):
+    """Validation loss over density: dashed up to the peak, solid on the way back, the stage that was chosen marked."""
+    lowest = 1.0
+    for index, name in enumerate(shown):
+        style = look.style(index)
+        for number_of, leg in enumerate(by_name[name].values()):
+            density, loss, returning = leg["density"], leg["loss"], leg["returning"]
+            lowest = min(lowest, min(density))
+            for i in range(1, len(density)):
+                solid = returning[i]
+                if solid or not returning[i - 1]:  # growth goes on from the peak, not from the end of a way back
+                    panel.plot(
+                        density[i - 1 : i + 1],
+                        loss[i - 1 : i + 1],
+                        "-" if solid else ":",
+                        color=style["color"],
+                        linewidth=1.2 if solid else 0.9,
+                        alpha=0.75,
+                    )
+            best = min(range(len(density)), key=lambda i: (abs(density[i] - leg["found"]), -i))
+            panel.plot(
+                [density[best]],
+                [loss[best]],
+                style["marker"],
+                color=style["color"],
+                markeredgecolor="black",
+                markersize=6,
+                linestyle="none",
+                label=f"{name} (n = {len(by_name[name])})" if number_of == 0 else None,
+            )
+    look.density_axis(panel, lowest)
+    panel.set_ylabel("validation loss at the end of a stage, nats")
+    panel.set_title("dotted: growth; solid: the way back; marked: the stage that was taken", fontsize=9)
+    panel.legend(loc="upper center")
+
+
+def draw_costs(panel, summary):
+    """Accuracy over the whole cost."""
+    for index, (name, r) in enumerate(summary["rows"].items()):
+        cost = r["costs"]["density_epochs"]
+        if cost is None:
+            continue
+        style = look.style(index) | {"linestyle": "none", "markersize": 7}
+        epochs = list(r["epochs"].values())
+        panel.errorbar(
+            [cost["mean"]],
+            [100 * r["accuracy"]["mean"]],
+            [100 * (r["accuracy"]["half_interval"] or 0)],
+            [cost["half_interval"] or 0],
+            capsize=2,
+            elinewidth=0.8,
+            label=f"{name} ({round(float(np.mean(epochs)))} epochs)",
+            **style,
+        )
+    panel.set_xlabel("density × epochs of everything, over the dense training")
+    panel.set_ylabel(f'accuracy on {summary["images"]:,} images, %')
+    panel.legend(loc="lower right", fontsize=7.5)
