@@ -1,9 +1,10 @@
-"""Grow, then return: does a search that is paid with a share of one dense training end near dense, and what does it find?
+"""Grow, then return: does a search that is paid with a share of one dense training end near dense, and what does it
+find?
 
 Aims, stated before any of its runs: grown and returned minus dense (of the recipe's epochs) not below -1 point
-(non-inferiority), density x epochs at most .35 of that training, the density found within a factor 1.6 over seeds, cheaper
-than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together, as many as
-there are; the way back chose its density by the validation images, so the test images alone stand beside it.
+(non-inferiority), density x epochs at most .35 of that training, the density found within a factor 1.6 over seeds,
+cheaper than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together,
+as many as there are; the way back chose its density by the validation images, so the test images alone stand beside it.
 """
 
 import math
@@ -14,7 +15,7 @@ import figures as look
 import phrases
 from costs import density_epochs, of_seeds, relative_costs, test_accuracies
 from execution_agreement import accuracy
-from intervals import holm_differences, interval, paired
+from intervals import holm_differences, paired
 from phrases import Finding
 from tables import Table, number, percent
 
@@ -177,8 +178,8 @@ def tables(summary):
                 f'Accuracy on {summary["images"]:,} images that were not trained on (validation and test), %; minus the'
                 f" dense training of {epochs} epochs of the same seed, points, on these images and on the test images"
                 " alone; minus dense training of as many epochs as the row had in all, linear in the logarithm of"
-                " epochs between the dense rows; density, geometric mean and range over seeds; cost of everything, search"
-                f" included, over the dense training of {epochs} epochs. Mean ± 95 % t interval over seeds."
+                " epochs between the dense rows; density, geometric mean and range over seeds; cost of everything,"
+                f" search included, over the dense training of {epochs} epochs. Mean ± 95 % t interval over seeds."
             ),
             [
                 "procedure",
@@ -195,8 +196,8 @@ def tables(summary):
             rows,
             [
                 (
-                    "The way back chooses its density by the validation images. Seconds were measured beside other work:"
-                    " read them as rough."
+                    "The way back chooses its density by the validation images. Seconds were measured beside other"
+                    " work: read them as rough."
                 )
             ],
         )
