@@ -17,7 +17,7 @@ import tarfile
 from pathlib import Path
 
 from manifest import DataError, Lock, check_file, load, progress_line, run
-from unpack import Target, unpack_tar
+from unpack import DAMAGED, Target, check_tar_end, unpack_archive
 
 MOST_CLASS_BYTES = 1 << 33
 
@@ -41,27 +41,40 @@ def replace_folder(temporary, final):
     os.rename(temporary, final)
 
 
+def unpack_class(file, target, where):
+    with tarfile.open(fileobj=file, mode="r:") as inner:
+        for image in inner:
+            if not image.isfile() or "/" in image.name:
+                raise DataError(where, f"member '{image.name}' is no image file")
+            target.write(image.name, inner.extractfile(image))
+        check_tar_end(inner, where)
+
+
 def unpack_train(archive, out):
     """A tar of one tar for each class."""
     (out / "train").mkdir(exist_ok=True)
+    seen = set()
     with tarfile.open(archive, "r:") as outer:
         for member in outer:
             name = member.name.removesuffix(".tar")
             if not member.isfile() or not re.fullmatch(r"n\d{8}", name):
                 raise DataError(archive, f"member '{member.name}' is no archive of a class")
+            if name in seen:
+                raise DataError(archive, f"member '{member.name}' occurs twice")
+            seen.add(name)
+            where = f"{archive}, member {member.name}"
             final, temporary = out / "train" / name, out / f".train-{name}"
             if final.exists():
                 continue
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
-            target = Target(archive, temporary, MOST_CLASS_BYTES)
-            with tarfile.open(fileobj=outer.extractfile(member), mode="r:") as inner:
-                for image in inner:
-                    if not image.isfile() or "/" in image.name:
-                        raise DataError(archive, f"class {name}: member '{image.name}' is no image file")
-                    target.write(image.name, inner.extractfile(image))
+            try:
+                unpack_class(outer.extractfile(member), Target(where, temporary, MOST_CLASS_BYTES), where)
+            except DAMAGED as error:
+                raise DataError(where, f"cannot be unpacked: {error}", "get the archive again") from error
             replace_folder(temporary, final)
             print(f"train/{name}")
+        check_tar_end(outer, archive)
 
 
 def unpack_validation(archive, labels, out):
@@ -72,7 +85,7 @@ def unpack_validation(archive, labels, out):
     for left in (flat, temporary):
         shutil.rmtree(left, ignore_errors=True)
     flat.mkdir()
-    unpack_tar(archive, Target(archive, flat, MOST_CLASS_BYTES))
+    unpack_archive(archive, flat, MOST_CLASS_BYTES)
     temporary.mkdir()
     for image in sorted(path for path in flat.rglob("*") if path.is_file()):
         name = labels.pop(image.stem, None)
@@ -107,7 +120,7 @@ def main():
             unpack_train(paths["train"], out)
             unpack_validation(paths["val"], labels, out)
         except tarfile.TarError as error:
-            raise DataError(arguments.archives, f"cannot be unpacked: {error}") from error
+            raise DataError(paths["train"], f"cannot be unpacked: {error}", "get the archive again") from error
     print(out)
 
 

@@ -67,7 +67,7 @@ def file_digest(path, kind, progress=None):
     return digest.hexdigest()
 
 
-def check_file(path, expected, progress=None):
+def check_file(path, expected, progress=None, remedy="fetch it again, from another mirror if it stays so"):
     """Holds a file against {"bytes": N, "sha256": HEX, "md5": HEX}; a DataError if it differs."""
     try:
         size = os.path.getsize(path)
@@ -77,7 +77,7 @@ def check_file(path, expected, progress=None):
         raise DataError(
             path,
             f"byte {min(size, expected['bytes'])}: {size} bytes, but the manifest says {expected['bytes']}",
-            "fetch it again",
+            remedy,
         )
     for kind in ("sha256", "md5"):
         if kind in expected:
@@ -86,7 +86,7 @@ def check_file(path, expected, progress=None):
                 raise DataError(
                     path,
                     f"{kind} is {found}, but the manifest says {expected[kind]}",
-                    "fetch it again, from another mirror if it stays so",
+                    remedy,
                 )
             break  # the strongest one is enough
 
@@ -124,9 +124,12 @@ def progress_line(what, all_bytes):
 
 
 def run(main):
-    """Runs a program's main: 0, or 1 with the error on one line and the remedy on the next."""
+    """Runs a program's main: 0, or 1 with the error on one line and the remedy on the next; 130 after Ctrl-C."""
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:

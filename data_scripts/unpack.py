@@ -34,7 +34,7 @@ DAMAGED = (
 
 
 def safe_parts(archive, name):
-    """The parts of a member's path; a DataError if it would leave the folder."""
+    """The parts of a member's path; a DataError if it would leave the folder or names no file in it."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
         raise DataError(
@@ -42,6 +42,8 @@ def safe_parts(archive, name):
             f"member '{name}' would be written outside of the folder",
             "this is not the archive it claims to be",
         )
+    if not path.parts:
+        raise DataError(archive, f"member '{name}' is no name of a file", "this is not the archive it claims to be")
     return path.parts
 
 
@@ -53,13 +55,28 @@ class Target:
 
     def write(self, name, source):
         path = self.folder.joinpath(*safe_parts(self.archive, name))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as file:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(path, "xb")
+        except (FileExistsError, NotADirectoryError):
+            raise DataError(
+                self.archive, f"member '{name}' occurs twice", "this is not the archive it claims to be"
+            ) from None
+        with file:
             while block := source.read(1 << 20):
                 self.left -= len(block)
                 if self.left < 0:
                     raise DataError(self.archive, "unpacks to more bytes than the manifest allows")
                 file.write(block)
+
+
+def check_tar_end(archive, where):
+    """Raises an error if a tar that was read to its end lacks the block of zeros that marks it: it was cut."""
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise DataError(
+            where, f"byte {archive.offset}: ends without its end mark, members are missing", "fetch it again"
+        )
 
 
 def unpack_tar(path, target):
@@ -73,6 +90,7 @@ def unpack_tar(path, target):
                     f"member '{member.name}' is neither a file nor a folder",
                     "this is not the archive it claims to be",
                 )
+        check_tar_end(archive, path)
 
 
 def unpack_zip(path, target):
@@ -91,13 +109,13 @@ def unpack_archive(path, folder, most_bytes):
         else:
             unpack_tar(path, target)
     except DAMAGED as error:
-        raise DataError(path, f"cannot be unpacked: {error}", "fetch it again") from error
+        raise DataError(path, f"cannot be unpacked: {error}", "remove it, then fetch it again") from error
 
 
 def check_folder(manifest, folder):
     """Holds the files of an unpacked folder against the manifest."""
     for name, expected in manifest.get("files", {}).items():
-        check_file(Path(folder) / name, expected)
+        check_file(Path(folder) / name, expected, remedy="remove the unpacked folder, then unpack it again")
 
 
 def unpack(manifest, out):
@@ -113,7 +131,7 @@ def unpack(manifest, out):
     try:
         for archive in manifest["archives"]:
             path = out / archive["name"]
-            check_file(path, archive)
+            check_file(path, archive, remedy="remove this file, then fetch it again")
             unpack_archive(path, temporary, manifest.get("unpacked_bytes_at_most", 1 << 34))
         if not (temporary / manifest["folder"]).is_dir():
             raise DataError(out, f"the archives have no folder {manifest['folder']}")

@@ -28,12 +28,20 @@ def run(script, *arguments, mirror=None, **more):
 
 
 class Mirror:
-    """Serves a folder over HTTP on this machine. `ranges`: answers Range headers; `cut`: closes the connection after so
-    many bytes of each answer. `requests` lists (path, Range header) of what was asked for."""
+    """Serves a folder over HTTP on this machine.
 
-    def __init__(self, folder, ranges=True, cut=None):
+    `ranges`: answers Range headers ("always": whatever If-Range says); `cut`: closes the connection after so many bytes
+    of each answer; `tag`: its ETag, which If-Range is held against; `page`: what is sent in the place of every file,
+    without its length; `hold`: an event to wait for before each answer. `requests` lists (path, Range header) of what
+    was asked for.
+    """
+
+    def __init__(self, folder, ranges=True, cut=None, tag=None, page=None):
         mirror = self
         self.requests = []
+        self.cut = cut
+        self.tag = tag
+        self.hold = None
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -43,17 +51,30 @@ class Mirror:
                 if not path.is_file():
                     self.send_error(404)
                     return
+                if mirror.hold:
+                    mirror.hold.wait(60)
+                if page is not None:
+                    self.send_response(200)
+                    self.end_headers()
+                    self.wfile.write(page)
+                    self.close_connection = True
+                    return
                 content = path.read_bytes()
                 first = 0
-                if wanted and ranges:
+                if wanted and ranges and (ranges == "always" or self.headers.get("If-Range") == mirror.tag):
                     first = int(wanted.removeprefix("bytes=").removesuffix("-"))
                     self.send_response(206)
                     self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
                 else:
                     self.send_response(200)
                 self.send_header("Content-Length", str(len(content) - first))
+                if mirror.tag:
+                    self.send_header("ETag", mirror.tag)
                 self.end_headers()
-                self.wfile.write(content[first:] if cut is None else content[first : first + cut])
+                try:
+                    self.wfile.write(content[first:] if mirror.cut is None else content[first : first + mirror.cut])
+                except BrokenPipeError:
+                    pass  # whoever asked was interrupted
                 self.close_connection = True
 
             def log_message(self, *_):

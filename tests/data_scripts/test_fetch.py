@@ -5,17 +5,23 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import resource
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
+import time
 import unittest
+import warnings
 import zipfile
 from pathlib import Path
 
-from mirror import Mirror, run
+from mirror import SCRIPTS, Mirror, run
 
 FILES = {"set/a.bin": bytes(range(200)), "set/sub/b.bin": b"b" * 100}
 
@@ -118,31 +124,100 @@ class FetchTest(unittest.TestCase):
         self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
         self.check_unpacked()
 
+    def interrupt(self, mirror, at=60):
+        """A download that ends after so many bytes."""
+        mirror.cut = at
+        self.check_failed(self.fetch(mirror.url), f"byte {at}: ends", "remedy")
+        self.assertEqual((self.out / "set.tar.gz.part").stat().st_size, at)
+        mirror.cut = None
+        mirror.requests.clear()
+
+    def check_fetched(self, outcome):
+        self.assertEqual(outcome[0], 0, outcome[1])
+        self.check_unpacked()
+        self.assertEqual(list(self.out.glob("*.part*")), [])
+
     def test_interrupted_download_goes_on(self):
-        size = (self.source / "set.tar.gz").stat().st_size
-        with Mirror(self.source, cut=60) as mirror:
-            self.check_failed(self.fetch(mirror.url), "byte 60: ends", "remedy")
-        self.assertEqual((self.out / "set.tar.gz.part").stat().st_size, 60)
-        with Mirror(self.source) as mirror:
-            status, output = self.fetch(mirror.url)
-        self.assertEqual(status, 0, output)
+        with Mirror(self.source, tag='"one"') as mirror:
+            self.interrupt(mirror)
+            self.check_fetched(self.fetch(mirror.url))
         self.assertEqual(mirror.requests, [("/set.tar.gz", "bytes=60-")])
-        self.assertEqual((self.out / "set.tar.gz").stat().st_size, size)
-        self.check_unpacked()
 
-    def test_interrupted_download_goes_on_from_a_folder(self):
-        self.out.mkdir()
-        (self.out / "set.tar.gz.part").write_bytes((self.source / "set.tar.gz").read_bytes()[:50])
-        self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
-        self.check_unpacked()
+    def test_interrupted_download_of_a_changed_file_starts_over(self):
+        with Mirror(self.source, tag='"one"') as mirror:
+            self.interrupt(mirror)
+            mirror.tag = '"two"'
+            self.check_fetched(self.fetch(mirror.url))
+        self.assertEqual(mirror.requests, [("/set.tar.gz", "bytes=60-")])
 
-    def test_server_without_ranges_starts_over(self):
+    def test_interrupted_download_without_a_validator_starts_over(self):
+        with Mirror(self.source, ranges="always") as mirror:
+            self.interrupt(mirror)
+            self.check_fetched(self.fetch(mirror.url))
+        self.assertEqual(mirror.requests, [("/set.tar.gz", None)])
+
+    def test_bytes_of_one_mirror_are_continued_by_another_with_the_same_tag_only(self):
+        for tag, wanted in (('"one"', "bytes=60-"), ('"two"', "bytes=60-"), ("W/one", "bytes=60-")):
+            with self.subTest(tag):
+                shutil.rmtree(self.out, ignore_errors=True)
+                with Mirror(self.source, tag='"one"') as first, Mirror(self.source, tag=tag) as second:
+                    self.interrupt(first)
+                    self.check_fetched(self.fetch(second.url))
+                self.assertEqual(second.requests, [("/set.tar.gz", wanted)])
+
+    def test_resumed_file_with_a_wrong_digest_is_fetched_again_from_its_first_byte(self):
+        with Mirror(self.source, tag='"one"') as mirror:
+            self.interrupt(mirror)
+            (self.out / "set.tar.gz.part").write_bytes(b"x" * 60)
+            self.check_fetched(self.fetch(mirror.url))
+        self.assertEqual(mirror.requests, [("/set.tar.gz", "bytes=60-"), ("/set.tar.gz", None)])
+
+    def test_mirror_with_another_file_does_not_spoil_a_good_one(self):
+        size = (self.source / "set.tar.gz").stat().st_size
+        other = self.root / "other"
+        other.mkdir()
+        for content in (b"<html>moved</html>", b"x" * size, b"x" * (size + 50), b""):
+            for page in (None, content):
+                with self.subTest(content=content[:20], length_told=page is None):
+                    shutil.rmtree(self.out, ignore_errors=True)
+                    (other / "set.tar.gz").write_bytes(content)
+                    with Mirror(other, page=page, tag='"bad"') as bad, Mirror(self.source, tag='"good"') as good:
+                        self.publish(tar_bytes(FILES), mirrors=[bad.url])
+                        self.check_failed(self.fetch(), "no mirror has it")
+                        self.assertEqual([p.name for p in self.out.iterdir()], [".lock"])
+                        self.publish(tar_bytes(FILES), mirrors=[bad.url, good.url])
+                        self.check_fetched(self.fetch())
+
+    def test_partial_file_of_unknown_origin_is_not_continued(self):
+        for ranges in (True, False, "always"):
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.out.mkdir()
+            (self.out / "set.tar.gz.part").write_bytes(b"something else")
+            with Mirror(self.source, ranges=ranges, tag='"one"') as mirror:
+                self.check_fetched(self.fetch(mirror.url))
+        shutil.rmtree(self.out)
         self.out.mkdir()
         (self.out / "set.tar.gz.part").write_bytes(b"something else")
-        with Mirror(self.source, ranges=False) as mirror:
-            status, output = self.fetch(mirror.url)
-        self.assertEqual(status, 0, output)
-        self.check_unpacked()
+        self.check_fetched(self.fetch(f"file://{self.source}"))
+
+    def test_interrupted_by_the_user(self):
+        with Mirror(self.source, tag='"one"') as mirror:
+            mirror.hold = threading.Event()
+            process = subprocess.Popen(
+                [sys.executable, str(SCRIPTS / "fetch.py"), "set", "--manifest", self.manifest, "--out", self.out],
+                env={**os.environ, "GCG_MIRROR": mirror.url},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            while not mirror.requests:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+            mirror.hold.set()
+        self.assertEqual(process.returncode, 130, output)
+        self.assertIn("interrupted: the same command goes on where it was", output)
+        self.assertNotIn("Traceback", output)
 
     def test_mirrors_are_tried_in_order(self):
         empty = self.root / "empty"
@@ -188,16 +263,18 @@ class FetchTest(unittest.TestCase):
     def test_wrong_size_is_an_error(self):
         with open(self.source / "set.tar.gz", "ab") as file:
             file.write(b"more")
-        self.check_failed(self.fetch(f"file://{self.source}"), "goes on, but the manifest says")
+        self.check_failed(self.fetch(f"file://{self.source}"), "bytes, but the manifest says")
         (self.source / "set.tar.gz").write_bytes(b"short")
-        self.check_failed(self.fetch(f"file://{self.source}"), "byte 5: ends")
+        self.check_failed(self.fetch(f"file://{self.source}"), "has 5 bytes, but the manifest says")
 
     def test_changed_archive_in_the_folder_is_an_error(self):
         self.out.mkdir()
         archive = bytearray((self.source / "set.tar.gz").read_bytes())
         archive[30] ^= 1
         (self.out / "set.tar.gz").write_bytes(archive)
-        self.check_failed(self.fetch(f"file://{self.source}"), "set.tar.gz: sha256 is")
+        self.check_failed(self.fetch(f"file://{self.source}"), "set.tar.gz: sha256 is", "remedy: remove this file")
+        (self.out / "set.tar.gz").write_bytes(archive[:40])
+        self.check_failed(self.fetch(f"file://{self.source}"), "byte 40: 40 bytes", "remedy: remove this file")
 
     def test_wrong_file_inside_is_an_error(self):
         self.publish(tar_bytes(FILES), files={"set/a.bin": b"x" * 200})
@@ -214,6 +291,9 @@ class FetchTest(unittest.TestCase):
             (tar_bytes({"/tmp/gcg-outside": b"x"}), "outside of the folder"),
             (tar_bytes(FILES, [link]), "neither a file nor a folder"),
             (b"no archive at all", "cannot be unpacked"),
+            (tar_bytes({**FILES, ".": b"x"}), "member '.' is no name of a file"),
+            (tar_bytes({**FILES, "set/./a.bin": b"x"}), "member 'set/./a.bin' occurs twice"),
+            (tar_bytes({**FILES, "set/a.bin/b": b"x"}), "member 'set/a.bin/b' occurs twice"),
         ):
             self.publish(archive)
             self.check_failed(self.fetch(f"file://{self.source}"), text)
@@ -230,6 +310,22 @@ class FetchTest(unittest.TestCase):
         self.check_failed(self.fetch(f"file://{self.source}"), "set.zip: cannot be unpacked", "encrypted")
         self.publish(tar_bytes(FILES)[:100])
         self.check_failed(self.fetch(f"file://{self.source}"), "set.tar.gz: cannot be unpacked")
+
+    def test_archives_cut_between_two_members_are_errors(self):
+        cut = gzip.decompress(tar_bytes(FILES))[: 2 * 512]
+        for archive in (cut, gzip.compress(cut)):
+            self.publish(archive, files={"set/a.bin": FILES["set/a.bin"]})
+            self.check_failed(self.fetch(f"file://{self.source}"), "byte 1024: ends without its end mark")
+            (self.out / "set.tar.gz").unlink()
+
+    def test_members_that_occur_twice_are_errors(self):
+        buffer = io.BytesIO()
+        with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
+            warnings.simplefilter("ignore")
+            for content in (b"first", b"second"):
+                archive.writestr(zipfile.ZipInfo("set/a.bin"), content)
+        self.publish(buffer.getvalue(), "set.zip", files={"set/a.bin": b"second"})
+        self.check_failed(self.fetch(f"file://{self.source}"), "set.zip: member 'set/a.bin' occurs twice")
 
     def test_archive_larger_than_allowed_is_an_error(self):
         self.publish(tar_bytes(FILES), unpacked_bytes_at_most=250)
@@ -288,6 +384,76 @@ class FetchTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("set/sub/b.bin: sha256 is", output)
 
+    def verify(self):
+        return run("verify.py", self.manifest, self.out)
+
+    def test_verify_says_what_it_checked(self):
+        self.fetch(f"file://{self.source}")
+        status, output = self.verify()
+        self.assertEqual(status, 0, output)
+        self.assertIn("set.tar.gz: digest as in the manifest", output)
+        self.assertIn("2 files: digests as in the manifest", output)
+        (self.out / "set.tar.gz").unlink()
+        status, output = self.verify()
+        self.assertEqual(status, 0, output)
+        self.assertIn("not checked: set.tar.gz: not there", output)
+
+    def test_verify_of_nothing_is_an_error(self):
+        for files in (FILES, None):
+            self.publish(tar_bytes(FILES), files=files)
+            if files is None:
+                manifest = json.loads(self.manifest.read_text())
+                self.manifest.write_text(json.dumps({**manifest, "files": {}}))
+            shutil.rmtree(self.out, ignore_errors=True)
+            status, output = self.verify()
+            self.assertEqual(status, 1, output)
+            self.assertIn("there is no such folder", output)
+            self.out.mkdir()
+            status, output = self.verify()
+            self.assertEqual(status, 1, output)
+            self.assertIn("cannot read" if files else "nothing could be checked", output)
+
+    def publish_images(self, form):
+        """Two classes of three training and two validation images, without digests of files."""
+        images = {
+            f"set/{part}/n0{c}/{i}.JPEG": f"{part} {c} {i}".encode()
+            for part, count in (("train", 3), ("val", 2))
+            for c in (1, 2)
+            for i in range(count)
+        }
+        self.publish(form(images), "set.zip" if form is zip_bytes else "set.tar.gz")
+        manifest = json.loads(self.manifest.read_text())
+        counts = {"train": {"labels": [3, 3]}, "test": {"labels": [2, 2]}}
+        self.manifest.write_text(json.dumps({**manifest, "files": {}, **counts}))
+
+    def test_verify_holds_files_without_digests_against_their_archive(self):
+        self.publish_images(zip_bytes)
+        self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
+        status, output = self.verify()
+        self.assertEqual(status, 0, output)
+        self.assertIn("10 files: as in set.zip", output)
+        image = self.out / "set/train/n01/2.JPEG"
+        image.write_bytes(b"train 1 x")
+        status, output = self.verify()
+        self.assertEqual(status, 1, output)
+        self.assertIn("n01/2.JPEG: differs from that in set.zip", output)
+        image.unlink()
+        self.assertIn("n01/2.JPEG: is missing", self.verify()[1])
+
+    def test_verify_counts_images_where_there_is_nothing_else(self):
+        self.publish_images(tar_bytes)
+        self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
+        (self.out / "set.tar.gz").unlink()
+        status, output = self.verify()
+        self.assertEqual(status, 0, output)
+        self.assertIn("train: 6 images in 2 classes, as in the manifest", output)
+        self.assertIn("val: 4 images in 2 classes, as in the manifest", output)
+        self.assertIn("not checked: content of the files", output)
+        (self.out / "set/val/n02/1.JPEG").unlink()
+        status, output = self.verify()
+        self.assertEqual(status, 1, output)
+        self.assertIn("3 images in 2 classes, but the manifest says 4 in 2; class 1 has 1, not 2", output)
+
     def test_a_manifest_can_be_made_from_an_archive(self):
         status, output = run("make_manifest.py", self.manifest, self.source / "set.tar.gz")
         self.assertEqual(status, 0, output)
@@ -297,8 +463,6 @@ class FetchTest(unittest.TestCase):
         self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
 
     def test_every_manifest_of_the_project_is_complete(self):
-        import sys
-
         sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "data_scripts"))
         import manifest
 

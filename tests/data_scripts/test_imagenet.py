@@ -37,10 +37,12 @@ class ImageNetTest(unittest.TestCase):
         self.publish({f"{name}.tar": tar_bytes(files) for name, files in TRAIN.items()}, VALIDATION)
         (self.root / "labels").write_text(KAGGLE)
 
-    def publish(self, train, validation):
+    def publish(self, train, validation, train_tar=None):
         archives = []
         for part, files in (("train", train), ("val", validation)):
             name, content = f"ILSVRC2012_img_{part}.tar", tar_bytes(files)
+            if part == "train" and train_tar:
+                content = train_tar
             (self.root / name).write_bytes(content)
             archives.append(
                 {"name": name, "part": part, "bytes": len(content), "md5": hashlib.md5(content).hexdigest()}
@@ -127,6 +129,25 @@ class ImageNetTest(unittest.TestCase):
         self.check_failed("labels: line 1: no image and class")
         (self.root / "labels").write_bytes(b"\xff\xd8\xff\xe0")
         self.check_failed("labels: line 1: no image and class")
+
+    def test_cut_class_archives_are_errors_that_name_them(self):
+        whole = tar_bytes(TRAIN["n00000001"])
+        for size, text in ((2 * 512, "ends without its end mark"), (3 * 512, "cannot be unpacked"), (0, "cannot be")):
+            self.publish({"n00000002.tar": tar_bytes(TRAIN["n00000002"]), "n00000001.tar": whole[:size]}, VALIDATION)
+            self.check_failed("ILSVRC2012_img_train.tar, member n00000001.tar: ")
+            self.check_failed(text)
+            self.assertFalse((self.out / "train/n00000001").exists())
+
+    def test_classes_and_images_that_occur_twice_are_errors(self):
+        class_tar = tar_bytes(TRAIN["n00000001"])
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for _ in range(2):
+                member = tarfile.TarInfo("n00000001.tar")
+                member.size = len(class_tar)
+                archive.addfile(member, io.BytesIO(class_tar))
+        self.publish({}, VALIDATION, train_tar=buffer.getvalue())
+        self.check_failed("member 'n00000001.tar' occurs twice")
 
     def test_hostile_members_are_errors(self):
         self.publish({"../n00000001.tar": b""}, VALIDATION)
