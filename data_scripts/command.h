@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/options.h"
@@ -36,6 +38,21 @@ inline bool read_arguments(std::span<const char* const> arguments, std::string_v
     list.set(name.substr(2), arguments[i + 1]);
   }
   return true;
+}
+
+/// Counts and names what a data folder holds and the data set has not.
+inline void print_passed_over(const std::vector<std::string>& passed_over) {
+  if (passed_over.empty()) {
+    return;
+  }
+  constexpr std::size_t most = 20;
+  fmt::print("{} files or folders are not in the data set:\n", passed_over.size());
+  for (std::size_t i = 0; i < std::min(passed_over.size(), most); ++i) {
+    fmt::print("  {}\n", passed_over[i]);
+  }
+  if (passed_over.size() > most) {
+    fmt::print("  and {} more\n", passed_over.size() - most);
+  }
 }
 
 /// Runs a program's body: 0, 1 for an error, 2 for a wrong command line.

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/progress.h"
@@ -18,7 +20,24 @@ constexpr const char* kAbout =
     "of\n"
     "augmented samples. Ends with status 1 if the data set is not what its manifest says.";
 
-void print_split(const char* name, const gcg::SplitFacts& facts) {
+/// Every class, as many in a line as fit.
+void print_class_counts(const std::vector<std::int64_t>& counts,
+                        const std::vector<std::string>& names) {
+  std::string line = "       images by class:";
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    const std::string item =
+        fmt::format(" {} {}{}", names.empty() ? std::to_string(c) : names.at(c), counts[c],
+                    c + 1 < counts.size() ? "," : "");
+    if (line.size() + item.size() > 110) {
+      fmt::print("{}\n", line);
+      line = "        ";
+    }
+    line += item;
+  }
+  fmt::print("{}\n", line);
+}
+
+void print_split(const char* name, const gcg::DataSet& data, const gcg::SplitFacts& facts) {
   const auto& counts = facts.class_counts;
   std::int64_t all = 0;
   for (const std::int64_t count : counts) {
@@ -27,6 +46,7 @@ void print_split(const char* name, const gcg::SplitFacts& facts) {
   fmt::print("{:<6} {} images in {} classes of {} to {}, {} of them twice\n", name, all,
              counts.size(), *std::min_element(counts.begin(), counts.end()),
              *std::max_element(counts.begin(), counts.end()), facts.duplicates);
+  print_class_counts(counts, data.class_names);
   fmt::print("       channel mean {:.4f}, deviation {:.4f}\n",
              fmt::join(facts.statistics.mean, " "), fmt::join(facts.statistics.deviation, " "));
 }
@@ -61,8 +81,9 @@ int run(std::span<const char* const> arguments) {
       });
   line.end();
   fmt::print("{}: digest {}\n", data.name, data.digest);
-  print_split("train", facts.train);
-  print_split("test", facts.test);
+  print_split("train", data, facts.train);
+  print_split("test", data, facts.test);
+  gcg::print_passed_over(data.passed_over);
   fmt::print("{} images of test are in train too\n", facts.shared.size());
   for (std::size_t i = 0; i < std::min<std::size_t>(10, facts.shared.size()); ++i) {
     fmt::print("  train {}, test {}\n", facts.shared[i].first, facts.shared[i].second);
@@ -76,8 +97,8 @@ int run(std::span<const char* const> arguments) {
   }
   const gcg::ExpectedFacts expected = gcg::read_expected(manifest);
   if (!expected.train_counts && !expected.test_counts && !expected.train_statistics) {
-    fmt::print("{} says nothing of labels and channels\n", manifest);
-    return 0;
+    fmt::print("nothing was held against {}: it says nothing of labels and channels\n", manifest);
+    return 1;
   }
   const std::vector<std::string> found = deviations(facts, expected);
   for (const std::string& deviation : found) {

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/progress.h"
 #include "command.h"
@@ -23,10 +25,11 @@ int run(std::span<const char* const> arguments) {
   gcg::PrepareSettings settings;
   settings.threads = gcg::usable_cores();
   std::int64_t quality = form.quality;
+  bool pass_over = false;
   gcg::OptionList list;
-  list.add_choice("data", data,
-                  {"", "cifar10", "cifar100-fine", "cifar100-coarse", "tinyimagenet", "imagenet"},
-                  "data set");
+  std::vector<std::string> names{""};
+  names.insert(names.end(), gcg::prepared_names().begin(), gcg::prepared_names().end());
+  list.add_choice("data", data, names, "data set");
   list.add("from", from, "folder of the publisher's files");
   list.add("to", to, "folder of the prepared files; empty: FROM/prepared");
   list.add(
@@ -37,6 +40,9 @@ int run(std::span<const char* const> arguments) {
   list.add("threads", settings.threads, {1, 1024}, "threads; no effect on the result");
   list.add("skip-damaged", settings.skip_damaged,
            "leave damaged images out and list them in TO/SPLIT.left_out.txt: on or off");
+  list.add("pass-over", pass_over,
+           "leave out what looks like an image and cannot be taken (links to nothing, other "
+           "formats, images in a folder too many): on or off");
   if (!gcg::read_arguments(arguments, kAbout, list)) {
     return 0;
   }
@@ -45,6 +51,7 @@ int run(std::span<const char* const> arguments) {
                           "--help says what they are");
   }
   form.quality = static_cast<int>(quality);
+  settings.stray = pass_over ? gcg::Stray::pass_over : gcg::Stray::refuse;
   const std::filesystem::path target =
       to.empty() ? std::filesystem::path(from) / "prepared" : std::filesystem::path(to);
   gcg::ProgressLine line;
@@ -52,15 +59,16 @@ int run(std::span<const char* const> arguments) {
     line.show(fmt::format("{}: {} of {} images", data, done, all),
               static_cast<double>(done) / static_cast<double>(all));
   };
-  const gcg::LeftOut left_out = gcg::prepare_data(data, from, target, form, settings);
+  const gcg::NotTaken not_taken = gcg::prepare_data(data, from, target, form, settings);
   line.end();
   for (const auto& [part, errors] :
-       {std::pair{"train", &left_out.train}, {"test", &left_out.test}}) {
+       {std::pair{"train", &not_taken.damaged.train}, {"test", &not_taken.damaged.test}}) {
     if (!errors->empty()) {
       fmt::print("{} damaged images were left out: {}\n", errors->size(),
                  (target / fmt::format("{}.left_out.txt", part)).string());
     }
   }
+  gcg::print_passed_over(not_taken.passed_over);
   fmt::print("{}\n{}\n", (target / "train.images").string(), (target / "test.images").string());
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "base/file.h"
 
@@ -11,7 +12,7 @@ namespace gcg {
 
 AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t size)
     : path_(path),
-      descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)),
+      descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)),
       size_(size) {
   if (descriptor_ < 0) {
     throw_file_error(path_, "create", errno);
@@ -49,6 +50,23 @@ void AppendFile::write(std::span<const std::byte> bytes, std::int64_t at) {
 void AppendFile::flush() {
   if (::fsync(descriptor_) != 0) {
     throw_file_error(path_, "flush to disk", errno);
+  }
+}
+
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    throw_file_error(to, "rename the finished file", errno);
+  }
+  const int folder =
+      ::open(to.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // never empty here
+  const bool flushed = folder >= 0 && ::fsync(folder) == 0;
+  const int code = errno;
+  if (folder >= 0) {
+    ::close(folder);
+  }
+  // Some file systems of other machines cannot flush a folder (EINVAL): then nobody can.
+  if (!flushed && code != EINVAL) {
+    throw_file_error(to.parent_path(), "flush to disk", code);
   }
 }
 

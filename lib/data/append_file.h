@@ -32,4 +32,8 @@ class AppendFile {
   std::int64_t size_ = 0;
 };
 
+/// Renames a file that was flushed, over the one that has the new name, and returns when the new
+/// name is on the disk. An Error leaves both files as they are.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace gcg

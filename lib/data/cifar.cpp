@@ -254,6 +254,28 @@ std::vector<std::string> class_names(const fs::path& path, std::int64_t classes)
   return std::ssize(names) == classes ? names : std::vector<std::string>{};
 }
 
+/// The folder itself or the one of the official archive in it.
+fs::path cifar10_place(const fs::path& folder) {
+  return batch_numbers(folder).empty() ? folder / "cifar-10-batches-bin" : folder;
+}
+
+fs::path cifar100_place(const fs::path& folder) {
+  return fs::exists(folder / "train.bin") ? folder : folder / "cifar-100-binary";
+}
+
+constexpr std::string_view class_list_name(Cifar100Labels labels) {
+  return labels == Cifar100Labels::fine ? "fine_label_names.txt" : "coarse_label_names.txt";
+}
+
+/// Those of the files that are there.
+std::vector<fs::path> existing(std::vector<fs::path> files) {
+  std::erase_if(files, [](const fs::path& file) {
+    std::error_code error;
+    return !fs::exists(file, error);
+  });
+  return files;
+}
+
 }  // namespace
 
 void append_cifar10_file(const fs::path& path, ImageSet& images, std::int64_t max_records) {
@@ -261,12 +283,8 @@ void append_cifar10_file(const fs::path& path, ImageSet& images, std::int64_t ma
 }
 
 DataSet read_cifar10(const fs::path& folder) {
-  fs::path place = folder;
-  std::vector<int> numbers = batch_numbers(place);
-  if (numbers.empty()) {
-    place = folder / "cifar-10-batches-bin";
-    numbers = batch_numbers(place);
-  }
+  const fs::path place = cifar10_place(folder);
+  const std::vector<int> numbers = batch_numbers(place);
   if (numbers.empty()) {
     throw Error(folder.string(),
                 "neither it nor its subfolder cifar-10-batches-bin has data_batch_1.bin",
@@ -294,9 +312,31 @@ DataSet read_cifar10(const fs::path& folder) {
   return data;
 }
 
+std::vector<fs::path> cifar10_files(const fs::path& folder) {
+  const fs::path place = cifar10_place(folder);
+  std::vector<fs::path> files{place / kTestFile, place / "batches.meta.txt",
+                              place / "manifest.json"};
+  for (const int number : batch_numbers(place)) {
+    files.push_back(place / fmt::format("data_batch_{}.bin", number));
+  }
+  if (place != folder) {
+    files.push_back(folder / "manifest.json");
+  }
+  return existing(std::move(files));
+}
+
+std::vector<fs::path> cifar100_files(const fs::path& folder, Cifar100Labels labels) {
+  const fs::path place = cifar100_place(folder);
+  std::vector<fs::path> files{place / "train.bin", place / "test.bin",
+                              place / class_list_name(labels), place / "manifest.json"};
+  if (place != folder) {
+    files.push_back(folder / "manifest.json");
+  }
+  return existing(std::move(files));
+}
+
 DataSet read_cifar100(const fs::path& folder, Cifar100Labels labels) {
-  const fs::path inner = folder / "cifar-100-binary";
-  const fs::path place = fs::exists(folder / "train.bin") ? folder : inner;
+  const fs::path place = cifar100_place(folder);
   if (!fs::exists(place / "train.bin")) {
     throw Error(folder.string(), "neither it nor its subfolder cifar-100-binary has train.bin",
                 "unpack cifar-100-binary.tar.gz (CIFAR-100 binary version) there");
@@ -306,9 +346,7 @@ DataSet read_cifar100(const fs::path& folder, Cifar100Labels labels) {
   DataSet data;
   data.name = "cifar100";
   data.classes = format.classes.at(format.label);
-  data.class_names = class_names(
-      place / (labels == Cifar100Labels::fine ? "fine_label_names.txt" : "coarse_label_names.txt"),
-      data.classes);
+  data.class_names = class_names(place / class_list_name(labels), data.classes);
   files.append("train.bin", kCifar100FileRecords, data.train);
   files.append("test.bin", kCifar100FileRecords, data.test);
   files.check_all_read();

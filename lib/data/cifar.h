@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 #include "data/dataset.h"
 
@@ -25,6 +26,9 @@ void append_cifar10_file(const std::filesystem::path& path, ImageSet& images,
 /// is an Error.
 DataSet read_cifar10(const std::filesystem::path& folder);
 
+/// The files of such a folder that may be read, its manifest.json and list of classes too.
+std::vector<std::filesystem::path> cifar10_files(const std::filesystem::path& folder);
+
 /// Which of the two labels of a CIFAR-100 record counts: one of 100 classes or one of 20 groups.
 enum class Cifar100Labels : std::uint8_t { fine, coarse };
 
@@ -33,6 +37,10 @@ enum class Cifar100Labels : std::uint8_t { fine, coarse };
 /// into if the folder itself has no train.bin. manifest.json and errors as for CIFAR-10; train.bin
 /// has at most 50,000 records.
 DataSet read_cifar100(const std::filesystem::path& folder, Cifar100Labels labels);
+
+/// As cifar10_files.
+std::vector<std::filesystem::path> cifar100_files(const std::filesystem::path& folder,
+                                                  Cifar100Labels labels);
 
 /// Writes images in the CIFAR-10 binary format (shape 3x32x32, labels below 10), atomically.
 void write_cifar10_file(const std::filesystem::path& path, const ImageSet& images);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -110,6 +111,30 @@ std::string data_digest(const ImageSet& train, const ImageSet& test) {
   add_to_digest("train", train, sha);
   add_to_digest("test", test, sha);
   return hex(sha.finish());
+}
+
+void check_every_class(const std::string& where, const DataSet& data) {
+  for (const auto& [part, images] : {std::pair{"training", &data.train}, {"test", &data.test}}) {
+    std::vector<bool> occurs(static_cast<std::size_t>(data.classes), false);
+    for (const std::int32_t label : images->labels) {
+      occurs.at(static_cast<std::size_t>(label)) = true;
+    }
+    std::vector<std::string> missing;
+    for (std::size_t c = 0; c < occurs.size(); ++c) {
+      if (!occurs[c]) {
+        missing.push_back(data.class_names.empty() ? std::to_string(c) : data.class_names.at(c));
+      }
+    }
+    if (!missing.empty()) {
+      const std::size_t named = std::min<std::size_t>(missing.size(), 10);
+      throw Error(where,
+                  fmt::format("{} of {} classes have no {} images: {}{}", missing.size(),
+                              data.classes, part, fmt::join(std::span(missing).first(named), ", "),
+                              named < missing.size() ? ", ..." : ""),
+                  "every class needs images in both parts: complete the data set, or leave these "
+                  "classes out of it");
+    }
+  }
 }
 
 void check_images(const std::string& where, const ImageSet& images, std::int64_t classes) {

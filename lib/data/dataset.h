@@ -54,6 +54,8 @@ struct DataSet {
   std::int64_t crop_padding = 4;           ///< pixels of the pad-and-crop augmentation; 0: none
   bool resized_crop = false;               ///< encoded images: random-resized crops in training
   std::vector<std::string> class_names{};  ///< by label; empty where the set does not say
+  /// What its folder holds beside the images that were taken: "PATH: REASON".
+  std::vector<std::string> passed_over{};
   /// What images are normalised by, if not by the statistics of the training images.
   std::optional<ChannelStatistics> normalisation{};
 };
@@ -69,6 +71,10 @@ ChannelStatistics normalisation(const DataSet& data);
 
 /// SHA-256 over shape, pixels and labels of both sets, which are not encoded.
 std::string data_digest(const ImageSet& train, const ImageSet& test);
+
+/// Throws an Error that names the classes without training images, or without test images: chance
+/// and accuracy would be those of another number of classes.
+void check_every_class(const std::string& where, const DataSet& data);
 
 /// Throws an Error naming the image if sizes disagree or a label is outside of [0, classes).
 void check_images(const std::string& where, const ImageSet& images, std::int64_t classes);

@@ -93,8 +93,29 @@ DataSet open_or_read(const std::filesystem::path& folder, std::string_view name,
   if (const auto prepared = find_prepared(folder)) {
     return open_prepared(*prepared, name, edge);
   }
-  return read();
+  DataSet data = read();
+  check_every_class(folder.string(), data);
+  return data;
 }
+
+/// Folders of images may hold some that cannot be taken.
+class ImageFolderSource : public FolderSource {
+ public:
+  void add_options(OptionList& list) override {
+    FolderSource::add_options(list);
+    // What is taken matters, and is in the data digest.
+    list.add("pass-over", pass_over_,
+             "leave out what looks like an image and cannot be taken (links to nothing, other "
+             "formats, images in a folder too many): on or off, which makes it an error")
+        .cosmetic();
+  }
+
+ protected:
+  [[nodiscard]] Stray stray() const { return pass_over_ ? Stray::pass_over : Stray::refuse; }
+
+ private:
+  bool pass_over_ = false;
+};
 
 class Cifar10Source final : public FolderSource {
  public:
@@ -129,20 +150,20 @@ class Cifar100Source final : public FolderSource {
   std::string labels_ = "fine";
 };
 
-class TinyImageNetSource final : public FolderSource {
+class TinyImageNetSource final : public ImageFolderSource {
  public:
   DataSet load() const override {
     const std::filesystem::path place =
         folder("fetch tiny-imagenet-200.zip (237 MB) with make data-tinyimagenet");
     return open_or_read(place, "tinyimagenet", 0,
-                        [&] { return read_tinyimagenet(place, usable_cores()); });
+                        [&] { return read_tinyimagenet(place, usable_cores(), nullptr, stray()); });
   }
 };
 
-class ImageNetSource final : public FolderSource {
+class ImageNetSource final : public ImageFolderSource {
  public:
   void add_options(OptionList& list) override {
-    FolderSource::add_options(list);
+    ImageFolderSource::add_options(list);
     list.add("image-edge", edge_, {8, 1024}, "pixels of an edge at which the network sees images");
   }
   DataSet load() const override {
@@ -150,7 +171,7 @@ class ImageNetSource final : public FolderSource {
         "lay out your ILSVRC2012 archives with make data-imagenet, or put the images of "
         "every class into folders train/CLASS and val/CLASS");
     return open_or_read(place, "imagenet", edge_,
-                        [&] { return open_image_folder(place, "imagenet", edge_); });
+                        [&] { return open_image_folder(place, "imagenet", edge_, stray()); });
   }
 
  private:
@@ -159,14 +180,28 @@ class ImageNetSource final : public FolderSource {
 
 class IdxSource final : public FolderSource {
  public:
-  DataSet load() const override {
-    return read_idx_folder(
-        folder(
-            "fetch the four IDX files of MNIST, Fashion-MNIST or another set of that format "
-            "(train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k) and unpack "
-            "them with gunzip"),
-        "idx");
+  void add_options(OptionList& list) override {
+    FolderSource::add_options(list);
+    list.add_choice("idx-labels", labels_, {"classes", "consecutive"},
+                    "labels are the classes 0, 1, ..., or any numbers, of which those that occur "
+                    "become the classes 0, 1, ...");
   }
+  DataSet load() const override {
+    const std::filesystem::path place = folder(
+        "fetch the four IDX files of MNIST, Fashion-MNIST or another set of that format "
+        "(train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k) and unpack "
+        "them with gunzip");
+    const bool consecutive = labels_ == "consecutive";
+    DataSet data = open_or_read(place, consecutive ? "idx-consecutive" : "idx", 0, [&] {
+      return read_idx_folder(place, "idx",
+                             consecutive ? IdxLabels::consecutive : IdxLabels::classes);
+    });
+    data.name = "idx";
+    return data;
+  }
+
+ private:
+  std::string labels_ = "classes";
 };
 
 template <typename Source>
@@ -224,7 +259,7 @@ constexpr std::array<DataSourceEntry, 7> kSources{{
      1281167,
      50000},
     {"idx",
-     "grey images in the IDX files of MNIST and its relatives, in --data-dir",
+     "grey images of MNIST and its relatives, prepared or as IDX files in --data-dir",
      "LeCun et al. 1998, Gradient-based learning applied to document recognition",
      make<IdxSource>,
      {1, 28, 28},

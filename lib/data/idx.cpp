@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <system_error>
 #include <vector>
@@ -105,7 +106,13 @@ fs::path find_file(const fs::path& folder, std::span<const std::string> names) {
   return found.front();
 }
 
-ImageSet read_part(const fs::path& folder, std::span<const std::string_view> parts) {
+/// The image file and the label file of a part.
+struct PartFiles {
+  fs::path images;
+  fs::path labels;
+};
+
+PartFiles find_part(const fs::path& folder, std::span<const std::string_view> parts) {
   std::vector<std::string> images;
   std::vector<std::string> labels;
   for (const std::string_view part : parts) {
@@ -114,7 +121,79 @@ ImageSet read_part(const fs::path& folder, std::span<const std::string_view> par
       labels.push_back(fmt::format("{}-labels{}idx1-ubyte", part, separator));
     }
   }
-  return read_idx(find_file(folder, images), find_file(folder, labels));
+  return {find_file(folder, images), find_file(folder, labels)};
+}
+
+PartFiles train_part(const fs::path& folder) {
+  constexpr std::array<std::string_view, 1> names{"train"};
+  return find_part(folder, names);
+}
+
+PartFiles test_part(const fs::path& folder) {
+  constexpr std::array<std::string_view, 2> names{"t10k", "test"};
+  return find_part(folder, names);
+}
+
+/// The labels that occur, ascending.
+std::vector<std::int32_t> labels_of(const ImageSet& images) {
+  std::vector<std::int32_t> labels = images.labels;
+  std::sort(labels.begin(), labels.end());
+  labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
+  return labels;
+}
+
+/// "3 labels from 1 to 10".
+std::string description(const std::vector<std::int32_t>& labels) {
+  return fmt::format("{} labels from {} to {}", labels.size(), labels.front(), labels.back());
+}
+
+/// Both parts have the same labels; where they are taken as classes, they are 0, 1, ...
+void check_labels(const PartFiles& train_files, const std::vector<std::int32_t>& train,
+                  const PartFiles& test_files, const std::vector<std::int32_t>& test,
+                  IdxLabels meaning) {
+  const auto only_in = [](const std::vector<std::int32_t>& some,
+                          const std::vector<std::int32_t>& others) {
+    std::vector<std::int32_t> found;
+    std::set_difference(some.begin(), some.end(), others.begin(), others.end(),
+                        std::back_inserter(found));
+    return found;
+  };
+  constexpr std::string_view same_labels =
+      "take both parts from the same data set: every class needs images in both";
+  if (const auto more = only_in(test, train); !more.empty()) {
+    throw Error(
+        test_files.labels.string(),
+        fmt::format("test images have label {}, but no training image has it", more.front()),
+        same_labels);
+  }
+  if (const auto more = only_in(train, test); !more.empty()) {
+    throw Error(
+        test_files.labels.string(),
+        fmt::format("no test image has label {}, but training images have it", more.front()),
+        same_labels);
+  }
+  if (train.size() < 2) {
+    throw Error(train_files.labels.string(),
+                fmt::format("every label is {}: there is nothing to tell apart", train.front()),
+                "check the label files");
+  }
+  if (meaning == IdxLabels::classes && train.back() != std::ssize(train) - 1) {
+    std::int32_t missing = 0;
+    while (train[static_cast<std::size_t>(missing)] == missing) {
+      ++missing;
+    }
+    throw Error(train_files.labels.string(),
+                fmt::format("{}, but no image has label {}", description(train), missing),
+                "--idx-labels consecutive takes the labels that occur as the classes 0, 1, ... "
+                "(gcg_data_prepare: --data idx-consecutive)");
+  }
+}
+
+void number_consecutively(const std::vector<std::int32_t>& labels, ImageSet& images) {
+  for (std::int32_t& label : images.labels) {
+    label = static_cast<std::int32_t>(std::lower_bound(labels.begin(), labels.end(), label) -
+                                      labels.begin());
+  }
 }
 
 }  // namespace
@@ -141,13 +220,13 @@ ImageSet read_idx(const fs::path& images, const fs::path& labels) {
   return set;
 }
 
-DataSet read_idx_folder(const fs::path& folder, const std::string& name) {
-  constexpr std::array<std::string_view, 1> train_parts{"train"};
-  constexpr std::array<std::string_view, 2> test_parts{"t10k", "test"};
+DataSet read_idx_folder(const fs::path& folder, const std::string& name, IdxLabels meaning) {
+  const PartFiles train_files = train_part(folder);
+  const PartFiles test_files = test_part(folder);
   DataSet data;
   data.name = name;
-  data.train = read_part(folder, train_parts);
-  data.test = read_part(folder, test_parts);
+  data.train = read_idx(train_files.images, train_files.labels);
+  data.test = read_idx(test_files.images, test_files.labels);
   if (data.train.shape != data.test.shape) {
     throw Error(
         folder.string(),
@@ -155,16 +234,30 @@ DataSet read_idx_folder(const fs::path& folder, const std::string& name) {
                     data.train.shape.width, data.test.shape.height, data.test.shape.width),
         "take all four files from the same data set");
   }
-  data.classes = 1 + std::max(*std::max_element(data.train.labels.begin(), data.train.labels.end()),
-                              *std::max_element(data.test.labels.begin(), data.test.labels.end()));
-  if (data.classes < 2) {
-    throw Error(folder.string(), "every label is 0: there is nothing to tell apart",
-                "check the label files");
+  const std::vector<std::int32_t> labels = labels_of(data.train);
+  check_labels(train_files, labels, test_files, labels_of(data.test), meaning);
+  if (meaning == IdxLabels::consecutive) {
+    for (const std::int32_t label : labels) {
+      data.class_names.push_back(std::to_string(label));
+    }
+    number_consecutively(labels, data.train);
+    number_consecutively(labels, data.test);
   }
+  data.classes = std::ssize(labels);
   data.digest = data_digest(data.train, data.test);
+  use_idx_conventions(data);
+  return data;
+}
+
+std::vector<fs::path> idx_files(const fs::path& folder) {
+  const PartFiles train = train_part(folder);
+  const PartFiles test = test_part(folder);
+  return {train.images, train.labels, test.images, test.labels};
+}
+
+void use_idx_conventions(DataSet& data) {
   data.flip = false;
   data.crop_padding = std::min(data.train.shape.height, data.train.shape.width) >= 20 ? 2 : 1;
-  return data;
 }
 
 }  // namespace gcg

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 
@@ -13,11 +15,24 @@ namespace gcg {
 /// columns above 65,536.
 ImageSet read_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
 
+/// What the label bytes of IDX files mean: classes 0, 1, ..., or any numbers, of which those that
+/// occur in the training part become the classes 0, 1, ... in ascending order (EMNIST's letters are
+/// labelled 1 to 26).
+enum class IdxLabels : std::uint8_t { classes, consecutive };
+
 /// A folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
 /// t10k-labels-idx1-ubyte (or test-... for t10k-...; '.' for the second '-' accepted).
-/// classes = largest label of either part + 1. Errors: a file missing or there under two names,
-/// parts of different image sizes, fewer than two classes. No flips (digits), crop padding 2 for
-/// images of at least 20 pixels, else 1.
-DataSet read_idx_folder(const std::filesystem::path& folder, const std::string& name);
+/// Errors: a file missing or there under two names, parts of different image sizes, fewer than two
+/// classes, a class without images in either part (they name the label file and how the labels can
+/// be renumbered). The names of consecutive classes are their labels.
+DataSet read_idx_folder(const std::filesystem::path& folder, const std::string& name,
+                        IdxLabels labels = IdxLabels::classes);
+
+/// The files that read_idx_folder reads.
+std::vector<std::filesystem::path> idx_files(const std::filesystem::path& folder);
+
+/// How such images are varied: no flips (digits), crop padding 2 for images of at least 20 pixels,
+/// else 1.
+void use_idx_conventions(DataSet& data);
 
 }  // namespace gcg

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "data/folder_scan.h"
 #include "data/image.h"
 #include "data/parallel.h"
 
@@ -25,68 +26,7 @@ namespace {
 
 constexpr std::string_view kUnpackAgain = "unpack the archive again";
 
-bool has_image_name(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return ending == ".jpeg" || ending == ".jpg" || ending == ".png";
-}
-
-/// Entries of a folder that pass, sorted by name.
-template <typename Test>
-std::vector<fs::path> sorted_entries(const fs::path& folder, Test test) {
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  if (error) {
-    throw Error(folder.string(), fmt::format("cannot read the folder: {}", error.message()),
-                "check the path");
-  }
-  std::vector<fs::path> found;
-  for (const fs::directory_entry& entry : entries) {
-    if (test(entry)) {
-      found.push_back(entry.path());
-    }
-  }
-  std::sort(found.begin(), found.end(),
-            [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
-  return found;
-}
-
-std::vector<fs::path> image_files(const fs::path& folder) {
-  return sorted_entries(folder, [](const fs::directory_entry& entry) {
-    return has_image_name(entry.path()) && entry.is_regular_file();
-  });
-}
-
-std::vector<std::string> class_folders(const fs::path& folder) {
-  std::vector<std::string> names;
-  for (const fs::path& path :
-       sorted_entries(folder, [](const fs::directory_entry& e) { return e.is_directory(); })) {
-    names.push_back(path.filename().string());
-  }
-  return names;
-}
-
-std::optional<std::int32_t> label_of(const std::vector<std::string>& classes,
-                                     std::string_view name) {
-  const auto found = std::lower_bound(classes.begin(), classes.end(), name);
-  if (found == classes.end() || *found != name) {
-    return std::nullopt;
-  }
-  return static_cast<std::int32_t>(found - classes.begin());
-}
-
-void append_class(const fs::path& folder, std::int32_t label, ImageList& list) {
-  const std::vector<fs::path> files = image_files(folder);
-  if (files.empty()) {
-    throw Error(folder.string(), "there are no images in the folder of this class", kUnpackAgain);
-  }
-  list.files.insert(list.files.end(), files.begin(), files.end());
-  list.labels.resize(list.files.size(), label);
-}
-
-std::vector<std::string> lines_of(const fs::path& path) {
+std::vector<std::string> read_lines(const fs::path& path) {
   const std::vector<std::byte> content = read_file(path);
   std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
   std::vector<std::string> lines;
@@ -99,11 +39,38 @@ std::vector<std::string> lines_of(const fs::path& path) {
     lines.emplace_back(line);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
+  while (!lines.empty() && lines.back().empty()) {
+    lines.pop_back();
+  }
   return lines;
 }
 
+std::optional<std::int32_t> label_of(const std::vector<std::string>& classes,
+                                     std::string_view name) {
+  const auto found = std::lower_bound(classes.begin(), classes.end(), name);
+  if (found == classes.end() || *found != name) {
+    return std::nullopt;
+  }
+  return static_cast<std::int32_t>(found - classes.begin());
+}
+
+void append_class(FolderScan& scan, const fs::path& folder, std::int32_t label, ImageList& list) {
+  const std::vector<fs::path> files = scan.images(folder);
+  if (files.empty()) {
+    scan.check();  // stray images say more
+    throw Error(folder.string(), "there are no images in the folder of this class",
+                "put its images there, or remove the folder from train and val");
+  }
+  list.files.insert(list.files.end(), files.begin(), files.end());
+  list.labels.resize(list.files.size(), label);
+}
+
 std::vector<std::string> read_wnids(const fs::path& path) {
-  std::vector<std::string> classes = lines_of(path);
+  std::vector<std::string> classes = read_lines(path);
+  if (const auto blank = std::find(classes.begin(), classes.end(), ""); blank != classes.end()) {
+    throw Error(path.string(), fmt::format("line {}: it is blank", blank - classes.begin() + 1),
+                kUnpackAgain);
+  }
   std::sort(classes.begin(), classes.end());
   if (classes.size() < 2) {
     throw Error(path.string(), fmt::format("it lists {} classes", classes.size()), kUnpackAgain);
@@ -115,9 +82,10 @@ std::vector<std::string> read_wnids(const fs::path& path) {
   return classes;
 }
 
-ImageList read_annotations(const fs::path& folder, const std::vector<std::string>& classes) {
+ImageList read_annotations(FolderScan& scan, const fs::path& folder,
+                           const std::vector<std::string>& classes) {
   const fs::path path = folder / "val_annotations.txt";
-  const std::vector<std::string> lines = lines_of(path);
+  const std::vector<std::string> lines = read_lines(path);
   std::map<std::string, std::int32_t> labels;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto fail = [&](const std::string& problem) {
@@ -140,7 +108,7 @@ ImageList read_annotations(const fs::path& folder, const std::vector<std::string
   }
 
   ImageList list;
-  for (const fs::path& file : image_files(folder / "images")) {
+  for (const fs::path& file : scan.images(folder / "images")) {
     const auto found = labels.find(file.filename().string());
     if (found == labels.end()) {
       throw Error(file.string(), "val_annotations.txt does not name the file", kUnpackAgain);
@@ -150,6 +118,7 @@ ImageList read_annotations(const fs::path& folder, const std::vector<std::string
     labels.erase(found);
   }
   if (!labels.empty()) {
+    scan.check();  // stray images say more
     throw Error(
         path.string(),
         fmt::format("it names {}, but there is no such file in images", labels.begin()->first),
@@ -163,7 +132,7 @@ ImageList read_annotations(const fs::path& folder, const std::vector<std::string
 
 }  // namespace
 
-ImageLists list_image_folder(const fs::path& folder) {
+ImageLists list_image_folder(const fs::path& folder, Stray stray) {
   for (const char* part : {"train", "val"}) {
     std::error_code error;
     if (!fs::is_directory(folder / part, error)) {
@@ -171,28 +140,30 @@ ImageLists list_image_folder(const fs::path& folder) {
                   "the data folder must have train/CLASS/FILE.JPEG and val/CLASS/FILE.JPEG");
     }
   }
+  FolderScan scan(stray);
   ImageLists lists;
-  lists.classes = class_folders(folder / "train");
+  lists.classes = scan.folders(folder / "train");
   if (lists.classes.size() < 2) {
     throw Error((folder / "train").string(),
                 fmt::format("it has {} folders of classes", lists.classes.size()),
                 "put the images of every class into a folder of its own");
   }
-  for (const std::string& name : class_folders(folder / "val")) {
+  for (const std::string& name : scan.folders(folder / "val")) {
     if (!label_of(lists.classes, name)) {
       throw Error((folder / "val" / name).string(), "there is no such class in train",
-                  kUnpackAgain);
+                  "put its training images into train, or remove this folder");
     }
   }
   for (std::size_t c = 0; c < lists.classes.size(); ++c) {
     const auto label = static_cast<std::int32_t>(c);
-    append_class(folder / "train" / lists.classes[c], label, lists.train);
-    append_class(folder / "val" / lists.classes[c], label, lists.test);
+    append_class(scan, folder / "train" / lists.classes[c], label, lists.train);
+    append_class(scan, folder / "val" / lists.classes[c], label, lists.test);
   }
+  lists.passed_over = scan.check();
   return lists;
 }
 
-ImageLists list_tinyimagenet(const fs::path& folder) {
+ImageLists list_tinyimagenet(const fs::path& folder, Stray stray) {
   std::error_code error;
   const fs::path inner = folder / "tiny-imagenet-200";
   const fs::path place = fs::is_directory(inner, error) ? inner : folder;
@@ -201,19 +172,22 @@ ImageLists list_tinyimagenet(const fs::path& folder) {
                 "neither it nor its subfolder tiny-imagenet-200 has the file wnids.txt",
                 "unpack tiny-imagenet-200.zip there (make data-tinyimagenet)");
   }
+  FolderScan scan(stray);
   ImageLists lists;
   lists.classes = read_wnids(place / "wnids.txt");
-  for (const std::string& name : class_folders(place / "train")) {
+  for (const std::string& name : scan.folders(place / "train")) {
     if (!label_of(lists.classes, name)) {
       throw Error((place / "train" / name).string(), "wnids.txt does not list this class",
                   kUnpackAgain);
     }
   }
   for (std::size_t c = 0; c < lists.classes.size(); ++c) {
-    append_class(place / "train" / lists.classes[c] / "images", static_cast<std::int32_t>(c),
-                 lists.train);
+    const fs::path of_class = place / "train" / lists.classes[c];
+    static_cast<void>(scan.folders(of_class));  // images beside the folder of images
+    append_class(scan, of_class / "images", static_cast<std::int32_t>(c), lists.train);
   }
-  lists.test = read_annotations(place / "val", lists.classes);
+  lists.test = read_annotations(scan, place / "val", lists.classes);
+  lists.passed_over = scan.check();
   return lists;
 }
 
@@ -287,12 +261,14 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
   return images;
 }
 
-DataSet read_tinyimagenet(const fs::path& folder, std::int64_t threads, LeftOut* left_out) {
-  const ImageLists lists = list_tinyimagenet(folder);
+DataSet read_tinyimagenet(const fs::path& folder, std::int64_t threads, LeftOut* left_out,
+                          Stray stray) {
+  const ImageLists lists = list_tinyimagenet(folder, stray);
   DataSet data;
   data.name = "tinyimagenet";
   data.classes = std::ssize(lists.classes);
   data.class_names = lists.classes;
+  data.passed_over = lists.passed_over;
   data.train =
       decode_files(lists.train, {3, 64, 64}, threads, left_out ? &left_out->train : nullptr);
   data.test = decode_files(lists.test, {3, 64, 64}, threads, left_out ? &left_out->test : nullptr);
@@ -307,13 +283,15 @@ void use_encoded_conventions(DataSet& data) {
   data.normalisation = ChannelStatistics{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
 }
 
-DataSet open_image_folder(const fs::path& folder, const std::string& name, std::int64_t edge) {
-  ImageLists lists = list_image_folder(folder);
+DataSet open_image_folder(const fs::path& folder, const std::string& name, std::int64_t edge,
+                          Stray stray) {
+  ImageLists lists = list_image_folder(folder, stray);
   DataSet data;
   data.name = name;
   data.classes = std::ssize(lists.classes);
   data.digest = listing_digest(folder, lists);
   data.class_names = std::move(lists.classes);
+  data.passed_over = std::move(lists.passed_over);
   data.train = {
       {3, edge, edge}, {}, std::move(lists.train.labels), {}, std::move(lists.train.files)};
   data.test = {{3, edge, edge}, {}, std::move(lists.test.labels), {}, std::move(lists.test.files)};

@@ -1,14 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 
 namespace gcg {
 
 /// A whole file as memory that the system reads when it is touched and shares between processes.
-/// The file must not be shortened meanwhile: touching what is gone ends the process (prepared files
-/// are replaced, never changed).
+/// The file must not be changed meanwhile: touching what was cut off ends the process with SIGBUS.
+/// (Replacing it by renaming another file is no change.) Whoever reads for hours asks
+/// check_unchanged() before each piece.
 class MappedFile {
  public:
   /// Errors: the file is missing, not regular or cannot be mapped. An empty file has no bytes.
@@ -18,8 +20,22 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  /// An Error if the file was cut, extended or written to since it was opened. Costs one call of
+  /// the system.
+  void check_unchanged() const;
 
  private:
+  struct Facts {
+    std::int64_t bytes = 0;
+    std::int64_t seconds = 0;  ///< of the last change
+    std::int64_t nanoseconds = 0;
+    bool operator==(const Facts&) const = default;
+  };
+  [[nodiscard]] Facts facts() const;
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  Facts opened_;
   std::span<const std::byte> bytes_;
 };
 

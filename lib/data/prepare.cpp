@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <fstream>
 #include <span>
 #include <string_view>
@@ -13,11 +13,13 @@
 #include "base/file.h"
 #include "data/append_file.h"
 #include "data/cifar.h"
+#include "data/idx.h"
 #include "data/image.h"
 #include "data/parallel.h"
 #include "data/prepare_journal.h"
 #include "data/prepared.h"
 #include "data/resample.h"
+#include "data/sources.h"
 
 namespace gcg {
 
@@ -66,6 +68,21 @@ Block make_block(const PreparedSplit& split, std::int64_t begin, std::int64_t en
   return block;
 }
 
+/// Throws an Error if no image of some class is left.
+void check_classes_left(const PreparedSplit& split, const PrepareJournal& journal) {
+  std::vector<std::int64_t> left(split.classes.size(), 0);
+  for (std::size_t i = 0; i < journal.lines.size(); ++i) {
+    left.at(static_cast<std::size_t>(split.labels[i])) += journal.lines[i].problem.empty() ? 1 : 0;
+  }
+  for (std::size_t c = 0; c < left.size(); ++c) {
+    if (left[c] == 0) {
+      throw Error(fmt::format("{}, class '{}'", split.split, split.classes[c]),
+                  "every image of the class is damaged: none is left",
+                  "fetch the damaged images again, or remove the class from the data set");
+    }
+  }
+}
+
 /// Appends table and names, writes the header in front.
 void complete(AppendFile& file, const PreparedSplit& split, const PrepareJournal& journal) {
   PreparedHeader header;
@@ -88,9 +105,6 @@ void complete(AppendFile& file, const PreparedSplit& split, const PrepareJournal
     if (const JournalLine& line = journal.lines[i]; line.problem.empty()) {
       table.push_back({line.end, split.labels[i], 0, line.digest});
     }
-  }
-  if (table.empty()) {
-    throw Error(file.path().string(), "every image is damaged: nothing is left");
   }
   header.images = std::ssize(table);
   header.image_bytes = table.back().end;
@@ -141,13 +155,25 @@ std::vector<std::string> read_lines(const fs::path& path) {
   return lines;
 }
 
+/// Whether the file is there, sound and made from this source.
+bool is_finished(const fs::path& path, std::string_view source) {
+  if (!fs::exists(path)) {
+    return false;
+  }
+  try {
+    return PreparedFile(path).header().source_digest == sha256(source);
+  } catch (const Error&) {
+    return false;  // damaged or of another version: it is replaced
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> write_prepared(const fs::path& folder, const PreparedSplit& split,
                                         const PrepareSettings& settings) {
   const fs::path path = prepared_path(folder, split.split);
   const fs::path list_path = folder / fmt::format("{}.left_out.txt", split.split);
-  if (fs::exists(path) && PreparedFile(path).header().source_digest == sha256(split.source)) {
+  if (is_finished(path, split.source)) {
     return read_lines(list_path);
   }
   const fs::path partial = path.string() + ".partial";
@@ -180,12 +206,19 @@ std::vector<std::string> write_prepared(const fs::path& folder, const PreparedSp
     begin = end;
   }
   settings.progress(count, count);
+  try {
+    check_classes_left(split, journal);
+  } catch (const Error&) {
+    fs::remove(partial);  // of no use to another try
+    fs::remove(journal_path);
+    throw;
+  }
   complete(file, split, journal);
   file.flush();
   // First the list: a finished file is not looked at again.
   std::vector<std::string> lines = lines_left_out(split, journal);
   write_lines(list_path, lines);
-  replace_file(path, [&](const fs::path& temporary) { fs::rename(partial, temporary); });
+  rename_durably(partial, path);
   fs::remove(journal_path);
   return lines;
 }
@@ -195,17 +228,15 @@ std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::
   ImageDecoder decoder(bytes, where);
   const std::int64_t width = decoder.width();
   const std::int64_t height = decoder.height();
+  const std::int64_t shorter = std::min(width, height);
+  const Region whole{0, 0, static_cast<double>(width), static_cast<double>(height)};
   RgbImage image;
-  if (form.short_side == 0 || (std::min(width, height) <= form.short_side && is_jpeg(bytes))) {
-    decoder.decode(image);
+  if (form.short_side == 0 || (shorter <= form.short_side && is_jpeg(bytes))) {
+    decoder.decode(whole, 1, 1, image);  // all data are read, few pixels made
     return {bytes.begin(), bytes.end()};
   }
-  const double scale = std::min(
-      1.0, static_cast<double>(form.short_side) / static_cast<double>(std::min(width, height)));
-  const auto scaled = [&](std::int64_t edge) {
-    return std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(edge)));
-  };
-  const Region whole{0, 0, static_cast<double>(width), static_cast<double>(height)};
+  const std::int64_t target = std::min(form.short_side, shorter);
+  const auto scaled = [&](std::int64_t edge) { return target * edge / shorter; };
   const Region decoded = decoder.decode(whole, scaled(width), scaled(height), image);
   return encode_jpeg(resampled(image, decoded, scaled(width), scaled(height)), form.quality);
 }
@@ -214,6 +245,7 @@ namespace {
 
 LeftOut prepare_raw(const std::string& name, const DataSet& data, const LeftOut& left_out,
                     const fs::path& to, const PrepareSettings& settings) {
+  check_every_class(name, data);
   const auto write = [&](const std::string& part, const ImageSet& images,
                          const std::vector<std::string>& damaged) {
     PreparedSplit split;
@@ -239,12 +271,9 @@ LeftOut prepare_raw(const std::string& name, const DataSet& data, const LeftOut&
   return {write("train", data.train, left_out.train), write("test", data.test, left_out.test)};
 }
 
-LeftOut prepare_encoded(const std::string& name, const fs::path& from, const fs::path& to,
-                        const EncodedForm& form, const PrepareSettings& settings) {
-  const ImageLists lists = list_image_folder(from);
-  const std::string making =
-      fmt::format("{} short side {} quality {}{}", listing_digest(from, lists), form.short_side,
-                  form.quality, settings.skip_damaged ? " without damaged" : "");
+LeftOut prepare_encoded(const std::string& name, const ImageLists& lists, const fs::path& to,
+                        const EncodedForm& form, const PrepareSettings& settings,
+                        const std::string& making, const Digest& set) {
   const auto write = [&](const std::string& part, const ImageList& list) {
     PreparedSplit split;
     split.name = name;
@@ -252,7 +281,7 @@ LeftOut prepare_encoded(const std::string& name, const fs::path& from, const fs:
     split.encoded = true;
     split.classes = lists.classes;
     split.labels = list.labels;
-    split.set_digest = sha256(making);
+    split.set_digest = set;
     split.source = fmt::format("encoded {} {}", part, making);
     split.image = [&](std::int64_t i) {
       const fs::path& file = list.files[static_cast<std::size_t>(i)];
@@ -263,30 +292,101 @@ LeftOut prepare_encoded(const std::string& name, const fs::path& from, const fs:
   return {write("train", lists.train), write("test", lists.test)};
 }
 
+DataSet read_raw(const std::string& name, const fs::path& from, const PrepareSettings& settings,
+                 LeftOut& left_out) {
+  if (name == "cifar10") {
+    return read_cifar10(from);
+  }
+  if (name == "cifar100-fine") {
+    return read_cifar100(from, Cifar100Labels::fine);
+  }
+  if (name == "cifar100-coarse") {
+    return read_cifar100(from, Cifar100Labels::coarse);
+  }
+  if (name == "idx") {
+    return read_idx_folder(from, name);
+  }
+  if (name == "idx-consecutive") {
+    return read_idx_folder(from, name, IdxLabels::consecutive);
+  }
+  if (name == "tinyimagenet") {
+    return read_tinyimagenet(from, settings.threads, settings.skip_damaged ? &left_out : nullptr,
+                             settings.stray);
+  }
+  throw Error("read_raw", fmt::format("'{}' is no set of raw images", name));
+}
+
+void check_name(std::string_view name) {
+  const auto names = prepared_names();
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    throw UsageError("--data", fmt::format("'{}' cannot be prepared", name),
+                     fmt::format("choose one of: {}", fmt::join(names, ", ")));
+  }
+}
+
+/// As it is recorded: relative if the prepared files lie in it or below.
+fs::path recorded_folder(const fs::path& from, const fs::path& to) {
+  const fs::path relative = fs::relative(from, to);
+  const bool above = std::all_of(relative.begin(), relative.end(),
+                                 [](const fs::path& part) { return part == ".." || part == "."; });
+  return !relative.empty() && above ? relative : fs::absolute(from);
+}
+
+/// What a killed process left of files that were not finished; nobody else works in the folder.
+void remove_temporary_files(const fs::path& folder) {
+  std::vector<fs::path> left;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours =
+        name.starts_with("train.") || name.starts_with("test.") || name.starts_with("sources.txt.");
+    if (name.starts_with(".write-probe.") || (ours && name.ends_with(".tmp"))) {
+      left.push_back(entry.path());
+    }
+  }
+  for (const fs::path& path : left) {
+    fs::remove(path);
+  }
+}
+
 }  // namespace
 
-LeftOut prepare_data(const std::string& name, const fs::path& from, const fs::path& to,
-                     const EncodedForm& form, const PrepareSettings& settings) {
+std::span<const std::string_view> prepared_names() {
+  static constexpr std::array<std::string_view, 7> names{
+      "cifar10",  "cifar100-fine", "cifar100-coarse", "tinyimagenet",
+      "imagenet", "idx",           "idx-consecutive"};
+  return names;
+}
+
+NotTaken prepare_data(const std::string& name, const fs::path& from, const fs::path& to,
+                      const EncodedForm& form, const PrepareSettings& settings) {
+  check_name(name);
   make_writable_folder(to);
   const FolderLock lock(to);
+  remove_temporary_files(to);
+  NotTaken not_taken;
+  Sources sources;
+  sources.folder = recorded_folder(from, to);
   if (name == "imagenet") {
-    return prepare_encoded(name, from, to, form, settings);
-  }
-  LeftOut left_out;
-  DataSet data;
-  if (name == "cifar10") {
-    data = read_cifar10(from);
-  } else if (name == "cifar100-fine") {
-    data = read_cifar100(from, Cifar100Labels::fine);
-  } else if (name == "cifar100-coarse") {
-    data = read_cifar100(from, Cifar100Labels::coarse);
-  } else if (name == "tinyimagenet") {
-    data = read_tinyimagenet(from, settings.threads, settings.skip_damaged ? &left_out : nullptr);
+    const ImageLists lists = list_image_folder(from, settings.stray);
+    sources.files = list_sources(name, from, settings.threads);
+    const std::string making =
+        fmt::format("{} {} short side {} quality {}{}", listing_digest(from, lists),
+                    sources_digest(sources.files), form.short_side, form.quality,
+                    settings.skip_damaged ? " without damaged" : "");
+    sources.set = sha256(making);
+    not_taken.damaged = prepare_encoded(name, lists, to, form, settings, making, sources.set);
+    not_taken.passed_over = lists.passed_over;
   } else {
-    throw UsageError("--data", fmt::format("'{}' cannot be prepared", name),
-                     "choose cifar10, cifar100-fine, cifar100-coarse, tinyimagenet or imagenet");
+    // Looked at before it is read: what changes meanwhile is a difference later.
+    sources.files = list_sources(name, from, settings.threads);
+    LeftOut left_out;
+    const DataSet data = read_raw(name, from, settings, left_out);
+    sources.set = digest_of_hex(data.digest);
+    not_taken.damaged = prepare_raw(name, data, left_out, to, settings);
+    not_taken.passed_over = data.passed_over;
   }
-  return prepare_raw(name, data, left_out, to, settings);
+  write_sources(to, sources);
+  return not_taken;
 }
 
 }  // namespace gcg

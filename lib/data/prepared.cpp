@@ -66,9 +66,11 @@ void PreparedFile::check_header() const {
   if (h.magic != kPreparedMagic) {
     fail(0, "no prepared data set begins like this");
   }
-  if (h.version != 1) {
-    fail(offsetof(PreparedHeader, version),
-         fmt::format("layout version {}, this program knows 1", h.version));
+  if (h.version != kPreparedVersion) {
+    throw Error(path_.string(),
+                fmt::format("byte {}: layout version {}, but this program reads version {}",
+                            offsetof(PreparedHeader, version), h.version, kPreparedVersion),
+                "run gcg_data_prepare again: it replaces the file");
   }
   if (h.header_digest != prepared_header_digest(h)) {
     fail(offsetof(PreparedHeader, header_digest), "the header does not have its digest");
@@ -152,6 +154,7 @@ std::int64_t PreparedFile::begin(std::int64_t image) const {
 }
 
 std::span<const std::byte> PreparedFile::image(std::int64_t image) const {
+  check_unchanged();
   const PreparedEntry& found = entry(image);
   const std::int64_t first = begin(image);
   const std::span<const std::byte> bytes = all_images().subspan(

@@ -14,6 +14,9 @@
 
 namespace gcg {
 
+/// Of the layout. 1: without sources.txt, other pixels of some PNG and JPEG files.
+inline constexpr std::uint32_t kPreparedVersion = 2;
+
 /// The prepared form of a data set: one file a split, made once (data/prepare.h), mapped into
 /// memory by every run. All numbers are little-endian.
 ///
@@ -25,12 +28,14 @@ namespace gcg {
 ///
 /// The header carries its own digest and that of table and names, the table that of every image:
 /// a changed bit anywhere is found when it is read, and the table's digest stands for the content.
+///
+/// Beside both files lies sources.txt (data/sources.h): what they were made from.
 struct PreparedHeader {
-  std::array<char, 8> magic{};  ///< kPreparedMagic
-  std::uint32_t version = 1;    ///< of this layout
-  std::uint32_t encoded = 0;    ///< 0: raw pixels, 1: files of JPEG or PNG
-  std::array<char, 32> name{};  ///< data set, zeros behind it
-  std::array<char, 8> split{};  ///< "train" or "test", zeros behind it
+  std::array<char, 8> magic{};               ///< kPreparedMagic
+  std::uint32_t version = kPreparedVersion;  ///< of this layout
+  std::uint32_t encoded = 0;                 ///< 0: raw pixels, 1: files of JPEG or PNG
+  std::array<char, 32> name{};               ///< data set, zeros behind it
+  std::array<char, 8> split{};               ///< "train" or "test", zeros behind it
   std::int64_t images = 0;
   std::int64_t classes = 0;
   std::int64_t channels = 0;  ///< of raw pixels; encoded images: 3, 0, 0
@@ -73,10 +78,12 @@ class PreparedFile {
   [[nodiscard]] const std::vector<std::string>& classes() const { return classes_; }
 
   /// The bytes of one image, held against their digest: an Error names the image and its first byte
-  /// if they do not match.
+  /// if they do not match, or the file if it was changed since it was opened.
   [[nodiscard]] std::span<const std::byte> image(std::int64_t image) const;
   /// The bytes of all images, unchecked.
   [[nodiscard]] std::span<const std::byte> all_images() const;
+  /// An Error if the file was changed since it was opened; for readers of all_images().
+  void check_unchanged() const { file_.check_unchanged(); }
   /// Checks every image as image() does, with this many threads.
   void check_images(std::int64_t threads) const;
 

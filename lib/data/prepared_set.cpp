@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "data/idx.h"
 #include "data/image_folder.h"
 #include "data/parallel.h"
 #include "data/prepared.h"
+#include "data/sources.h"
 
 namespace gcg {
 
@@ -71,6 +73,12 @@ DataSet open_prepared(const fs::path& folder, std::string_view name, std::int64_
     throw Error(folder.string(), "train.images and test.images were not prepared together",
                 "remove both and prepare the data set again (gcg_data_prepare)");
   }
+  const Sources sources = read_sources(folder);
+  if (sources.set != train->header().set_digest) {
+    throw Error((folder / "sources.txt").string(), "it is of another data set than train.images",
+                "run gcg_data_prepare again, it goes on where it was");
+  }
+  check_sources(name, folder, sources, usable_cores());
   DataSet data;
   data.name = name;
   data.classes = std::ssize(train->classes());
@@ -87,6 +95,10 @@ DataSet open_prepared(const fs::path& folder, std::string_view name, std::int64_
   } else {
     data.digest = hex(train->header().set_digest);
   }
+  if (name.starts_with("idx")) {
+    use_idx_conventions(data);
+  }
+  check_every_class(folder.string(), data);
   return data;
 }
 

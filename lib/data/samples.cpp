@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "data/prepared.h"
 
 namespace gcg {
 
@@ -135,7 +136,7 @@ SampleMaker::SampleMaker(const ImageSet& images, const ChannelStatistics& statis
   const auto channels = static_cast<std::size_t>(images.shape.channels);
   if (statistics.mean.size() != channels || statistics.deviation.size() != channels) {
     throw Error("SampleMaker", fmt::format("statistics of {} channels for images of {}",
-                                          statistics.mean.size(), channels));
+                                           statistics.mean.size(), channels));
   }
   if (!images.encoded()) {
     pixels_ = images.raw_pixels();
@@ -177,13 +178,16 @@ void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, 
   }
   if (std::ssize(to) != images_.shape.elements()) {
     throw Error("SampleMaker", fmt::format("room for {} values of an image of {}", to.size(),
-                                          images_.shape.elements()));
+                                           images_.shape.elements()));
   }
   const auto index = static_cast<std::uint64_t>(position);
   const RandomStream stream = stream_.at(stream_index(epoch, index));
   if (images_.encoded()) {
     make_encoded(position, augmentation, stream, to.data(), scratch);
   } else {
+    if (images_.prepared) {
+      images_.prepared->check_unchanged();
+    }
     make_raw(index, augmentation, stream, to.data());
   }
 }

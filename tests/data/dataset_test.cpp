@@ -14,6 +14,21 @@ using ::testing::HasSubstr;
 /// Two images of two channels and 1x2 pixels.
 ImageSet small_set() { return {{2, 1, 2}, {0, 51, 10, 10, 102, 51, 10, 10}, {1, 0}}; }
 
+TEST(EveryClass, WithoutImagesInOnePartIsNamed) {
+  DataSet data;
+  data.classes = 3;
+  data.class_names = {"cat", "dog", "frog"};
+  data.train = {{1, 1, 1}, {1, 2, 3}, {0, 1, 2}};
+  data.test = {{1, 1, 1}, {1, 2, 3}, {2, 1, 0}};
+  EXPECT_NO_THROW(check_every_class("here", data));
+  data.test.labels = {0, 0, 2};
+  EXPECT_THAT(test::error_of([&] { check_every_class("here", data); }),
+              ::testing::HasSubstr("here: 1 of 3 classes have no test images: dog"));
+  data.train.labels = {1, 1, 1};
+  EXPECT_THAT(test::error_of([&] { check_every_class("here", data); }),
+              ::testing::HasSubstr("2 of 3 classes have no training images: cat, frog"));
+}
+
 TEST(ChannelStatistics, AreMeanAndPopulationDeviationPerChannelInUnitsOf255) {
   const ChannelStatistics statistics = channel_statistics(small_set());
   // Channel 0: 0, 51, 102, 51: mean 51, variance 2 * 51^2 / 4.

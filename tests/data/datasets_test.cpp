@@ -50,9 +50,12 @@ std::vector<std::string> option_names(const OptionList& list) {
   return names;
 }
 
-/// A folder with one training and one test record.
+/// A folder with one training and one test record of every class.
 void write_tiny_cifar(const test::TemporaryFolder& folder) {
-  const ImageSet images{{3, 32, 32}, std::vector<std::uint8_t>(3072, 7), {4}};
+  ImageSet images{{3, 32, 32}, std::vector<std::uint8_t>(10 * 3072, 7), {}};
+  for (std::int32_t label = 0; label < 10; ++label) {
+    images.labels.push_back(label);
+  }
   write_cifar10_file(folder / "data_batch_1.bin", images);
   write_cifar10_file(folder / "test_batch.bin", images);
 }
@@ -109,11 +112,14 @@ TEST(DataSources, ProceduralOptionsHaveRanges) {
 }
 
 TEST(DataSources, FolderIsNoPartOfARunsIdentity) {
-  for (const char* name : {"cifar10", "tinyimagenet", "idx"}) {
+  for (const auto& [name, options] :
+       {std::pair<const char*, std::vector<std::string>>{"cifar10", {"data-dir"}},
+        {"tinyimagenet", {"data-dir", "pass-over"}},
+        {"idx", {"data-dir", "idx-labels"}}}) {
     const auto source = make_data_source(name);
     OptionList list;
     source->add_options(list);
-    EXPECT_THAT(option_names(list), ElementsAre("data-dir"));
+    EXPECT_EQ(option_names(list), options);
     EXPECT_FALSE(list.find("data-dir")->affects_result());
     EXPECT_EQ(list.find("data-dir")->default_text, "");
   }
@@ -127,14 +133,31 @@ TEST(DataSources, FolderIsTheOptionsBeforeTheEnvironments) {
   source->add_options(list);
   {
     const DataVariable variable(folder.path().c_str());
-    EXPECT_EQ(source->load().train.size(), 1);
+    EXPECT_EQ(source->load().train.size(), 10);
   }
   {
     const DataVariable variable("/nowhere");
     EXPECT_THAT(error_of([&] { source->load(); }), HasSubstr("/nowhere: "));
     list.set("data-dir", folder.path().string());
-    EXPECT_EQ(source->load().train.size(), 1);
+    EXPECT_EQ(source->load().train.size(), 10);
   }
+}
+
+TEST(DataSources, ClassesWithoutImagesAreAnError) {
+  const test::TemporaryFolder folder;
+  const ImageSet images{{3, 32, 32}, std::vector<std::uint8_t>(3072, 7), {4}};
+  write_cifar10_file(folder / "data_batch_1.bin", images);
+  write_cifar10_file(folder / "test_batch.bin", images);
+  const auto source = make_data_source("cifar10");
+  OptionList list;
+  source->add_options(list);
+  list.set("data-dir", folder.path().string());
+  const auto names_them = AllOf(HasSubstr("9 of 10 classes have no training images: 0, 1, 2, 3, 5"),
+                                HasSubstr("remedy: "));
+  EXPECT_THAT(error_of([&] { source->load(); }), names_them);
+  EXPECT_THAT(
+      error_of([&] { prepare_data("cifar10", folder.path(), folder / "prepared", {}, {}); }),
+      names_them);
 }
 
 TEST(DataSources, WithoutAFolderTheErrorTeachesWhereTheDataComeFrom) {
@@ -159,6 +182,7 @@ TEST(DataSources, PreparedFormTakesThePlaceOfTheFiles) {
   const std::string digest = source->load().digest;
   prepare_data("cifar10", folder.path(), folder / "prepared", {}, {});
   std::filesystem::remove(folder / "data_batch_1.bin");
+  std::filesystem::remove(folder / "test_batch.bin");
   const DataSet data = source->load();
   EXPECT_NE(data.train.prepared, nullptr);
   EXPECT_EQ(data.digest, digest);

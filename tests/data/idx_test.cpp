@@ -41,6 +41,12 @@ Bytes image_file(std::uint32_t count, std::uint32_t rows, std::uint32_t columns)
 
 Bytes label_file(std::uint32_t count) { return idx({0x801, count}, count); }
 
+Bytes labels(const Bytes& values) {
+  Bytes bytes = idx({0x801, static_cast<std::uint32_t>(values.size())}, 0);
+  bytes.insert(bytes.end(), values.begin(), values.end());
+  return bytes;
+}
+
 /// The error of reading this pair of files.
 std::string error_of_pair(const Bytes& images, const Bytes& labels) {
   const TemporaryFolder folder;
@@ -115,8 +121,24 @@ TEST(IdxPair, CountsThatDifferAreAnError) {
 void write_folder(const TemporaryFolder& folder, std::uint32_t edge) {
   write_bytes(folder / "train-images-idx3-ubyte", image_file(3, edge, edge));
   write_bytes(folder / "train-labels-idx1-ubyte", label_file(3));
-  write_bytes(folder / "t10k-images-idx3-ubyte", image_file(2, edge, edge));
-  write_bytes(folder / "t10k-labels-idx1-ubyte", label_file(2));
+  write_bytes(folder / "t10k-images-idx3-ubyte", image_file(4, edge, edge));
+  write_bytes(folder / "t10k-labels-idx1-ubyte", labels({2, 1, 0, 2}));
+}
+
+/// A set of images of 2x2 with these labels.
+void write_labelled(const TemporaryFolder& folder, const Bytes& train, const Bytes& test) {
+  for (const auto& [part, values] : {std::pair{"train", train}, {"t10k", test}}) {
+    write_bytes(folder / (std::string(part) + "-images-idx3-ubyte"),
+                image_file(static_cast<std::uint32_t>(values.size()), 2, 2));
+    write_bytes(folder / (std::string(part) + "-labels-idx1-ubyte"), labels(values));
+  }
+}
+
+std::string error_of_labels(const Bytes& train, const Bytes& test,
+                            IdxLabels meaning = IdxLabels::classes) {
+  const TemporaryFolder folder;
+  write_labelled(folder, train, test);
+  return error_of([&] { read_idx_folder(folder.path(), "idx", meaning); });
 }
 
 TEST(IdxFolder, IsFourFilesWithAsManyClassesAsTheLargestLabelSays) {
@@ -126,7 +148,7 @@ TEST(IdxFolder, IsFourFilesWithAsManyClassesAsTheLargestLabelSays) {
   EXPECT_EQ(data.name, "digits");
   EXPECT_EQ(data.classes, 3);
   EXPECT_EQ(data.train.size(), 3);
-  EXPECT_EQ(data.test.size(), 2);
+  EXPECT_EQ(data.test.size(), 4);
   EXPECT_FALSE(data.flip);
   EXPECT_EQ(data.digest, data_digest(data.train, data.test));
 }
@@ -145,7 +167,7 @@ TEST(IdxFolder, OtherUsualNamesAreFound) {
   std::filesystem::rename(folder / "train-images-idx3-ubyte", folder / "train-images.idx3-ubyte");
   std::filesystem::rename(folder / "t10k-images-idx3-ubyte", folder / "test-images-idx3-ubyte");
   std::filesystem::rename(folder / "t10k-labels-idx1-ubyte", folder / "test-labels.idx1-ubyte");
-  EXPECT_EQ(read_idx_folder(folder.path(), "digits").test.size(), 2);
+  EXPECT_EQ(read_idx_folder(folder.path(), "digits").test.size(), 4);
 }
 
 TEST(IdxFolder, TwoNamesForOnePartAreAnError) {
@@ -168,7 +190,7 @@ TEST(IdxFolder, MissingFileIsNamedWithAllItsNames) {
 TEST(IdxFolder, PartsOfDifferentSizesAreAnError) {
   const TemporaryFolder folder;
   write_folder(folder, 2);
-  write_bytes(folder / "t10k-images-idx3-ubyte", image_file(2, 2, 3));
+  write_bytes(folder / "t10k-images-idx3-ubyte", image_file(4, 2, 3));
   EXPECT_THAT(error_of([&] { read_idx_folder(folder.path(), "digits"); }),
               HasSubstr("training images of 2x2, but test images of 2x3"));
 }
@@ -182,6 +204,44 @@ TEST(IdxFolder, OneClassAloneIsAnError) {
   }
   EXPECT_THAT(error_of([&] { read_idx_folder(folder.path(), "digits"); }),
               HasSubstr("every label is 0"));
+  EXPECT_THAT(error_of_labels({7, 7}, {7}), HasSubstr("train-labels-idx1-ubyte: every label is 7"));
+}
+
+TEST(IdxFolder, LabelsThatDoNotBeginAtZeroAreAnErrorOrNumberedAnew) {
+  const Bytes one_to_ten{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  EXPECT_THAT(error_of_labels(one_to_ten, one_to_ten),
+              AllOf(HasSubstr("train-labels-idx1-ubyte: 10 labels from 1 to 10, but no image has "
+                              "label 0"),
+                    HasSubstr("--idx-labels consecutive")));
+  const TemporaryFolder folder;
+  write_labelled(folder, one_to_ten, one_to_ten);
+  const DataSet data = read_idx_folder(folder.path(), "idx", IdxLabels::consecutive);
+  EXPECT_EQ(data.classes, 10);
+  EXPECT_THAT(data.train.labels, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  EXPECT_EQ(data.class_names.front(), "1");
+  EXPECT_EQ(data.class_names.back(), "10");
+}
+
+TEST(IdxFolder, LabelsWithGapsAreAnErrorOrNumberedAnew) {
+  EXPECT_THAT(
+      error_of_labels({0, 255, 0}, {255, 0}),
+      HasSubstr("train-labels-idx1-ubyte: 2 labels from 0 to 255, but no image has label 1"));
+  const TemporaryFolder folder;
+  write_labelled(folder, {0, 255, 0}, {255, 0});
+  const DataSet data = read_idx_folder(folder.path(), "idx", IdxLabels::consecutive);
+  EXPECT_EQ(data.classes, 2);
+  EXPECT_THAT(data.train.labels, ElementsAre(0, 1, 0));
+  EXPECT_THAT(data.test.labels, ElementsAre(1, 0));
+}
+
+TEST(IdxFolder, AClassThatOnePartAloneHasIsAnErrorThatNamesTheLabelFile) {
+  for (const IdxLabels meaning : {IdxLabels::classes, IdxLabels::consecutive}) {
+    EXPECT_THAT(
+        error_of_labels({0, 1}, {0, 1, 2}, meaning),
+        HasSubstr("t10k-labels-idx1-ubyte: test images have label 2, but no training image"));
+    EXPECT_THAT(error_of_labels({0, 1, 2}, {0, 2}, meaning),
+                HasSubstr("t10k-labels-idx1-ubyte: no test image has label 1"));
+  }
 }
 
 }  // namespace

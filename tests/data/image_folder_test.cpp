@@ -53,16 +53,83 @@ TEST(ImageFolder, LabelsAreTheOrderOfTheNamesOfTheClasses) {
   EXPECT_EQ(lists.test.files.at(0), folder.path() / "val/n00000000/image_0.JPEG");
 }
 
-TEST(ImageFolder, TakesImagesByTheirEndingAndPassesOverTheRest) {
+TEST(ImageFolder, TakesImagesByTheirEndingAndNamesTheRest) {
   const TemporaryFolder folder;
   test::write_image_folder(folder.path(), 2, 1);
   const fs::path place = folder / "train/n00000000";
-  for (const char* name : {"b.jpg", "c.PNG", "d.Jpeg"}) {
+  for (const char* name : {"b.jpg", "c.PNG", "d.Jpeg", "e.jpe", "f.JFIF"}) {
     write_image(place / name, smooth_image(8, 8));
   }
   write_text(place / "notes.txt", "no image");
   write_text(folder / "train/README", "no class");
-  EXPECT_EQ(list_image_folder(folder.path()).train.files.size(), 5U);
+  fs::create_directories(place / "empty");
+  const ImageLists lists = list_image_folder(folder.path());
+  EXPECT_EQ(lists.train.files.size(), 7U);
+  EXPECT_THAT(lists.passed_over, ElementsAre(HasSubstr("train/README: no image"),
+                                             HasSubstr("empty: a folder without images"),
+                                             HasSubstr("notes.txt: no image")));
+}
+
+TEST(ImageFolder, WhatSystemsLeaveBehindIsNeitherClassNorImage) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 1);
+  write_image(folder / "train/.ipynb_checkpoints/a.JPEG", smooth_image(8, 8));
+  write_image(folder / "train/__MACOSX/a.JPEG", smooth_image(8, 8));
+  write_text(folder / "train/n00000000/._image_0.JPEG", "resource fork");
+  write_text(folder / "val/n00000000/Thumbs.db", "x");
+  const ImageLists lists = list_image_folder(folder.path());
+  EXPECT_EQ(lists.classes.size(), 2U);
+  EXPECT_EQ(lists.train.files.size(), 2U);
+  EXPECT_EQ(lists.passed_over.size(), 4U);
+}
+
+TEST(ImageFolder, ImagesThatCannotBeTakenAreAnErrorUnlessTheyMayBePassedOver) {
+  const auto error_with = [](const auto& add) {
+    const TemporaryFolder folder;
+    test::write_image_folder(folder.path(), 2, 1);
+    add(folder / "train");
+    const std::string error = error_of([&] { list_image_folder(folder.path()); });
+    const ImageLists lists = list_image_folder(folder.path(), Stray::pass_over);
+    EXPECT_EQ(lists.train.files.size(), 2U);
+    EXPECT_EQ(lists.passed_over.size(), 1U);
+    EXPECT_THAT(error, AllOf(HasSubstr("would be left out"), HasSubstr("--pass-over on")));
+    return error;
+  };
+  EXPECT_THAT(error_with([](const fs::path& train) {
+                fs::create_symlink("/nowhere/a.JPEG", train / "n00000000/a.JPEG");
+              }),
+              HasSubstr("n00000000/a.JPEG: a link to nothing"));
+  for (const char* name : {"a.webp", "a.bmp", "a.tif", "a.TIFF", "a.gif"}) {
+    EXPECT_THAT(
+        error_with([&](const fs::path& train) { write_text(train / "n00000001" / name, "x"); }),
+        HasSubstr(std::string(name) + ": neither JPEG nor PNG"));
+  }
+  EXPECT_THAT(error_with([](const fs::path& train) {
+                write_image(train / "n00000001/deeper/a.JPEG", smooth_image(8, 8));
+              }),
+              HasSubstr("deeper: a folder of images where none is expected"));
+  EXPECT_THAT(error_with([](const fs::path& train) {
+                write_image(train / "n00000001/no_ending", smooth_image(8, 8));
+              }),
+              HasSubstr("no_ending: an image, but its name"));
+  EXPECT_THAT(error_with([](const fs::path& train) {
+                write_image(train / "loose.JPEG", smooth_image(8, 8));
+              }),
+              HasSubstr("train/loose.JPEG: an image where none is expected"));
+  EXPECT_THAT(error_with([](const fs::path& train) {
+                fs::create_directory_symlink("/nowhere/class", train / "n00000007");
+              }),
+              HasSubstr("train/n00000007: a link to nothing"));
+}
+
+TEST(ImageFolder, ManyImagesThatCannotBeTakenAreCounted) {
+  const TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 2, 1);
+  for (int i = 0; i < 30; ++i) {
+    write_text(folder / "val/n00000001" / (std::to_string(i) + ".webp"), "x");
+  }
+  EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }),
+              HasSubstr("it and 29 others would be left out"));
 }
 
 TEST(ImageFolder, ErrorsNameTheFolder) {
@@ -146,12 +213,37 @@ TEST(TinyImageNet, ClassesMustBeThoseOfTheList) {
   const TemporaryFolder folder;
   write_tinyimagenet(folder.path());
   write_text(folder / "wnids.txt", "n01\nn02\nn03\n");
-  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("train/n03/images"));
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("train/n03: cannot read the folder"));
   write_text(folder / "wnids.txt", "n01\nn04\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
               HasSubstr("train/n02: wnids.txt does not list this class"));
   write_text(folder / "wnids.txt", "n01\nn02\nn01\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("class 'n01' twice"));
+}
+
+TEST(TinyImageNet, BlankLinesAtTheEndOfItsListsAreNone) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  write_text(folder / "wnids.txt", "n02\nn01\n\n\r\n");
+  write_text(folder / "val/val_annotations.txt",
+             "val_0.JPEG\tn02\t0\nval_1.JPEG\tn02\t0\nval_2.JPEG\tn01\t0\n\n");
+  EXPECT_THAT(list_tinyimagenet(folder.path()).classes, ElementsAre("n01", "n02"));
+  write_text(folder / "wnids.txt", "n02\n\nn01\n");
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+              HasSubstr("wnids.txt: line 2: it is blank"));
+}
+
+TEST(TinyImageNet, ImagesThatCannotBeTakenAreAnErrorUnlessTheyMayBePassedOver) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  write_image(folder / "train/n01/one_up.JPEG", smooth_image(64, 64));
+  write_text(folder / "val/images/other.webp", "x");
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+              AllOf(HasSubstr("one_up.JPEG: an image where none is expected: it and 1 others"),
+                    HasSubstr("other.webp")));
+  const ImageLists lists = list_tinyimagenet(folder.path(), Stray::pass_over);
+  EXPECT_EQ(lists.train.files.size(), 4U);
+  EXPECT_EQ(lists.test.files.size(), 3U);
 }
 
 TEST(TinyImageNet, IsReadAsRawPixelsInPlanes) {

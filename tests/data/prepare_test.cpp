@@ -15,6 +15,7 @@
 #include "data/cifar.h"
 #include "data/encoded.h"
 #include "data/files.h"
+#include "data/idx.h"
 #include "data/prepared.h"
 #include "data/prepared_set.h"
 #include "data/procedural.h"
@@ -215,7 +216,7 @@ TEST(Prepare, DamagedImagesAreLeftOutAndListedIfAskedFor) {
 
 TEST(Prepare, TheListOfWhatWasLeftOutStaysWithTheFile) {
   const TemporaryFolder folder;
-  PreparedSplit split = text_split(3);
+  PreparedSplit split = text_split(6);
   const auto image = split.image;
   split.left_out = {"by the reader: damaged\n  remedy: none"};
   split.image = [&](std::int64_t i) { return i == 1 ? throw Error("here", "damaged") : image(i); };
@@ -227,7 +228,7 @@ TEST(Prepare, TheListOfWhatWasLeftOutStaysWithTheFile) {
   // Another split was interrupted: this one is not made again, but its list is not lost.
   EXPECT_THAT(write_prepared(folder.path(), split, settings), is_the_list);
   // Now the images were mended.
-  PreparedSplit mended = text_split(3);
+  PreparedSplit mended = text_split(6);
   mended.source = "test 2";
   EXPECT_THAT(write_prepared(folder.path(), mended, settings), IsEmpty());
   EXPECT_THAT(names_in(folder.path()), ElementsAre("train.images"));
@@ -240,7 +241,12 @@ TEST(Prepare, NothingLeftIsAnError) {
   PrepareSettings settings;
   settings.skip_damaged = true;
   EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, settings); }),
-              HasSubstr("every image is damaged"));
+              HasSubstr("train, class 'a': every image of the class is damaged"));
+  // A class alone is enough.
+  const auto image = text_split(3).image;
+  split.image = [&](std::int64_t i) { return i == 1 ? throw Error("x", "damaged") : image(i); };
+  EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, settings); }),
+              HasSubstr("train, class 'b': every image of the class is damaged"));
   EXPECT_FALSE(fs::exists(prepared_path(folder.path(), "train")));
 }
 
@@ -341,10 +347,118 @@ TEST(PrepareData, DamagedFilesAreLeftOutOfAnEncodedSetIfAskedFor) {
       error_of([&] { prepare_data("imagenet", folder.path(), folder / "to", {}, settings); }),
       HasSubstr(damaged.string() + ": byte "));
   settings.skip_damaged = true;
-  const LeftOut list = prepare_data("imagenet", folder.path(), folder / "to", {}, settings);
+  const LeftOut list = prepare_data("imagenet", folder.path(), folder / "to", {}, settings).damaged;
   EXPECT_THAT(list.train, IsEmpty());
   EXPECT_THAT(list.test, ElementsAre(HasSubstr(damaged.string())));
   EXPECT_EQ(open_prepared(folder / "to", "imagenet", 32).test.size(), 5);
+}
+
+TEST(PrepareData, TheLongerSideIsRoundedDown) {
+  // As torchvision's Resize: int(256 x 499 / 333) = 383.
+  const std::vector<std::byte> file = test::jpeg_file(test::smooth_image(333, 499));
+  const RgbImage scaled = decode_image(stored_form(file, "x", {256, 90}), "x");
+  EXPECT_EQ(scaled.width, 256);
+  EXPECT_EQ(scaled.height, 383);
+  const RgbImage wide =
+      decode_image(stored_form(test::jpeg_file(test::smooth_image(500, 375)), "x", {256, 90}), "x");
+  EXPECT_EQ(wide.width, 341);
+  EXPECT_EQ(wide.height, 256);
+}
+
+/// Two training and two test images of each of two digits.
+void write_idx(const fs::path& folder, std::uint8_t first_label) {
+  for (const std::string part : {"train", "t10k"}) {
+    std::vector<std::uint8_t> images{0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 3};
+    std::vector<std::uint8_t> labels{0, 0, 8, 1, 0, 0, 0, 4};
+    for (std::uint8_t i = 0; i < 4; ++i) {
+      images.insert(images.end(), 6, static_cast<std::uint8_t>(40 * i));
+      labels.push_back(static_cast<std::uint8_t>(first_label + i % 2));
+    }
+    test::write_bytes(folder / (part + "-images-idx3-ubyte"), images);
+    test::write_bytes(folder / (part + "-labels-idx1-ubyte"), labels);
+  }
+}
+
+TEST(PrepareData, IdxFilesHaveAPreparedFormToo) {
+  const TemporaryFolder folder;
+  write_idx(folder.path(), 0);
+  prepare_data("idx", folder.path(), folder / "prepared", {}, {});
+  const DataSet read = read_idx_folder(folder.path(), "idx");
+  const DataSet mapped = open_prepared(folder / "prepared", "idx", 0);
+  EXPECT_EQ(mapped.digest, read.digest);
+  EXPECT_EQ(mapped.flip, read.flip);
+  EXPECT_EQ(mapped.crop_padding, read.crop_padding);
+  EXPECT_EQ(mapped.train.shape, read.train.shape);
+  EXPECT_EQ(mapped.train.labels, read.train.labels);
+}
+
+TEST(PrepareData, IdxLabelsAreNumberedAnewIfAskedFor) {
+  const TemporaryFolder folder;
+  write_idx(folder.path(), 5);
+  EXPECT_THAT(error_of([&] { prepare_data("idx", folder.path(), folder / "prepared", {}, {}); }),
+              HasSubstr("no image has label 0"));
+  prepare_data("idx-consecutive", folder.path(), folder / "prepared", {}, {});
+  const DataSet mapped = open_prepared(folder / "prepared", "idx-consecutive", 0);
+  EXPECT_EQ(mapped.classes, 2);
+  EXPECT_THAT(mapped.class_names, ElementsAre("5", "6"));
+  EXPECT_THAT(mapped.train.labels, ElementsAre(0, 1, 0, 1));
+}
+
+TEST(PrepareData, ARenameThatFailsLeavesTheFinishedFileAndWhatWasMade) {
+  const TemporaryFolder folder;
+  PreparedSplit split = text_split(20);
+  write_prepared(folder.path(), split, {});
+  // A folder in the way of the file: it cannot be replaced.
+  const fs::path path = prepared_path(folder.path(), "train");
+  fs::rename(path, folder / "before");
+  fs::create_directories(path / "in the way");
+  EXPECT_THAT(error_of([&] { write_prepared(folder.path(), split, {}); }),
+              HasSubstr("cannot rename the finished file"));
+  EXPECT_TRUE(fs::exists(path / "in the way"));
+  EXPECT_TRUE(fs::exists(folder / "train.images.partial"));
+  fs::remove_all(path);
+  int made = 0;
+  split.image = [&](std::int64_t i) {
+    ++made;
+    return text_split(20).image(i);
+  };
+  write_prepared(folder.path(), split, {});
+  EXPECT_EQ(made, 0);
+  EXPECT_EQ(read_file(path), read_file(folder / "before"));
+}
+
+TEST(PrepareData, TemporaryFilesOfAKilledProcessAreRemoved) {
+  const TemporaryFolder folder;
+  write_cifar(folder.path());
+  const fs::path to = folder / "prepared";
+  fs::create_directories(to);
+  for (const char* name : {"train.images.4711.tmp", "sources.txt.4711.tmp", ".write-probe.4711"}) {
+    write_file_atomically(to / name, "x");
+  }
+  prepare_data("cifar10", folder.path(), to, {}, {});
+  EXPECT_THAT(names_in(to), ElementsAre(".lock", "sources.txt", "test.images", "train.images"));
+}
+
+TEST(PrepareData, ADamagedFileOrOneOfAnotherVersionIsReplaced) {
+  const TemporaryFolder folder;
+  write_prepared(folder.path(), text_split(20), {});
+  const fs::path path = prepared_path(folder.path(), "train");
+  const std::vector<std::byte> good = read_file(path);
+  PreparedHeader header;
+  std::memcpy(&header, good.data(), sizeof header);
+  header.version = 1;
+  header.header_digest = prepared_header_digest(header);
+  std::vector<std::byte> old = good;
+  std::memcpy(old.data(), &header, sizeof header);
+  write_file_atomically(path, old);
+  EXPECT_THAT(error_of([&] { PreparedFile{path}; }),
+              AllOf(HasSubstr("layout version 1, but this program reads version 2"),
+                    HasSubstr("run gcg_data_prepare again: it replaces the file")));
+  write_prepared(folder.path(), text_split(20), {});
+  EXPECT_EQ(read_file(path), good);
+  fs::resize_file(path, 5000);
+  write_prepared(folder.path(), text_split(20), {});
+  EXPECT_EQ(read_file(path), good);
 }
 
 TEST(PrepareData, UnknownNamesAreAUsageError) {
