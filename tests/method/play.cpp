@@ -16,7 +16,7 @@ namespace {
 class InventingExecutor final : public Executor {
  public:
   InventingExecutor(Play& play, const std::function<double(double)>& accuracy)
-      : play_(play), accuracy_(accuracy) {}
+      : play_(play), accuracy_(accuracy), gradients_(invented_gradients(play.network, 1, 1)) {}
 
   const Network& network() const override { return play_.network; }
   void write(const TrainingState& state) override {
@@ -58,7 +58,7 @@ class InventingExecutor final : public Executor {
     return {(1 - accuracy) * kMany, std::llround(accuracy * kMany), kMany};
   }
   ConnectionValues dense_gradients(const Batch& /*batch*/) override {
-    return invented_gradients(play_.network, 1, 1);
+    return gradients_;  // of every update the same: they are averaged after each
   }
   Parameters gradients() const override { return zero_slots(play_.network); }
 
@@ -76,6 +76,7 @@ class InventingExecutor final : public Executor {
  private:
   Play& play_;
   const std::function<double(double)>& accuracy_;
+  const ConnectionValues gradients_;
   TrainingState state_;
   bool changed_ = false;
 };
