@@ -59,7 +59,7 @@ RunRecord train(TrainingRun run) {
   try {
     train_all(training);
   } catch (const std::exception& error) {
-    run.say("failed at " + place(training));
+    run.say("failed: " + place(training));
     try {
       record_failure(training.recorder, record,
                      fmt::format("{}: {}", place(training), error.what()));

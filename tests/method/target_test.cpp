@@ -142,6 +142,11 @@ TEST(PlannedCourse, IsTheCourseThatAnUnstoppedRunTakes) {
         density_epochs += part.density * part.epochs;
         all += part.epochs;
       }
+      if (name == "grow_return") {  // where it turns follows from the losses: the longest way
+        EXPECT_GE(made.method->planned_epochs(result.recipe, network), result.record.cost.epochs);
+        EXPECT_GE(density_epochs, result.record.cost.density_epochs - 1e-9);
+        continue;
+      }
       ASSERT_EQ(epochs.size(), result.record.stages.size());
       for (const StageRow& row : result.record.stages) {
         EXPECT_NEAR(epochs.at(row.stage), static_cast<double>(row.epochs), 1e-9) << row.stage;

@@ -20,8 +20,8 @@ struct TwoProcesses : ::testing::TestWithParam<MethodEntry> {};
 
 RunRecord run_of(const std::string& method, const TemporaryFolder& folder) {
   std::string command = fmt::format(
-      "{} --method {} --network resnet8 --width 4 --data-images 100 --data-test-images 20 "
-      "--batch-size 32 --epochs 2 --out {}",
+      "{} --method {} --network resnet8 --width 4 --data-images 120 --data-test-images 20 "
+      "--batch-size 24 --epochs 2 --out {}",
       GCG_RUN_PROGRAM, method, folder.path().string());
   for (const auto& [name, value] : testing::short_run(method)) {
     command += fmt::format(" --{} {}", name, value);
