@@ -1,5 +1,7 @@
 """What a run cost, alone and relative to the dense training of the same seed."""
 
+import math
+
 import numpy as np
 
 from intervals import interval
@@ -63,3 +65,12 @@ def relative_costs(runs, dense):
 
 def test_accuracies(runs):
     return {seed: float(run.final["test_accuracy"]) for seed, run in runs.items()}
+
+
+def equally_long(epochs, dense_by_epochs):
+    """Accuracy of dense training with so many epochs, linear in their logarithm between the trainings there are; None
+    outside of them. `dense_by_epochs`: {epochs: accuracy} of one seed."""
+    known = sorted(dense_by_epochs)
+    if not known or not known[0] <= epochs <= known[-1]:
+        return None
+    return float(np.interp(math.log(epochs), [math.log(e) for e in known], [dense_by_epochs[e] for e in known]))

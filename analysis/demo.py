@@ -1,21 +1,13 @@
 #!/usr/bin/env python3
-"""What the demo found: the table of stages, one sentence, one figure."""
+"""What the demo found: the table of stages, one sentence, one figure of growth and the way back."""
 
 import argparse
 import math
 import textwrap
 from pathlib import Path
 
-import numpy as np
-
 import figures
-from intervals import logistic, logistic_band
 from study_runs import open_study
-
-
-def stage_rows(run):
-    """Indexes of the rows of the stage table that are growth stages."""
-    return [i for i, phase in enumerate(run.stages["phase"]) if phase == "stage"]
 
 
 def percent(value):
@@ -23,19 +15,19 @@ def percent(value):
 
 
 def print_table(run):
-    print(f"{'stage':>5}  {'density':>8}  {'validation':>10}  {'fit says':<15} {'d*':>6}  {'interval':<15}  decision")
-    stages, fit = run.stages, run.fits
+    print(
+        f"{'stage':>5}  {'part':<7} {'density':>7}  {'validation':>10}  {'loss':>6}  {'above the best':<17}  decision"
+    )
+    stages, above = run.stages, run.above_best
     for i in range(len(stages["stage"])):
-        if stages["phase"][i] == "stage":
-            d_star, low, high = (fit[name][i] for name in ("d_star", "d_low", "d_high"))
-            shown = f"{d_star:6.3f}" if math.isfinite(d_star) else f"{'-':>6}"
-            interval = f"[{low:.3f}, {high:.3f}]" if math.isfinite(low) else "-"
-            says = fit["outcome"][i].replace("_", " ")
-        else:
-            shown, interval, says = f"{'-':>6}", "-", stages["phase"][i]
+        part = {"stage": "growth"}.get(str(stages["phase"][i]), str(stages["phase"][i]))
+        shown = "-"
+        if math.isfinite(above["loss"][i]):
+            shown = "the best" if above["loss"][i] == 0 else f"{above['loss'][i]:.4f} ± {above['loss_error'][i]:.4f}"
         print(
-            f"{stages['stage'][i]:>5}  {stages['density'][i]:8.4f}  {percent(stages['validation_accuracy'][i]):>10}"
-            f"  {says:<15} {shown}  {interval:<15}  {stages['decision'][i]}"
+            f"{stages['stage'][i]:>5}  {part:<7} {stages['density'][i]:7.4f}"
+            f"  {percent(stages['validation_accuracy'][i]):>10}  {stages['validation_loss'][i]:6.4f}  {shown:<17}"
+            f"  {stages['decision'][i]}"
         )
 
 
@@ -55,93 +47,71 @@ def run_as(run):
 
 
 def finding(run):
-    """What the last fit says, in words."""
-    fit, last = run.fits, stage_rows(run)[-1]
-    outcome = fit["outcome"][last]
-    if outcome == "found":
-        text = f"d* = {fit['d_star'][last]:.3f}"
-        if math.isfinite(fit["d_low"][last]):
-            level = 100 * float(run.options["confidence"])
-            text += (
-                f" ({level:g} % interval [{fit['d_low'][last]:.3f}, {fit['d_high'][last]:.3f}], validation noise only)"
-            )
-        return text
-    return {
-        "needs_dense": "that this task needs the dense network: no density below 1 is within epsilon",
-        "not_resolvable": "no answer: epsilon is finer than the validation images resolve",
-        "undetermined": "no answer: the stages do not determine the curve",
-        "too_few_stages": "no answer: too few stages for a fit",
-    }[outcome]
+    """What the search says, in words."""
+    search = run.search
+    density = f"density {search['density']:.3f}"
+    said = {
+        "found": f"{density}, below which validation loss rises again",
+        "needs_dense": "that this task needs the dense network: no density below 1 has less validation loss",
+        "budget": f"{density}, where its budget ended: affordable, not found",
+        "smallest": f"{density}, the smallest it may: validation loss had not turned",
+    }[search["outcome"]]
+    if math.isfinite(search["low"]) and search["low"] < search["high"]:
+        said += f" (not told from it by the validation images: {search['low']:.3f} to {search['high']:.3f})"
+    return said
 
 
-def sentence(run, dense):
+def sentence(run, dense, longer):
+    test = lambda of: percent(of.final["test_accuracy"])
     return (
-        f"GCG found {finding(run)}; it ended at density {run.final['density']:.3f} with"
-        f" {percent(run.final['test_accuracy'])} on the test images after {run.cost['epochs']} epochs of growth and"
-        f" final training (dense: {percent(dense.final['test_accuracy'])} after {dense.cost['epochs']}). Finding and"
-        f" training it together cost {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of that dense"
-        f" training in density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and"
+        f"The search found {finding(run)}. Trained to the end there, it has {test(run)} on the test images after"
+        f" {run.cost['epochs']} epochs in all (dense: {test(dense)} after {dense.cost['epochs']}, {test(longer)} after"
+        f" {longer.cost['epochs']}). Search and training together cost"
+        f" {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of the dense training of"
+        f" {dense.cost['epochs']} epochs in density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and"
         f" {seconds(run) / seconds(dense):.2f} in measured seconds ({run_as(run)}; the dense training:"
         f" {run_as(dense)})."
     )
 
 
-def draw(run, dense, path):
+def draw(run, dense, longer, path):
+    """Validation accuracy over density: growth, the way back, the network that was found, dense training."""
     figure, axes = figures.new_figure()
-    rows = stage_rows(run)
-    density = run.stages["density"][rows]
-    accuracy = run.stages["validation_accuracy"][rows]
-    samples = run.identity["validation_images"]
-    chance = 1 / run.identity["classes"]
-    error = 1.96 * np.sqrt(accuracy * (1 - accuracy) / samples)
-    axes.errorbar(
-        density,
-        100 * accuracy,
-        100 * error,
-        fmt="o",
-        color=figures.COLOURS[0],
-        capsize=2,
-        markersize=5,
-        linewidth=1,
-        label="stages, 95 % binomial",
-    )
-    fit, last = run.fits, rows[-1]
-    if fit["outcome"][last] != "too_few_stages" and run.options["extrapolator"] == "logistic":
-        parameters = fit["parameters"][last][:3]
-        if np.all(np.isfinite(parameters)):
-            grid = np.geomspace(density[0], 1, 200)
-            curve = logistic(grid, parameters, chance)
-            band = logistic_band(grid, density, samples, parameters, chance)
-            axes.plot(grid, 100 * curve, "-", color="black", linewidth=1.4, label="logistic fit")
-            axes.fill_between(
-                grid,
-                100 * (curve - band),
-                100 * (curve + band),
-                color="#bbbbbb",
-                alpha=0.5,
-                linewidth=0,
-                label="its 95 % band (validation noise)",
+    stages = run.stages
+    rows = [i for i, phase in enumerate(stages["phase"]) if phase in ("stage", "return")]
+    accuracy = [100 * float(stages["validation_accuracy"][i]) for i in rows]
+    density = [float(stages["density"][i]) for i in rows]
+    back = [stages["phase"][i] == "return" for i in rows]
+    labels = {True: "the way back", False: "growth"}
+    for i in range(1, len(rows)):
+        if back[i] or not back[i - 1]:
+            axes.plot(
+                density[i - 1 : i + 1],
+                accuracy[i - 1 : i + 1],
+                "o-" if back[i] else "o:",
+                color=figures.COLOURS[0 if back[i] else 5],
+                markersize=4.5,
+                label=labels.pop(back[i], None),
             )
-    if fit["outcome"][last] == "found":
-        axes.axvline(
-            fit["d_star"][last], color=figures.COLOURS[5], linewidth=1.6, label=f"d* = {fit['d_star'][last]:.3f}"
+    search = run.search
+    axes.axvline(search["density"], color=figures.COLOURS[3], linewidth=1.4, label=f"found: {search['density']:.3f}")
+    if math.isfinite(search["low"]):
+        axes.axvspan(
+            search["low"],
+            search["high"],
+            color=figures.COLOURS[3],
+            alpha=0.15,
+            linewidth=0,
+            label="not told from it by the validation images",
         )
-        if math.isfinite(fit["d_low"][last]):
-            axes.axvspan(
-                fit["d_low"][last],
-                fit["d_high"][last],
-                color=figures.COLOURS[5],
-                alpha=0.15,
-                linewidth=0,
-                label="interval of d*",
-            )
-    axes.axhline(
-        100 * dense.final["validation_accuracy"],
-        color=figures.COLOURS[2],
-        linestyle="--",
-        linewidth=1.4,
-        label=f"dense, {int(dense.cost['epochs'])} epochs",
-    )
+    for reference, dashes in ((dense, "--"), (longer, "-.")):
+        axes.axhline(
+            100 * reference.final["validation_accuracy"],
+            color=figures.COLOURS[2],
+            linestyle=dashes,
+            linewidth=1.4,
+            label=f"dense, {int(reference.cost['epochs'])} epochs",
+        )
     axes.plot(
         [run.final["density"]],
         [100 * run.final["validation_accuracy"]],
@@ -149,9 +119,10 @@ def draw(run, dense, path):
         markersize=13,
         color=figures.COLOURS[1],
         markeredgecolor="black",
-        label="found network, after final training",
+        linestyle="none",
+        label=f"trained to the end, {int(run.cost['epochs'])} epochs in all",
     )
-    figures.density_axis(axes, density[0])
+    figures.density_axis(axes, min(density))
     axes.set_ylabel("validation accuracy, %")
     axes.legend(loc="lower right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9)
     axes.set_title(
@@ -168,14 +139,14 @@ def main():
     if study.missing:
         raise SystemExit("not finished: " + "; ".join(study.missing))
     curves = study.curves
-    for seed, run in sorted(curves["gcg"].items()):
-        dense = curves["dense"][seed]
+    for seed, run in sorted(curves["grow, then return"].items()):
+        dense, longer = curves["dense"][seed], curves["dense, equally long"][seed]
         print()
         print_table(run)
         print()
-        print(textwrap.fill(sentence(run, dense), 110))
+        print(textwrap.fill(sentence(run, dense, longer), 110))
         print()
-        print("figure   ", draw(run, dense, folder / f"demo-seed{seed}"))
+        print("figure   ", draw(run, dense, longer, folder / f"demo-seed{seed}"))
         print("run file ", folder / run.identity["name"] / "run.h5")
 
 

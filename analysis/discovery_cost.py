@@ -53,6 +53,7 @@ def outcome(run, cost, trials, trainings):
         "validation": validation(run),
         "test": float(run.final["test_accuracy"]),
         "cost": cost,
+        "epochs": int(sum(run.stages["epochs"])),
         "trials": trials,
         "trainings": trainings,
     }
@@ -137,8 +138,8 @@ def rounds_until_drop(dense, ends, epsilon):
 
 
 def growth(run):
-    """One run: growth until its stop, then the final training."""
-    stages = sum(phase == "stage" for phase in run.stages["phase"])
+    """One run: growth until its stop, and back where it returns, then the final training."""
+    stages = sum(phase in ("stage", "return") for phase in run.stages["phase"])
     return outcome(run, price(run), stages, 1)
 
 
@@ -151,7 +152,7 @@ def of_family(runs, parts, family):
 def procedures(runs, parts, epsilon):
     """{procedure: outcome} of one seed's runs; procedures whose runs are missing are left out."""
     dense = runs[DENSE]
-    result = {name: growth(runs[name]) for name in with_role(parts, "growth") if name in runs}
+    result = {name: growth(runs[name]) for name in with_role(parts, "growth", "search") if name in runs}
     grids = {
         family: of_family(runs, parts, family)
         for family in ("static ERK", "RigL", "one-shot pruning", "gradual pruning", "IMP")
@@ -191,8 +192,26 @@ def oracle_of(rows, epsilon):
     return {"density": best["density"], "family": best["family"]} if best else {"density": 1.0, "family": DENSE}
 
 
-def over_seeds(by_seed, dense, oracle, epsilon):
-    """One procedure: its outcomes over seeds; cost relative to the dense run of the seed."""
+def dense_by_epochs(study, seed):
+    """{epochs: test accuracy} of the dense trainings of one seed."""
+    runs = [
+        study.curves[name][seed]
+        for name in with_role(study.parts, "dense", "longer")
+        if seed in study.curves.get(name, {})
+    ]
+    return {int(sum(run.stages["epochs"])): float(run.final["test_accuracy"]) for run in runs}
+
+
+def minus_equally_long(by_seed, longer):
+    """Test accuracy minus that of dense training of as many epochs, paired by seed; None where there is none."""
+    expected = {s: costs.equally_long(result["epochs"], longer[s]) for s, result in by_seed.items()}
+    known = {s: accuracy for s, accuracy in expected.items() if accuracy is not None}
+    return paired({s: by_seed[s]["test"] for s in known}, known) if known else None
+
+
+def over_seeds(by_seed, dense, oracle, epsilon, longer):
+    """One procedure: its outcomes over seeds; cost relative to the dense run of the seed. `longer`:
+    dense_by_epochs() by seed."""
     seeds = sorted(by_seed)
     relative = {s: by_seed[s]["cost"] / price(dense[s]) for s in seeds}
     gap = {s: float(dense[s].final["test_accuracy"]) - by_seed[s]["test"] for s in seeds}
@@ -203,6 +222,8 @@ def over_seeds(by_seed, dense, oracle, epsilon):
         "octaves_above_oracle": interval([math.log2(by_seed[s]["density"] / oracle["density"]) for s in seeds]),
         "test": interval([by_seed[s]["test"] for s in seeds]),
         "gap": paired(gap, {s: 0.0 for s in seeds}),
+        "epochs": interval([float(by_seed[s]["epochs"]) for s in seeds]),
+        "minus_equally_long": minus_equally_long(by_seed, longer),
         "beyond_epsilon": interval([max(0.0, gap[s] - epsilon) for s in seeds]),
         "within": sum(gap[s] <= epsilon for s in seeds),
         "cost": {name: interval([float(relative[s][i]) for s in seeds]) for i, name in enumerate(COSTS)},
@@ -224,7 +245,8 @@ def summarise(study):
         runs = {curve: by_seed[seed] for curve, by_seed in study.curves.items() if seed in by_seed}
         for name, result in procedures(runs, study.parts, epsilon).items():
             found.setdefault(name, {})[seed] = result
-    result = {name: over_seeds(by_seed, dense, oracle, epsilon) for name, by_seed in found.items()}
+    longer = {seed: dense_by_epochs(study, seed) for seed in dense}
+    result = {name: over_seeds(by_seed, dense, oracle, epsilon, longer) for name, by_seed in found.items()}
     against = {}
     reference = result.get(growths[0]) if growths else None
     if reference:
@@ -271,6 +293,8 @@ def tables(summary):
                 name,
                 f'{p["density"]:.2f} ({span(p["densities"])})',
                 phrases.points(gap),
+                phrases.points(p["minus_equally_long"]) if p.get("minus_equally_long") else "-",
+                number(p["epochs"]["mean"], digits=0) if "epochs" in p else "-",
                 f'{p["within"]} of {len(p["seeds"])}',
                 *(number(p["cost"][c]["mean"], p["cost"][c]["half_interval"]) for c in COSTS),
                 f'{p["trainings"]:.1f}',
@@ -283,14 +307,18 @@ def tables(summary):
         "procedures",
         (
             f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric"
-            " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points; whole cost"
-            " of the search and of the final training relative to that run; trainings by the recipe and validation"
+            " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points, and test"
+            " accuracy minus that of dense training of as many epochs as the network it ends with had in all, linear in"
+            " the logarithm of epochs between the dense runs; whole cost"
+            " of the search and of the final training relative to the dense run; trainings by the recipe and validation"
             f" accuracies looked at. Mean ± 95 % t interval over seeds, n = {n}."
         ),
         [
             "procedure",
             "density",
             "lost, points",
+            "minus dense, equally long",
+            "epochs",
             "within ε",
             "density x epochs",
             "FLOPs",

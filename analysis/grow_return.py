@@ -13,7 +13,7 @@ import numpy as np
 
 import figures as look
 import phrases
-from costs import density_epochs, of_seeds, relative_costs, test_accuracies
+from costs import density_epochs, equally_long, of_seeds, relative_costs, test_accuracies
 from execution_agreement import accuracy
 from intervals import holm_differences, paired
 from phrases import Finding
@@ -58,15 +58,6 @@ def legs(run):
 
 def plain(value):
     return float(value) if math.isfinite(value) else None
-
-
-def equally_long(epochs, dense_by_epochs):
-    """Accuracy of dense training with so many epochs, linear in their logarithm between the trainings there are; None
-    outside of them. `dense_by_epochs`: {epochs: accuracy} of one seed."""
-    known = sorted(dense_by_epochs)
-    if not known or not known[0] <= epochs <= known[-1]:
-        return None
-    return float(np.interp(math.log(epochs), [math.log(e) for e in known], [dense_by_epochs[e] for e in known]))
 
 
 def dense_accuracies(curves):

@@ -76,21 +76,3 @@ def logistic(density, parameters, chance):
     """The logistic curve of accuracy over log density; parameters (A1, k, dh)."""
     a1, k, dh = parameters
     return chance + (a1 - chance) / (1 + np.exp(-k * (np.log(density) - math.log(dh))))
-
-
-def logistic_band(density, stage_density, samples, parameters, chance):
-    """Half width of the pointwise 95 % band of a fitted logistic: delta method with the binomial
-    noise of the stages' validation accuracies (what the fit was weighted by)."""
-
-    def slopes(x):
-        a1, k, dh = parameters
-        share = 1 / (1 + np.exp(-k * (np.log(x) - math.log(dh))))
-        inner = (a1 - chance) * share * (1 - share)
-        return np.stack([share, inner * (np.log(x) - math.log(dh)), -inner * k], axis=1)
-
-    fitted = logistic(stage_density, parameters, chance)
-    weights = samples / (fitted * (1 - fitted))
-    at_stages = slopes(stage_density)
-    covariance = np.linalg.pinv(at_stages.T @ (weights[:, None] * at_stages))
-    at = slopes(density)
-    return 1.96 * np.sqrt(np.einsum("ni,ij,nj->n", at, covariance, at))

@@ -4,19 +4,22 @@ namespace gcg::experiments {
 
 namespace {
 
-/// Gradual Capacity Growth and the dense training it is measured by, on the embedded images.
+/// Growing and returning on the embedded images, and the dense training it is measured by: by the
+/// recipe, and as long as the search takes in all.
 std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
   const Scale& scale = request.scale;
   const std::int64_t epochs = epochs_of(scale);
-  const Row growth{"gcg",
-                   {{"method", "gcg"},
+  const Row search{"grow, then return",
+                   {{"method", "grow_return"},
                     {"epochs", text(epochs)},
                     {"growth-ratio", text(growth_ratio_of(scale))},
                     {"stage-epochs", text(epochs_of(scale, "stage-epochs"))},
-                    {"disconnected", "repair"},
-                    {"epsilon", number_text(epsilon_of(scale))}},
-                   {"growth", "gcg"}};
-  return repeat({growth, dense_row(epochs)}, scale.options(), request);
+                    {"disconnected", "repair"}},
+                   {"search", "grow, then return"}};
+  Row longer = dense_row(epochs_of(scale, "longer-epochs"));
+  longer.curve = "dense, equally long";
+  longer.part.role = "longer";
+  return repeat({search, dense_row(epochs), longer}, scale.options(), request);
 }
 
 }  // namespace

@@ -35,6 +35,24 @@ std::vector<Row> rows(const Scale& scale) {
                      {"epochs", recipe}},
                     {"growth", name}});
   }
+  // The validation loss decides: on the way back from a peak, and on the way from dense.
+  const GivenOptions stages{
+      {"method", "grow_return"}, {"stage-epochs", stage_epochs}, {"epochs", recipe}};
+  rows.push_back({"grow, then return",
+                  with(stages, {{"disconnected", "repair"}}),
+                  {"search", "grow, then return"}});
+  rows.push_back({"IMP until the loss turns",
+                  with(stages, {{"seed-rule", "dense"},
+                                {"seed-density", "1"},
+                                {"peak-density", "1"},
+                                {"budget-share", "100"}}),
+                  {"search", "IMP until the loss turns"}});
+  // What longer training alone does.
+  for (const std::int64_t longer : scale.wholes("longer-epochs", 1, kMostEpochs, true)) {
+    rows.push_back({fmt::format("dense, {} epochs", longer),
+                    {{"method", "dense"}, {"epochs", text(longer)}},
+                    {"longer", "dense", {{"epochs", static_cast<double>(longer)}}}});
+  }
   for (const double density : scale.numbers("grid", kFraction)) {
     const GivenOptions mask{
         {"seed-density", text(density)}, {"disconnected", "warn"}, {"epochs", recipe}};

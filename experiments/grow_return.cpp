@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 
 #include "run_rows.h"
@@ -70,18 +69,15 @@ std::vector<Row> rows(const Scale& scale) {
       {"disconnected", "warn"},
       {"epochs", text(std::int64_t{std::lround(budget * static_cast<double>(recipe) / density)})}};
   rows.push_back(row("static ERK, equal cost", "method", with(mask, {{"method", "fixed_mask"}})));
-  rows.push_back(row("RigL, equal cost", "method",
-                     with(mask, {{"method", "rigl"},
-                                 {"update-interval", text(update_interval_of(scale))}})));
+  rows.push_back(
+      row("RigL, equal cost", "method",
+          with(mask, {{"method", "rigl"}, {"update-interval", text(update_interval_of(scale))}})));
   return rows;
 }
 
 std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
-  std::vector<ExperimentRun> runs =
-      repeat(rows(request.scale), request.scale.options(), request);
-  const std::int64_t first = request.scale.whole("first-seed", 1, 1'000'000);
+  std::vector<ExperimentRun> runs = repeat(rows(request.scale), request.scale.options(), request);
   for (ExperimentRun& run : runs) {
-    run.seed += static_cast<std::uint64_t>(first - 1);
     run.trunk = run.curve == "static mask, then return" ? "static mask" : "";
   }
   return runs;

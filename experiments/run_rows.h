@@ -59,7 +59,8 @@ inline std::vector<ExperimentRun> repeat(const std::vector<Row>& rows, const Giv
   std::vector<ExperimentRun> runs;
   const std::int64_t own_seeds = request.scale.seeds();
   const std::int64_t seeds = request.seeds > 0 ? request.seeds : own_seeds;
-  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
+  const std::int64_t first = request.scale.first_seed();
+  for (std::int64_t seed = first; seed < first + seeds; ++seed) {
     for (const Row& row : rows) {
       GivenOptions options = with(row.options, common);
       check_no_option_is_hidden(request.scale, options);

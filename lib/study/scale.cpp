@@ -339,8 +339,9 @@ std::vector<double> Scale::numbers(std::string_view setting, const Range& range,
 }
 
 std::vector<std::string> Scale::words(std::string_view setting,
-                                      const std::vector<std::string>& known) const {
-  const Setting& found = list(setting, false);
+                                      const std::vector<std::string>& known,
+                                      bool may_be_empty) const {
+  const Setting& found = list(setting, may_be_empty);
   std::vector<std::string> values;
   for (const Setting::Value& value : found.values) {
     values.push_back(read_word(found, value, known));

@@ -46,10 +46,15 @@ class Scale {
   [[nodiscard]] std::vector<double> numbers(std::string_view setting, const Range& range,
                                             bool may_be_empty = false) const;
   [[nodiscard]] std::vector<std::string> words(std::string_view setting,
-                                               const std::vector<std::string>& known) const;
+                                               const std::vector<std::string>& known,
+                                               bool may_be_empty = false) const;
   /// Options of gcg_run that every run has: network, width, and what the table `options` has.
   [[nodiscard]] std::map<std::string, std::string> options() const;
   [[nodiscard]] std::int64_t seeds() const { return whole("seeds", 1, 1000); }
+  /// The first of them: 1, or the setting first-seed where a rule was chosen on earlier ones.
+  [[nodiscard]] std::int64_t first_seed() const {
+    return settings.contains("first-seed") ? whole("first-seed", 1, 1'000'000) : 1;
+  }
 
   /// UsageError: a setting that nobody has read, since the experiment has no such one.
   void check_all_read(std::string_view experiment) const;

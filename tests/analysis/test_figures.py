@@ -1,4 +1,4 @@
-"""Intervals, the band of the fit and what the demo says of every outcome."""
+"""Intervals, the curve of the fit and what the demo says of every outcome."""
 
 import math
 import sys
@@ -18,7 +18,6 @@ from intervals import (
     holm,
     holm_differences,
     logistic,
-    logistic_band,
     mean_interval,
     paired,
     student_tail,
@@ -80,28 +79,6 @@ class Intervals(unittest.TestCase):
     def test_logistic_passes_halfway_at_dh_and_starts_at_chance(self):
         self.assertAlmostEqual(float(logistic(np.array([0.1]), (0.9, 3.0, 0.1), 0.1)[0]), 0.5)
         self.assertAlmostEqual(float(logistic(np.array([1e-9]), (0.9, 3.0, 0.1), 0.1)[0]), 0.1)
-
-    def test_band_follows_from_numerical_slopes(self):
-        parameters, chance, samples = np.array([0.9, 2.5, 0.12]), 0.1, 1000
-        stages, at = np.array([0.05, 0.1, 0.2, 0.4, 0.8]), np.array([0.07, 0.5, 1.0])
-
-        def slopes(x):
-            columns = []
-            for i in range(3):
-                # The third parameter is log dh in the formula of the band.
-                step = np.zeros(3)
-                step[i] = 1e-6
-                shifted = [parameters + step, parameters - step]
-                if i == 2:
-                    shifted = [parameters * np.exp(step), parameters * np.exp(-step)]
-                columns.append((logistic(x, shifted[0], chance) - logistic(x, shifted[1], chance)) / 2e-6)
-            return np.stack(columns, axis=1)
-
-        fitted = logistic(stages, parameters, chance)
-        weights = samples / (fitted * (1 - fitted))
-        covariance = np.linalg.inv(slopes(stages).T @ (weights[:, None] * slopes(stages)))
-        expected = 1.96 * np.sqrt(np.diag(slopes(at) @ covariance @ slopes(at).T))
-        np.testing.assert_allclose(logistic_band(at, stages, samples, parameters, chance), expected, rtol=1e-4)
 
 
 def step_rounds(pairs):
@@ -172,26 +149,20 @@ class Agreement(unittest.TestCase):
 
 
 class Demo(unittest.TestCase):
-    def run_with(self, outcome):
-        return SimpleNamespace(
-            stages={"phase": ["stage", "final"]},
-            fits={
-                "outcome": [outcome, ""],
-                "d_star": [0.25, math.nan],
-                "d_low": [0.2, math.nan],
-                "d_high": [0.3, math.nan],
-            },
-            options={"confidence": "0.95"},
-        )
+    def run_with(self, outcome, low=0.2, high=0.3):
+        return SimpleNamespace(search={"outcome": outcome, "density": 0.25, "low": low, "high": high})
 
     def test_every_outcome_has_its_own_words(self):
-        self.assertIn("d* = 0.250 (95 % interval [0.200, 0.300]", demo.finding(self.run_with("found")))
-        words = {
-            demo.finding(self.run_with(o)) for o in ("needs_dense", "not_resolvable", "undetermined", "too_few_stages")
-        }
+        found = demo.finding(self.run_with("found"))
+        self.assertIn("density 0.250, below which validation loss rises", found)
+        self.assertIn("0.200 to 0.300", found)
+        words = {demo.finding(self.run_with(o)) for o in ("found", "needs_dense", "budget", "smallest")}
         self.assertEqual(len(words), 4)
-        for outcome in ("not_resolvable", "undetermined", "too_few_stages"):
-            self.assertIn("no answer", demo.finding(self.run_with(outcome)))
+        self.assertIn("affordable, not found", demo.finding(self.run_with("budget")))
+
+    def test_an_interval_of_one_density_is_not_told(self):
+        self.assertNotIn("not told", demo.finding(self.run_with("found", 0.25, 0.25)))
+        self.assertNotIn("not told", demo.finding(self.run_with("budget", math.nan, math.nan)))
 
 
 class Reader(unittest.TestCase):

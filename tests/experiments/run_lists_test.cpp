@@ -43,8 +43,9 @@ TEST(RunLists, EveryCurveHasTheSeedsThatTheSettingsFileSays) {
     for (const std::string& scale : scale_names(experiment.settings)) {
       SCOPED_TRACE(fmt::format("{} {}", experiment.name, scale));
       std::set<std::string> wanted;
-      const std::int64_t seeds = read_scale(experiment.settings, scale, {}, "cifar10").seeds();
-      for (std::int64_t seed = 1; seed <= seeds; ++seed) {
+      const Scale sizes = read_scale(experiment.settings, scale, {}, "cifar10");
+      const std::int64_t first = sizes.first_seed();
+      for (std::int64_t seed = first; seed < first + sizes.seeds(); ++seed) {
         wanted.insert(fmt::format("{}", seed));
       }
       std::map<std::string, std::set<std::string>> found;

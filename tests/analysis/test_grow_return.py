@@ -1,0 +1,139 @@
+"""Searches against dense training: differences at equal cost and at equal epochs, verdicts by rule, both legs."""
+
+import math
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import costs
+import fakes
+import grow_return
+import return_regime
+from study_runs import Part
+
+NONE = {"outcome": "none", "stage": -1, "density": math.nan, "low": math.nan, "high": math.nan}
+
+
+def run(accuracy, density=1.0, density_epochs=20.0, epochs=20, search=None, stages=None):
+    made = fakes.run(accuracy=accuracy, density=density, density_epochs=density_epochs, epochs=epochs)
+    made.identity |= {"validation_images": 300, "test_images": 100}
+    made.final["validation_accuracy"] = accuracy
+    made.search = search or NONE
+    made.stages = {name: np.array(values) for name, values in (stages or {}).items()}
+    return made
+
+
+def searched(accuracy, found, **more):
+    search = {"outcome": "found", "stage": 3, "density": found, "low": found, "high": 0.2}
+    stages = {
+        "phase": ["stage", "stage", "return", "return", "return", "return", "final"],
+        "density": [0.2, 0.376, 0.2, found, found / 2, found / 4, found],
+        "validation_loss": [1.5, 1.2, 1.1, 1.0, 1.05, 1.2, 0.9],
+        "validation_accuracy": [0.4, 0.5, 0.55, 0.6, 0.58, 0.5, accuracy],
+    }
+    return run(accuracy, found, 6.0, 40, search, stages)
+
+
+def study(**more):
+    seeds = (7, 8, 9)
+    curves = {
+        "dense": {s: run(0.60 + 0.001 * s) for s in seeds},
+        "dense, 80 epochs": {s: run(0.64 + 0.001 * s, density_epochs=80.0, epochs=80) for s in seeds},
+        "grow, then return": {s: searched(0.60 + 0.001 * s, 0.12 + 0.001 * s) for s in seeds},
+        "IMP until the loss turns": {s: searched(0.59 + 0.001 * s, 0.1) for s in seeds},
+    } | more
+    made = fakes.study(curves)
+    made.any_run = lambda: next(iter(curves["dense"].values()))
+    return made
+
+
+class EquallyLong(unittest.TestCase):
+    def test_is_linear_in_the_logarithm_of_epochs(self):
+        self.assertAlmostEqual(costs.equally_long(40, {20: 0.6, 80: 0.64}), 0.62)
+        self.assertAlmostEqual(costs.equally_long(20, {20: 0.6, 80: 0.64}), 0.6)
+
+    def test_says_nothing_beyond_the_trainings_there_are(self):
+        self.assertIsNone(costs.equally_long(81, {20: 0.6, 80: 0.64}))
+        self.assertIsNone(costs.equally_long(19, {20: 0.6, 80: 0.64}))
+        self.assertIsNone(costs.equally_long(19, {}))
+
+
+class Verdict(unittest.TestCase):
+    def test_non_inferiority_is_a_matter_of_the_whole_interval(self):
+        difference = lambda mean, half: {"mean": mean, "half_interval": half}
+        self.assertIn("not below it", grow_return.not_below(difference(-0.004, 0.005)))
+        self.assertIn("not decided", grow_return.not_below(difference(0.004, 0.015)))
+        self.assertIn("below it by more", grow_return.not_below(difference(-0.03, 0.015)))
+        self.assertIn("one seed", grow_return.not_below(difference(0, None)))
+
+
+class Summary(unittest.TestCase):
+    def setUp(self):
+        self.summary = grow_return.summarise(study())
+
+    def test_differences_are_paired_by_seed(self):
+        row = self.summary["rows"]["grow, then return"]
+        self.assertAlmostEqual(row["minus_dense"]["mean"], 0)
+        self.assertAlmostEqual(row["costs"]["density_epochs"]["mean"], 0.3)
+        # 40 epochs: half of the way from 20 to 80 in the logarithm.
+        self.assertAlmostEqual(row["minus_equally_long"]["mean"], -0.02)
+        imp = self.summary["comparisons"]["IMP until the loss turns"]
+        self.assertAlmostEqual(imp["accuracy"]["mean"], 0.01)
+        self.assertAlmostEqual(imp["octaves"]["mean"], 0)
+
+    def test_legs_hold_growth_the_way_back_and_what_was_found(self):
+        leg = self.summary["legs"]["grow, then return"]["7"]
+        self.assertEqual(leg["returning"], [False, False, True, True, True, True])
+        self.assertEqual(leg["outcome"], "found")
+        self.assertNotIn("dense", self.summary["legs"])
+
+    def test_tables_findings_and_figure_are_made(self):
+        made = grow_return.tables(self.summary)
+        self.assertEqual([t.name for t in made], ["procedures", "return-minus", "found"])
+        self.assertEqual(len(made[2].rows), 6)
+        said = grow_return.findings(self.summary)
+        self.assertIn("not below it by more than 1 point", said[0])
+        self.assertIn("a factor 1.02 over seeds (aim: 1.6: met)", said[1])
+        with tempfile.TemporaryDirectory() as folder:
+            for path in grow_return.figures(self.summary, f"{folder}/figure"):
+                self.assertTrue(Path(path).exists())
+
+    def test_the_mask_that_a_way_back_begins_with_is_no_row(self):
+        summary = grow_return.summarise(study(**{"static mask": {7: run(0.5)}}))
+        self.assertNotIn("static mask", summary["rows"])
+
+
+class Regime(unittest.TestCase):
+    def test_a_law_of_capacity_has_slope_minus_one(self):
+        curves, parts = {}, {}
+        for width, connections, density in ((8, 1000, 0.2), (16, 4000, 0.05), (32, 16000, 0.0125)):
+            found = searched(0.6, density)
+            found.layers = {
+                "outputs": np.array([connections]),
+                "inputs": np.array([1]),
+                "kernel_height": np.array([1]),
+                "kernel_width": np.array([1]),
+            }
+            for role, made in (("search", found), ("dense", run(0.6))):
+                curve = f"width {width}: {role}"
+                curves[curve] = {1: made, 2: made}
+                parts[curve] = Part(role, "width", {"level": width}, f"width {width}")
+        made = fakes.study(curves)
+        made.parts = parts
+        summary = return_regime.summarise(made)
+        self.assertAlmostEqual(summary["slope"]["mean"], -1)
+        self.assertAlmostEqual(summary["families"]["width"]["trend"]["tau"], -1)
+        tables = return_regime.tables(summary)
+        self.assertEqual(fakes.row_of(tables[0], "width 16")[4], "200")
+        self.assertTrue(return_regime.findings(summary))
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertTrue(Path(return_regime.figures(summary, f"{folder}/f")[0]).exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
