@@ -34,7 +34,8 @@ constexpr std::array<MethodEntry, 13> kMethods{{
     {"grow_return",
      "growth to a peak, then pruning until the validation loss turns; the best of that way is "
      "trained to the end",
-     "", make_grow_return},
+     "Dai et al. 2019, NeST: a neural network synthesis tool based on a grow-and-prune paradigm",
+     make_grow_return},
     {"grow_budget", "growth to the density whose final training takes exactly the rest of a budget",
      "", make_grow_budget},
 }};

@@ -6,7 +6,7 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<Reference, 25> kReferences{{
+constexpr std::array<Reference, 26> kReferences{{
     {"LeCun et al. 1998, Gradient-based learning applied to document recognition",
      R"(@article{lecun1998gradient,
   author = {LeCun, Yann and Bottou, L{\'e}on and Bengio, Yoshua and Haffner, Patrick},
@@ -219,6 +219,17 @@ constexpr std::array<Reference, 25> kReferences{{
   title = {Large batch training of convolutional networks},
   howpublished = {arXiv:1708.03888},
   year = {2017},
+}
+)"},
+    {"Dai et al. 2019, NeST: a neural network synthesis tool based on a grow-and-prune paradigm",
+     R"(@article{dai2019nest,
+  author = {Dai, Xiaoliang and Yin, Hongxu and Jha, Niraj K.},
+  title = {{NeST}: a neural network synthesis tool based on a grow-and-prune paradigm},
+  journal = {IEEE Transactions on Computers},
+  volume = {68},
+  number = {10},
+  pages = {1487--1497},
+  year = {2019},
 }
 )"},
 }};
