@@ -56,7 +56,7 @@ def finding(run):
         "budget": f"{density}, where its budget ended: affordable, not found",
         "smallest": f"{density}, the smallest it may: validation loss had not turned",
     }[search["outcome"]]
-    if math.isfinite(search["low"]) and search["low"] < search["high"]:
+    if search["low"] < search["high"]:  # NaN where there is none
         said += f" (not told from it by the validation images: {search['low']:.3f} to {search['high']:.3f})"
     return said
 
@@ -95,7 +95,7 @@ def draw(run, dense, longer, path):
             )
     search = run.search
     axes.axvline(search["density"], color=figures.COLOURS[3], linewidth=1.4, label=f"found: {search['density']:.3f}")
-    if math.isfinite(search["low"]):
+    if search["low"] < search["high"]:
         axes.axvspan(
             search["low"],
             search["high"],

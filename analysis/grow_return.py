@@ -363,6 +363,8 @@ def draw_costs(panel, summary):
         if cost is None:
             continue
         style = look.style(index) | {"linestyle": "none", "markersize": 7}
+        if index >= len(look.COLOURS):
+            style["markerfacecolor"] = "white"
         epochs = list(r["epochs"].values())
         panel.errorbar(
             [cost["mean"]],

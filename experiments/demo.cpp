@@ -19,7 +19,8 @@ std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
   Row longer = dense_row(epochs_of(scale, "longer-epochs"));
   longer.curve = "dense, equally long";
   longer.part.role = "longer";
-  return repeat({search, dense_row(epochs), longer}, scale.options(), request);
+  // The longest first: two of them stand side by side.
+  return repeat({longer, search, dense_row(epochs)}, scale.options(), request);
 }
 
 }  // namespace

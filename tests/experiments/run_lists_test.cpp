@@ -256,10 +256,14 @@ TEST(RunLists, EverySearchOfDiscoveryCostEndsWithTheRecipeOfTheDenseRun) {
     const int epochs = number(of_curve(runs, "dense"), "epochs");
     std::set<std::string> methods;
     for (const NamedRun& run : runs) {
-      EXPECT_EQ(number(run, "epochs"), epochs) << run.curve;
+      // Dense trainings of other lengths are no search, but what searches are held against.
+      if (!run.curve.starts_with("dense, ")) {
+        EXPECT_EQ(number(run, "epochs"), epochs) << run.curve;
+      }
       methods.insert(run.options.at("method"));
     }
-    EXPECT_EQ(methods, (std::set<std::string>{"dense", "gcg", "fixed_mask", "rigl", "imp", "gmp"}));
+    EXPECT_EQ(methods, (std::set<std::string>{"dense", "gcg", "grow_return", "fixed_mask", "rigl",
+                                              "imp", "gmp"}));
   }
 }
 
