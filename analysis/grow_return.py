@@ -17,9 +17,9 @@ from costs import density_epochs, equally_long, of_seeds, relative_costs, test_a
 from execution_agreement import accuracy
 from intervals import holm_differences, paired
 from phrases import Finding
+from study_runs import with_role
 from tables import Table, number, percent
 
-DENSE = "dense"
 RETURN = "grow, then return"
 IMP = "IMP until the loss turns"
 STATIC = "static mask, then return"
@@ -34,9 +34,9 @@ def accuracies(runs):
     return {seed: accuracy(run) for seed, run in runs.items()}
 
 
-def reference(curves):
-    """Name of the dense curve that costs and differences refer to: it is called so, without its epochs."""
-    return DENSE if DENSE in curves else next((name for name in curves if name.startswith(DENSE)), None)
+def reference(parts):
+    """Name of the dense curve that costs and differences refer to: the first one."""
+    return next(iter(with_role(parts, "dense")), None)
 
 
 def legs(run):
@@ -60,17 +60,16 @@ def plain(value):
     return float(value) if math.isfinite(value) else None
 
 
-def dense_accuracies(curves):
+def dense_accuracies(study):
     """{seed: {epochs: accuracy}} of all dense trainings."""
     found = {}
-    for name, runs in curves.items():
-        if name.split(",")[0] == DENSE:
-            for seed, run in runs.items():
-                found.setdefault(seed, {})[int(run.cost["epochs"])] = accuracy(run)
+    for name in with_role(study.parts, "dense"):
+        for seed, run in study.curves.get(name, {}).items():
+            found.setdefault(seed, {})[int(run.cost["epochs"])] = accuracy(run)
     return found
 
 
-def row(name, runs, dense, dense_by_seed):
+def row(runs, dense, dense_by_seed, is_dense):
     """One procedure over its seeds."""
     epochs = {seed: int(run.cost["epochs"]) for seed, run in runs.items()}
     longer = {s: equally_long(epochs[s], dense_by_seed.get(s, {})) for s in runs}
@@ -84,7 +83,7 @@ def row(name, runs, dense, dense_by_seed):
         "test": of_seeds(test_accuracies(runs)),
         "minus_dense": None if itself else paired(accuracies(runs), accuracies(dense)),
         "test_minus_dense": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
-        "minus_equally_long": paired(accuracies(runs), longer) if longer and not name.startswith(DENSE) else None,
+        "minus_equally_long": paired(accuracies(runs), longer) if longer and not is_dense else None,
         "density": {str(s): d for s, d in densities.items()},
         "density_mean": math.exp(float(np.mean([math.log(d) for d in densities.values()]))),
         "epochs": {str(s): e for s, e in epochs.items()},
@@ -115,15 +114,16 @@ def comparisons(curves):
 
 def summarise(study):
     curves = study.curves
-    dense = curves.get(reference(curves), {})
-    by_seed = dense_accuracies(curves)
+    dense = curves.get(reference(study.parts), {})
+    by_seed = dense_accuracies(study)
+    is_dense = set(with_role(study.parts, "dense"))
     compared = comparisons(curves)
     any_run = study.any_run()
     return {
         "images": int(any_run.identity["validation_images"]) + int(any_run.identity["test_images"]),
-        "reference": reference(curves),
+        "reference": reference(study.parts),
         "reference_epochs": sorted({int(run.cost["epochs"]) for run in dense.values()}),
-        "rows": {name: row(name, runs, dense, by_seed) for name, runs in curves.items() if name != TRUNK},
+        "rows": {name: row(runs, dense, by_seed, name in is_dense) for name, runs in curves.items() if name != TRUNK},
         "comparisons": compared,
         "tested": holm_differences([c["accuracy"] for c in compared.values()]),
         "legs": {

@@ -47,7 +47,8 @@ def study(**more):
         "grow, then return": {s: searched(0.60 + 0.001 * s, 0.12 + 0.001 * s) for s in seeds},
         "IMP until the loss turns": {s: searched(0.59 + 0.001 * s, 0.1) for s in seeds},
     } | more
-    made = fakes.study(curves)
+    parts = {name: Part("dense", "dense") for name in curves if name.startswith("dense")}
+    made = fakes.study(curves, parts=parts)
     made.any_run = lambda: next(iter(curves["dense"].values()))
     return made
 
