@@ -150,6 +150,19 @@ std::vector<int> batch_numbers(const fs::path& folder) {
   return numbers;
 }
 
+/// An Error that names a file which would be left out because of its name: data_batch_01.bin,
+/// data_batch_6.BIN, data_batch_6 (1).bin.
+void refuse_misnamed_batches(const fs::path& folder) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("data_batch") && !batch_number(name)) {
+      throw Error(entry.path().string(), "it would be left out: its name is not data_batch_N.bin",
+                  "rename it, or move it elsewhere");
+    }
+  }
+}
+
 struct ManifestEntry {
   std::int64_t records = 0;
   std::string sha256;
@@ -242,8 +255,11 @@ class CheckedFolder {
   std::optional<Manifest> manifest_;
 };
 
-/// The names of the classes, a line each, if the archive's list of them is there and fits.
+/// The names of the classes, a line each, if the archive's list of them is there.
 std::vector<std::string> class_names(const fs::path& path, std::int64_t classes) {
+  if (std::error_code error; !fs::exists(path, error)) {
+    return {};
+  }
   std::ifstream file(path);
   std::vector<std::string> names;
   for (std::string line; std::getline(file, line);) {
@@ -251,7 +267,11 @@ std::vector<std::string> class_names(const fs::path& path, std::int64_t classes)
       names.push_back(line);
     }
   }
-  return std::ssize(names) == classes ? names : std::vector<std::string>{};
+  if (std::ssize(names) != classes) {
+    throw Error(path.string(), fmt::format("it lists {} classes, not {}", names.size(), classes),
+                "unpack the archive again, or remove the file: classes then have numbers alone");
+  }
+  return names;
 }
 
 /// The folder itself or the one of the official archive in it.
@@ -298,6 +318,7 @@ DataSet read_cifar10(const fs::path& folder) {
     }
   }
 
+  refuse_misnamed_batches(place);
   CheckedFolder files(kCifar10, place, folder);
   DataSet data;
   data.name = "cifar10";

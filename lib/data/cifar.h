@@ -23,7 +23,8 @@ void append_cifar10_file(const std::filesystem::path& path, ImageSet& images,
 /// itself has none. If the folder has a file manifest.json ({"files": {"NAME": {"records": N,
 /// "sha256": "HEX"}}}), there or beside the data files, counts and digests are checked against it,
 /// and every file read or listed must be in both. A file with more than the official 10,000 records
-/// is an Error.
+/// is an Error, and so are a file data_batch... of another name, which would be left out, and a
+/// batches.meta.txt that does not list ten classes.
 DataSet read_cifar10(const std::filesystem::path& folder);
 
 /// The files of such a folder that may be read, its manifest.json and list of classes too.

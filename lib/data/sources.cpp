@@ -200,7 +200,11 @@ Sources read_sources(const fs::path& prepared) {
 
 void check_sources(std::string_view name, const fs::path& prepared, const Sources& sources,
                    std::int64_t threads) {
-  const fs::path folder = fs::weakly_canonical(prepared / sources.folder);
+  std::error_code unknown;
+  fs::path folder = fs::weakly_canonical(prepared / sources.folder, unknown);
+  if (unknown) {
+    folder = prepared / sources.folder;
+  }
   std::vector<std::string> problems(sources.files.size());
   std::vector<char> there(sources.files.size(), 0);
   for_each_parallel(std::ssize(sources.files), threads, [&](std::int64_t i) {

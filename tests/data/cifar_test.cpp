@@ -226,6 +226,28 @@ TEST(CifarFolder, GapInTheNumbersIsAnError) {
               HasSubstr("data_batch_3.bin: there is no such file, but there is data_batch_4.bin"));
 }
 
+TEST(CifarFolder, FileThatWouldBeLeftOutForItsNameIsAnError) {
+  for (const char* name :
+       {"data_batch_03.bin", "data_batch_3.BIN", "data_batch_3 (1).bin", "data_batch_3.bin.part"}) {
+    const TemporaryFolder folder;
+    write_folder(folder.path());
+    write_bytes(folder / name, records({3}));
+    EXPECT_THAT(error_of([&] { read_cifar10(folder.path()); }),
+                HasSubstr(std::string(name) + ": it would be left out"));
+  }
+}
+
+TEST(CifarFolder, ListOfClassesIsReadWholeOrRefused) {
+  const TemporaryFolder folder;
+  write_folder(folder.path());
+  EXPECT_TRUE(read_cifar10(folder.path()).class_names.empty());
+  write_file_atomically(folder / "batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n");
+  EXPECT_EQ(read_cifar10(folder.path()).class_names.size(), 10U);
+  write_file_atomically(folder / "batches.meta.txt", "a\nb\n");
+  EXPECT_THAT(error_of([&] { read_cifar10(folder.path()); }),
+              HasSubstr("batches.meta.txt: it lists 2 classes, not 10"));
+}
+
 TEST(CifarFolder, WithoutTestFileIsAnError) {
   const TemporaryFolder folder;
   write_folder(folder.path());

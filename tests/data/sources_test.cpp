@@ -59,16 +59,19 @@ TEST(Sources, ARecordThatIsMissingCutOrChangedIsAnError) {
               AllOf(HasSubstr("sources.txt: the file is missing"),
                     HasSubstr("run gcg_data_prepare again")));
   write_sources(folder.path(), {sha256("set"), "..", {{"a", 1, 2}, {"b", 3, 4}}});
-  const std::vector<std::byte> good = read_file(folder / "sources.txt");
+  std::vector<std::uint8_t> good;
+  for (const std::byte byte : read_file(folder / "sources.txt")) {
+    good.push_back(std::to_integer<std::uint8_t>(byte));
+  }
   for (std::size_t i = 0; i < good.size(); ++i) {
-    std::vector<std::byte> changed = good;
-    changed[i] ^= std::byte{1};
-    write_file_atomically(folder / "sources.txt", changed);
+    std::vector<std::uint8_t> changed = good;
+    changed[i] ^= 1;
+    test::write_bytes(folder / "sources.txt", changed);
     ASSERT_THAT(error_of([&] { read_sources(folder.path()); }),
                 HasSubstr("sources.txt: the file does not have its digest"));
     changed = good;
     changed.resize(i);
-    write_file_atomically(folder / "sources.txt", changed);
+    test::write_bytes(folder / "sources.txt", changed);
     ASSERT_THAT(error_of([&] { read_sources(folder.path()); }), HasSubstr("sources.txt: "));
   }
 }

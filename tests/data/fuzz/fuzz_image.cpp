@@ -50,5 +50,12 @@ std::vector<std::vector<std::uint8_t>> gcg::test::fuzz_seeds() {
   inks.adobe = true;
   seeds.push_back(seed_of(jpeg_file(16, 16, std::vector<std::uint8_t>(1024, 99), inks)));
   seeds.push_back(seed_of(encode_png(image)));
+  for (const char* name : {"rgb16_alpha.png", "palette_alpha.png", "grey2.png", "rgb_gamma.png",
+                           "rgb_interlaced.png", "cmyk_unmarked.jpg"}) {
+    seeds.push_back(seed_of(read_file(std::filesystem::path(GCG_TEST_IMAGES) / name)));
+  }
+  JpegKind unusual;
+  unusual.sampling = {{1, 1}, {2, 2}, {1, 4}};
+  seeds.push_back(seed_of(jpeg_file(image, unusual)));
   return seeds;
 }
