@@ -47,13 +47,29 @@ void differentiate_add(Execution& execution, const Run& run, Blocks part,
   }
 }
 
+/// Rows of the output's gradient, from the first one on, that a stripe of the input's is made of.
+std::int64_t rows_read_back(const Node& node, Stripe stripe) {
+  if (node.operation != Operation::convolution) {
+    return node.shape.height;
+  }
+  return std::max(stripe.bottom,
+                  (stripe.bottom - 1 + node.window.padding) / node.window.stride + 1);
+}
+
 /// The gradient of an instruction's first input, for all but normalisations and additions.
 void differentiate_input(Execution& execution, const Run& run, Blocks part, Stripe stripe,
                          const Instruction& instruction, std::int64_t thread) {
   const Node& node = execution.network.nodes[at(instruction.node)];
-  const View own = execution.gradient(instruction.output, thread);
-  const View to = execution.gradient(instruction.input, thread);
-  const bool accumulate = instruction.to_input == Contribution::accumulate;
+  const View own = single(execution, run, {instruction.output, true}, part,
+                          rows_read_back(node, stripe), thread);
+  const View kept = execution.gradient(instruction.input, thread);
+  const View to = target(execution, kept, stripe, thread);
+  const bool adds = instruction.to_input == Contribution::accumulate;
+  const bool accumulate = adds && !kept.bf16;
+  const auto all_of = [&](std::int32_t value) {
+    const std::int64_t height = execution.plan.layouts[at(value)].shape.height;
+    return single(execution, run, {value, false}, part, height, thread);
+  };
   switch (node.operation) {
     case Operation::input:
     case Operation::batch_norm:
@@ -65,11 +81,10 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
                               execution.by_input_of[at(node.layer)], own, accumulate, to);
       break;
     case Operation::relu:
-      relu_backward(run, part, execution.value(instruction.output, thread), own, accumulate, to);
+      relu_backward(run, part, all_of(instruction.output), own, accumulate, to);
       break;
     case Operation::max_pool:
-      max_pool_backward(run, part, node.window, execution.value(instruction.input, thread), own,
-                        accumulate, to);
+      max_pool_backward(run, part, node.window, all_of(instruction.input), own, accumulate, to);
       break;
     case Operation::average_pool:
       average_pool_backward(run, part, node.window, own, accumulate, to);
@@ -87,6 +102,7 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
     case Operation::first_token:
       break;  // no plan has them
   }
+  keep(run, part, stripe, to, adds ? Store::accumulate : Store::write, kept);
 }
 
 /// A backward pass under way.
@@ -153,7 +169,7 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
   switch (step.part) {
     case Part::forward:
     case Part::again:
-      apply(execution, pass.run, part, stripe.rows, instruction, thread);
+      apply(execution, pass.run, part, stripe, instruction, thread, false);
       return;
     case Part::first_half: {
       Norm& norm = execution.norms[at(node.norm)];
@@ -171,10 +187,13 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
       const std::size_t l = pass.layer_of(step);
       const SparseLayer& layer = execution.layers[l];
       const Weights which = computed(layer, pass.all != nullptr);
+      const View input = single(execution, pass.run, {instruction.input, false}, part,
+                                rows_read(node, stripe.rows), thread);
+      const View gradient =
+          single(execution, pass.run, {instruction.output, true}, part, stripe.rows.bottom, thread);
       convolve_weight_gradient(
-          pass.run, part, stripe.rows, layer, which, {0, layer.place.layer.outputs},
-          execution.value(instruction.input, thread),
-          execution.gradient(instruction.output, thread), execution.rooms[at(thread)].lanes,
+          pass.run, part, stripe.rows, layer, which, {0, layer.place.layer.outputs}, input,
+          gradient, execution.rooms[at(thread)].lanes,
           std::span(execution.partial[at(group)])
               .subspan(at(pass.execution.place[l]), at(weight_count(layer, which))));
       return;
@@ -234,6 +253,23 @@ void finish_weights(Pass& pass, const Step& step) {
   leave_present(pass, l, target);
 }
 
+/// A tensor of the batch in single precision, in `room` if it is kept in bf16.
+View whole_batch(const Run& run, const View& kept, Tensor& room) {
+  if (!kept.bf16) {
+    return kept;
+  }
+  const View expanded{kept.layout, room.data()->lanes.data()};
+  in_parts(run.threads, run.blocks, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    // The tensors before it had their values where this one has its halo.
+    const std::int64_t size = kept.layout.block();
+    std::fill(room.begin() + begin * size, room.begin() + end * size, Position{});
+    for (std::int64_t b = begin; b < end; ++b) {
+      expand(run, b, all_rows(kept.layout), kept, expanded);
+    }
+  });
+  return expanded;
+}
+
 /// The weight gradient of a layer whose sums run over the whole batch, cut over threads by rows.
 void differentiate_weights(Pass& pass, const Step& step) {
   Execution& execution = pass.execution;
@@ -241,8 +277,9 @@ void differentiate_weights(Pass& pass, const Step& step) {
   SparseLayer& layer = execution.layers[l];
   const Weights which = computed(layer, pass.all != nullptr);
   const Instruction& instruction = pass.of(step);
-  const View input = execution.value(instruction.input);
-  const View own = execution.gradient(instruction.output);
+  const View input = whole_batch(pass.run, execution.value(instruction.input), execution.whole[0]);
+  const View own =
+      whole_batch(pass.run, execution.gradient(instruction.output), execution.whole[1]);
   const std::span<float> target = weight_target(pass, l);
   std::ranges::fill(target, 0.0F);
   const std::int64_t parts = std::ssize(execution.rooms);

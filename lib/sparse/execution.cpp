@@ -19,7 +19,8 @@ View view(Execution& execution, std::int32_t node, const Room& room, std::int64_
     case Room::Kind::none:
       break;
     case Room::Kind::batch:
-      return {layout, execution.buffers[at(room.index)].data()->lanes.data()};
+      return {layout, execution.buffers[at(room.index)].data()->lanes.data(), false,
+              execution.plan.buffers[at(room.index)].bf16};
     case Room::Kind::block:
       return {layout, execution.rooms[at(thread)].blocks[at(room.index)].data()->lanes.data(),
               true};
@@ -42,6 +43,12 @@ ThreadRoom thread_room(const Execution& execution) {
   for (const Layout& layout : execution.plan.blocks) {
     room.blocks.emplace_back(at(layout.block()));
   }
+  room.expanded.resize(room.blocks.size());
+  std::int64_t stripe = 0;
+  for (const Buffer& buffer : execution.plan.buffers) {
+    stripe = std::max(stripe, buffer.bf16 ? buffer.layout.block() : 0);
+  }
+  room.stripe.resize(at(stripe));
   std::int64_t lanes = 0;
   for (const SparseLayer& layer : execution.layers) {
     lanes = std::max(lanes, lane_count(layer.place.layer));
@@ -60,12 +67,47 @@ View Execution::gradient(std::int32_t node, std::int64_t thread) {
   return view(*this, node, plan.gradient[at(node)], thread);
 }
 
-Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels) {
+View single(Execution& execution, const Run& run, TensorId tensor, Blocks part, std::int64_t bottom,
+            std::int64_t thread) {
+  const View kept = tensor.gradient ? execution.gradient(tensor.node, thread)
+                                    : execution.value(tensor.node, thread);
+  if (!kept.bf16) {
+    return kept;
+  }
+  const Room& room = (tensor.gradient ? execution.plan.expanded_gradient
+                                      : execution.plan.expanded_value)[at(tensor.node)];
+  const View expanded = view(execution, tensor.node, room, thread);
+  std::int64_t& rows = execution.rooms[at(thread)].expanded[at(room.index)];
+  bottom = std::min(bottom, kept.layout.shape.height);
+  if (rows < bottom) {
+    expand(run, part.begin, {rows, bottom}, kept, expanded);
+    rows = bottom;
+  }
+  return expanded;
+}
+
+View target(Execution& execution, const View& kept, Stripe stripe, std::int64_t thread) {
+  if (!kept.bf16) {
+    return kept;
+  }
+  return {kept.layout, execution.rooms[at(thread)].stripe.data()->lanes.data(), true, false,
+          stripe.top};
+}
+
+void keep(const Run& run, Blocks part, Stripe stripe, const View& made, Store how,
+          const View& kept) {
+  if (kept.bf16) {
+    compress(run, part.begin, stripe, made, how, kept);
+  }
+}
+
+Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels,
+                         Precision precision) {
   Execution execution;
   execution.network = network;
   execution.kernels = &kernels;
   execution.threads = threads;
-  execution.plan = make_plan(network);
+  execution.plan = make_plan(network, precision);
   const Plan& plan = execution.plan;
   for (const Layer& layer : network.layers) {
     const Node& node = network.nodes[at(layer.node)];
@@ -108,8 +150,12 @@ Run prepare(Execution& execution, std::int64_t samples) {
     return run;
   }
   execution.buffers.clear();
-  for (const Layout& layout : execution.plan.buffers) {
-    execution.buffers.emplace_back(at(run.blocks * layout.block()));
+  for (const Buffer& buffer : execution.plan.buffers) {
+    execution.buffers.emplace_back(at(run.blocks * buffer.block()));
+  }
+  for (Tensor& room : execution.whole) {
+    room = {};
+    room.resize(at(run.blocks * execution.plan.whole));
   }
   while (std::ssize(execution.rooms) < std::min(execution.threads, group_count(run))) {
     execution.rooms.push_back(thread_room(execution));

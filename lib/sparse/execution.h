@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,7 +31,10 @@ struct Norm {
 /// What a thread works in.
 struct ThreadRoom {
   std::vector<Tensor> blocks;  ///< as the plan says
-  Tensor lanes;                ///< for weight gradients
+  /// Per such room, how many rows of the block at hand are expanded in it.
+  std::vector<std::int64_t> expanded;
+  Tensor stripe;  ///< results in single precision that are to be kept in bf16
+  Tensor lanes;   ///< for weight gradients
 };
 
 /// Everything a network needs to be run.
@@ -43,6 +48,7 @@ struct Execution {
 
   std::int64_t blocks = 0;  ///< that there is room for
   std::vector<Tensor> buffers;
+  std::array<Tensor, 2> whole;  ///< two tensors that are expanded for the whole batch
   std::vector<ThreadRoom> rooms;
   std::vector<std::vector<PlaneMoments>> moments;  ///< per node that is normalised
   /// Weight gradients of the layers of a segment, by group of blocks; zero between segments.
@@ -59,9 +65,20 @@ struct Execution {
   View gradient(std::int32_t node, std::int64_t thread = 0);
 };
 
+/// A value or gradient in single precision: the tensor itself, or, if it is kept in bf16, the rows
+/// above `bottom` of a block expanded.
+View single(Execution& execution, const Run& run, TensorId tensor, Blocks part, std::int64_t bottom,
+            std::int64_t thread);
+/// Where results that belong to `kept` are made: there, or, if it is in bf16, in a stripe's room,
+/// from which keep() takes them.
+View target(Execution& execution, const View& kept, Stripe stripe, std::int64_t thread);
+void keep(const Run& run, Blocks part, Stripe stripe, const View& made, Store how,
+          const View& kept);
+
 /// Plans a network, without any weights. Errors name the layer or pool that the indexes cannot
 /// hold.
-Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels);
+Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels,
+                         Precision precision);
 
 /// Takes room for the largest batch so far. A smaller one uses the beginnings: the blocks of a
 /// tensor do not depend on their number.
@@ -76,10 +93,13 @@ Blocks group(const Run& run, std::int64_t g);
 /// The batch's own moments, or the running ones.
 enum class Moments : std::uint8_t { batch, running };
 void forward(Execution& execution, const Run& run, std::span<const float> images, Moments moments);
-/// Sets a stripe of an operation's value for some blocks. Operations whose segments are not cut are
-/// given all rows.
-void apply(Execution& execution, const Run& run, Blocks part, Stripe stripe,
-           const Instruction& instruction, std::int64_t thread);
+/// Rows of its input, from the first one on, that a stripe of an operation's value is made of, at
+/// least.
+std::int64_t rows_read(const Node& node, Stripe stripe);
+/// Sets a stripe of an operation's value for some blocks, and takes its moments if asked for.
+/// Operations whose segments are not cut are given all rows.
+void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
+           const Instruction& instruction, std::int64_t thread, bool with_moments);
 
 /// From the gradient of the logits on. Leaves its results in the layers and normalisations, or, if
 /// not null, the gradients of all weights, present or absent, per layer in `all`, and nothing else.
@@ -88,9 +108,10 @@ void backward(Execution& execution, const Run& run, std::vector<std::vector<floa
 /// Calls f(step, thread, group, blocks, stripe) for the steps of a segment, each stripe of every
 /// block of the batch, or, for vectors, for all the blocks of a thread at once.
 template <typename F>
-void for_each_step(const Execution& execution, const Run& run, const Segment& segment, F f) {
+void for_each_step(Execution& execution, const Run& run, const Segment& segment, F f) {
   const auto take_through = [&](std::int64_t thread, std::int64_t g, Blocks part) {
     const std::int64_t stripes = std::ssize(segment.stripes);
+    std::ranges::fill(execution.rooms[static_cast<std::size_t>(thread)].expanded, 0);
     for (std::int64_t s = 0; s < stripes; ++s) {
       const std::vector<Stripe>& rows = segment.stripes[static_cast<std::size_t>(s)];
       for (std::size_t i = 0; i < segment.steps.size(); ++i) {

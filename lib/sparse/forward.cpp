@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "sparse/execution.h"
 
 namespace gcg::sparse {
@@ -23,42 +25,65 @@ void take_moments(Execution& execution, const Run& run, const Instruction& instr
   }
 }
 
+void measure(Execution& execution, const Run& run, Blocks part, StripeOf stripe, std::int32_t node,
+             const View& made) {
+  plane_moments(run, part, stripe, made, execution.moments[at(node)]);
+}
+
 }  // namespace
 
-void apply(Execution& execution, const Run& run, Blocks part, Stripe stripe,
-           const Instruction& instruction, std::int64_t thread) {
+std::int64_t rows_read(const Node& node, Stripe stripe) {
+  if (node.operation != Operation::convolution) {
+    return std::numeric_limits<std::int64_t>::max();
+  }
+  return (stripe.bottom - 1) * node.window.stride - node.window.padding + node.window.height;
+}
+
+void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
+           const Instruction& instruction, std::int64_t thread, bool with_moments) {
   const Node& node = execution.network.nodes[at(instruction.node)];
-  const View input = execution.value(instruction.input, thread);
-  const View output = execution.value(instruction.output, thread);
-  const View other = instruction.other < 0 ? View{} : execution.value(instruction.other, thread);
+  const View kept = execution.value(instruction.output, thread);
+  const View output = target(execution, kept, stripe.rows, thread);
+  const auto input = [&] {
+    return single(execution, run, {instruction.input, false}, part, rows_read(node, stripe.rows),
+                  thread);
+  };
+  bool is_kept = false;
   switch (node.operation) {
     case Operation::input:
       break;
     case Operation::convolution:
     case Operation::linear:
-      convolve(run, part, stripe, execution.layers[at(node.layer)], input, output);
+      convolve(run, part, stripe.rows, execution.layers[at(node.layer)], input(), output);
       break;
     case Operation::batch_norm:
-      normalise(run, part, stripe, execution.norms[at(node.norm)].state(), input, other,
-                instruction.relu, output);
+      normalise(run, part, stripe.rows, execution.norms[at(node.norm)].state(),
+                execution.value(instruction.input, thread),
+                instruction.other < 0 ? View{} : execution.value(instruction.other, thread),
+                instruction.relu, kept);
+      is_kept = true;
       break;
     case Operation::relu:
-      relu(run, part, input, output);
+      relu(run, part, input(), output);
       break;
     case Operation::add:
-      add(run, part, input, other, output);
+      add(run, part, execution.value(instruction.input, thread),
+          execution.value(instruction.other, thread), kept);
+      is_kept = true;
       break;
     case Operation::max_pool:
-      max_pool(run, part, node.window, input, output);
+      max_pool(run, part, node.window, input(), output);
       break;
     case Operation::average_pool:
-      average_pool(run, part, node.window, input, output);
+      average_pool(run, part, node.window, input(), output);
       break;
-    case Operation::global_average_pool:
-      average_pool(run, part, whole(input.layout.shape), input, output);
+    case Operation::global_average_pool: {
+      const View from = input();
+      average_pool(run, part, whole(from.layout.shape), from, output);
       break;
+    }
     case Operation::flatten:
-      flatten(run, part, input, output);
+      flatten(run, part, input(), output);
       break;
     case Operation::layer_norm:
     case Operation::gelu:
@@ -67,18 +92,27 @@ void apply(Execution& execution, const Run& run, Blocks part, Stripe stripe,
     case Operation::first_token:
       break;  // no plan has them
   }
+  if (with_moments) {
+    if (is_kept && kept.bf16) {
+      expand(run, part.begin, stripe.rows, kept, output);
+    }
+    measure(execution, run, part, stripe, instruction.output, output);
+  }
+  if (!is_kept) {
+    keep(run, part, stripe.rows, output, Store::write_past_caches, kept);
+  }
 }
 
 void forward(Execution& execution, const Run& run, std::span<const float> images, Moments moments) {
   const Plan& plan = execution.plan;
-  const auto measure = [&](Blocks part, StripeOf stripe, std::int32_t node) {
-    if (plan.normalised[at(node)] && moments == Moments::batch) {
-      plane_moments(run, part, stripe, execution.value(node), execution.moments[at(node)]);
-    }
+  const auto is_measured = [&](std::int32_t node) {
+    return plan.normalised[at(node)] && moments == Moments::batch;
   };
   in_parts(run.threads, run.blocks, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
     pack(run, {begin, end}, images, execution.value(0));
-    measure({begin, end}, {all_rows(plan.layouts[0])}, 0);
+    if (is_measured(0)) {
+      measure(execution, run, {begin, end}, {all_rows(plan.layouts[0])}, 0, execution.value(0));
+    }
   });
   for (const Segment& segment : plan.forward) {
     for (const Step& step : segment.steps) {
@@ -88,8 +122,8 @@ void forward(Execution& execution, const Run& run, std::span<const float> images
                   [&](const Step& step, std::int64_t thread, std::int64_t, Blocks part,
                       const StripeOf& stripe) {
                     const Instruction& instruction = plan.instructions[at(step.instruction)];
-                    apply(execution, run, part, stripe.rows, instruction, thread);
-                    measure(part, stripe, instruction.output);
+                    apply(execution, run, part, stripe, instruction, thread,
+                          is_measured(instruction.output));
                   });
   }
 }

@@ -42,8 +42,9 @@ HWY_INLINE const float* fixed(const float* from) {
 #include "sparse/gather.inc"
 #include "sparse/correlate.inc"
 #include "sparse/all_taps.inc"
-// clang-format on
 #include "sparse/norm.inc"
+#include "sparse/bf16.inc"
+// clang-format on
 #include "sparse/pool.inc"
 
 const Kernels& table() {
@@ -62,6 +63,12 @@ const Kernels& table() {
                               relu,
                               relu_gradient,
                               add,
+                              expand_bf16,
+                              compress_bf16,
+                              normalise_bf16,
+                              norm_gradient_sums_bf16,
+                              norm_gradient_bf16,
+                              add_bf16,
                               max_pool,
                               max_pool_gradient,
                               average_pool,

@@ -80,6 +80,20 @@ struct GradientSums {
   double centred = 0;   ///< sum of g (x - mean)
 };
 
+/// How results are written to a tensor in bf16.
+enum class Store : std::uint8_t {
+  write,
+  write_past_caches,  ///< nobody reads them before the rest of the batch has passed
+  accumulate,
+};
+
+/// Where the results for two channels go: into planes of floats, or, if not null, into one of bf16.
+struct TwoPlanes {
+  float* even = nullptr;
+  float* odd = nullptr;
+  float* pairs = nullptr;
+};
+
 /// One channel of one block under a pooling.
 struct PoolPlane {
   std::int64_t input_height = 0;
@@ -134,6 +148,27 @@ struct Kernels {
   void (*relu_gradient)(const Plane& plane, const float* y, const float* g, bool accumulate,
                         float* to) = nullptr;
   void (*add)(const Plane& plane, const float* a, const float* b, float* to) = nullptr;
+
+  // Two channels in bf16, pair by pair: a float of a tensor in bf16 holds a value of the even
+  // channel in its lower half and one of the odd channel in its upper half. All arithmetic is in
+  // single precision, results are rounded to the nearest, ties to even. A last channel without a
+  // partner is its own: `odd` is `even`, and what the upper halves hold means nothing.
+
+  void (*expand_bf16)(const Plane& plane, const float* pairs, float* even, float* odd) = nullptr;
+  void (*compress_bf16)(const Plane& plane, const float* even, const float* odd, Store how,
+                        float* pairs) = nullptr;
+  /// As normalise, norm_gradient_sums, norm_gradient and add, with two norms and two sums; only
+  /// results in bf16 can be added to what is there.
+  void (*normalise_bf16)(const Plane& plane, const ChannelNorm* norms, const float* x,
+                         const float* other, bool relu, const float* lanes,
+                         const TwoPlanes& y) = nullptr;
+  void (*norm_gradient_sums_bf16)(const Plane& plane, const ChannelNormGradient* norms,
+                                  const float* x, const float* output, float* g,
+                                  GradientSums* sums) = nullptr;
+  void (*norm_gradient_bf16)(const Plane& plane, const ChannelNormGradient* norms, const float* x,
+                             const float* g, const float* lanes, bool accumulate,
+                             const TwoPlanes& to) = nullptr;
+  void (*add_bf16)(const Plane& plane, const float* a, const float* b, float* to) = nullptr;
 
   /// The first of the largest values of each window; a NaN wins.
   void (*max_pool)(const PoolPlane& plane, const float* x, float* y) = nullptr;

@@ -41,6 +41,11 @@ struct Layout {
   [[nodiscard]] std::int64_t block() const {
     return shape.channels * plane() + halo * pitch() + halo;
   }
+  /// The same in bf16: of every two channels one plane (see Kernels).
+  [[nodiscard]] std::int64_t pairs() const { return (shape.channels + 1) / 2; }
+  [[nodiscard]] std::int64_t pair_block() const {
+    return pairs() * plane() + halo * pitch() + halo;
+  }
   /// -halo <= y < height + halo, likewise x.
   [[nodiscard]] std::int64_t at(std::int64_t channel, std::int64_t y, std::int64_t x) const {
     return channel * plane() + (y + halo) * pitch() + x + halo;

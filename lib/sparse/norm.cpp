@@ -10,11 +10,6 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-Plane plane_of(const Layout& layout, Stripe stripe) {
-  return {stripe.height(), layout.shape.width * kLanes, layout.pitch() * kLanes,
-          layout.plane() * kLanes};
-}
-
 /// What a mean loses in single precision. Kernels subtract the rounded one; in a nearly constant
 /// channel that would be felt, so the constants behind it take the rest up.
 double lost(double mean) { return mean - static_cast<double>(static_cast<float>(mean)); }
@@ -26,6 +21,15 @@ ChannelNorm channel_norm(const NormState& norm, std::int64_t c) {
   const double shift =
       static_cast<double>(norm.shift[at(c)]) - static_cast<double>(slope) * lost(mean);
   return {static_cast<float>(mean), slope, static_cast<float>(shift)};
+}
+
+/// Two channels of a view in either form.
+TwoPlanes two_planes(const View& view, std::int64_t block, std::int64_t c, std::int64_t partner,
+                     std::int64_t y) {
+  if (view.bf16) {
+    return {nullptr, nullptr, view.at(block, c, y)};
+  }
+  return {view.at(block, c, y), view.at(block, partner, y), nullptr};
 }
 
 /// Samples in a block.
@@ -78,11 +82,21 @@ void batch_moments(const Run& run, std::int64_t stripes, std::span<const PlaneMo
 void normalise(const Run& run, Blocks part, Stripe stripe, const NormState& norm, const View& input,
                const View& other, bool relu, const View& output) {
   const Plane plane = plane_of(input.layout, stripe);
+  const auto beside = [&](std::int64_t b, std::int64_t c) {
+    return other.data == nullptr ? nullptr : other.at(b, c, stripe.top);
+  };
   for (std::int64_t b = part.begin; b < part.end; ++b) {
+    if (input.bf16) {
+      for_each_pair(input.layout, [&](std::int64_t c, std::int64_t partner) {
+        const ChannelNorm norms[] = {channel_norm(norm, c), channel_norm(norm, partner)};
+        run.kernels->normalise_bf16(plane, norms, input.at(b, c, stripe.top), beside(b, c), relu,
+                                    run.lanes(b), two_planes(output, b, c, partner, stripe.top));
+      });
+      continue;
+    }
     for (std::int64_t c = 0; c < input.layout.shape.channels; ++c) {
-      run.kernels->normalise(plane, channel_norm(norm, c), input.at(b, c, stripe.top),
-                             other.data == nullptr ? nullptr : other.at(b, c, stripe.top), relu,
-                             run.lanes(b), output.at(b, c, stripe.top));
+      run.kernels->normalise(plane, channel_norm(norm, c), input.at(b, c, stripe.top), beside(b, c),
+                             relu, run.lanes(b), output.at(b, c, stripe.top));
     }
   }
 }
@@ -93,12 +107,28 @@ void normalise_gradient_sums(const Run& run, Blocks part, StripeOf stripe, const
   const std::int64_t channels = tensors.input.layout.shape.channels;
   const std::int64_t top = stripe.rows.top;
   const bool with_output = tensors.relu && tensors.addition;
+  const auto channel = [&](std::int64_t c) {
+    return ChannelNormGradient{channel_norm(norm, c), tensors.relu && !tensors.addition};
+  };
+  const auto output = [&](std::int64_t b, std::int64_t c) {
+    return with_output ? tensors.output.at(b, c, top) : nullptr;
+  };
   for (std::int64_t b = part.begin; b < part.end; ++b) {
+    if (tensors.input.bf16) {
+      for_each_pair(tensors.input.layout, [&](std::int64_t c, std::int64_t partner) {
+        const ChannelNormGradient norms[] = {channel(c), channel(partner)};
+        GradientSums sums[2];
+        run.kernels->norm_gradient_sums_bf16(plane, norms, tensors.input.at(b, c, top),
+                                             output(b, c), tensors.gradient.at(b, c, top), sums);
+        planes[stripe.at(b, partner, channels)] = sums[1];
+        planes[stripe.at(b, c, channels)] = sums[0];
+      });
+      continue;
+    }
     for (std::int64_t c = 0; c < channels; ++c) {
-      const ChannelNormGradient channel{channel_norm(norm, c), tensors.relu && !tensors.addition};
-      planes[stripe.at(b, c, channels)] = run.kernels->norm_gradient_sums(
-          plane, channel, tensors.input.at(b, c, top),
-          with_output ? tensors.output.at(b, c, top) : nullptr, tensors.gradient.at(b, c, top));
+      planes[stripe.at(b, c, channels)] =
+          run.kernels->norm_gradient_sums(plane, channel(c), tensors.input.at(b, c, top),
+                                          output(b, c), tensors.gradient.at(b, c, top));
     }
   }
 }
@@ -126,27 +156,47 @@ void normalise_backward(const Run& run, Blocks part, Stripe stripe, const NormSt
   const View& input = tensors.input;
   const Plane plane = plane_of(input.layout, stripe);
   const double count = static_cast<double>(run.samples * input.layout.shape.positions());
-  for (std::int64_t c = 0; c < input.layout.shape.channels; ++c) {
-    // Mean and variance move with every input: both sums flow back to all of them.
-    ChannelNormGradient channel{channel_norm(norm, c), tensors.relu && !tensors.addition};
-    const double slope = static_cast<double>(channel.norm.slope);
+  // Mean and variance move with every input: both sums flow back to all of them.
+  const auto channel = [&](std::int64_t c) {
+    ChannelNormGradient result{channel_norm(norm, c), tensors.relu && !tensors.addition};
+    const double slope = static_cast<double>(result.norm.slope);
     const double inverse = 1 / (norm.variance[at(c)] + kNormEpsilon);
-    channel.centred = static_cast<float>(-slope * inverse * sums[at(c)].centred / count);
-    channel.constant =
+    result.centred = static_cast<float>(-slope * inverse * sums[at(c)].centred / count);
+    result.constant =
         static_cast<float>(-slope * sums[at(c)].gradient / count -
-                           static_cast<double>(channel.centred) * lost(norm.mean[at(c)]));
+                           static_cast<double>(result.centred) * lost(norm.mean[at(c)]));
+    return result;
+  };
+  const bool accumulate = tensors.to_input == Contribution::accumulate;
+  const auto differentiate = [&](std::int64_t c, auto gradient_of) {
     for (std::int64_t b = part.begin; b < part.end; ++b) {
       const float* gradient = tensors.gradient.at(b, c, stripe.top);
       if (tensors.to_other == Contribution::accumulate) {
         float* to = tensors.other_gradient.at(b, c, stripe.top);
-        run.kernels->add(plane, to, gradient, to);
+        (input.bf16 ? run.kernels->add_bf16 : run.kernels->add)(plane, to, gradient, to);
       }
       if (tensors.to_input != Contribution::none) {
-        run.kernels->norm_gradient(plane, channel, input.at(b, c, stripe.top), gradient,
-                                   run.lanes(b), tensors.to_input == Contribution::accumulate,
-                                   tensors.input_gradient.at(b, c, stripe.top));
+        gradient_of(b, input.at(b, c, stripe.top), gradient);
       }
     }
+  };
+  if (input.bf16) {
+    for_each_pair(input.layout, [&](std::int64_t c, std::int64_t partner) {
+      const ChannelNormGradient norms[] = {channel(c), channel(partner)};
+      differentiate(c, [&](std::int64_t b, const float* x, const float* gradient) {
+        run.kernels->norm_gradient_bf16(
+            plane, norms, x, gradient, run.lanes(b), accumulate,
+            two_planes(tensors.input_gradient, b, c, partner, stripe.top));
+      });
+    });
+    return;
+  }
+  for (std::int64_t c = 0; c < input.layout.shape.channels; ++c) {
+    const ChannelNormGradient one = channel(c);
+    differentiate(c, [&](std::int64_t b, const float* x, const float* gradient) {
+      run.kernels->norm_gradient(plane, one, x, gradient, run.lanes(b), accumulate,
+                                 tensors.input_gradient.at(b, c, stripe.top));
+    });
   }
 }
 

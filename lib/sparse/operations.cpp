@@ -33,6 +33,17 @@ void for_each_plane(Blocks part, std::int64_t channels, F f) {
   }
 }
 
+/// The same for the planes that a view has: of channels, or of pairs of them.
+template <typename F>
+void for_each_stored(Blocks part, const View& view, F f) {
+  const std::int64_t step = view.bf16 ? 2 : 1;
+  for (std::int64_t b = part.begin; b < part.end; ++b) {
+    for (std::int64_t c = 0; c < view.layout.shape.channels; c += step) {
+      f(b, c);
+    }
+  }
+}
+
 void clear(const Plane& plane, float* to) {
   for (std::int64_t y = 0; y < plane.height; ++y) {
     std::fill_n(to + y * plane.pitch, plane.row, 0.0F);
@@ -91,6 +102,23 @@ void unpack(const View& from, std::span<float> images) {
   }
 }
 
+void expand(const Run& run, std::int64_t block, Stripe rows, const View& from, const View& to) {
+  const Plane plane = plane_of(from.layout, rows);
+  for_each_pair(from.layout, [&](std::int64_t c, std::int64_t partner) {
+    run.kernels->expand_bf16(plane, from.at(block, c, rows.top), to.at(block, c, rows.top),
+                             to.at(block, partner, rows.top));
+  });
+}
+
+void compress(const Run& run, std::int64_t block, Stripe rows, const View& from, Store how,
+              const View& to) {
+  const Plane plane = plane_of(to.layout, rows);
+  for_each_pair(to.layout, [&](std::int64_t c, std::int64_t partner) {
+    run.kernels->compress_bf16(plane, from.at(block, c, rows.top),
+                               from.at(block, partner, rows.top), how, to.at(block, c, rows.top));
+  });
+}
+
 void relu(const Run& run, Blocks part, const View& input, const View& output) {
   const Plane plane = plane_of(input.layout);
   for_each_plane(part, input.layout.shape.channels, [&](std::int64_t b, std::int64_t c) {
@@ -108,15 +136,16 @@ void relu_backward(const Run& run, Blocks part, const View& output, const View& 
 
 void add(const Run& run, Blocks part, const View& a, const View& b, const View& to) {
   const Plane plane = plane_of(to.layout);
-  for_each_plane(part, to.layout.shape.channels, [&](std::int64_t block, std::int64_t c) {
-    run.kernels->add(plane, a.at(block, c), b.at(block, c), to.at(block, c));
+  for_each_stored(part, to, [&](std::int64_t block, std::int64_t c) {
+    (to.bf16 ? run.kernels->add_bf16 : run.kernels->add)(plane, a.at(block, c), b.at(block, c),
+                                                         to.at(block, c));
   });
 }
 
 void copy(const Run&, Blocks part, const View& from, const View& to) {
   const Plane plane = plane_of(to.layout);
-  for_each_plane(part, to.layout.shape.channels,
-                 [&](std::int64_t b, std::int64_t c) { copy(plane, from.at(b, c), to.at(b, c)); });
+  for_each_stored(part, to,
+                  [&](std::int64_t b, std::int64_t c) { copy(plane, from.at(b, c), to.at(b, c)); });
 }
 
 void max_pool(const Run& run, Blocks part, const Window& window, const View& input,

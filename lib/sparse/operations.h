@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -17,15 +18,20 @@ namespace gcg::sparse {
 // depend on the number of threads: sums over the batch are never cut.
 
 /// A tensor and the layout of its blocks; or room for one block, that every block is kept in for as
-/// long as a thread works on it.
+/// long as a thread works on it; or room for a stripe of one block, in the first rows.
 struct View {
   Layout layout;
   float* data = nullptr;
   bool one_block = false;
+  bool bf16 = false;     ///< in pairs of channels; a tensor of the batch
+  std::int64_t top = 0;  ///< the first row there is
 
+  /// In bf16 of the pair that a channel belongs to.
   [[nodiscard]] float* at(std::int64_t block, std::int64_t channel, std::int64_t y = 0,
                           std::int64_t x = 0) const {
-    return data + kLanes * ((one_block ? 0 : block * layout.block()) + layout.at(channel, y, x));
+    const std::int64_t size = bf16 ? layout.pair_block() : layout.block();
+    return data + kLanes * ((one_block ? 0 : block * size) +
+                            layout.at(bf16 ? channel / 2 : channel, y - top, x));
   }
 };
 
@@ -57,6 +63,20 @@ struct Blocks {
 };
 
 inline Stripe all_rows(const Layout& layout) { return {0, layout.shape.height}; }
+
+/// Rows of a plane; `next` is the same channel, or pair of them, of the next one.
+inline Plane plane_of(const Layout& layout, Stripe rows) {
+  return {rows.height(), layout.shape.width * kLanes, layout.pitch() * kLanes,
+          layout.plane() * kLanes};
+}
+
+/// Calls f(channel, its partner) for every pair of channels: of a last odd one it is itself.
+template <typename F>
+void for_each_pair(const Layout& layout, F f) {
+  for (std::int64_t c = 0; c < layout.shape.channels; c += 2) {
+    f(c, std::min(c + 1, layout.shape.channels - 1));
+  }
+}
 
 /// Plain images [samples][channels][height][width] into blocks.
 void pack(const Run& run, Blocks part, std::span<const float> images, const View& to);
@@ -129,10 +149,12 @@ void plane_moments(const Run& run, Blocks part, StripeOf stripe, const View& inp
 void batch_moments(const Run& run, std::int64_t stripes, std::span<const PlaneMoments> planes,
                    const NormState& norm);
 /// output = norm(input) + other (if it has data), ReLU.
+/// Input and other are in bf16 or not, alike; an output in single precision may follow from both.
 void normalise(const Run& run, Blocks part, Stripe stripe, const NormState& norm, const View& input,
                const View& other, bool relu, const View& output);
 
-/// The tensors around a normalisation, its addition and its ReLU in a backward pass.
+/// The tensors around a normalisation, its addition and its ReLU in a backward pass: all in bf16,
+/// or all but the input's gradient, or none.
 struct NormBackward {
   View input;
   View output;    ///< values; used if there is a ReLU behind an addition
@@ -158,9 +180,15 @@ void batch_gradient_sums(const Run& run, std::int64_t stripes, const NormState& 
 void normalise_backward(const Run& run, Blocks part, Stripe stripe, const NormState& norm,
                         const NormBackward& tensors, std::span<const GradientSums> sums);
 
+/// Rows of a tensor in bf16 into one in single precision and back, in room for a block or a stripe.
+void expand(const Run& run, std::int64_t block, Stripe rows, const View& from, const View& to);
+void compress(const Run& run, std::int64_t block, Stripe rows, const View& from, Store how,
+              const View& to);
+
 void relu(const Run& run, Blocks part, const View& input, const View& output);
 void relu_backward(const Run& run, Blocks part, const View& output, const View& gradient,
                    bool accumulate, const View& to);
+/// These two in bf16 as well, all their tensors alike.
 void add(const Run& run, Blocks part, const View& a, const View& b, const View& to);
 void copy(const Run& run, Blocks part, const View& from, const View& to);
 

@@ -4,7 +4,9 @@
 #include <map>
 #include <utility>
 
+#include "sparse/block_rooms.h"
 #include "sparse/index.h"
+#include "sparse/plan_bf16.h"
 #include "sparse/stripes.h"
 
 namespace gcg::sparse {
@@ -115,34 +117,6 @@ Segments cut_into_segments(const Network& network, Plan& plan) {
   return of;
 }
 
-/// Room for a block, shared by tensors that are never needed in the same segment.
-class BlockRooms {
- public:
-  explicit BlockRooms(std::vector<Layout>& blocks) : blocks_(blocks) {}
-
-  Room take(const Layout& layout, std::span<const std::size_t> segments) {
-    for (std::size_t b = 0; b < blocks_.size(); ++b) {
-      if (blocks_[b] == layout &&
-          std::ranges::find_first_of(used_[b], segments) == used_[b].end()) {
-        used_[b].insert(used_[b].end(), segments.begin(), segments.end());
-        return {Room::Kind::block, static_cast<std::int32_t>(b)};
-      }
-    }
-    blocks_.push_back(layout);
-    used_.emplace_back(segments.begin(), segments.end());
-    return {Room::Kind::block, static_cast<std::int32_t>(blocks_.size() - 1)};
-  }
-
- private:
-  std::vector<Layout>& blocks_;
-  std::vector<std::vector<std::size_t>> used_;
-};
-
-/// Segments of the backward pass are counted behind those of the forward pass.
-std::size_t backward_segment(const Plan& plan, std::size_t segment) {
-  return plan.forward.size() + segment;
-}
-
 /// Whether the output of an instruction need not be kept: a normalisation's that only convolutions
 /// of the same segment read, and their weight gradients block by block.
 bool is_made_again(const Network& network, const Plan& plan, const Segments& of,
@@ -162,11 +136,12 @@ bool is_made_again(const Network& network, const Plan& plan, const Segments& of,
   return read && is_norm(network, instruction) && instruction.other < 0;
 }
 
-void place_values(const Network& network, const Segments& of, BlockRooms& rooms, Plan& plan) {
+void place_values(const Network& network, const Segments& of, const std::vector<bool>& in_bf16,
+                  BlockRooms& rooms, Plan& plan) {
   plan.value.assign(network.nodes.size(), {});
   const auto keep = [&](std::int32_t node) {
     plan.value[at(node)] = {Room::Kind::batch, static_cast<std::int32_t>(plan.buffers.size())};
-    plan.buffers.push_back(plan.layouts[at(node)]);
+    plan.buffers.push_back({plan.layouts[at(node)], in_bf16[at(node)]});
   };
   keep(0);
   for (std::int32_t i = 0; i < static_cast<std::int32_t>(plan.instructions.size()); ++i) {
@@ -194,18 +169,18 @@ void place_values(const Network& network, const Segments& of, BlockRooms& rooms,
 /// Buffers that the gradients of a batch share.
 class GradientBuffers {
  public:
-  explicit GradientBuffers(std::vector<Layout>& buffers) : buffers_(buffers) {}
+  explicit GradientBuffers(std::vector<Buffer>& buffers) : buffers_(buffers) {}
 
-  Room take(const Layout& layout) {
+  Room take(const Buffer& buffer) {
     const auto same =
-        std::ranges::find_if(free_, [&](std::int32_t b) { return buffers_[at(b)] == layout; });
+        std::ranges::find_if(free_, [&](std::int32_t b) { return buffers_[at(b)] == buffer; });
     if (same == free_.end()) {
-      buffers_.push_back(layout);
+      buffers_.push_back(buffer);
       return {Room::Kind::batch, static_cast<std::int32_t>(buffers_.size() - 1)};
     }
-    const std::int32_t buffer = *same;
+    const std::int32_t found = *same;
     free_.erase(same);
-    return {Room::Kind::batch, buffer};
+    return {Room::Kind::batch, found};
   }
   void give_back(const Room& room) {
     if (room.kind == Room::Kind::batch) {
@@ -214,14 +189,15 @@ class GradientBuffers {
   }
 
  private:
-  std::vector<Layout>& buffers_;
+  std::vector<Buffer>& buffers_;
   std::vector<std::int32_t> free_;
 };
 
 /// A buffer is free again for the steps behind its last reader, in the same segment too: they
 /// follow block by block. Only the weight gradients that wait for the end of a segment read it
 /// still.
-void place_gradients(const Network& network, const Segments& of, BlockRooms& rooms, Plan& plan) {
+void place_gradients(const Network& network, const Segments& of, const std::vector<bool>& in_bf16,
+                     BlockRooms& rooms, Plan& plan) {
   const std::vector<bool> trained = trained_nodes(network);
   const auto readers = network.readers();
   GradientBuffers buffers(plan.buffers);
@@ -241,7 +217,7 @@ void place_gradients(const Network& network, const Segments& of, BlockRooms& roo
   std::vector<Room> waiting;
   std::size_t segment = 0;
   plan.gradient.assign(network.nodes.size(), {});
-  plan.gradient.back() = buffers.take(plan.layouts.back());
+  plan.gradient.back() = buffers.take({plan.layouts.back(), in_bf16.back()});
   for (std::size_t i = plan.instructions.size(); i-- > 0;) {
     Instruction& instruction = plan.instructions[i];
     if (!instruction.backward) {
@@ -273,7 +249,7 @@ void place_gradients(const Network& network, const Segments& of, BlockRooms& roo
         handed_on = true;
         return Contribution::in_place;
       }
-      room = buffers.take(plan.layouts[at(to)]);
+      room = buffers.take({plan.layouts[at(to)], in_bf16[at(to)]});
       return Contribution::write;
     };
     // An addition by itself reads its gradient once more after serving its other input; fused, what
@@ -305,7 +281,7 @@ std::vector<bool> layers_by_block(const Network& network) {
 
 }  // namespace
 
-Plan make_plan(const Network& network) {
+Plan make_plan(const Network& network, Precision precision) {
   Plan plan;
   plan.instructions = fuse(network);
   const std::vector<bool> trained = trained_nodes(network);
@@ -314,12 +290,22 @@ Plan make_plan(const Network& network) {
   }
   plan.layouts = place_tensors(network);
   plan.weights_by_block = layers_by_block(network);
+  const std::vector<bool> in_bf16 = nodes_in_bf16(network, precision);
   const Segments of = cut_into_segments(network, plan);
   BlockRooms rooms(plan.blocks);
-  place_values(network, of, rooms, plan);
-  place_gradients(network, of, rooms, plan);
+  place_values(network, of, in_bf16, rooms, plan);
+  place_gradients(network, of, in_bf16, rooms, plan);
+  place_expanded(network, rooms, plan);
   cut_into_stripes(network, plan);
   return plan;
+}
+
+std::int64_t batch_bytes(const Plan& plan, std::int64_t samples) {
+  std::int64_t positions = 2 * plan.whole;
+  for (const Buffer& buffer : plan.buffers) {
+    positions += buffer.block();
+  }
+  return positions * block_count(samples) * static_cast<std::int64_t>(sizeof(Position));
 }
 
 }  // namespace gcg::sparse

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <vector>
 
+#include "backend/precision.h"
 #include "graph/network.h"
 #include "sparse/layout.h"
 
@@ -78,6 +80,21 @@ struct Room {
   bool operator==(const Room&) const = default;
 };
 
+/// A value or a gradient of a node.
+struct TensorId {
+  std::int32_t node = -1;
+  bool gradient = false;
+  auto operator<=>(const TensorId&) const = default;
+};
+
+/// A tensor of the batch.
+struct Buffer {
+  Layout layout;
+  bool bf16 = false;
+  [[nodiscard]] std::int64_t block() const { return bf16 ? layout.pair_block() : layout.block(); }
+  bool operator==(const Buffer&) const = default;
+};
+
 /// The order in which a network is run, its input left out, and where every tensor lies.
 ///
 /// Time goes into moving tensors before anything else, so few are kept. Of a convolution and the
@@ -96,12 +113,24 @@ struct Plan {
   std::vector<Layout> layouts;         ///< per node
   std::vector<Room> value;             ///< per node
   std::vector<Room> gradient;          ///< per node
-  std::vector<Layout> buffers;         ///< the layout of every buffer
-  std::vector<Layout> blocks;          ///< the layout of the room of a thread
+  /// Per node, where a block of its value or gradient is expanded if it is kept in bf16 and a step
+  /// reads it in single precision.
+  std::vector<Room> expanded_value;
+  std::vector<Room> expanded_gradient;
+  std::vector<Buffer> buffers;
+  /// Positions of a block of the largest tensor in bf16 that is expanded for the whole batch: there
+  /// is room for two such.
+  std::int64_t whole = 0;
+  std::vector<Layout> blocks;  ///< the layout of the room of a thread
 };
 
 /// Values get a buffer each (the backward pass reads them); gradients share buffers of equal shape,
 /// each used again by the steps behind its last reader.
-Plan make_plan(const Network& network);
+///
+/// In bf16 what is kept for the batch is, but for the images and for vectors.
+Plan make_plan(const Network& network, Precision precision);
+
+/// Of the tensors of a batch.
+std::int64_t batch_bytes(const Plan& plan, std::int64_t samples);
 
 }  // namespace gcg::sparse

@@ -2,18 +2,18 @@
 #include <bit>
 #include <cmath>
 
-#include "sparse/kernels.h"
+#include "sparse/reference_kernels.h"
 
 namespace gcg::sparse {
 
 namespace {
 
-float select(float value, float selector) {
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) &
-                              std::bit_cast<std::uint32_t>(selector));
-}
-
-float rectified(float value) { return value < 0 ? 0.0F : value; }
+using reference::for_each;
+using reference::mapped;
+using reference::passed;
+using reference::plane_sum;
+using reference::rectified;
+using reference::select;
 
 /// Calls f(tap) for the taps of a row in order.
 template <typename F>
@@ -99,37 +99,6 @@ void add_lanes(const float* lanes, std::int64_t count, float* sums) {
   }
 }
 
-/// Sum over a plane of f(i, lane): two sums by column, by row and lane in single precision, the
-/// lanes in double precision.
-template <typename F>
-double plane_sum(const Plane& plane, F f) {
-  double total = 0;
-  for (std::int64_t l = 0; l < kLanes; ++l) {
-    float lane = 0;
-    for (std::int64_t y = 0; y < plane.height; ++y) {
-      const std::int64_t width = plane.row / kLanes;
-      float part[2] = {};
-      for (std::int64_t x = 0; x < width; ++x) {
-        float& sum = part[x < width / 2 * 2 ? x % 2 : 0];
-        sum = f(y * plane.pitch + x * kLanes + l, l, sum);
-      }
-      lane += part[0] + part[1];
-    }
-    total += static_cast<double>(lane);
-  }
-  return total;
-}
-
-/// Calls f(i, lane) for every float of a plane.
-template <typename F>
-void for_each(const Plane& plane, F f) {
-  for (std::int64_t y = 0; y < plane.height; ++y) {
-    for (std::int64_t i = 0; i < plane.row; ++i) {
-      f(y * plane.pitch + i, i % kLanes);
-    }
-  }
-}
-
 double sum(const Plane& plane, const float* x) {
   return plane_sum(plane,
                    [&](std::int64_t i, std::int64_t, float so_far) { return so_far + x[i]; });
@@ -142,10 +111,6 @@ double squares(const Plane& plane, const float* x, float mean, const float* lane
   });
 }
 
-float mapped(const ChannelNorm& norm, float x) {
-  return std::fma(norm.slope, x - norm.mean, norm.shift);
-}
-
 void normalise(const Plane& plane, const ChannelNorm& norm, const float* x, const float* other,
                bool relu, const float* lanes, float* y) {
   for_each(plane, [&](std::int64_t i, std::int64_t lane) {
@@ -155,10 +120,6 @@ void normalise(const Plane& plane, const ChannelNorm& norm, const float* x, cons
     }
     y[i] = select(relu ? rectified(value) : value, lanes[lane]);
   });
-}
-
-float passed(const ChannelNormGradient& norm, float x, float g) {
-  return norm.relu && !(mapped(norm.norm, x) > 0) ? 0.0F : g;
 }
 
 GradientSums norm_gradient_sums(const Plane& plane, const ChannelNormGradient& norm, const float* x,
@@ -293,6 +254,12 @@ constexpr Kernels kReference{"reference",
                              relu,
                              relu_gradient,
                              add,
+                             reference::expand_bf16,
+                             reference::compress_bf16,
+                             reference::normalise_bf16,
+                             reference::norm_gradient_sums_bf16,
+                             reference::norm_gradient_bf16,
+                             reference::add_bf16,
                              max_pool,
                              max_pool_gradient,
                              average_pool,

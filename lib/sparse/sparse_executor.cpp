@@ -29,8 +29,9 @@ std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 class SparseExecutor final : public Executor {
  public:
-  SparseExecutor(const Network& network, std::int64_t threads, const Kernels& kernels)
-      : run_(sparse::make_execution(network, threads, kernels)) {}
+  SparseExecutor(const Network& network, std::int64_t threads, const Kernels& kernels,
+                 Precision precision)
+      : run_(sparse::make_execution(network, threads, kernels, precision)) {}
 
   const Network& network() const override { return run_.network; }
   void write(const TrainingState& state) override;
@@ -250,18 +251,25 @@ void SparseExecutor::step(const OptimiserStep& step) {
 }  // namespace
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads) {
-  const std::vector<const Kernels*> fastest = sparse::vector_kernels();
-  return make_sparse_executor(network, threads,
-                              fastest.empty() ? sparse::reference_kernels() : *fastest.front());
+  return make_sparse_executor(network, threads, Precision::fp32);
 }
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
-                                               const sparse::Kernels& kernels) {
+                                               Precision precision) {
+  const std::vector<const Kernels*> fastest = sparse::vector_kernels();
+  return make_sparse_executor(network, threads,
+                              fastest.empty() ? sparse::reference_kernels() : *fastest.front(),
+                              precision);
+}
+
+std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
+                                               const sparse::Kernels& kernels,
+                                               Precision precision) {
   if (threads < 1 || threads > 1024) {
     throw Error("make_sparse_executor", fmt::format("{} threads", threads), "ask for 1 to 1024");
   }
   check_operations(find_backend("sparse"), network);
-  return std::make_unique<SparseExecutor>(network, threads, kernels);
+  return std::make_unique<SparseExecutor>(network, threads, kernels, precision);
 }
 
 }  // namespace gcg

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "backend/executor.h"
+#include "backend/precision.h"
 #include "graph/network.h"
 
 namespace gcg {
@@ -16,12 +17,17 @@ struct Kernels;
 /// Samples lie innermost, in blocks of 16; a network runs from its input to the loss and back in
 /// this layout. Results are the same bits for any number of threads and for every instruction set
 /// with a fused multiply-add. Memory is taken when a batch is larger than all before it, and by
-/// write(); a step takes none. `threads` is 1 to 1024. Layers and pools that the indexes cannot
-/// hold are Errors that name them.
+/// write(); a step takes none. Precision::bf16 halves the tensors of the batch; its bits are its
+/// own. `threads` is 1 to 1024. Layers and pools that the indexes cannot hold are Errors that name
+/// them.
+std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
+                                               Precision precision);
+/// In single precision.
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads);
 
 /// The same with the kernels of one instruction set, which must outlive the executor.
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
-                                               const sparse::Kernels& kernels);
+                                               const sparse::Kernels& kernels,
+                                               Precision precision = Precision::fp32);
 
 }  // namespace gcg

@@ -13,13 +13,6 @@ constexpr std::int64_t kFewestPositions = 64;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// A value or a gradient of a node.
-struct TensorId {
-  std::int32_t node = -1;
-  bool gradient = false;
-  bool operator==(const TensorId&) const = default;
-};
-
 enum class Reach : std::uint8_t {
   same_row,
   window,    ///< all rows under the window of an output's row

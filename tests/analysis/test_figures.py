@@ -105,11 +105,33 @@ class Bench(unittest.TestCase):
         self.assertAlmostEqual(step["break_even_density"], math.sqrt(0.05 * 0.5))
 
     def test_what_falls_short_is_said(self):
-        step = bench.steps_summary(step_rounds([(100, 50, 90)]))[0]
+        step = bench.steps_summary(step_rounds([(100, 50, 60)]))[0]
         low, high = bench.step_table(step)[1:]
         self.assertEqual(low[4], "4.2 (short)")
-        self.assertEqual(high[4], "1")
+        self.assertEqual(high[4], "1.6")
         self.assertIsNone(step["break_even_density"])
+
+    def test_bf16_is_held_against_both_dense_steps(self):
+        rounds = step_rounds([(120, 50, 60), (240, 100, 120)])
+        for entry, milliseconds in zip(rounds["step/resnet20/threads:1"], (1, 2)):
+            entry |= {"sparse bf16 0.05": 20 * milliseconds, "LibTorch bf16": 80 * milliseconds}
+        step = bench.steps_summary(rounds)[0]
+        self.assertEqual((step["best_dense"], step["best_dense_ms"]["median"]), ("LibTorch bf16", 120))
+        low, high = step["densities"]
+        self.assertNotIn("bf16", high)
+        self.assertEqual(low["bf16"]["ratio"]["median"], 6)
+        self.assertEqual(low["bf16"]["ratio_to_best_dense"]["median"], 4)
+        self.assertEqual(low["bf16"]["ratio_to_fp32"]["median"], 2.5)
+        self.assertEqual(bench.bf16_table(step)[1][3], "4.8")
+
+    def test_a_bench_without_bf16_has_no_table_of_it(self):
+        step = bench.steps_summary(step_rounds([(100, 50, 60)]))[0]
+        self.assertEqual(step["best_dense"], "LibTorch")
+        self.assertEqual(bench.bf16_lines(step, bench.plain_table), [])
+
+    def test_the_tensors_of_a_batch_are_held_against_their_limit(self):
+        rows = [{"network": "vgg16", "batch": 128, "fp32_bytes": 200e6, "bf16_bytes": b} for b in (104e6, 120e6)]
+        self.assertEqual([row[5] for row in bench.batch_table(rows)[1:]], ["0.55", "0.55 (short)"])
 
     def test_shares_are_of_the_peak_of_the_same_round(self):
         rounds = {

@@ -1,5 +1,6 @@
 // Bytes of weights, gradients, indices and momentum that the sparse executor holds, as the heap
-// counts them, against those of a dense training: part of `make bench`.
+// counts them, against those of a dense training; and bytes of the tensors of a batch, in single
+// precision and in bf16: part of `make bench`.
 #include <fmt/format.h>
 
 #include <array>
@@ -9,11 +10,14 @@
 #include "base/heap.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
+#include "sparse/plan.h"
 #include "sparse/sparse_executor.h"
 
 namespace {
 
 using gcg::Network;
+
+constexpr std::int64_t kBatch = 128;
 
 /// After write() and before the first batch an executor holds these alone. Peak: while writing.
 std::int64_t peak_of_sparse(const Network& network, const gcg::TrainingState& state) {
@@ -28,9 +32,17 @@ std::int64_t peak_of_sparse(const Network& network, const gcg::TrainingState& st
 
 int main() {
   std::string rows;
+  std::string batches;
   for (const char* name : {"resnet20", "vgg16", "resnet18_small"}) {
     const Network network = gcg::build_network(name, {{3, 32, 32}, 10, 0});
     const gcg::Parameters initial = gcg::initial_parameters(network, 1);
+    const auto batch = [&](gcg::Precision precision) {
+      return gcg::sparse::batch_bytes(gcg::sparse::make_plan(network, precision), kBatch);
+    };
+    batches += fmt::format(
+        "{}\n {{\"network\": \"{}\", \"batch\": {}, \"fp32_bytes\": {}, \"bf16_bytes\": {}}}",
+        batches.empty() ? "" : ",", name, kBatch, batch(gcg::Precision::fp32),
+        batch(gcg::Precision::bf16));
     for (const double density : {0.05, 0.1, 0.2}) {
       const gcg::Seed seed =
           gcg::make_seed(network, initial, "erk", density, gcg::DisconnectedPolicy::warn, 1);
@@ -43,6 +55,6 @@ int main() {
           peak_of_sparse(network, gcg::initial_state(network, seed.mask, 1)), dense);
     }
   }
-  fmt::print("{{\"networks\": [{}\n]}}\n", rows);
+  fmt::print("{{\"networks\": [{}\n], \"batches\": [{}\n]}}\n", rows, batches);
   return 0;
 }

@@ -17,6 +17,7 @@ namespace {
 struct PlainNetwork {
   Network network;
   at::MemoryFormat format;
+  Precision precision;
   std::vector<at::Tensor> trained;
   std::vector<at::Tensor> momentum;
   std::vector<std::vector<std::size_t>>
@@ -31,12 +32,17 @@ struct PlainNetwork {
   const at::Tensor& of(std::size_t node, std::size_t which) const {
     return trained[of_node[node][which]];
   }
+  /// What products are made of: as automatic mixed precision casts it.
+  at::Tensor factor(const at::Tensor& value) const {
+    return precision == Precision::bf16 && value.defined() ? value.to(at::kBFloat16) : value;
+  }
 };
 
-PlainNetwork make_plain(const Network& network, ChannelOrder order) {
+PlainNetwork make_plain(const Network& network, ChannelOrder order, Precision precision) {
   PlainNetwork plain{
       network,
       order == ChannelOrder::last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous,
+      precision,
       {},
       {},
       std::vector<std::vector<std::size_t>>(network.nodes.size()),
@@ -68,14 +74,16 @@ at::Tensor apply(const PlainNetwork& plain, std::size_t n, const std::vector<at:
   const Node& node = plain.network.nodes[n];
   const at::Tensor& x = values[static_cast<std::size_t>(node.inputs[0])];
   const Window& window = node.window;
-  const at::Tensor bias = node.layer >= 0 && node.bias ? plain.of(n, 1) : at::Tensor();
+  const at::Tensor bias =
+      node.layer >= 0 && node.bias ? plain.factor(plain.of(n, 1)) : at::Tensor();
   switch (node.operation) {
     case Operation::input:
       break;
     case Operation::convolution:
-      return at::conv2d(x, plain.of(n, 0), bias, window.stride, window.padding);
+      return at::conv2d(plain.factor(x), plain.factor(plain.of(n, 0)), bias, window.stride,
+                        window.padding);
     case Operation::linear:
-      return at::linear(x.flatten(1), plain.of(n, 0), bias);
+      return at::linear(plain.factor(x.flatten(1)), plain.factor(plain.of(n, 0)), bias);
     case Operation::batch_norm:
       return at::batch_norm(x, plain.of(n, 0), plain.of(n, 1), plain.running[n][0],
                             plain.running[n][1], true, 0.1, 1e-5, false);
@@ -113,8 +121,9 @@ void optimise(PlainNetwork& plain, const std::vector<at::Tensor>& gradients) {
 }  // namespace
 
 std::function<void()> plain_torch_step(const Network& network, const Batch& batch,
-                                       std::int64_t threads, ChannelOrder order) {
-  const auto plain = std::make_shared<PlainNetwork>(make_plain(network, order));
+                                       std::int64_t threads, ChannelOrder order,
+                                       Precision precision) {
+  const auto plain = std::make_shared<PlainNetwork>(make_plain(network, order, precision));
   return [plain, batch, threads] {
     at::set_num_threads(static_cast<int>(threads));
     const Shape& shape = plain->network.input_shape();
@@ -129,7 +138,7 @@ std::function<void()> plain_torch_step(const Network& network, const Batch& batc
     for (std::size_t n = 1; n < plain->network.nodes.size(); ++n) {
       values.push_back(apply(*plain, n, values));
     }
-    const at::Tensor loss = at::cross_entropy_loss(values.back().flatten(1), labels);
+    const at::Tensor loss = at::cross_entropy_loss(values.back().flatten(1).to(at::kFloat), labels);
     optimise(*plain, torch::autograd::grad({loss}, plain->trained));
     if (!std::isfinite(loss.item<float>())) {
       throw Error(plain->network.name, "the loss is not finite: what is timed is no training");

@@ -92,6 +92,9 @@ class StepCase {
       Executor& executor = add_sparse(density, threads);
       add(fmt::format("sparse {:.2f}", density),
           [this, &executor] { training_step(executor, batch_); });
+      Executor& half = add_sparse(density, threads, Precision::bf16);
+      add(fmt::format("sparse bf16 {:.2f}", density),
+          [this, &half] { training_step(half, batch_); });
       if (threads > 1) {
         Executor& alone = add_sparse(density, 1);
         add(fmt::format("sparse {:.2f} on 1 thread", density),
@@ -115,6 +118,8 @@ class StepCase {
   [[nodiscard]] ChannelOrder order() const { return order_; }
   /// Milliseconds of the trial that chose it, by order.
   [[nodiscard]] const std::array<double, 2>& dense_trial() const { return dense_trial_; }
+  /// Of LibTorch alone: in single precision at its better order, and in bf16.
+  [[nodiscard]] const std::array<double, 2>& plain_trial() const { return plain_trial_; }
 
  private:
   void add(std::string name, std::function<void()> work) {
@@ -140,26 +145,36 @@ class StepCase {
     dense_ = std::move(executors[static_cast<std::size_t>(order_)]);
   }
 
-  /// The same choice for LibTorch without this project.
+  /// The same choice for LibTorch without this project, and whether its best step is in bf16 with
+  /// channels last, for which some processors have instructions.
   void choose_plain(std::int64_t threads) {
-    std::array<std::function<void()>, 2> steps;
-    std::array<double, 2> least{std::numeric_limits<double>::infinity(),
-                                std::numeric_limits<double>::infinity()};
-    for (const ChannelOrder order : {ChannelOrder::first, ChannelOrder::last}) {
-      steps[static_cast<std::size_t>(order)] = plain_torch_step(network_, batch_, threads, order);
+    std::array<std::function<void()>, 3> steps{
+        plain_torch_step(network_, batch_, threads, ChannelOrder::first, Precision::fp32),
+        plain_torch_step(network_, batch_, threads, ChannelOrder::last, Precision::fp32),
+        plain_torch_step(network_, batch_, threads, ChannelOrder::last, Precision::bf16)};
+    std::array<double, 3> least;
+    least.fill(std::numeric_limits<double>::infinity());
+    for (const std::function<void()>& step : steps) {
+      step();  // takes its memory
     }
     for (int i = 0; i < 3; ++i) {
-      for (std::size_t k = 0; k < 2; ++k) {
+      for (std::size_t k = 0; k < steps.size(); ++k) {
         const double start = now_seconds();
         steps[k]();
         least[k] = std::min(least[k], 1000 * (now_seconds() - start));
       }
     }
-    add("LibTorch", steps[least[0] < least[1] ? 0 : 1]);
+    const std::size_t single = least[0] < least[1] ? 0 : 1;
+    add("LibTorch", steps[single]);
+    if (least[2] < least[single]) {
+      add("LibTorch bf16", steps[2]);
+    }
+    plain_trial_ = {least[single], least[2]};
   }
 
-  Executor& add_sparse(double density, std::int64_t threads) {
-    sparse_.push_back(make_sparse_executor(network_, threads));
+  Executor& add_sparse(double density, std::int64_t threads,
+                       Precision precision = Precision::fp32) {
+    sparse_.push_back(make_sparse_executor(network_, threads, precision));
     sparse_.back()->write(start_.states.at(density));
     return *sparse_.back();
   }
@@ -193,6 +208,7 @@ class StepCase {
   const Network& network_;
   Batch batch_;
   ChannelOrder order_ = ChannelOrder::last;
+  std::array<double, 2> plain_trial_{};
   std::array<double, 2> dense_trial_{std::numeric_limits<double>::infinity(),
                                      std::numeric_limits<double>::infinity()};
   std::unique_ptr<Executor> dense_;
@@ -223,10 +239,12 @@ void step(benchmark::State& state, const Setting& setting, std::int64_t threads,
     run_round(state, present.step_case->contenders(), present.round++);
   }
   const StepCase& one = *present.step_case;
-  state.SetLabel(
-      fmt::format("batch {}, dense with channels {} (trial: {:.0f} ms first, {:.0f} ms last)",
-                  setting.batch, one.order() == ChannelOrder::last ? "last" : "first",
-                  one.dense_trial()[0], one.dense_trial()[1]));
+  state.SetLabel(fmt::format(
+      "batch {}, dense with channels {} (trial: {:.0f} ms first, {:.0f} ms last), "
+      "LibTorch in {} (trial: {:.0f} ms fp32, {:.0f} ms bf16)",
+      setting.batch, one.order() == ChannelOrder::last ? "last" : "first", one.dense_trial()[0],
+      one.dense_trial()[1], one.plain_trial()[1] < one.plain_trial()[0] ? "bf16" : "fp32",
+      one.plain_trial()[0], one.plain_trial()[1]));
 }
 
 int run(int argc, char** argv) {

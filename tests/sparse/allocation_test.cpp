@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "backend/random_cases.h"
@@ -36,9 +37,12 @@ TEST(SparseMemory, AStepTakesNone) {
   std::vector<Network> networks = small_networks();
   networks.push_back(build_network("resnet20", {{3, 32, 32}, 10, 4}));
   for (const Network& network : networks) {
-    for (const std::int64_t threads : {1, 2}) {
-      SCOPED_TRACE(fmt::format("{}, {} threads", network.name, threads));
-      const auto executor = make_sparse_executor(network, threads);
+    for (const auto& [threads, precision] :
+         {std::pair(1, Precision::fp32), std::pair(2, Precision::fp32),
+          std::pair(1, Precision::bf16), std::pair(2, Precision::bf16)}) {
+      SCOPED_TRACE(fmt::format("{}, {} threads, {}", network.name, threads,
+                               kPrecisionNames[static_cast<std::size_t>(precision)]));
+      const auto executor = make_sparse_executor(network, threads, precision);
       executor->write(random_state(network, 0.3, 1));
       const OwnedBatch large = random_batch(network, 40, 2);
       const OwnedBatch small = random_batch(network, 23, 3);

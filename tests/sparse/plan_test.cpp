@@ -13,7 +13,7 @@ namespace {
 
 TEST(SparsePlan, FusesNormalisationAdditionAndRectifier) {
   const Network network = build_network("resnet20", {{3, 32, 32}, 10, 16});
-  const Plan plan = make_plan(network);
+  const Plan plan = make_plan(network, Precision::fp32);
   const auto count = [&](Operation operation) {
     return std::ranges::count_if(plan.instructions, [&](const Instruction& i) {
       return network.nodes[static_cast<std::size_t>(i.node)].operation == operation;
@@ -30,7 +30,7 @@ TEST(SparsePlan, FusesNormalisationAdditionAndRectifier) {
 TEST(SparsePlan, SharesTheBuffersOfGradients) {
   // Each of the three stages needs a few, however many blocks it has.
   const Network network = build_network("resnet20", {{3, 32, 32}, 10, 16});
-  const Plan plan = make_plan(network);
+  const Plan plan = make_plan(network, Precision::fp32);
   const auto values = std::ranges::count_if(
       plan.value, [](const Room& room) { return room.kind == Room::Kind::batch; });
   EXPECT_LE(std::ssize(plan.buffers) - values, 9);
@@ -41,7 +41,7 @@ TEST(SparsePlan, SharesTheBuffersOfGradients) {
 
 TEST(SparsePlan, KeepsOfAConvolutionAndItsNormalisationOneTensor) {
   const Network network = build_network("resnet20", {{3, 32, 32}, 10, 16});
-  const Plan plan = make_plan(network);
+  const Plan plan = make_plan(network, Precision::fp32);
   const auto count = [](const std::vector<Room>& rooms, Room::Kind kind) {
     return std::ranges::count_if(rooms, [&](const Room& room) { return room.kind == kind; });
   };
@@ -55,7 +55,7 @@ TEST(SparsePlan, KeepsOfAConvolutionAndItsNormalisationOneTensor) {
 TEST(SparsePlan, MakesAValueAgainBeforeEveryWeightGradientThatReadsIt) {
   for (const Network& network : small_networks()) {
     SCOPED_TRACE(network.name);
-    const Plan plan = make_plan(network);
+    const Plan plan = make_plan(network, Precision::fp32);
     for (const Segment& segment : plan.backward) {
       std::vector<bool> made(network.nodes.size(), false);
       for (const Step& step : segment.steps) {
@@ -76,7 +76,7 @@ TEST(SparsePlan, MakesAValueAgainBeforeEveryWeightGradientThatReadsIt) {
 TEST(SparsePlan, CutsWhereTheWholeBatchMustBeKnown) {
   for (const Network& network : small_networks()) {
     SCOPED_TRACE(network.name);
-    const Plan plan = make_plan(network);
+    const Plan plan = make_plan(network, Precision::fp32);
     const auto node_of = [&](const Step& step) {
       return network.nodes[static_cast<std::size_t>(
           plan.instructions[static_cast<std::size_t>(step.instruction)].node)];
@@ -110,7 +110,7 @@ TEST(SparsePlan, LeavesOutGradientsThatNobodyNeeds) {
   const std::int32_t pool = net.max_pool("pool", 0, {2, 2, 2, 0});
   const std::int32_t conv = net.convolution("conv", pool, 3, {2, 2, 1, 0});
   net.relu("relu", conv);
-  const Plan plan = make_plan(net.finish());
+  const Plan plan = make_plan(net.finish(), Precision::fp32);
   ASSERT_EQ(plan.instructions.size(), 3U);
   EXPECT_FALSE(plan.instructions[0].backward);
   EXPECT_TRUE(plan.instructions[1].backward);
@@ -123,7 +123,7 @@ TEST(SparsePlan, LeavesOutGradientsThatNobodyNeeds) {
 TEST(SparsePlan, WritesEveryGradientBeforeItAddsToIt) {
   for (const Network& network : small_networks()) {
     SCOPED_TRACE(network.name);
-    const Plan plan = make_plan(network);
+    const Plan plan = make_plan(network, Precision::fp32);
     std::vector<bool> written(network.nodes.size(), false);
     written.back() = true;
     for (std::size_t i = plan.instructions.size(); i-- > 0;) {
