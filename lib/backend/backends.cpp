@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "backend/precision.h"
 #include "base/error.h"
 #include "base/lookup.h"
 
@@ -47,7 +48,7 @@ constexpr std::array<Backend, 2> kBackends{{
     {"sparse",
      "present connections only; the same bits for any number of threads",
      kCpu,
-     kSinglePrecision,
+     kPrecisionNames,
      sparse_has,
      {},
      false,

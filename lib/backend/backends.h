@@ -17,7 +17,7 @@ struct Backend {
   std::string_view name;                         ///< what --execution calls it
   std::string_view about;                        ///< one line for --list
   std::span<const std::string_view> devices;     ///< what --device calls those it runs on
-  std::span<const std::string_view> precisions;  ///< of its products: "fp32"
+  std::span<const std::string_view> precisions;  ///< in which it keeps tensors of a batch
   bool (*has_operation)(Operation);
   /// By name; empty: all of the table, for it calls their updates.
   std::span<const std::string_view> optimisers;

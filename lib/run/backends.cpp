@@ -18,7 +18,8 @@ MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
   const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
   const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
   MadeBackend made;
-  made.executor = make_sparse_executor(network, settings.threads, kernels);
+  const Precision precision = settings.precision == "bf16" ? Precision::bf16 : Precision::fp32;
+  made.executor = make_sparse_executor(network, settings.threads, kernels, precision);
   made.facts.kernels = kernels.name;
   made.facts.fused = kernels.fused;
   made.facts.rule = fmt::format("as if it had all its weights from a density of {} of the layer on",

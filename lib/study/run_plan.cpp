@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/precision.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/lookup.h"
@@ -31,6 +32,9 @@ void add_settings(OptionList& list, RunSettings& settings) {
       .identified_by([&settings] { return std::string(backend_used(settings).name); },
                      std::string(backend_used(RunSettings()).name));
   list.add_choice("device", settings.device, device_names(), "what the network runs on");
+  list.add_choice("precision", settings.precision, {kPrecisionNames.begin(), kPrecisionNames.end()},
+                  "how the tensors of a batch are stored; all arithmetic of sparse execution is in "
+                  "fp32 either way");
   list.add("threads", settings.threads, {1, 1024},
            "threads of one run; dense results depend on it, sparse ones have the same bits")
       .cosmetic_if([&settings] { return !backend_used(settings).threads_change_bits; });
@@ -136,6 +140,7 @@ BackendRequest request_of(const RunSettings& settings) {
   const std::span<const Operation> operations = network_operations(settings.network);
   BackendRequest request;
   request.device = settings.device;
+  request.precision = settings.precision;
   request.optimiser = settings.recipe.optimiser;
   request.operations.assign(operations.begin(), operations.end());
   return request;

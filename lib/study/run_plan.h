@@ -29,6 +29,7 @@ struct RunSettings {
   std::uint64_t seed = 1;
   std::string execution = "auto";
   std::string device = "cpu";
+  std::string precision = "fp32";
   std::int64_t threads = 1;
   std::string out = "runs";
   double checkpoint_seconds = 300;

@@ -44,8 +44,8 @@ TEST(Backends, WhatIsMissingIsNamedFromTheRow) {
   EXPECT_EQ(missing(sparse, request), "");
   EXPECT_EQ(first_able(request)->name, "sparse");
   request.device = "cuda";
-  request.precision = "bf16";
-  EXPECT_EQ(missing(sparse, request), "does not run on cuda, does not compute in bf16");
+  request.precision = "fp16";
+  EXPECT_EQ(missing(sparse, request), "does not run on cuda, does not compute in fp16");
   EXPECT_EQ(first_able(request), nullptr);
 }
 

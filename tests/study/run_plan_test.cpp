@@ -84,6 +84,18 @@ TEST(RunPlan, TheVersionOfTheResultsIsTheBackends) {
   }
 }
 
+TEST(RunPlan, PrecisionBelongsToARunsIdentity) {
+  const auto plain = make_run_plan({});
+  EXPECT_EQ(make_run_plan({{"precision", "fp32"}})->identity.name, plain->identity.name);
+  const auto half = make_run_plan({{"precision", "bf16"}});
+  EXPECT_NE(half->identity.name, plain->identity.name);
+  EXPECT_EQ(backend_used(half->settings).name, "sparse");
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"precision", "bf16"}, {"execution", "dense"}});
+              }),
+              HasSubstr("does not compute in bf16"));
+}
+
 TEST(RunPlan, TheDeviceIsPartOfTheRequest) {
   const auto plan = make_run_plan({{"device", "cpu"}});
   EXPECT_EQ(plan->identity.hash, make_run_plan({})->identity.hash);
