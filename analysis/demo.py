@@ -57,7 +57,9 @@ def finding(run):
         "smallest": f"{density}, the smallest it may: validation loss had not turned",
     }[search["outcome"]]
     if search["low"] < search["high"]:  # NaN where there is none
-        said += f" (not told from it by the validation images: {search['low']:.3f} to {search['high']:.3f})"
+        said += (
+            f" (no significant difference on the validation images from {search['low']:.3f} to {search['high']:.3f})"
+        )
     return said
 
 
@@ -102,7 +104,7 @@ def draw(run, dense, longer, path):
             color=figures.COLOURS[3],
             alpha=0.15,
             linewidth=0,
-            label="not told from it by the validation images",
+            label="no significant difference (validation images)",
         )
     for reference, dashes in ((dense, "--"), (longer, "-.")):
         axes.axhline(

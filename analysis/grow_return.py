@@ -233,9 +233,9 @@ def tables(summary):
             Table(
                 "found",
                 (
-                    "What every search ended with. Interval: all stages of the way back whose loss the validation"
-                    " images do not tell from the least (one-sided, 5 %): their noise alone; other seeds of the whole"
-                    " search differ as the rows do."
+                    "What every search ended with. Interval: all stages of the way back without a significant"
+                    " difference from the least loss (paired over the validation images, one-sided, 5 %): their"
+                    " noise alone; other seeds of the whole search differ as the rows do."
                 ),
                 ["procedure", "seed", "outcome", "density", "interval", "peak"],
                 found,
