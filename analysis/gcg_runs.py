@@ -17,7 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Behind the HDF5 content: this mark and the content's SHA-256.
 TRAILER = b"GCGSHA2\n"
 REBUILD = "run the run's command again: it rebuilds the file from the checkpoint"
@@ -32,6 +32,7 @@ _GROUPS = (
     "trajectory",
     "stages",
     "stages/fit",
+    "stages/joint",
     "stages/above_best",
     "predictions",
     "search",
@@ -64,6 +65,7 @@ class Run:
     stages: dict  # columns, one row per stage
     fits: dict  # columns, one row per stage; parameters is a matrix
     fit_parameter_names: list
+    joint_fits: dict  # the same of the joint fit over density and time
     above_best: dict  # columns, one row per stage: differences to the best of its way back, with errors
     search: dict  # outcome, stage, density, low, high
     statistics: dict  # columns, one row per mask; layers, in_degree, out_degree are dictionaries
@@ -319,6 +321,7 @@ def _read(path, file):
         stages=_table(file["stages"]),
         fits=fits,
         fit_parameter_names=names,
+        joint_fits=_table(file["stages/joint"]),
         above_best=_table(file["stages/above_best"]),
         search=_attributes(file["search"]),
         statistics=statistics,

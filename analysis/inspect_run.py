@@ -86,6 +86,14 @@ def fit_lines(run):
     if len(last):
         texts = (f"{name} = {value:.4g}" for name, value in zip(run.fit_parameter_names, last))
         lines.append("  last fit: " + ", ".join(texts))
+    if (run.joint_fits["outcome"] != "too_few_stages").any():
+        lines.append("  over density and time together, a report:")
+        lines += table(
+            {"stage": run.stages["stage"], **run.joint_fits},
+            ["stage", "outcome", "d_star", "d_low", "d_high", "accuracy_at_one", "difference_error", "note"],
+        )
+        last = zip(run.joint_fits["parameter_names"], run.joint_fits["parameters"][-1])
+        lines.append("  last joint fit: " + ", ".join(f"{name} = {value:.4g}" for name, value in last))
     return lines
 
 

@@ -22,7 +22,7 @@ namespace {
 // little-endian), payload: an HDF5 image. The magic stands for this container, the version for the
 // payload.
 constexpr std::string_view kMagic = "GCGCKPT1";
-constexpr std::uint64_t kVersion = 2;
+constexpr std::uint64_t kVersion = 3;
 constexpr std::size_t kDigestAt = 8;
 constexpr std::size_t kVersionAt = 40;
 constexpr std::size_t kSizeAt = 48;

@@ -15,8 +15,7 @@ namespace gcg {
 namespace {
 
 MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
-  const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
-  const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
+  const sparse::Kernels& kernels = sparse::fastest_kernels();
   MadeBackend made;
   const Precision precision = settings.precision == "bf16" ? Precision::bf16 : Precision::fp32;
   made.executor = make_sparse_executor(network, settings.threads, kernels, precision);

@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/index.h"
 #include "sparse/execution.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Which weights' gradients a layer's kernels compute.
 Weights computed(const SparseLayer& layer, bool all) {

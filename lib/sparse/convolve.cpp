@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/index.h"
 #include "sparse/operations.h"
 #include "sparse/parallel.h"
 
@@ -9,8 +10,6 @@ namespace {
 
 /// Weights whose sums by lane are kept at a time: what a second cache holds beside the inputs.
 constexpr std::int64_t kWeightsAtATime = 4096;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Where there is one position only, the blocks are the columns of the grid.
 bool is_vector(const Layout& layout) { return layout.shape.positions() == 1; }

@@ -6,12 +6,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 View view(Execution& execution, std::int32_t node, const Room& room, std::int64_t thread) {
   const Layout& layout = execution.plan.layouts[at(node)];

@@ -1,12 +1,11 @@
 #include <limits>
 
+#include "base/index.h"
 #include "sparse/execution.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// The moments by which a normalisation is about to normalise.
 void take_moments(Execution& execution, const Run& run, const Instruction& instruction,

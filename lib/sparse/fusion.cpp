@@ -1,12 +1,11 @@
 #include <cstddef>
 
+#include "base/index.h"
 #include "sparse/plan.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// The node that alone reads `node`, if it is a `wanted` one, else -1.
 std::int32_t sole_reader(const Network& network,

@@ -112,6 +112,11 @@ std::vector<const Kernels*> vector_kernels() {
   return kernels;
 }
 
+const Kernels& fastest_kernels() {
+  const std::vector<const Kernels*> kernels = vector_kernels();
+  return kernels.empty() ? reference_kernels() : *kernels.front();
+}
+
 }  // namespace gcg::sparse
 
 #endif

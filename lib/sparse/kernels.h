@@ -186,4 +186,7 @@ const Kernels& reference_kernels();
 /// Every instruction set this processor has, the fastest first; the reference is not among them.
 std::vector<const Kernels*> vector_kernels();
 
+/// What executors use: the first of vector_kernels(), the reference where there is none.
+const Kernels& fastest_kernels();
+
 }  // namespace gcg::sparse

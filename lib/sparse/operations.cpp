@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/index.h"
+
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 Plane plane_of(const Layout& layout) {
   return {layout.shape.height, layout.shape.width * kLanes, layout.pitch() * kLanes};

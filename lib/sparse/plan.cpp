@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/index.h"
 #include "sparse/block_rooms.h"
 #include "sparse/index.h"
 #include "sparse/plan_bf16.h"
@@ -12,8 +13,6 @@
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// Tensors of equal height and width get equal halos: what works element by element may then work
 /// in place.

@@ -5,11 +5,11 @@
 #include <set>
 #include <utility>
 
+#include "base/index.h"
+
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// The tensors that a step reads in single precision, whatever they are kept in.
 std::vector<TensorId> read_in_single(const Network& network, const Plan& plan, const Step& step) {

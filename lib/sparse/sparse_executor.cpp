@@ -9,6 +9,7 @@
 #include "backend/check_batch.h"
 #include "backend/softmax_loss.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "sparse/execution.h"
 
 namespace gcg {
@@ -24,8 +25,6 @@ using sparse::SparseLayer;
 using sparse::Trained;
 
 enum class Mode : std::uint8_t { training, evaluation };
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 class SparseExecutor final : public Executor {
  public:
@@ -256,10 +255,7 @@ std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int6
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
                                                Precision precision) {
-  const std::vector<const Kernels*> fastest = sparse::vector_kernels();
-  return make_sparse_executor(network, threads,
-                              fastest.empty() ? sparse::reference_kernels() : *fastest.front(),
-                              precision);
+  return make_sparse_executor(network, threads, sparse::fastest_kernels(), precision);
 }
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,

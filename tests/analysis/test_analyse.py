@@ -164,8 +164,8 @@ class Render(unittest.TestCase):
         )
         self.assertTrue(
             page.endswith(
-                "By rule from these numbers:\n\n- At density 1.00 training under sparse and dense execution is shown to"
-                " be equivalent within 1.5 points: sparse minus dense +0.20 ± 0.10 points (n = 2).\n"
+                "By rule from these numbers:\n\n- At density 1.00, sparse minus dense execution: +0.20 ± 0.10 points of"
+                " accuracy (n = 2), shown to be equivalent within 1.5 points.\n"
             )
         )
         self.assertEqual((self.folder / "x.md").read_text(), page)
@@ -181,7 +181,7 @@ class Render(unittest.TestCase):
     def test_effects_gather_phrases_and_findings_by_option(self):
         module = analyse.load_module("execution_agreement")
         found = analyse.effects(module, agreement())
-        self.assertEqual(list(found), ["execution"])
+        self.assertEqual(list(found), ["execution", "precision"])
         self.assertTrue(found["execution"][0].startswith("At density 1.00"))
 
     def test_what_is_no_experiment_is_told(self):

@@ -131,6 +131,15 @@ class Load(unittest.TestCase):
         np.testing.assert_array_equal(f["parameters"], [[nan] * 3, [0.75, 2.5, 0.125], [0.875, 2, nan]])
         self.assertEqual(self.run_.fit_parameter_names, ["A1", "k", "dh"])
 
+    def test_joint_fits(self):
+        f = self.run_.joint_fits
+        self.assertEqual(f["outcome"].tolist(), ["too_few_stages", "found", "too_few_stages"])
+        names = ["a0", "a1", "log_c", "log_alpha", "gamma", "log_t", "log_b"]
+        self.assertEqual(f["parameter_names"].tolist(), names)
+        np.testing.assert_array_equal(f["parameters"][1], [0.25, 0.75, -3, -0.5, 0.125, 2, 0.0625])
+        np.testing.assert_array_equal(f["d_star"], [math.nan, 0.5, math.nan])
+        np.testing.assert_array_equal(f["difference_error"], [math.nan, 0.0625, math.nan])
+
     def test_comparisons_and_search(self):
         above = self.run_.above_best
         self.assertEqual(set(above), {"loss", "loss_error", "accuracy", "accuracy_error"})
@@ -230,7 +239,7 @@ class Files(unittest.TestCase):
         path = self.copy("a")
         with edited(Path(path)) as file:
             file.attrs["schema_version"] = 7
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 3"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 4"):
             gcg_runs.load(path)
 
     def test_what_is_no_run_file(self):

@@ -84,8 +84,8 @@ class Report(unittest.TestCase):
             "gcg_run --epochs 10",
             "No run of the study is missing.",
             (
-                "At density 1.00 training under sparse and dense execution is shown to be equivalent within 1.5 points:"
-                " sparse minus dense +0.20 ± 0.10 points (n = 2)."
+                "At density 1.00, sparse minus dense execution: +0.20 ± 0.10 points of accuracy (n = 2), shown to be"
+                " equivalent within 1.5 points."
             ),
             "1.00 2 50.20 50.00 +0.20 ± 0.10",
         ):

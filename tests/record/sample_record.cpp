@@ -124,6 +124,11 @@ std::vector<StageRow> sample_stages() {
                  {}, "stop: reached d*", 4e9, 1.75, 1.125};
   third.fit = {
       Outcome::needs_dense, {0.875, 2}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
+  second.joint = {Outcome::found, {0.25, 0.75, -3, -0.5, 0.125, 2, 0.0625},
+                  0.6875,         0.5,
+                  0.375,          0.75,
+                  0.0625,         0.03125,
+                  0.125,          "d* lies within the stages"};
   second.above_best = {0.25, 0.03125, -0.0625, 0.015625};
   third.above_best = {0, 0, 0, 0};
   return {first, second, third};
@@ -331,16 +336,24 @@ std::string describe(const RunRecord& record) {
                 validation_loss, validation_accuracy, flops, seconds);
   }
   for (const auto& [stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
-                    growth_overlap, scores, fit, decision, flops, seconds, density_epochs, above] :
-       stages) {
-    const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
-                 note] = fit;
+                    growth_overlap, scores, fit, decision, flops, seconds, density_epochs, above,
+                    joint] : stages) {
     out += line("stage", stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
                 growth_overlap, scores, decision, flops, seconds, density_epochs);
     const auto& [above_loss, loss_error, above_accuracy, accuracy_error] = above;
     out += line("above best", above_loss, loss_error, above_accuracy, accuracy_error);
-    out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
-                d_high, note);
+    {
+      const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
+                   note] = fit;
+      out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
+                  d_high, note);
+    }
+    {
+      const auto& [outcome, parameters, at_one, d_star, d_low, d_high, error, own, common, note] =
+          joint;
+      out += line("joint", outcome, std::vector<double>(parameters.begin(), parameters.end()),
+                  at_one, d_star, d_low, d_high, error, own, common, note);
+    }
   }
   out += line("images", on_validation.images);
   for (const auto& [stage, losses, hits] : on_validation.stages) {
