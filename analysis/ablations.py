@@ -137,20 +137,23 @@ def findings(summary):
     rows = summary["rows"]
     tested = [r for r in rows if r["difference"]["p"] is not None]
     if not tested:
-        return ["One seed: no effect can be told."] if rows else []
+        return ["One seed: no effect can be tested."] if rows else []
     survive = [r for r in tested if r["difference"]["p_holm"] < phrases.LEVEL]
     sentences = [
-        f"Of {len(tested)} changes of the default growth {len(survive)} change the test accuracy after Holm's"
-        f" correction ({phrases.span([r['difference'] for r in tested])}; n = {tested[0]['difference']['seeds']})."
+        f"Of {len(tested)} changes of the default growth, {len(survive)} change the test accuracy significantly"
+        f" after Holm's correction ({phrases.span([r['difference'] for r in tested])}; n ="
+        f" {tested[0]['difference']['seeds']})."
     ]
     for r in tested:
         options = [name for name in r["options"] if name != "method"]
         sentences.append(
             Finding(
-                phrases.against(
-                    f"Growth changed in \"{r['change']}\"" if options else f"\"{r['change'].capitalize()}\"",
-                    "the default growth",
-                    r["difference"],
+                phrases.first_upper(
+                    phrases.against(
+                        f"growth changed in \"{r['change']}\"" if options else f"\"{r['change']}\"",
+                        "the default growth",
+                        r["difference"],
+                    )
                 ),
                 options=options[:1],
             )

@@ -210,7 +210,7 @@ def experiment_tex(name, summaries, largest, out, missing):
         parts.append(rf"\par\noindent {missing.add(f'runs of {largest[name]} that are not finished: {count}')}" + "\n")
     said = analyse.findings(module, summary)
     if said:
-        parts.append("\\medskip\\noindent By rule from these numbers:\\nopagebreak\n" + itemize(said))
+        parts.append(rf"\medskip\noindent {analyse.SAID}:\nopagebreak" + "\n" + itemize(said))
     for path in module.figures(summary, str(out / largest[name])):
         file = Path(path).with_suffix(".pdf").name
         caption = (
