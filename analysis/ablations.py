@@ -5,7 +5,6 @@ import figures as look
 import phrases
 from costs import flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, paired
-from phrases import Finding
 from study_runs import parts_of
 from tables import Table, number, percent, plain
 
@@ -145,20 +144,24 @@ def findings(summary):
         f" {tested[0]['difference']['seeds']})."
     ]
     for r in tested:
-        options = [name for name in r["options"] if name != "method"]
-        sentences.append(
-            Finding(
-                phrases.first_upper(
-                    phrases.against(
-                        f"growth changed in \"{r['change']}\"" if options else f"\"{r['change']}\"",
-                        "the default growth",
-                        r["difference"],
-                    )
-                ),
-                options=options[:1],
-            )
-        )
+        name = f'growth changed in "{r["change"]}"' if own_options(r) else f'"{r["change"]}"'
+        sentences.append(phrases.first_upper(phrases.against(name, "the default growth", r["difference"])))
     return sentences
+
+
+def own_options(r):
+    return [name for name in r["options"] if name != "method"]
+
+
+def effects(summary):
+    """{option: what its changes did}, by the first option of each change."""
+    found = {}
+    for r in summary["rows"]:
+        if r["difference"]["p"] is not None and own_options(r):
+            found.setdefault(own_options(r)[0], []).append(f'{r["change"]} {phrases.marked(r["difference"])}')
+    seeds = {r["difference"]["seeds"] for r in summary["rows"]}
+    said = f"points of test accuracy (n = {' or '.join(map(str, sorted(seeds)))})"
+    return {option: f"{'; '.join(changes)} {said}" for option, changes in found.items()}
 
 
 def figures(summary, base):

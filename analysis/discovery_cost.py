@@ -381,22 +381,23 @@ def findings(summary):
             upper = None if gap["half_interval"] is None else gap["mean"] + gap["half_interval"]
             margin = f"epsilon, {100 * epsilon:.1f} points"
             verdict = (
-                f"one seed cannot decide whether the mean is within {margin}"
+                f"one seed cannot decide whether it is at most {margin}, below dense"
                 if upper is None
                 else (
-                    f"the whole 95 % interval is within {margin}"
+                    f"its whole 95 % interval is at most {margin}, below dense"
                     if upper <= epsilon
                     else (
-                        f"the whole 95 % interval is beyond {margin}"
+                        f"its whole 95 % interval is more than {margin}, below dense"
                         if gap["mean"] - gap["half_interval"] > epsilon
-                        else f"the seeds do not decide whether the mean is within {margin}"
+                        else f"the seeds do not decide whether it is at most {margin}, below dense"
                     )
                 )
             )
             sentences.append(
                 f'{name} ends at density {p["density"]:.2f}, {abs(p["octaves_above_oracle"]["mean"]):.1f} octaves'
-                f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle, and loses'
-                f' {phrases.points(gap)} points (n = {gap["seeds"]}): {verdict}.'
+                f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle,'
+                f' {phrases.points(gap | {"mean": -gap["mean"]})} points from dense training in test accuracy (n ='
+                f' {gap["seeds"]}): {verdict}.'
             )
     if growths:
         first = growths[0]
@@ -408,7 +409,8 @@ def findings(summary):
         ]
         sentences.append(
             f'{first} costs {number(found[first]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
-            " epochs); " + (f'cheaper are {", ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
+            " epochs); "
+            + (f'cheaper by the means: {"; ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
         )
         tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
         if tested:
@@ -420,7 +422,7 @@ def findings(summary):
                 f" {phrases.NO_DIFFERENCE}."
             )
     within = [name for name, p in found.items() if p["within"] == len(p["seeds"])]
-    sentences.append("Within epsilon for every seed: " + (", ".join(within) if within else "none") + ".")
+    sentences.append("Within epsilon for every seed: " + ("; ".join(within) if within else "none") + ".")
     return sentences
 
 

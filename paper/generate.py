@@ -33,7 +33,7 @@ import bench
 import phrases
 from tables import Table, latex, latex_text
 
-SCALES = ["smoke", "small", "full"]
+SCALES = ["smoke", "small", "medium", "full"]
 ROWS = 40  # of a table on one page
 COLUMNS = 5  # of facts of experiments in one table
 # Settings that every experiment shows, if all of its runs share them.

@@ -190,7 +190,10 @@ class Ablations(unittest.TestCase):
             'There is no significant difference between growth changed in "law: beta 2" and the default growth: -2.0'
             " ± 2.5 points (n = 3).",
         )
-        self.assertEqual([finding.options for finding in said[1:]], [("beta",), ("beta",), ()])
+        effects = ablations.effects(self.summary)
+        self.assertEqual(list(effects), ["beta"])
+        self.assertTrue(effects["beta"].startswith("law: beta 2 -2.0 ± 2.5; "), effects["beta"])
+        self.assertTrue(effects["beta"].endswith(" points of test accuracy (n = 3)"), effects["beta"])
         self.assertIn('"pace: no growth" is less accurate than the default growth', said[3])
 
 
