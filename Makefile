@@ -159,10 +159,14 @@ each = failed=; for e in $(1); do $(call run,$(2)); status=$$?; [ $$status -le 1
   [ $$status = 0 ] || failed="$$failed $$e"; done; \
   if [ -n "$$failed" ]; then echo "failed:$$failed; the same command tries again what is not finished" >&2; exit 1; fi
 
-.PHONY: $(TARGETS) study-data reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures report paper
+.PHONY: $(TARGETS) study-data medium reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures pages report paper
 
 reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and its report: SCALE=smoke|small|full
 	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
+
+# SEEDS: how many of the scale's five.
+medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (about 3 hours each on 2 cores)
+	@$(call each,$$(seq $(if $(filter 0,$(SEEDS)),5,$(SEEDS))),$(MAKE) --no-print-directory grow-return ON=cifar SCALE=medium SEEDS=$$e)
 
 reproduce-tinyimagenet: ## the experiments that know TinyImageNet
 reproduce-imagenet: ## the experiments that know ImageNet (needs ILSVRC or GCG_DATA)
@@ -198,6 +202,10 @@ verify: programs ## check every run file; measured against expected values (ON, 
 
 figures: ## redraw tables and figures of all committed summaries, without any run
 	$(PYTHON) analysis/analyse.py --redraw $(wildcard docs/results/*.summary.json)
+	$(PYTHON) analysis/pareto.py
+
+pages: ## write the generated parts of README.md and docs/*.md anew from the committed summaries
+	$(PYTHON) analysis/pages.py
 
 report: packages ## one HTML file of the study in RUNS/ON: figures, tables, provenance, what is missing
 	$(PYTHON) analysis/report.py $(STUDY_RUNS) --out $(call quote,$(RUNS)/$(ON)/report.html)

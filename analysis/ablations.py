@@ -5,7 +5,6 @@ import figures as look
 import phrases
 from costs import flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, paired
-from phrases import Finding
 from study_runs import parts_of
 from tables import Table, number, percent, plain
 
@@ -137,25 +136,32 @@ def findings(summary):
     rows = summary["rows"]
     tested = [r for r in rows if r["difference"]["p"] is not None]
     if not tested:
-        return ["One seed: no effect can be told."] if rows else []
+        return ["One seed: no effect can be tested."] if rows else []
     survive = [r for r in tested if r["difference"]["p_holm"] < phrases.LEVEL]
     sentences = [
-        f"Of {len(tested)} changes of the default growth {len(survive)} change the test accuracy after Holm's"
-        f" correction ({phrases.span([r['difference'] for r in tested])}; n = {tested[0]['difference']['seeds']})."
+        f"Of {len(tested)} changes of the default growth, {len(survive)} change the test accuracy significantly"
+        f" after Holm's correction ({phrases.span([r['difference'] for r in tested])}; n ="
+        f" {tested[0]['difference']['seeds']})."
     ]
     for r in tested:
-        options = [name for name in r["options"] if name != "method"]
-        sentences.append(
-            Finding(
-                phrases.against(
-                    f"Growth changed in \"{r['change']}\"" if options else f"\"{r['change'].capitalize()}\"",
-                    "the default growth",
-                    r["difference"],
-                ),
-                options=options[:1],
-            )
-        )
+        name = f'growth changed in "{r["change"]}"' if own_options(r) else f'"{r["change"]}"'
+        sentences.append(phrases.first_upper(phrases.against(name, "the default growth", r["difference"])))
     return sentences
+
+
+def own_options(r):
+    return [name for name in r["options"] if name != "method"]
+
+
+def effects(summary):
+    """{option: what its changes did}, by the first option of each change."""
+    found = {}
+    for r in summary["rows"]:
+        if r["difference"]["p"] is not None and own_options(r):
+            found.setdefault(own_options(r)[0], []).append(f'{r["change"]} {phrases.marked(r["difference"])}')
+    seeds = {r["difference"]["seeds"] for r in summary["rows"]}
+    said = f"points of test accuracy (n = {' or '.join(map(str, sorted(seeds)))})"
+    return {option: f"{'; '.join(changes)} {said}" for option, changes in found.items()}
 
 
 def figures(summary, base):

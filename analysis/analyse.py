@@ -38,6 +38,9 @@ import numpy as np
 import tables
 from study_runs import open_study
 
+# What stands above the sentences of an experiment.
+SAID = "Findings, chosen by fixed rules from these numbers"
+
 
 def provenance(study, data_name):
     """Where the numbers come from: what every summary begins with."""
@@ -144,7 +147,7 @@ def render(module, summary, into, name):
     said = findings(module, summary)
     page = "\n".join([header(summary), *(tables.markdown(table) for table in made)])
     if said:
-        page += "\nBy rule from these numbers:\n\n" + "".join(f"- {sentence}\n" for sentence in said)
+        page += f"\n{SAID}:\n\n" + "".join(f"- {sentence}\n" for sentence in said)
     for table in made:
         Path(f"{base}-{table.name}.tex").write_text(tables.latex(table))
     drawn = module.figures(summary, str(base))

@@ -338,13 +338,13 @@ def bottleneck_sentence(found):
     rows = [found[measure]["mean"] for measure in ("core_of_narrowest", "core_of_random") if measure in found]
     sides = [phrases.side(row) for row in rows]
     if all(row["half_interval"] is None for row in rows):
-        return "Whether greedy growth builds bottlenecks cannot be told from one seed."
-    if "below" in sides and "above" not in sides:
-        verdict = "agrees with what is seen here"
-    elif "above" in sides and "below" not in sides:
+        return "Whether greedy growth builds bottlenecks cannot be tested with one seed."
+    if "lower" in sides and "higher" not in sides:
+        verdict = "is confirmed here"
+    elif "higher" in sides and "lower" not in sides:
         verdict = "is contradicted here: they are larger"
-    elif "below" in sides:
-        verdict = "depends here on what the tau-core is compared with"
+    elif "lower" in sides:
+        verdict = "depends here on the reference for the tau-core"
     else:
         verdict = "is neither confirmed nor contradicted here"
     return (

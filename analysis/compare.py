@@ -252,8 +252,8 @@ def verdict(differences):
     tested = [d for d in differences if d["p"] is not None]
     survive = sum(d["p_holm"] < phrases.LEVEL for d in tested)
     return (
-        f"A minus B: {phrases.counted(tested, 'comparisons')} before the correction; {survive} survive it. \"Not told"
-        ' apart" does not mean "the same".'
+        f"A minus B: {phrases.counted(tested, 'comparisons')} before Holm's correction; {survive} significant after it."
+        f" {phrases.first_upper(phrases.NO_DIFFERENCE)} does not mean that the two are equal."
         if tested
         else "One seed each: no difference can be tested."
     )

@@ -246,8 +246,8 @@ def tables(summary):
             Table(
                 "trace",
                 (
-                    "Does the trace before training predict the loss after it? Masks that stay as they are, compared"
-                    " within groups: Kendall's tau over pairs (negative: more trace, less loss), 95 % bootstrap"
+                    "Does the trace before training predict the loss after it? Fixed masks, compared within"
+                    " groups: Kendall's tau over pairs (negative: more trace, less loss), 95 % bootstrap"
                     " interval over groups, permutation p value."
                 ),
                 ["within", "predictor", "loss", "masks / groups / pairs", "tau", "interval", "p", "p (Holm)"],
@@ -288,7 +288,7 @@ def findings(summary):
         if t["p_holm"] < phrases.LEVEL:
             says = "more trace goes with less loss" if t["tau"] < 0 else "more trace goes with more loss"
         else:
-            says = "no relation is told"
+            says = "no significant relation"
         sentences.append(
             f"{PREDICTORS[t['predictor']][0].upper()}{PREDICTORS[t['predictor']][1:]} before training against"
             f" {LOSSES[t['loss']]} after it, masks of the {KINDS[t['kind']]}: {says} (tau {t['tau']:+.2f},"
@@ -371,7 +371,7 @@ def draw_trace(summary, path):
         upper.axvline(0, color="black", linewidth=0.8)
         upper.set_title("mask minus the same layer counts shuffled" + verdict(summary, "allocation", name), fontsize=9)
         upper.set_xlabel(f"difference in {label} before training")
-        lower.set_title(f"all masks that stay (n = {len(rows)})" + verdict(summary, "density", name), fontsize=9)
+        lower.set_title(f"all fixed masks (n = {len(rows)})" + verdict(summary, "density", name), fontsize=9)
         lower.set_xlabel(f"{label} before training")
     axes[0][0].set_ylabel("difference in training loss at the end, nats")
     axes[1][0].set_ylabel("training loss at the end, nats")

@@ -116,7 +116,7 @@ def tables(summary):
             ),
             ["method", "density", "E", "epochs", "seeds", "test", "minus dense", *COSTS.values()],
             cells,
-            ["Seconds were measured on runs that stood side by side: read them as rough."],
+            ["Seconds are rough: other runs used the machine at the same time."],
         )
     ]
     if rows:
@@ -150,13 +150,12 @@ def findings(summary):
         rows = [r for r in summary["comparisons"] if r["method"] == method]
         ratios = [r["flops_ratio"]["mean"] for r in rows]
         spanned = f"{min(ratios):.1f} to {max(ratios):.1f}" if len(ratios) > 1 else f"{ratios[0]:.1f}"
-        survive = sum(r["p_holm"] is not None and r["p_holm"] < phrases.LEVEL for r in rows)
         sentences.append(
             Finding(
                 (
-                    f"Growth minus {method} at equal density, E and final training:"
-                    f" {phrases.counted(rows, 'cells')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
-                    f" {survive} survive Holm's correction); {method} cost {spanned} times the training FLOPs of"
+                    f"Accuracy of growth minus {method} at equal density, E and final training:"
+                    f" {phrases.counted(rows, 'settings')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
+                    f" {phrases.surviving(rows)}); {method} cost {spanned} times the training FLOPs of"
                     " growth."
                 ),
                 claims=["cost"],

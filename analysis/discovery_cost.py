@@ -310,8 +310,8 @@ def tables(summary):
             " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points, and test"
             " accuracy minus that of dense training of as many epochs as the network it ends with had in all, linear in"
             " the logarithm of epochs between the dense runs; whole cost"
-            " of the search and of the final training relative to the dense run; trainings by the recipe and validation"
-            f" accuracies looked at. Mean ± 95 % t interval over seeds, n = {n}."
+            " of the search and of the final training relative to the dense run; trainings by the recipe, and"
+            f" validation accuracies used for decisions. Mean ± 95 % t interval over seeds, n = {n}."
         ),
         [
             "procedure",
@@ -324,7 +324,7 @@ def tables(summary):
             "FLOPs",
             "seconds",
             "trainings",
-            "looks",
+            "validations",
         ],
         rows,
         [
@@ -333,14 +333,14 @@ def tables(summary):
                 f' the smallest of {len(summary["grid"])} trained ones whose mean is within ε.'
             ),
             (
-                "All searches but growth and IMP need the dense run and pay for it. Decisions are made on validation"
-                " accuracies; nothing was tuned."
+                "All searches except growth and IMP need the dense run, and its cost is included. Decisions are made on"
+                " validation accuracies; nothing was tuned."
             ),
             (
                 "Every network ends with one training by the whole recipe. Where weights are kept (growth, pruning) it"
-                " was trained before that too, longer than the dense run: there the accuracy lost holds the effect of"
-                " density and of longer training; with rewound weights and in both bisections of masks it holds that of"
-                " density alone."
+                " was trained before that as well, longer than the dense run. The accuracy lost then mixes the effects"
+                " of density and of longer training; with rewound weights and in both bisections of masks it is the"
+                " effect of density alone."
             ),
         ],
     )
@@ -381,22 +381,23 @@ def findings(summary):
             upper = None if gap["half_interval"] is None else gap["mean"] + gap["half_interval"]
             margin = f"epsilon, {100 * epsilon:.1f} points"
             verdict = (
-                f"one seed does not tell whether the mean is within {margin}"
+                f"one seed cannot decide whether it is at most {margin}, below dense"
                 if upper is None
                 else (
-                    f"the whole 95 % interval is within {margin}"
+                    f"its whole 95 % interval is at most {margin}, below dense"
                     if upper <= epsilon
                     else (
-                        f"the whole 95 % interval is beyond {margin}"
+                        f"its whole 95 % interval is more than {margin}, below dense"
                         if gap["mean"] - gap["half_interval"] > epsilon
-                        else f"the seeds do not decide whether the mean is within {margin}"
+                        else f"the seeds do not decide whether it is at most {margin}, below dense"
                     )
                 )
             )
             sentences.append(
                 f'{name} ends at density {p["density"]:.2f}, {abs(p["octaves_above_oracle"]["mean"]):.1f} octaves'
-                f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle, and loses'
-                f' {phrases.points(gap)} points (n = {gap["seeds"]}): {verdict}.'
+                f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle,'
+                f' {phrases.points(gap | {"mean": -gap["mean"]})} points from dense training in test accuracy (n ='
+                f' {gap["seeds"]}): {verdict}.'
             )
     if growths:
         first = growths[0]
@@ -408,18 +409,20 @@ def findings(summary):
         ]
         sentences.append(
             f'{first} costs {number(found[first]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
-            " epochs); " + (f'cheaper are {", ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
+            " epochs); "
+            + (f'cheaper by the means: {"; ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
         )
         tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
         if tested:
             dearer = sum(d["p_holm"] < phrases.LEVEL and d["mean"] > 0 for d in tested)
             cheap = sum(d["p_holm"] < phrases.LEVEL and d["mean"] < 0 for d in tested)
             sentences.append(
-                f"Of {len(tested)} comparisons of cost with it, after Holm's correction {dearer} searches are dearer"
-                f" and {cheap} cheaper; the rest is not told apart."
+                f"Of {len(tested)} searches compared with it in cost, {dearer} are significantly more expensive and"
+                f" {cheap} cheaper after Holm's correction; for the other {len(tested) - dearer - cheap} there is"
+                f" {phrases.NO_DIFFERENCE}."
             )
     within = [name for name, p in found.items() if p["within"] == len(p["seeds"])]
-    sentences.append("Within epsilon at every seed: " + (", ".join(within) if within else "none") + ".")
+    sentences.append("Within epsilon for every seed: " + ("; ".join(within) if within else "none") + ".")
     return sentences
 
 

@@ -14,11 +14,11 @@ from phrases import Finding
 from tables import Table, percent, plain
 
 MARGIN = 0.015  # of accuracy
-# What is compared: a role of the runs, the one it is held against, and both in words.
-PAIRS = (
-    ("sparse", "dense", "sparse minus dense execution"),
-    ("bf16", "sparse", "sparse execution in bf16 minus fp32"),
-)
+# What is compared, in words: a role of the runs and the one it is held against.
+PAIRS = {
+    ("sparse", "dense"): ("training under sparse and dense execution", "sparse minus dense"),
+    ("bf16", "sparse"): ("sparse training in bf16 and fp32", "bf16 minus fp32"),
+}
 
 
 def accuracy(run):
@@ -58,11 +58,11 @@ def summarise(study):
     by_role = {}  # {density: {role: runs}}
     for curve, runs in study.curves.items():
         by_role.setdefault(study.parts[curve].density, {})[study.parts[curve].role] = runs
-    pairs = {}  # {words: {density: comparison}}
-    for role, other, words in PAIRS:
+    pairs = {}  # {"ROLE-OTHER": {density: comparison}}
+    for role, other in PAIRS:
         for density, found in by_role.items():
             if set(found.get(role, {})) & set(found.get(other, {})):
-                pairs.setdefault(words, {})[density] = compare(found[role], found[other])
+                pairs.setdefault(f"{role}-{other}", {})[density] = compare(found[role], found[other])
     if not pairs:
         sys.exit("no pair of runs is finished yet")
     identity = study.any_run().identity
@@ -82,7 +82,11 @@ def difference_text(row):
 
 
 def rows_of(summary):
-    return [(words, density, row) for words, rows in summary["pairs"].items() for density, row in sorted(rows.items())]
+    return [
+        (words, density, row)
+        for (role, other), words in PAIRS.items()
+        for density, row in sorted(summary["pairs"].get(f"{role}-{other}", {}).items())
+    ]
 
 
 def tables(summary):
@@ -97,7 +101,7 @@ def tables(summary):
             signed(row["loss_difference"], row["loss_half_interval"], 4),
             verdict(row),
         ]
-        for words, density, row in rows_of(summary)
+        for (_, words), density, row in rows_of(summary)
     ]
     return [
         Table(
@@ -125,13 +129,13 @@ def findings(summary):
     return [
         Finding(
             (
-                f"At density {density}, {words}: {difference_text(row)} points of accuracy (n ="
-                f" {len(row['seeds'])}), {'' if row['equivalent'] else 'not '}shown to be equivalent within"
-                f" {100 * summary['margin']:g} points."
+                f"At density {density} {both} is {'' if row['equivalent'] else 'not '}shown to be equivalent within"
+                f" {100 * summary['margin']:g} points: {minus} {difference_text(row)} points (n ="
+                f" {len(row['seeds'])})."
             ),
             options=["execution", "precision"],
         )
-        for words, density, row in rows_of(summary)
+        for (both, minus), density, row in rows_of(summary)
     ]
 
 

@@ -1,14 +1,16 @@
 """Reads run files (docs/run_file.md): `load(path)` gives a Run, `load_all(folder)` all runs below a folder,
-`table(paths, columns)` a few facts of many runs without reading the rest.
+`load_study(path)` the finished runs of an experiment, `table(paths, columns)` a few facts of many runs without reading
+the rest.
 
-Tables are dictionaries of columns (numpy arrays of equal length, texts as str), so that
-`pandas.DataFrame(run.trajectory)` works. Needs numpy and h5py only. Whatever is wrong with a file is one RunFileError:
+Tables are dictionaries of columns (numpy arrays of equal length, texts as str); `frame(table)` is one as a pandas
+DataFrame, where pandas is there. Needs numpy and h5py only. Whatever is wrong with a file is one RunFileError:
 the checksum at its end is looked at before anything else.
 """
 
 import errno
 import fcntl
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -174,6 +176,37 @@ def load_all(folder):
     if not folder.is_dir():
         raise RunFileError(f"{folder}: no such folder")
     return [load(path) for path in sorted(folder.rglob("run.h5"))]
+
+
+def load_study(path):
+    """{curve: {seed: Run}} of the finished runs that a study file (EXPERIMENT-SCALE.json) names."""
+    path = Path(path)
+    try:
+        entries = json.loads(path.read_text())["runs"]
+    except FileNotFoundError:
+        raise RunFileError(f"{path}: no such study file; run the experiment first") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise RunFileError(f"{path}: is no study file ({error!r})") from error
+    read, curves = {}, {}
+    for entry in entries:
+        name = entry["name"]
+        if name not in read:
+            file = path.parent / name / "run.h5"
+            read[name] = load(file) if file.exists() else None
+        if read[name] is not None and read[name].status == "finished":
+            curves.setdefault(entry["curve"], {})[int(entry["seed"])] = read[name]
+    return curves
+
+
+def frame(columns):
+    """A table as a pandas.DataFrame: one row a row; what is no column of numbers or texts by row (tables within the
+    table) is left out, and a matrix gives a list a row."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("frame() needs pandas: pip install pandas; the table itself is a dictionary") from error
+    columns = {name: np.asarray(values) for name, values in columns.items() if not isinstance(values, Mapping)}
+    return pandas.DataFrame({name: list(v) if v.ndim > 1 else v for name, v in columns.items()})
 
 
 def table(paths, columns):

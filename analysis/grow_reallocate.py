@@ -148,13 +148,12 @@ def findings(summary):
         rows = [d for d in summary["differences"] if d["density"] == density]
         limit = ["limit"] if float(density) <= 0.05 else []
         if rows:
-            survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in rows)
             sentences.append(
                 Finding(
                     (
-                        f"At density {density}, grow-then-reallocate minus the other methods:"
+                        f"At density {density}, accuracy of grow-then-reallocate minus the other methods:"
                         f" {phrases.counted(rows, 'methods')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
-                        f" {survive} survive Holm's correction)."
+                        f" {phrases.surviving(rows)})."
                     ),
                     claims=limit,
                 )

@@ -187,8 +187,8 @@ def tables(summary):
             rows,
             [
                 (
-                    "The way back chooses its density by the validation images. Seconds were measured beside other"
-                    " work: read them as rough."
+                    "The way back chooses its density by the validation images. Seconds are rough: other work used the"
+                    " machine at the same time."
                 )
             ],
         )
@@ -247,7 +247,7 @@ def tables(summary):
 def not_below(difference, margin=MARGIN):
     """Non-inferiority by the two-sided 95 % interval."""
     if difference["half_interval"] is None:
-        return "one seed does not decide"
+        return "one seed cannot decide"
     low, high = difference["mean"] - difference["half_interval"], difference["mean"] + difference["half_interval"]
     if low >= -margin:
         return f"not below it by more than {100 * margin:g} point"
@@ -301,7 +301,7 @@ def findings(summary):
             c = compared[name]
             sentences.append(
                 Finding(
-                    phrases.against(RETURN.capitalize(), name, c["accuracy"])
+                    phrases.first_upper(phrases.against(RETURN, name, c["accuracy"]))
                     + f' Its cost over that of {RETURN}: {number(c["octaves"]["mean"], c["octaves"]["half_interval"])}'
                     " octaves.",
                     claims=["cost"],

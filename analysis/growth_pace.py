@@ -175,12 +175,11 @@ def findings(summary):
         ):
             found = [column(r) for r in rows]
             if found:
-                survive = sum(d["p_holm"] is not None and d["p_holm"] < phrases.LEVEL for d in found)
                 sentences.append(
                     Finding(
                         (
                             f"{words}: {what} {phrases.counted(found, 'paces')} ({phrases.span(found)}; n ="
-                            f" {found[0]['seeds']}; {survive} survive Holm's correction)."
+                            f" {found[0]['seeds']}; {phrases.surviving(found)})."
                         ),
                         options=["stage-epochs" if kind == "epochs" else "growth-ratio"],
                     )

@@ -220,10 +220,10 @@ def control_table(summary):
     return Table(
         "controls",
         (
-            "Controls: constant density, the same cycles; validation accuracy after each cycle, %, mean ± 95 % t"
+            "Controls: constant density, the same stages; validation accuracy after each stage, %, mean ± 95 % t"
             " interval over seeds."
         ),
-        ["density", "seeds", *(f"cycle {i + 1}" for i in range(cycles))],
+        ["density", "seeds", *(f"stage {i + 1}" for i in range(cycles))],
         [[f'{c["density"][0]:.3f}', str(len(c["seeds"])), *stage_cells(c, cycles)] for c in controls.values()],
     )
 
@@ -276,8 +276,8 @@ def control_difference_table(summary):
     return Table(
         "control-differences",
         (
-            "Path growth (sampled) when it passes a density, minus the control that has this density throughout, after"
-            " all its cycles: validation accuracy, points, paired by seed, mean ± 95 % t interval."
+            "Path growth (sampled) at the stage of a density, minus the control of this density after all stages:"
+            " validation accuracy, points, paired by seed, mean ± 95 % t interval."
         ),
         ["density", "seeds", "difference"],
         [[f'{row["density"]:.3f}', str(row["seeds"]), phrases.marked(row)] for row in rows],
@@ -307,7 +307,7 @@ def fit_table(summary):
             )
     return Table(
         "fits",
-        "What the fit after the last stage says, by seed.",
+        "Fit after the last stage, by seed.",
         ["curve", "seed", "outcome", "d*", "95 % interval (validation noise)", "A(1) ± s.e., %"],
         rows,
     )
@@ -333,9 +333,9 @@ def reader_tables(summary):
             Table(
                 f'reader-{1000 * reader["epsilon"]:.0f}',
                 (
-                    f"Reading the control at epsilon = {100 * reader['epsilon']:.1f} points below density"
-                    f" {reader['densest']:.3f} after the last cycle: gap in points, paired by seed, mean ± 95 % t"
-                    " interval."
+                    f"Density within epsilon = {100 * reader['epsilon']:.1f} points of the control of density"
+                    f" {reader['densest']:.3f} after the last stage: accuracy below it, points, paired by seed, mean ±"
+                    " 95 % t interval."
                 ),
                 ["density", *(f"{r['density']:.3f}" for r in reader["gaps"])],
                 [["gap", *(percent(r["gap"], r["half_interval"]) for r in reader["gaps"])]],
@@ -351,11 +351,11 @@ def reader_sentence(reader):
     else:
         parts = [f"by the means no density below {reader['densest']:.3f} is within epsilon"]
     if reader["clearly_worse_up_to"] is not None:
-        parts.append(f"densities up to {reader['clearly_worse_up_to']:.3f} are clearly worse")
+        parts.append(f"up to {reader['clearly_worse_up_to']:.3f} the whole interval is beyond epsilon")
     if reader["clearly_within_from"] is not None:
-        parts.append(f"{reader['clearly_within_from']:.3f} is the first clearly within")
+        parts.append(f"from {reader['clearly_within_from']:.3f} on the whole interval is within epsilon")
     else:
-        parts.append("no density is clearly within: the seeds do not resolve epsilon")
+        parts.append("at no density is the whole interval within epsilon: the seeds do not resolve it")
     text = "; ".join(parts) + "."
     return text[0].upper() + text[1:]
 
@@ -368,9 +368,9 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        f"Path growth (sampled) minus {name}:"
+                        f"Accuracy of path growth (sampled) minus {name}:"
                         f" {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
-                        f" {survivors(rows)})."
+                        f" {phrases.surviving(rows)})."
                     ),
                     options=OPTIONS.get(name, ()),
                 )
@@ -380,9 +380,9 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        "Path growth when it passes a density, minus a network that has this density throughout and"
-                        f" all the cycles: {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n ="
-                        f" {rows[0]['seeds']}; {survivors(rows)})."
+                        "Accuracy of path growth at the stage of a density, minus a network trained at this density"
+                        f" for all stages: {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n ="
+                        f" {rows[0]['seeds']}; {phrases.surviving(rows)})."
                     ),
                     claims=["exploration"],
                 )
@@ -391,7 +391,7 @@ def findings(summary):
         sentences.append(
             Finding(
                 (
-                    f"A reader of the control at epsilon = {100 * reader['epsilon']:.1f} points:"
+                    f"Read from the controls of constant density, at epsilon = {100 * reader['epsilon']:.1f} points:"
                     f" {lower(reader_sentence(reader))}"
                 ),
                 options=["epsilon"],
@@ -401,7 +401,7 @@ def findings(summary):
     if path:
         epsilon = path["fits"][0]["epsilon"]
         sentences.append(
-            f"Over seeds the fit of path growth says: {path['over_seeds']['outcomes']}; d*"
+            f"Fits of path growth over seeds: {path['over_seeds']['outcomes']}; d*"
             f" {over_seeds_text(path['over_seeds'])}"
             + ("." if epsilon is None else f" at epsilon = {100 * epsilon:.1f} points.")
         )
@@ -420,13 +420,6 @@ def same_epsilon(reader, curve):
     return any(fit["epsilon"] is not None and abs(fit["epsilon"] - reader["epsilon"]) < 1e-9 for fit in curve["fits"])
 
 
-def survivors(rows):
-    tested = [row for row in rows if row["p"] is not None]
-    if not tested:
-        return "one seed, not tested"
-    return f"{sum(row['p_holm'] < phrases.LEVEL for row in tested)} survive Holm's correction"
-
-
 def extrapolation_against(reader, result):
     """The extrapolated d* over seeds against the range in which the control leaves it."""
     low = reader["clearly_worse_up_to"]
@@ -434,18 +427,18 @@ def extrapolation_against(reader, result):
     if result["d_star"] is None or reader["by_mean"] is None:
         return None
     inside = (low is None or result["d_star"] > low) and (high is None or result["d_star"] <= high)
-    place = "inside" if inside else "outside"
+    place = "within" if inside else "outside of"
     by_mean = reader["by_mean"]
     excluded = result["low"] is not None and not result["low"] <= by_mean <= result["high"]
     where = "above" if result["d_star"] > by_mean else "below"
-    named = f"the density that the control's means would name ({by_mean:.3f})"
+    named = f"the density by the controls' means ({by_mean:.3f})"
     if excluded:
-        rest = f"its interval over seeds excludes {named}, d* lies {where} it"
+        rest = f"its interval over seeds lies {where} {named}"
     elif result["low"] is not None:
-        rest = f"its interval over seeds does not exclude {named}"
+        rest = f"its interval over seeds contains {named}"
     else:
-        rest = f"its interval over seeds does not exist (one seed) and cannot exclude {named}"
-    return f"The extrapolated d* lies {place} the range that the control leaves open; {rest}."
+        rest = f"one seed has no interval to hold against {named}"
+    return f"The extrapolated d* lies {place} the range that the controls allow; {rest}."
 
 
 def figures(summary, base):
@@ -465,7 +458,7 @@ def figures(summary, base):
             "seeds": curves[controls[0][1]]["seeds"],
         }
         grey = {"color": "#666666", "marker": "x", "linestyle": (0, (1, 1)), "linewidth": 1.4, "markersize": 6}
-        plot_curve(left, end, "constant density, all cycles", grey)
+        plot_curve(left, end, "constant density, after all stages", grey)
     masks = named(curves, parts, "mask")
     for index, rule in enumerate(sorted({parts[n].family for n in masks})):
         points = sorted((curves[n]["density"][-1], n) for n in masks if parts[n].family == rule)
@@ -481,7 +474,7 @@ def figures(summary, base):
             linewidth=1,
             label=f"{rule} mask, recipe once",
         )
-    left.set_title("growth: each point is a stage of the same run", fontsize=10)
+    left.set_title("growth: every point is a stage of one run", fontsize=10)
     for index, (density, name) in enumerate(controls):
         curve = curves[name]
         shade = index / max(1, len(controls) - 1)
@@ -503,7 +496,7 @@ def figures(summary, base):
             linewidth=2,
             label=f"growth: {growth[0]}",
         )
-    right.set_xlabel("cycle (the same epochs and learning rates)")
+    right.set_xlabel("stage (the same epochs and learning rates)")
     right.set_title("controls of constant density", fontsize=10)
     right.legend(title="density", loc="lower right", ncol=2)
     look.density_axis(left, low)

@@ -3,6 +3,8 @@
 import tables
 
 LEVEL = 0.05
+# Said where a 95 % interval contains 0, which does not show that two things are equal.
+NO_DIFFERENCE = "no significant difference"
 
 # What the source claims, as the paper orders it.
 CLAIMS = {
@@ -41,36 +43,47 @@ def marked(difference, digits=1):
 
 
 def side(difference):
-    """ "above", "below" or "not told apart": the 95 % interval against 0."""
+    """ "higher", "lower" or NO_DIFFERENCE: the 95 % interval against 0."""
     mean, half = difference["mean"], difference["half_interval"]
     if half is None or abs(mean) <= half:
-        return "not told apart"
-    return "above" if mean > 0 else "below"
+        return NO_DIFFERENCE
+    return "higher" if mean > 0 else "lower"
 
 
 def against(left, right, difference):
-    """One sentence on a paired difference of accuracy, left minus right."""
+    """One sentence on a paired difference of accuracy, left minus right; begins in lower case."""
     n = difference["seeds"]
     if difference["half_interval"] is None:
         return f"{left} minus {right}: {points(difference)} points (one seed, no interval)."
     numbers = f"{points(difference)} points (n = {n})"
-    if side(difference) == "not told apart":
-        return f"{left} and {right} are not told apart: {numbers}."
+    if side(difference) == NO_DIFFERENCE:
+        return f"there is no significant difference between {left} and {right}: {numbers}."
     holm = difference.get("p_holm")
-    rest = (
-        "" if holm is None else (", also after Holm's correction" if holm < LEVEL else ", not after Holm's correction")
-    )
-    return f"{left} is {side(difference)} {right}: {numbers}{rest}."
+    rest = "" if holm is None else f", {'also' if holm < LEVEL else 'but not'} significant after Holm's correction"
+    more = "more" if side(difference) == "higher" else "less"
+    return f"{left} is {more} accurate than {right}: {numbers}{rest}."
 
 
 def counted(differences, what):
-    """How many of several comparisons lie on which side: "above at 1, below at 0, not told apart at 7 of 8
-    densities"."""
+    """How many of several differences are significant: "higher at 1, lower at 0 of 8 densities, no significant
+    difference at 7"."""
     sides = [side(d) for d in differences]
     return (
-        f'above at {sides.count("above")}, below at {sides.count("below")}, not told apart at'
-        f' {sides.count("not told apart")} of {len(sides)} {what}'
+        f'higher at {sides.count("higher")}, lower at {sides.count("lower")} of {len(sides)} {what}, {NO_DIFFERENCE}'
+        f" at {sides.count(NO_DIFFERENCE)}"
     )
+
+
+def surviving(differences):
+    """How many of several differences are significant after Holm's correction, of those that were tested."""
+    tested = [d for d in differences if d.get("p_holm") is not None]
+    if not tested:
+        return "one seed, not tested"
+    return f"{sum(d['p_holm'] < LEVEL for d in tested)} of {len(tested)} significant after Holm's correction"
+
+
+def first_upper(text):
+    return text[:1].upper() + text[1:]
 
 
 def span(differences):

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""One HTML file of a study: findings, figures, tables, where the numbers come from, its runs and what is missing.
+"""One HTML file of a study: the claims with their verdicts, then every experiment in reading order with findings,
+figures, tables, where the numbers come from and what is missing, and a page for every run.
 
     report.py PATH... --out report.html      PATH: a summary, or a folder with summaries and study files
 
-The file needs nothing else: figures are inside it, no script and no style comes from elsewhere. Figures and tables are
-made of the summaries again; run files are linked where a study file beside the summary names them.
+The file needs nothing else: figures, style and the script that sorts tables are inside it. Figures and tables are made
+of the summaries again; a run has a page where a study file beside the summary names it and its run file is there.
 """
 
 import argparse
-import base64
 import json
 import os
 import re
@@ -19,51 +19,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 import analyse
+import claims
+import gcg_runs
+import pareto
+import phrases
+import reading
+import report_runs
 import tables
-
-STYLE = """
-:root { color-scheme: light; }
-body {
-  font: 15px/1.45 "Liberation Sans", Arial, Helvetica, sans-serif; color: #111; background: #fff; max-width: 68rem;
-  margin: 2rem auto; padding: 0 1rem;
-}
-h1 { font-size: 1.6rem; }
-h2 { font-size: 1.25rem; border-top: 2px solid #111; padding-top: .6rem; margin-top: 2.5rem; }
-h3 { font-size: 1rem; margin-bottom: .3rem; }
-figure { margin: 1.2rem 0; overflow-x: auto; } figcaption { font-size: .9rem; margin-bottom: .3rem; }
-img { max-width: 100%; height: auto; }
-table {
-  border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; border-top: 1.5px solid #111;
-  border-bottom: 1.5px solid #111;
-}
-th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 1px solid #111; } tbody tr:nth-child(even) { background: #f4f4f4; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .85rem; }
-dt { color: #555; }
-dd { margin: 0; overflow-wrap: anywhere; }
-.note { font-size: .85rem; margin: .3rem 0; } .missing { border-left: 4px solid #d55e00; padding-left: .8rem; }
-.runs td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-.runs th { text-align: left; }
-.runs table { font-size: .75rem; }
-a { color: #0072b2; }
-@page { margin: 1.4cm; }
-@media print {
-  body { max-width: none; margin: 0; font-size: 10pt; }
-  h2 { break-before: page; }
-  h2:first-of-type { break-before: avoid; }
-  figure, tr, li { break-inside: avoid; }
-  table { font-size: 6.8pt; }
-  th, td { padding: .1rem .2rem; }
-  th, td:first-child { white-space: normal; }
-  figure { overflow: visible; } .runs { break-inside: auto; }
-  a { color: inherit; text-decoration: none; } nav { display: none; }
-}
-"""
+from report_style import SCRIPT, STYLE
 
 
 def studies_in(paths):
-    """[(title, summary or None, study file or None)] of summaries and folders, in the order of their names."""
+    """[(title, summary or None, study file or None)] of summaries and folders, in reading order."""
     found = []
     for path in paths:
         if path.is_dir():
@@ -76,7 +43,9 @@ def studies_in(paths):
             found.append((title_of(path), read(path), beside(path)))
         else:
             sys.exit(f"{path}: there is no such file or folder")
-    return found
+    place = lambda study: study[1]["experiment"] if study[1] else read(study[2])["experiment"]
+    order = reading.in_order({place(study) for study in found})
+    return sorted(found, key=lambda study: (order.index(place(study)), len(study[0]), study[0]))
 
 
 def title_of(path):
@@ -135,24 +104,34 @@ def missing(summary):
     return f'<div class="missing"><h3>Missing runs ({len(summary["missing"])})</h3><ul>{items}</ul></div>'
 
 
-def picture(path, title):
-    data = base64.b64encode(Path(path).read_bytes()).decode("ascii")
-    return f'<figure><img src="data:image/png;base64,{data}" alt="{escape(f"Figure of {title}")}"></figure>'
+def inline(svg, prefix):
+    """A drawing as it stands in the page: its ids are its own, and it names no address."""
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
+    svg = re.sub(r'\bid="', f'id="{prefix}', svg)
+    return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", svg)
 
 
-def pictures(module, summary, title):
+def drawings(draw, title):
+    """Figures as <figure>s; draw(base) makes them and says where the PNGs are."""
     with tempfile.TemporaryDirectory() as folder:
-        return [picture(path, title) for path in module.figures(summary, str(Path(folder) / "figure"))]
+        made = [Path(path).with_suffix(".svg").read_text() for path in draw(str(Path(folder) / "figure"))]
+    return [
+        f'<figure role="img" aria-label="{escape(f"Figure of {title}")}">'
+        f'{inline(svg, f"{anchor(title)}-{i}-")}</figure>'
+        for i, svg in enumerate(made)
+    ]
 
 
-def run_table(study, out):
-    """Every run that the study file names, linked where its file is there."""
+def run_table(study, out, pages):
+    """Every run that the study file names, with its page where its file can be read."""
     rows = []
     for entry in read(study)["runs"]:
         file = study.parent / entry["name"] / "run.h5"
         name = escape(entry["name"])
+        if entry["name"] in pages:
+            name = f'<a href="#{escape(report_runs.anchor(entry["name"]))}">{name}</a>'
         if file.exists():
-            name = f'<a href="{quote(os.path.relpath(file, out.parent))}">{name}</a>'
+            name += f' (<a href="{quote(os.path.relpath(file, out.parent))}">run file</a>)'
         else:
             name += " (no run file)"
         rows.append(
@@ -160,7 +139,10 @@ def run_table(study, out):
             f'<td><code>{escape(entry["command"])}</code></td></tr>'
         )
     head = "<thead><tr><th>curve</th><th>seed</th><th>run</th><th>command</th></tr></thead>"
-    return f'<figure class="runs"><h3>Runs</h3><table>{head}<tbody>{"".join(rows)}</tbody></table></figure>'
+    return (
+        f'<details><summary>Runs ({len(rows)})</summary><figure class="runs"><table class="sortable">{head}<tbody>'
+        f'{"".join(rows)}</tbody></table></figure></details>'
+    )
 
 
 def command_table(summary):
@@ -171,8 +153,8 @@ def command_table(summary):
     if not rows:
         return ""
     return (
-        '<figure class="runs"><h3>Commands of the first'
-        f" seed</h3><table><thead><tr><th>curve</th><th>command</th></tr></thead><tbody>{rows}</tbody></table></figure>"
+        '<details><summary>Commands of the first seed</summary><figure class="runs"><table><thead><tr><th>curve</th>'
+        f"<th>command</th></tr></thead><tbody>{rows}</tbody></table></figure></details>"
     )
 
 
@@ -183,27 +165,34 @@ def results(summary, title):
     except SystemExit as error:
         return [f'<p class="missing">{escape(str(error))}</p>']
     said = analyse.findings(module, summary)
-    parts = (
-        [
-            "<h3>By rule from these numbers</h3><ul>"
-            + "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
-            + "</ul>"
-        ]
-        if said
-        else []
-    )
-    return parts + pictures(module, summary, title) + [tables.html(table) for table in module.tables(summary)]
+    parts = []
+    if said:
+        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
+        parts.append(f"<h3>{escape(analyse.SAID)}</h3><ul>{items}</ul>")
+    parts += drawings(lambda base: module.figures(summary, base), title)
+    return parts + [tables.html(table) for table in module.tables(summary)]
 
 
-def section(title, summary, study, out):
-    parts = [f'<section id="{escape(anchor(title))}"><h2>{escape(title)}</h2>']
+def heading(title, summary):
+    """The experiment's title, with its scale where that is not in its name alone."""
+    if summary is None or summary["experiment"] not in reading.EXPERIMENTS:
+        return title
+    experiment = summary["experiment"]
+    return f"{reading.title(experiment)} ({title.removeprefix(experiment).lstrip('-') or summary['scale']})"
+
+
+def section(title, summary, study, out, pages):
+    parts = [f'<section id="{escape(anchor(title))}"><h2>{escape(heading(title, summary))}</h2>']
     if summary is None:
         parts.append('<p class="missing">This study has no summary yet: analyse.py has not been run on it.</p>')
     else:
-        parts += [facts(summary), missing(summary)]
+        if reading.question(summary["experiment"]):
+            parts.append(f'<p class="about">{escape(reading.question(summary["experiment"]))}</p>')
         parts += results(summary, title)
+        parts.append(missing(summary))
+        parts.append(f"<details><summary>Where the numbers come from</summary>{facts(summary)}</details>")
     if study is not None:
-        parts.append(run_table(study, out))
+        parts.append(run_table(study, out, pages))
     elif summary is not None:
         parts.append(command_table(summary))
     return "\n".join([*parts, "</section>"])
@@ -213,15 +202,68 @@ def anchor(title):
     return re.sub(r"[^A-Za-z0-9_.-]", "-", title)
 
 
-def page(studies, out):
-    titles = [title for title, _, _ in studies]
-    links = "".join(f'<li><a href="#{escape(anchor(title))}">{escape(title)}</a></li>' for title in titles)
-    sections = "\n".join(section(*study, out) for study in studies)
+def verdict_cell(verdict):
+    return f'<td><span class="word">{escape(verdict.word)}</span>{escape(verdict.text)}</td>'
+
+
+def answer(paths):
+    """What the study says, before everything else: the claims with their verdicts, and all methods at once."""
+    summaries, about, points = {}, "", []
+    for folder in dict.fromkeys(path if path.is_dir() else path.parent for path in paths):
+        summaries |= claims.load(folder)
+        description, found = pareto.collect(folder)
+        if len(found) > len(points):
+            about, points = description, found
+    parts = ['<section id="answer"><h2>What was found</h2>']
+    rows = "".join(
+        f"<tr><td>{escape(phrases.first_upper(claim.statement))}</td>{verdict_cell(claim.growth)}"
+        f"{verdict_cell(claim.returned)}</tr>"
+        for claim in claims.claims(summaries)
+    )
+    parts.append(
+        '<figure><table class="claims"><thead><tr><th>claim of the source</th><th>growth alone</th><th>growing and'
+        f" returning</th></tr></thead><tbody>{rows}</tbody></table></figure>"
+    )
+    if points:
+        parts.append(
+            f'<p class="about">All methods at once: {escape(about)}. Accuracy is that on the test images minus'
+            " that of dense training of the same seed; rest the pointer on a mark to read it.</p>"
+        )
+        drawn = drawings(lambda base: pareto.figures(points, base), "all methods")
+        parts.append(f'<div class="pair">{"".join(drawn)}</div>')
+    return "\n".join([*parts, "</section>"])
+
+
+def run_pages(studies):
+    """{name of a run: its section} of all run files that the study files name and that can be read."""
+    found = {}
+    for title, _, study in studies:
+        for entry in read(study)["runs"] if study is not None else []:
+            file = study.parent / entry["name"] / "run.h5"
+            if entry["name"] in found or not file.exists():
+                continue
+            try:
+                found[entry["name"]] = report_runs.page(
+                    gcg_runs.load(file), entry["name"], anchor(title), entry["command"]
+                )
+            except gcg_runs.RunFileError as error:
+                print(f"no page of a run: {error}", file=sys.stderr)
+    return found
+
+
+def page(studies, out, paths):
+    pages = run_pages(studies)
+    entries = [("answer", "What was found")]
+    entries += [(anchor(title), heading(title, summary)) for title, summary, _ in studies]
+    links = "".join(f'<li><a href="#{escape(place)}">{escape(text)}</a></li>' for place, text in entries)
+    sections = "\n".join(section(*study, out, pages) for study in studies)
+    titles = ", ".join(title for title, *_ in studies)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
-        ' content="width=device-width">\n<title>gcg:'
-        f' {escape(", ".join(titles))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Results of the'
-        f" study</h1>\n<nav><ul>{links}</ul></nav>\n{sections}\n</body>\n</html>\n"
+        f' content="width=device-width">\n<title>gcg: {escape(titles)}</title>\n<style>{STYLE}</style>\n</head>\n'
+        f"<body>\n<nav><details open><summary>Contents</summary><ol>{links}</ol></details></nav>\n<main>\n<h1>Results"
+        f" of the study</h1>\n{answer(paths)}\n{sections}\n</main>\n{chr(10).join(pages.values())}\n"
+        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
@@ -236,7 +278,7 @@ def main(argv=None):
     if not studies:
         sys.exit("no summary and no study file is there: run analyse.py first")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(page(studies, arguments.out))
+    arguments.out.write_text(page(studies, arguments.out, arguments.paths))
     print(arguments.out)
 
 

@@ -66,7 +66,7 @@ def html(table):
     line = lambda row, tag: "<tr>" + "".join(f"<{tag}>{escaping.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
     lines = [
         f'<figure class="table"><figcaption>{escaping.escape(table.caption)}</figcaption>',
-        "<table>",
+        '<table class="sortable">',
         f"<thead>{line(table.header, 'th')}</thead>",
         "<tbody>",
     ]

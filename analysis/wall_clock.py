@@ -223,7 +223,7 @@ def findings(summary):
                 f" {measured(curves[name]['flops_of_dense'], 2)} of its FLOPs."
             )
     if summary["break_even_density"] is None:
-        sentences.append("Between the densities measured there is no break-even with LibTorch.")
+        sentences.append("Within the densities measured there is no break-even with LibTorch.")
     else:
         sentences.append(
             f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were"
@@ -248,7 +248,7 @@ def faster(ratio):
     if ratio["half_interval"] is None:
         return "one seed, not tested"
     if abs(ratio["mean"] - 1) <= ratio["half_interval"]:
-        return "not told apart from 1 in time"
+        return "no significant difference from one dense training in time"
     return "less than one dense training in time" if ratio["mean"] < 1 else "more than one dense training in time"
 
 

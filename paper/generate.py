@@ -33,7 +33,7 @@ import bench
 import phrases
 from tables import Table, latex, latex_text
 
-SCALES = ["smoke", "small", "full"]
+SCALES = ["smoke", "small", "medium", "full"]
 ROWS = 40  # of a table on one page
 COLUMNS = 5  # of facts of experiments in one table
 # Settings that every experiment shows, if all of its runs share them.
@@ -210,7 +210,7 @@ def experiment_tex(name, summaries, largest, out, missing):
         parts.append(rf"\par\noindent {missing.add(f'runs of {largest[name]} that are not finished: {count}')}" + "\n")
     said = analyse.findings(module, summary)
     if said:
-        parts.append("\\medskip\\noindent By rule from these numbers:\\nopagebreak\n" + itemize(said))
+        parts.append(rf"\medskip\noindent {analyse.SAID}:\nopagebreak" + "\n" + itemize(said))
     for path in module.figures(summary, str(out / largest[name])):
         file = Path(path).with_suffix(".pdf").name
         caption = (

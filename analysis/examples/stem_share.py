@@ -7,20 +7,20 @@ stem explain its accuracy?
 Rules are compared at the same stage (the same number of connections) of the same seed: share and accuracy are taken
 relative to the mean of the rules there. Their correlation is formed within each seed and then averaged over seeds
 (stages of one run are not independent, seeds are). Copy this file to ask another question: everything it knows of a run
-is in docs/run_file.md.
+is in docs/run_file.md. It needs the package: pip install ./analysis.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+import gcg_runs
+import matplotlib
 import numpy as np
+from scipy.stats import t as student
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import figures
-import tables
-from intervals import interval
-from study_runs import open_study
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 
 
 def stage_rows(run, layer):
@@ -61,16 +61,24 @@ def correlation(by_rule):
     return float(np.corrcoef(points.T)[0, 1])
 
 
+def with_interval(values):
+    """Mean ± 95 % t interval, as text."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return f"{values.mean():.2f}"
+    half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():.2f} ± {half:.2f}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="file that the experiment wrote")
     parser.add_argument("--layer", default="stem.conv")
     parser.add_argument("--into", type=Path, default=Path("."), help="where the figure goes")
     arguments = parser.parse_args()
-    study = open_study(arguments.study)
     rules = {
         name: runs
-        for name, runs in study.curves.items()
+        for name, runs in gcg_runs.load_study(arguments.study).items()
         if all(run.identity["method"] == "gcg" for run in runs.values())
     }
     if len(rules) < 2:
@@ -83,54 +91,30 @@ def main():
         for seed in seeds
     }
 
-    rows = []
+    print(f"Share of connections in {arguments.layer} and validation accuracy, both relative to the mean of the rules")
+    print(f"at the same stage and seed, in points; mean ± 95 % t interval over {len(seeds)} seeds.\n")
+    width = max(map(len, rules))
+    print(f"{'rule':<{width}}  {'share':>14}  {'accuracy':>14}")
     for rule in rules:
-        means = [np.mean(by_seed[seed][rule], axis=0) for seed in seeds]
-        share, accuracy = interval([m[0] for m in means]), interval([m[1] for m in means])
-        rows.append(
-            [
-                rule,
-                str(len(seeds)),
-                *(
-                    tables.number(100 * v["mean"], None if v["half_interval"] is None else 100 * v["half_interval"])
-                    for v in (share, accuracy)
-                ),
-            ]
-        )
-    print(
-        tables.markdown(
-            tables.Table(
-                "stem",
-                (
-                    f"Share of connections in {arguments.layer} and validation accuracy, both relative to the mean of"
-                    " the rules at the same stage and seed, in points; mean ± 95 % t interval over seeds."
-                ),
-                ["rule", "seeds", "share", "accuracy"],
-                rows,
-            )
-        )
-    )
+        means = 100 * np.array([np.mean(by_seed[seed][rule], axis=0) for seed in seeds])
+        print(f"{rule:<{width}}  {with_interval(means[:, 0]):>14}  {with_interval(means[:, 1]):>14}")
     found = [r for r in (correlation(by_seed[seed]) for seed in seeds) if r is not None]
     if found:
-        overall = interval(found)
-        print(
-            f"Correlation within a seed: {tables.number(overall['mean'], overall['half_interval'])} (n ="
-            f" {overall['seeds']} seeds)"
-        )
-    if study.missing:
-        print(f"Not finished: {len(study.missing)} runs")
+        print(f"\nCorrelation within a seed: {with_interval(found)} (n = {len(found)} seeds)")
 
-    figure, axes = figures.new_figure()
-    for index, rule in enumerate(rules):
+    figure, axes = plt.subplots(figsize=(6.4, 4.2), constrained_layout=True)
+    for rule, marker in zip(rules, "os^DvPX*" * len(rules)):
         points = 100 * np.array([point for seed in seeds for point in by_seed[seed][rule]])
-        axes.plot(points[:, 0], points[:, 1], **(figures.style(index) | {"linestyle": "none"}), label=rule)
+        axes.plot(points[:, 0], points[:, 1], marker, label=rule)
     axes.axhline(0, color="#888888", linewidth=0.8)
     axes.axvline(0, color="#888888", linewidth=0.8)
     axes.set_xlabel(f"share of connections in {arguments.layer}, points above the rules' mean")
     axes.set_ylabel("validation accuracy,\npoints above the rules' mean")
     axes.set_title(f"every point: one rule at one stage of one seed (n = {len(seeds)} seeds)", fontsize=10)
     axes.legend(loc="best")
-    print("figure", figures.save(figure, arguments.into / "stem_share"))
+    path = arguments.into / "stem_share.png"
+    figure.savefig(path, dpi=150)
+    print("figure", path)
 
 
 if __name__ == "__main__":

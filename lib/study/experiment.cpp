@@ -57,7 +57,7 @@ po::options_description describe(const Experiment& experiment, CommandLine& line
       "settings", po::bool_switch(&line.settings),
       "print the settings file with the scales, to make one of your own of it, and exit")(
       "scale", po::value(&line.scale)->default_value("smoke"),
-      "smoke (minutes), small (about an hour), full, or FILE.toml with a scale of your own")(
+      "a scale of the settings file (smoke, small, full, ...), or FILE.toml with one of your own")(
       "set", po::value(&line.changes)->composing()->value_name("SETTING=VALUE"),
       "change one setting of the scale; may be repeated")(
       "seeds", po::value(&study.request.seeds)->default_value(0),

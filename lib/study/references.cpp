@@ -234,15 +234,58 @@ constexpr std::array<Reference, 26> kReferences{{
 )"},
 }};
 
+constexpr std::array<Reference, 4> kRelated{{
+    {"Ma et al. 2022, Effective model sparsification by scheduled grow-and-prune methods",
+     R"(@inproceedings{ma2022effective,
+  author = {Ma, Xiaolong and Qin, Minghai and Sun, Fei and Hou, Zejiang and Yuan, Kun and Xu, Yi and Wang, Yanzhi and Chen, Yen-Kuang and Jin, Rong and Xie, Yuan},
+  title = {Effective model sparsification by scheduled grow-and-prune methods},
+  booktitle = {International Conference on Learning Representations},
+  note = {arXiv:2106.09857},
+  year = {2022},
+}
+)"},
+    {"Jin et al. 2025, The journey matters",
+     R"(@inproceedings{jin2025journey,
+  author = {Jin, Tian and Humayun, Ahmed Imtiaz and Evci, Utku and Subramanian, Suvinay and Yazdanbakhsh, Amir and Alistarh, Dan and Dziugaite, Gintare Karolina},
+  title = {The journey matters: average parameter count over pre-training unifies sparse and dense scaling laws},
+  booktitle = {International Conference on Learning Representations},
+  note = {arXiv:2501.12486},
+  year = {2025},
+}
+)"},
+    {"Rosenfeld et al. 2021, On the predictability of pruning across scales",
+     R"(@inproceedings{rosenfeld2021predictability,
+  author = {Rosenfeld, Jonathan S. and Frankle, Jonathan and Carbin, Michael and Shavit, Nir},
+  title = {On the predictability of pruning across scales},
+  booktitle = {International Conference on Machine Learning},
+  note = {arXiv:2006.10621},
+  year = {2021},
+}
+)"},
+    {"Frantar et al. 2024, Scaling laws for sparsely-connected foundation models",
+     R"(@inproceedings{frantar2024scaling,
+  author = {Frantar, Elias and Riquelme, Carlos and Houlsby, Neil and Alistarh, Dan and Evci, Utku},
+  title = {Scaling laws for sparsely-connected foundation models},
+  booktitle = {International Conference on Learning Representations},
+  note = {arXiv:2309.08520},
+  year = {2024},
+}
+)"},
+}};
+
 }  // namespace
 
 std::span<const Reference> reference_table() { return kReferences; }
 
+std::span<const Reference> related_works() { return kRelated; }
+
 std::string bibtex() {
   std::string text;
-  for (const Reference& reference : kReferences) {
-    text += reference.bibtex;
-    text += "\n";
+  for (const std::span<const Reference> works : {reference_table(), related_works()}) {
+    for (const Reference& reference : works) {
+      text += reference.bibtex;
+      text += "\n";
+    }
   }
   return text;
 }

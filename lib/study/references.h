@@ -12,9 +12,13 @@ struct Reference {
   std::string_view bibtex;
 };
 
+/// Works that rows of tables cite, each at least once.
 std::span<const Reference> reference_table();
 
-/// The text of gcg_run --bibtex: all entries.
+/// Works that no row cites: what the search for a density is set against in the paper.
+std::span<const Reference> related_works();
+
+/// The text of gcg_run --bibtex: all entries of both.
 std::string bibtex();
 
 }  // namespace gcg

@@ -19,8 +19,8 @@ struct RunEstimates {
 /// distinct kind (network, width, execution, threads, batch size, data), `jobs` kinds at a time, a
 /// few seconds each, and the seconds follow from the method's planned course; where finished runs
 /// of the kind are there, they are multiplied by the root of the median ratio of what those took to
-/// what the same sum gives for them: the machine timed now and the machine of then, which may have
-/// had other work, count the same.
+/// what the same sum gives for them. Today's timing and theirs then count the same: other work may
+/// have slowed either.
 RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs);
 
 }  // namespace gcg

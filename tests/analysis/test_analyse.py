@@ -164,8 +164,8 @@ class Render(unittest.TestCase):
         )
         self.assertTrue(
             page.endswith(
-                "By rule from these numbers:\n\n- At density 1.00, sparse minus dense execution: +0.20 ± 0.10 points of"
-                " accuracy (n = 2), shown to be equivalent within 1.5 points.\n"
+                f"{analyse.SAID}:\n\n- At density 1.00 training under sparse and dense execution is shown to"
+                " be equivalent within 1.5 points: sparse minus dense +0.20 ± 0.10 points (n = 2).\n"
             )
         )
         self.assertEqual((self.folder / "x.md").read_text(), page)
@@ -175,7 +175,7 @@ class Render(unittest.TestCase):
             summarise=None, tables=lambda _: [Table("t", "c", ["a"], [["1"]])], figures=lambda *_: []
         )
         page, _ = analyse.render(plain, agreement(), self.folder, "y")
-        self.assertNotIn("By rule", page)
+        self.assertNotIn(analyse.SAID, page)
         self.assertEqual(analyse.effects(plain, {}), {})
 
     def test_effects_gather_phrases_and_findings_by_option(self):

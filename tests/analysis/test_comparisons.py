@@ -184,13 +184,17 @@ class Ablations(unittest.TestCase):
     def test_every_change_is_told_with_the_option_it_bears_on(self):
         said = ablations.findings(self.summary)
         self.assertEqual(len(said), 4)
-        self.assertIn("Of 3 changes of the default growth 1 change the test accuracy", said[0])
+        self.assertIn("Of 3 changes of the default growth, 1 change the test accuracy significantly", said[0])
         self.assertEqual(
             said[1],
-            'Growth changed in "law: beta 2" and the default growth are not told apart: -2.0 ± 2.5 points (n = 3).',
+            'There is no significant difference between growth changed in "law: beta 2" and the default growth: -2.0'
+            " ± 2.5 points (n = 3).",
         )
-        self.assertEqual([finding.options for finding in said[1:]], [("beta",), ("beta",), ()])
-        self.assertIn('"Pace: no growth" is below the default growth', said[3])
+        effects = ablations.effects(self.summary)
+        self.assertEqual(list(effects), ["beta"])
+        self.assertTrue(effects["beta"].startswith("law: beta 2 -2.0 ± 2.5; "), effects["beta"])
+        self.assertTrue(effects["beta"].endswith(" points of test accuracy (n = 3)"), effects["beta"])
+        self.assertIn('"pace: no growth" is less accurate than the default growth', said[3])
 
 
 class GrowReallocate(unittest.TestCase):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "analysis" / "examples"))
+sys.path[:0] = [str(ROOT / "analysis" / "examples"), str(ROOT / "analysis")]  # as the package installs them
 import stem_share
 
 

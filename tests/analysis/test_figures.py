@@ -229,13 +229,14 @@ class Reader(unittest.TestCase):
             growth_rules.findings(summary),
             [
                 (
-                    "Path growth (sampled) minus random: above at 1, below at 0, not told apart at 1 of 2 stage"
-                    " densities (+0.0 to +9.9 points; n = 3; 1 survive Holm's correction)."
+                    "Accuracy of path growth (sampled) minus random: higher at 1, lower at 0 of 2 stage densities, no"
+                    " significant difference at 1 (+0.0 to +9.9 points; n = 3; 1 of 2 significant after Holm's"
+                    " correction)."
                 ),
                 (
-                    "Path growth when it passes a density, minus a network that has this density throughout and all the"
-                    " cycles: above at 0, below at 1, not told apart at 0 of 1 densities (-5.4 to -5.4 points; n = 3; 1"
-                    " survive Holm's correction)."
+                    "Accuracy of path growth at the stage of a density, minus a network trained at this density for all"
+                    " stages: higher at 0, lower at 1 of 1 densities, no significant difference at 0 (-5.4 to -5.4"
+                    " points; n = 3; 1 of 1 significant after Holm's correction)."
                 ),
             ],
         )

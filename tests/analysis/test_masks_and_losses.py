@@ -129,10 +129,10 @@ class Bottleneck(unittest.TestCase):
         near = {"mean": {"mean": -0.5, "half_interval": 0.6, "seeds": 3}}
         above = {"mean": {"mean": 0.5, "half_interval": 0.1, "seeds": 3}}
         say = lambda a, b: bottleneck.bottleneck_sentence({"core_of_narrowest": a, "core_of_random": b})
-        self.assertIn("agrees with what is seen here", say(far, near))
+        self.assertIn("is confirmed here", say(far, near))
         self.assertIn("neither confirmed nor contradicted", say(near, near))
         self.assertIn("contradicted here: they are larger", say(above, near))
-        self.assertIn("depends here on what", say(above, far))
+        self.assertIn("depends here on the reference", say(above, far))
         self.assertIn(
             "one seed",
             bottleneck.bottleneck_sentence(

@@ -118,15 +118,15 @@ class Tables(unittest.TestCase):
         self.assertEqual(
             said[1],
             (
-                "At density 0.20: path growth is below dense training: -20.0 ± 0.1 points (n = 2), also after Holm's"
-                " correction."
+                "At density 0.20: path growth is less accurate than dense training: -20.0 ± 0.1 points (n = 2), also"
+                " significant after Holm's correction."
             ),
         )
         self.assertEqual(
             said[-1],
             (
-                "Of 2 comparisons with dense, after Holm's correction 1 are below it and 0 above it; the rest is not"
-                " told apart."
+                "Of 2 comparisons with dense training, 1 are significantly below it and 0 above it after Holm's"
+                " correction; for the other 1 there is no significant difference."
             ),
         )
 

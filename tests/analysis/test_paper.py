@@ -87,7 +87,7 @@ class Generated(unittest.TestCase):
     def test_values_come_from_the_summary_of_the_largest_scale(self):
         source = (
             r"\val{execution_agreement:images|count} \val{execution_agreement:seeds|list}"
-            r" \val{execution_agreement-smoke:scale} \val{execution_agreement:densities/1.00/difference|.3f}"
+            r" \val{execution_agreement-smoke:scale} \val{execution_agreement:pairs/sparse-dense/1.00/difference|.3f}"
         )
         self.make(
             source,
@@ -99,7 +99,7 @@ class Generated(unittest.TestCase):
             r"""\expandafter\def\csname val@execution_agreement:images|count\endcsname{2,631}
 \expandafter\def\csname val@execution_agreement:seeds|list\endcsname{1, 2}
 \expandafter\def\csname val@execution_agreement-smoke:scale\endcsname{smoke}
-\expandafter\def\csname val@execution_agreement:densities/1.00/difference|.3f\endcsname{0.002}
+\expandafter\def\csname val@execution_agreement:pairs/sparse-dense/1.00/difference|.3f\endcsname{0.002}
 """,
         )
 
@@ -182,7 +182,7 @@ class Generated(unittest.TestCase):
         missing = self.make("", execution_agreement__small=agreement(), growth_rules__small=growth())
         self.assertTrue(
             self.read("claim-exploration").startswith(
-                "\\begin{itemize}\n\\item Path growth when it passes a density, minus a network"
+                "\\begin{itemize}\n\\item Accuracy of path growth at the stage of a density, minus a network"
             )
         )
         self.assertEqual(
@@ -285,14 +285,15 @@ class Findings(unittest.TestCase):
 
         self.assertEqual(
             phrases.against("A", "B", difference(0.02, 0.01, 0.01)),
-            "A is above B: +2.0 ± 1.0 points (n = 3), also after Holm's correction.",
+            "A is more accurate than B: +2.0 ± 1.0 points (n = 3), also significant after Holm's correction.",
         )
         self.assertEqual(
             phrases.against("A", "B", difference(-0.02, 0.01, 0.2)),
-            "A is below B: -2.0 ± 1.0 points (n = 3), not after Holm's correction.",
+            "A is less accurate than B: -2.0 ± 1.0 points (n = 3), but not significant after Holm's correction.",
         )
         self.assertEqual(
-            phrases.against("A", "B", difference(0.01, 0.01)), "A and B are not told apart: +1.0 ± 1.0 points (n = 3)."
+            phrases.against("A", "B", difference(0.01, 0.01)),
+            "there is no significant difference between A and B: +1.0 ± 1.0 points (n = 3).",
         )
         self.assertEqual(
             phrases.against("A", "B", difference(0.01, None)), "A minus B: +1.0 points (one seed, no interval)."

@@ -1,44 +1,87 @@
 #!/usr/bin/env python3
-"""Runs the commands of docs/experiments.md that start nothing, with the scale that the page shows.
+"""The commands of README.md and docs/*.md, run as far as they start nothing: programs with --dry-run (or what they show
+without it, such as --list), targets of make with `make -n`, Python programs with --help. A command for which there is
+no rule here is an error.
 
 documented_commands.py PROGRAMS    PROGRAMS: folder of the experiments' executables
 """
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "experiments.md"
-COMMAND = re.compile(r"^    build/release/experiments/(.+ (?:--list|--dry-run))$", re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = re.compile(r"^    (\S.*)$", re.MULTILINE)  # an indented line; a comment may follow it
+SHOWS = {"--help", "--list", "--dry-run", "--settings", "--status"}
+OWN = re.search(r"^VARIABLES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1).split()
+
+
+def commands():
+    """[(page, command)] of all pages, without comments; code in fences is no command."""
+    found = []
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        found += [(page, command.split(" #")[0].strip()) for command in COMMAND.findall(text)]
+    return found
+
+
+def harmless(words, programs):
+    """The command that is run instead, as words; None for one that needs no run."""
+    first = words[0]
+    if first == "make":
+        return ["make", "-n", "--no-print-directory", "-C", str(ROOT), *words[1:]]
+    if first == "/usr/bin/python3":
+        return [first, str(ROOT / words[1]), "--help"]
+    if first.startswith("build/release/experiments/"):
+        program = programs / Path(first).name
+        return [str(program), *words[1:], *([] if SHOWS & set(words) else ["--dry-run"])]
+    if first == "pip":
+        folder = words[2].split("[")[0]
+        assert words[1] == "install" and (ROOT / folder / "pyproject.toml").exists(), words
+        return None
+    scripts = tomllib.loads((ROOT / "analysis" / "pyproject.toml").read_text())["project"]["scripts"]
+    if first in scripts:
+        return None
+    raise ValueError("there is no rule for it in tests/experiments/documented_commands.py")
 
 
 def main():
-    text = PAGE.read_text()
-    (scale,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    commands = COMMAND.findall(text)
-    environment = {name: value for name, value in os.environ.items() if name != "GCG_DATA"}
+    programs = Path(sys.argv[1]).resolve()
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "GCG_DATA")) and name not in OWN
+    }
+    (scale,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "experiments.md").read_text(), re.DOTALL)
+    found, failed = commands(), []
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "my_scale.toml").write_text(scale)
-        for command in commands:
-            done = subprocess.run(
-                ["bash", "-c", f"{sys.argv[1]}/{command}"],
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0 or not done.stdout:
-                sys.exit(f"{command}\n{done.stdout}{done.stderr}")
-            if "my_scale.toml" in command and "--dry-run" in command and "--network=vgg16" not in done.stdout:
-                sys.exit(f"{command}\ndoes not run the scale's network:\n{done.stdout}")
+        for page, command in found:
+            try:
+                words = harmless(shlex.split(command), programs)
+                if words is None:
+                    continue
+                done = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+                said = done.stdout + done.stderr
+                if done.returncode != 0 or not said:
+                    raise ValueError(f"{shlex.join(words)} ends with status {done.returncode}\n{said[-2000:]}")
+                if "my_scale.toml" in command and "--dry-run" in command and "--network=vgg16" not in said:
+                    raise ValueError(f"does not run the scale's network:\n{said}")
+            except (ValueError, AssertionError, OSError) as error:
+                failed.append(f"{page.relative_to(ROOT)}: {command}\n  {error}")
         if os.listdir(folder) != ["my_scale.toml"]:
-            sys.exit(f"the commands left {os.listdir(folder)}")
-    if len(commands) < 5:
-        sys.exit(f"{PAGE} has {len(commands)} such commands")
+            failed.append(f"the commands left {os.listdir(folder)}")
+    if len(found) < 30:
+        failed.append(f"only {len(found)} commands were found")
+    if failed:
+        sys.exit("\n".join(failed))
+    print(f"{len(found)} commands of {len(PAGES)} pages")
 
 
 if __name__ == "__main__":

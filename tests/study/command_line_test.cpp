@@ -111,15 +111,22 @@ TEST(Bibtex, HasAnEntryForEveryWorkThatATableCitesAndNoOther) {
   add_references(data_source_table(), cited);
   add_references(optimiser_table(), cited);
   std::set<std::string> known;
-  std::set<std::string> keys;
   for (const Reference& reference : reference_table()) {
     known.insert(std::string(reference.text));
-    EXPECT_TRUE(reference.bibtex.starts_with("@"));
-    EXPECT_TRUE(
-        keys.insert(std::string(reference.bibtex.substr(0, reference.bibtex.find(',')))).second);
-    EXPECT_THAT(bibtex(), HasSubstr(std::string(reference.bibtex)));
   }
   EXPECT_EQ(known, cited);
+  for (const Reference& reference : related_works()) {
+    EXPECT_FALSE(cited.contains(std::string(reference.text))) << reference.text;
+  }
+  std::set<std::string> keys;
+  for (const std::span<const Reference> works : {reference_table(), related_works()}) {
+    for (const Reference& reference : works) {
+      EXPECT_TRUE(reference.bibtex.starts_with("@"));
+      EXPECT_TRUE(
+          keys.insert(std::string(reference.bibtex.substr(0, reference.bibtex.find(',')))).second);
+      EXPECT_THAT(bibtex(), HasSubstr(std::string(reference.bibtex)));
+    }
+  }
   EXPECT_TRUE(parse({"--bibtex"}).bibtex);
 }
 

@@ -1,0 +1,292 @@
+"""The claims of the source with a verdict for growth alone and one for growing and returning, by fixed rules from the
+committed summaries.
+
+A verdict is a word and a sentence with the numbers behind it. Rules are stated at each function; none of them presumes
+which way a result goes. What has no summary yet is "not measured".
+"""
+
+import json
+from dataclasses import dataclass
+
+import phrases
+from grow_return import COST, FACTOR, IMP, RETURN, cost_text, not_below, span
+from intervals import interval
+from study_runs import parts_of, with_role
+from tables import number
+
+SCALES = ["smoke", "small", "medium", "full"]
+MARGIN = 0.02  # of accuracy: "near dense", for growth alone; the study's epsilon
+HOLDS, FAILS, OPEN, UNMEASURED = "holds", "does not hold", "not decided", "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    word: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    name: str  # key of phrases.CLAIMS
+    growth: Verdict
+    returned: Verdict
+
+    @property
+    def statement(self):
+        return phrases.CLAIMS[self.name]
+
+
+def load(folder):
+    """{experiment: summary} of a folder, the largest scale of each."""
+    found = {}
+    for scale in SCALES:
+        for path in sorted(folder.glob(f"*-{scale}.summary.json")):
+            summary = json.loads(path.read_text())
+            if path.name == f'{summary["experiment"]}-{scale}.summary.json':
+                found[summary["experiment"]] = summary
+    return found
+
+
+def claims(summaries):
+    """[Claim] in the order of phrases.CLAIMS; `summaries`: {experiment: summary}."""
+    rules = {
+        "accuracy": (growth_accuracy, returned_accuracy),
+        "cost": (growth_cost, returned_cost),
+        "exploration": (growth_exploration, returned_exploration),
+        "diversity": (growth_diversity, lambda _: Verdict(UNMEASURED)),
+        "limit": (growth_limit, returned_limit),
+    }
+    return [Claim(name, *(rule(summaries) for rule in rules[name])) for name in phrases.CLAIMS]
+
+
+def near(difference, margin):
+    """Whether the 95 % interval of a difference to dense lies above -margin, below it, or on both sides."""
+    if difference["half_interval"] is None:
+        return OPEN
+    low, high = difference["mean"] - difference["half_interval"], difference["mean"] + difference["half_interval"]
+    return HOLDS if low >= -margin else FAILS if high < -margin else OPEN
+
+
+def growth_accuracy(summaries):
+    """The default pace (a tenth of the recipe's epochs a stage) to the lowest density of cost_accuracy: holds if the
+    interval of its difference to dense lies above -MARGIN."""
+    summary = summaries.get("cost_accuracy")
+    if summary is None:
+        return Verdict(UNMEASURED)
+    cells = summary["cells"].values()
+    dense = next((c for c in cells if c["method"] == "dense"), None)
+    grown = [c for c in cells if c["method"] == "growth" and c["gap"]]
+    pace = max(2, round(0.1 * dense["epochs"])) if dense else 2
+    grown = sorted((c for c in grown if c["stage_epochs"] == pace), key=lambda c: c["density"])
+    if not grown:
+        return Verdict(UNMEASURED)
+    cell = grown[0]
+    text = (
+        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points from dense training (n ="
+        f" {cell['gap']['seeds']}), after {cell['epochs']} epochs against {dense['epochs']} and at"
+        f" {cell['costs']['flops']['mean']:.2f} of its FLOPs"
+    )
+    equal = equal_epochs(summaries, float(cell["asked_density"]))
+    return Verdict(near(cell["gap"], MARGIN), text + (f"; with equal epochs, {equal} points." if equal else "."))
+
+
+def equal_epochs(summaries, density):
+    """Difference to dense of path growth of the same number of epochs, as text; None where it is not measured."""
+    summary = summaries.get("methods_table")
+    if summary is None:
+        return None
+    for curve, part in parts_of(summary).items():
+        cell = summary["cells"].get(curve, {})
+        if part.family == "growth, path" and part.values.get("density") == density and "gap" in cell:
+            return phrases.points(cell["gap"])
+    return None
+
+
+def returned_row(summaries):
+    """The row of growing and returning with its difference to dense; None where there is none."""
+    row = summaries.get("grow_return", {}).get("rows", {}).get(RETURN)
+    return row if row and row["minus_dense"] else None
+
+
+def whole_span(values):
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
+
+
+def returned_accuracy(summaries):
+    """Holds if the interval of the difference to dense lies above -1 point, the margin of its experiment."""
+    row = returned_row(summaries)
+    if row is None:
+        return Verdict(UNMEASURED)
+    difference = row["minus_dense"]
+    epochs = list(row["epochs"].values())
+    said = not_below(difference)
+    text = (
+        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points from dense training"
+        f" of {', '.join(map(str, summaries['grow_return']['reference_epochs']))} epochs (n = {difference['seeds']}),"
+        f" after {whole_span(epochs)} epochs: {said}"
+    )
+    longer = row["minus_equally_long"]
+    text += f"; {phrases.points(longer)} points from dense training of as many epochs." if longer else "."
+    return Verdict(HOLDS if said.startswith("not below") else FAILS if said.startswith("below") else OPEN, text)
+
+
+def growth_cost(summaries):
+    """At equal density: holds if every IMP of cost_accuracy costs more and none is significantly more accurate. As a
+    search: holds if IMP until a drop costs more."""
+    equal, search = equal_density(summaries), as_search(summaries)
+    if equal is None and search is None:
+        return Verdict(UNMEASURED)
+    words = {True: HOLDS, False: FAILS}
+    if equal and search:
+        word = HOLDS if equal[0] and search[0] else FAILS if not (equal[0] or search[0]) else None
+        word = word or ("holds at equal density, not shown as a search" if equal[0] else "holds as a search alone")
+    else:
+        word = words[(equal or search)[0]]
+    return Verdict(word, " ".join(part[1] for part in (equal, search) if part))
+
+
+def equal_density(summaries):
+    rows = [
+        r for r in summaries.get("cost_accuracy", {}).get("comparisons", []) if r["method"].startswith("IMP")
+    ]  # fine-tuned, rate and weights rewound
+    if not rows:
+        return None
+    ratios = [r["density_epochs_ratio"]["mean"] for r in rows]
+    worse = sum(phrases.side(r) == "lower" for r in rows)
+    text = (
+        f"At equal density and epochs a stage, iterative pruning costs {min(ratios):.1f} to {max(ratios):.1f} times"
+        f" what growth costs (density × epochs); the accuracy of growth is {phrases.counted(rows, 'settings')}."
+    )
+    return min(ratios) > 1 and not worse, text
+
+
+def as_search(summaries):
+    summary = summaries.get("discovery_cost")
+    if summary is None:
+        return None
+    growths = [name for name in with_role(parts_of(summary), "growth") if name in summary["procedures"]]
+    other = summary["procedures"].get("IMP, until a drop")
+    if not growths or other is None:
+        return None
+    cost = lambda p: number(p["cost"]["density_epochs"]["mean"], p["cost"]["density_epochs"]["half_interval"])
+    grown = summary["procedures"][growths[0]]
+    text = (
+        f"As a search for the density, growth costs {cost(grown)} dense trainings and iterative pruning {cost(other)}"
+        f" (n = {len(grown['seeds'])})."
+    )
+    return other["cost"]["density_epochs"]["mean"] > grown["cost"]["density_epochs"]["mean"], text
+
+
+def returned_cost(summaries):
+    """Holds if iterative pruning by the same rule costs significantly more and is not significantly more accurate."""
+    row, compared = returned_row(summaries), summaries.get("grow_return", {}).get("comparisons", {}).get(IMP)
+    if row is None:
+        return Verdict(UNMEASURED)
+    cost = row["costs"]["density_epochs"]
+    text = f"Search and training cost {cost_text(cost)} dense trainings (density × epochs)"
+    if compared is None:
+        return Verdict(OPEN, text + "; iterative pruning by the same rule has not been run.")
+    octaves = compared["octaves"]
+    text += (
+        f"; iterative pruning by the same rule costs {2 ** octaves['mean']:.1f} times as much, and growing and"
+        f" returning is {phrases.points(compared['accuracy'])} points from it in accuracy (n ="
+        f" {compared['accuracy']['seeds']})."
+    )
+    cheaper, side = phrases.side(octaves), phrases.side(compared["accuracy"])
+    word = HOLDS if cheaper == "higher" and side != "lower" else FAILS if cheaper == "lower" else OPEN
+    return Verdict(word, text)
+
+
+def growth_exploration(summaries):
+    """Holds if the density that growth ends at is within an octave of the smallest that is near dense, fails if its
+    whole interval is beyond."""
+    summary = summaries.get("discovery_cost")
+    if summary is None:
+        return Verdict(UNMEASURED)
+    growths = [name for name in with_role(parts_of(summary), "growth") if name in summary["procedures"]]
+    if not growths:
+        return Verdict(UNMEASURED)
+    grown = summary["procedures"][growths[0]]
+    above = grown["octaves_above_oracle"]
+    half = above["half_interval"] or 0
+    word = HOLDS if above["mean"] + half <= 1 else FAILS if above["mean"] - half > 1 else OPEN
+    return Verdict(
+        word,
+        (
+            f"Its stopping rule ends at density {span(grown['densities'])}, {number(above['mean'], half, 1)} octaves"
+            f" above {summary['oracle']['density']:.2f}, the smallest trained density within"
+            f" {100 * summary['epsilon']:g} points of dense by the means (n = {len(grown['seeds'])})."
+        ),
+    )
+
+
+def returned_exploration(summaries):
+    """By the aims of its experiment: cost at most .35 of a dense training, densities within a factor 1.6 over seeds."""
+    row = returned_row(summaries)
+    if row is None:
+        return Verdict(UNMEASURED)
+    densities = list(row["density"].values())
+    cost = row["costs"]["density_epochs"]["mean"]
+    factor = max(densities) / min(densities)
+    if len(densities) < 2:
+        return Verdict(OPEN, f"One seed found density {densities[0]:.3f} at {cost:.2f} of a dense training.")
+    within = cost <= COST and factor <= FACTOR
+    return Verdict(
+        HOLDS if within else FAILS,
+        (
+            f"It finds {span(densities)}, a factor {factor:.2f} over {len(densities)} seeds (aim: {FACTOR:g}), at"
+            f" {cost:.2f} of a dense training (aim: {COST:g})."
+        ),
+    )
+
+
+def growth_diversity(summaries):
+    """Holds if two seeds share at most a tenth more than random masks of their layer counts, at the density nearest
+    .2."""
+    found = summaries.get("bottleneck", {}).get("curves", {}).get("path, sampled")
+    if not found or not found["between_seeds"]:
+        return Verdict(UNMEASURED)
+    stage = min(range(len(found["between_seeds"])), key=lambda i: abs(found["density"][i] - 0.2))
+    pair = found["between_seeds"][stage]
+    return Verdict(
+        HOLDS if pair["jaccard"] <= 1.1 * pair["chance"] else FAILS,
+        (
+            f"At density {found['density'][stage]:.2f} the masks of two seeds have a Jaccard index of"
+            f" {100 * pair['jaccard']:.0f} %, random masks with their layer counts {100 * pair['chance']:.0f} %"
+            f" ({pair['pairs']} pairs)."
+        ),
+    )
+
+
+def growth_limit(summaries):
+    """Holds if growth followed by reallocation is significantly more accurate at the lowest density."""
+    summary = summaries.get("grow_reallocate")
+    if summary is None:
+        return Verdict(UNMEASURED)
+    alone = [d for d in summary["differences"] if d["method"] == "growth, path"]
+    if not alone:
+        return Verdict(UNMEASURED)
+    lowest = min(alone, key=lambda d: float(d["density"]))
+    side = phrases.side(lowest)
+    return Verdict(
+        HOLDS if side == "higher" else FAILS if side == "lower" else OPEN,
+        (
+            f"At density {lowest['density']}, growing further and then moving connections is {phrases.points(lowest)}"
+            f" points from growth alone (n = {lowest['seeds']})."
+        ),
+    )
+
+
+def returned_limit(summaries):
+    row = returned_row(summaries)
+    if row is None:
+        return Verdict(UNMEASURED)
+    mean = interval(list(row["density"].values()))["mean"]
+    return Verdict(UNMEASURED, f"Its search ended at density {mean:.3f} on average; lower ones were not trained.")
+
+
+def one_sentence(claim):
+    """A claim with both verdicts, as README and report print it: (statement, verdict, numbers)."""
+    growth = f"{phrases.first_upper(claim.growth.word)}. {claim.growth.text}".strip()
+    back = f"{phrases.first_upper(claim.returned.word)}. {claim.returned.text}".strip()
+    return phrases.first_upper(claim.statement), growth, back

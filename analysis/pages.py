@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""Results in README.md and docs/*.md: no number in them is typed. What stands between
+
+    <!-- generated: NAME -->    and    <!-- end -->
+
+is written by this program from docs/results and, for the backends, from `gcg_run --list`.
+
+    pages.py            writes every block anew
+    pages.py --check    says which are out of date and ends with status 1 if any is
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import analyse
+import bench
+import claims
+import phrases
+import reading
+import tables
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"(<!-- generated: ([^\n]*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+COMMAND = "make pages"
+
+
+class NotHere(Exception):
+    """What a block is made of is not there: its text stays."""
+
+
+class Source:
+    """What blocks are made of: the summaries and the chosen program."""
+
+    def __init__(self, root, program):
+        self.root, self.program = root, program
+        self.results = root / "docs" / "results"
+        self.summaries = claims.load(self.results)
+
+
+def block(name, source):
+    """The text of a block; its name is KIND or KIND ARGUMENT."""
+    kind, _, argument = name.partition(" ")
+    kinds = {
+        "claims": lambda: claim_list(source),
+        "claim-table": lambda: claim_table(source),
+        "experiments": lambda: experiments(source),
+        "choices": lambda: choices(source),
+        "backends": lambda: backends(source),
+        "steps": lambda: steps(source, argument),
+        "data": lambda: data_line(source),
+    }
+    if kind not in kinds:
+        raise ValueError(f"there is no block {name!r}; there are {', '.join(kinds)}")
+    return kinds[kind]()
+
+
+def claim_list(source):
+    """One item a claim: its verdict for growth alone, and for growing and returning where that was measured."""
+    items = []
+    for claim in claims.claims(source.summaries):
+        statement, growth, back = claims.one_sentence(claim)
+        item = f"- **{statement}.** Growth alone: {growth[0].lower()}{growth[1:]}"
+        if claim.returned.word != claims.UNMEASURED:
+            item += f" Growing and returning: {back[0].lower()}{back[1:]}"
+        items.append(item)
+    return "\n".join(items) + "\n"
+
+
+def claim_table(source):
+    rows = [[phrases.first_upper(c.statement), c.growth.word, c.returned.word] for c in claims.claims(source.summaries)]
+    lines = ["| claim of the source | growth alone | growing and returning |", "|---|---|---|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def experiments(source):
+    """Every experiment in reading order, with a heading and its question."""
+    parts = []
+    for name in reading.EXPERIMENTS:
+        target = f"`make {name.replace('_', '-')}`"
+        head = f"## {reading.title(name)}\n\n{reading.question(name)} ({target})\n\n"
+        parts.append(head + experiment(source, name))
+    return "\n" + "\n".join(parts)
+
+
+def experiment(source, name):
+    """Setting, findings, figures and where the tables are."""
+    summary = source.summaries.get(name)
+    if summary is None:
+        return "Not measured yet.\n"
+    module = analyse.load_module(name)
+    stem = f'{name}-{summary["scale"]}'
+    lines = [
+        (
+            f'{phrases.first_upper(summary["scale"])} scale: {", ".join(summary["networks"])} on {summary["data"]},'
+            f' seeds {", ".join(map(str, summary["seeds"]))}, {summary["runs"]} runs,'
+            f' {summary["run_seconds"] / 60:.0f} minutes of run time on {", ".join(summary["processors"])};'
+            f' {" and ".join(summary["execution"])} execution.'
+        )
+    ]
+    if summary["missing"]:
+        lines.append(f'{len(summary["missing"])} runs are not finished.')
+    lines += ["", *(f"- {sentence}" for sentence in analyse.findings(module, summary)), ""]
+    figures = sorted(source.results.glob(f"{stem}*.png"))
+    lines += [f"![{name.replace('_', ' ')}](results/{figure.name})" for figure in figures]
+    lines += ["", f"All tables: [results/{stem}.md](results/{stem}.md)"]
+    return "\n".join(lines) + "\n"
+
+
+def choices(source):
+    """The choices of the method with their measured effects."""
+    measured = {}
+    for name, summary in sorted(source.summaries.items()):
+        for option, texts in analyse.effects(analyse.load_module(name), summary).items():
+            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in texts)
+    lines = ["| choice | what the source says | here (option: default) | measured effect |", "|---|---|---|---|"]
+    for choice in json.loads((source.root / "paper" / "choices.json").read_text()):
+        default = f": {choice['default']}" if choice["default"] else ""
+        effect = " ".join(measured.get(choice["option"], ["not measured"]))
+        cells = [choice["choice"], choice["source"], f"{choice['here']} (`--{choice['option']}`{default})", effect]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def backends(source):
+    """What each backend runs on, computes in and lacks, as gcg_run says it."""
+    if source.program is None:
+        raise NotHere("gcg_run is not built: make programs")
+    said = subprocess.run([source.program, "--list"], capture_output=True, text=True, check=True).stdout
+    said = said[said.index("Backends (--execution)") :]
+    about = dict(re.findall(r"^  (\S+) +(\S.*)$", said.split("\n\n")[0], re.MULTILINE))
+    rows = re.findall(r"^  (\S+) +on (.*?), in (.*?)(?:; (.*))?$", said, re.MULTILINE)
+    lines = ["| `--execution` | what it does | device | number formats | limits |", "|---|---|---|---|---|"]
+    lines += [f"| `{row[0]}` | {' | '.join([about[row[0]], *row[1:]])} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def steps(source, network):
+    """A training step of a network on the most threads measured, sparse against LibTorch."""
+    summary = json.loads((source.results / "bench.json").read_text())
+    chosen = max((s for s in summary["steps"] if s["network"] == network), key=lambda s: s["threads"])
+    context = summary["context"]
+    rows = [
+        [
+            f"{row['density']:.2f}",
+            f"{row['sparse_ms']['median']:.1f}",
+            f"{row['ratio']['median']:.2f} [{row['ratio']['low']:.2f}, {row['ratio']['high']:.2f}]",
+        ]
+        for row in chosen["densities"]
+    ]
+    table = tables.Table(
+        "steps",
+        (
+            f"{context['processor']}, {context['cores']} cores, {bench.threads_text(chosen['threads'])},"
+            f" {bench.NETWORKS.get(network, network)}, {chosen['setting'].split(',')[0]}; LibTorch"
+            f" {context['LibTorch']} at its better channel order: {chosen['libtorch_ms']['median']:.1f} ms. Medians of"
+            f" {chosen['libtorch_ms']['rounds']} rounds, quartiles in brackets."
+        ),
+        ["density", "sparse step, ms", "times faster than LibTorch"],
+        rows,
+    )
+    return tables.markdown(table)
+
+
+def data_line(source):
+    """What the results stand on, in one sentence."""
+    summaries = source.summaries.values()
+    scales = sorted({s["scale"] for s in summaries}, key=claims.SCALES.index)
+    named = lambda key: ", ".join(sorted({value for s in summaries for value in s[key]}))
+    data = ", ".join(sorted({s["data"] for s in summaries}))
+    seeds = sorted({len(s["seeds"]) for s in summaries})
+    runs = sum(s["runs"] for s in summaries)
+    return (
+        f"Measured so far, at the scale{'s' if len(scales) > 1 else ''} {', '.join(scales)}: {data};"
+        f" {named('networks')}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs. Intervals are 95 % t intervals over"
+        " seeds, differences are paired by seed.\n"
+    )
+
+
+def pages(root):
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def renewed(text, source, left):
+    """The text of a page with every block made anew; names of blocks that could not be made go to `left`."""
+
+    def replace(match):
+        try:
+            return match[1] + block(match[2], source) + match[4]
+        except NotHere as error:
+            left.append(f"{match[2]}: {error}")
+            return match[0]
+
+    if text.count("<!-- generated:") != len(BLOCK.findall(text)):
+        raise ValueError("a block has no end")
+    return BLOCK.sub(replace, text)
+
+
+def program_of(root):
+    """GCG_RUN, or the program of the release build; None if there is none."""
+    for place in (os.environ.get("GCG_RUN"), root / "build" / "release" / "experiments" / "gcg_run"):
+        if place and Path(place).exists():
+            return str(place)
+    return None
+
+
+def main(argv=None, root=ROOT):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing, say what is out of date")
+    arguments = parser.parse_args(argv)
+    source, left, stale = Source(root, program_of(root)), [], []
+    for path in pages(root):
+        text = path.read_text()
+        try:
+            new = renewed(text, source, left)
+        except ValueError as error:
+            sys.exit(f"{path}: {error}")
+        if new != text:
+            stale.append(path.relative_to(root))
+            if not arguments.check:
+                path.write_text(new)
+    for said in left:
+        print(f"left as it is: {said}", file=sys.stderr)
+    if arguments.check and stale:
+        sys.exit(f"out of date: {', '.join(map(str, stale))}; `{COMMAND}` writes them anew")
+    for path in stale:
+        print("written ", path)
+
+
+if __name__ == "__main__":
+    main()

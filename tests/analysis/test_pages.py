@@ -1,0 +1,179 @@
+"""Blocks of README and docs: written from the summaries, nothing else changed, and up to date in the tree. GCG_RUN
+names the program gcg_run."""
+
+import contextlib
+import io
+import json
+import re
+import shutil
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "analysis"), str(Path(__file__).resolve().parent)]
+import claims
+import pages
+import reading
+from synthetic import agreement
+
+
+class Committed(unittest.TestCase):
+    def test_every_block_in_the_tree_is_up_to_date(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            try:
+                pages.main(["--check"])
+            except SystemExit as error:
+                self.fail(str(error))
+
+    def test_every_page_says_whom_it_serves_and_readme_stays_short(self):
+        self.assertLessEqual(len((ROOT / "README.md").read_text().splitlines()), 150)
+        for path in sorted((ROOT / "docs").glob("*.md")):
+            title, first = path.read_text().split("\n\n")[:2]
+            self.assertTrue(title.startswith("# "), path.name)
+            self.assertTrue(first.startswith("For "), f"{path.name}: its first paragraph does not say whom it serves")
+
+    def test_links_between_pages_lead_somewhere(self):
+        for path in pages.pages(ROOT):
+            text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+            for link in re.findall(r"\]\(([^)\s]+)\)", text):
+                place, _, anchor = link.partition("#")
+                if place.startswith("http"):
+                    continue
+                target = (path.parent / place) if place else path
+                self.assertTrue(target.exists(), f"{path.name}: {link}")
+                if anchor:
+                    headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+                    anchors = {re.sub(r"[^a-z0-9 _-]", "", h.lower()).replace(" ", "-") for h in headings}
+                    self.assertIn(anchor, anchors, f"{path.name}: {link}")
+
+    def test_every_experiment_has_its_place_in_reading_order(self):
+        rows = re.findall(r"^EXPERIMENT\((\w+), \w+, (\w+)", (ROOT / "experiments" / "table.def").read_text(), re.M)
+        studied = {name for name, kind in rows if kind != "demo"}
+        self.assertEqual(set(reading.EXPERIMENTS), studied)
+
+
+class Blocks(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.root = Path(temporary.name)
+        (self.root / "docs" / "results").mkdir(parents=True)
+        summary = self.root / "docs" / "results" / "execution_agreement-small.summary.json"
+        summary.write_text(json.dumps(agreement()))
+
+    def main(self, *arguments):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            pages.main(arguments, self.root)
+        return said.getvalue()
+
+    def test_only_what_stands_between_the_marks_is_written(self):
+        readme = self.root / "README.md"
+        readme.write_text("Before 1.\n<!-- generated: claim-table -->\nold\n<!-- end -->\nAfter 2.\n")
+        with self.assertRaisesRegex(SystemExit, "out of date: README.md; `make pages` writes them anew"):
+            self.main("--check")
+        self.assertIn("written  README.md", self.main())
+        text = readme.read_text()
+        self.assertTrue(text.startswith("Before 1.\n<!-- generated: claim-table -->\n| claim of the source |"))
+        self.assertTrue(text.endswith("<!-- end -->\nAfter 2.\n"))
+        self.assertEqual(self.main("--check"), "")
+
+    def test_what_is_not_measured_says_so(self):
+        readme = self.root / "README.md"
+        readme.write_text("<!-- generated: experiments -->\n<!-- end -->\n")
+        self.main()
+        text = readme.read_text()
+        self.assertIn("## Growing to a peak and returning", text)
+        self.assertEqual(text.count("Not measured yet."), len(reading.EXPERIMENTS) - 1)
+        self.assertIn("sparse minus dense +0.20 ± 0.10 points (n = 2).", text)
+
+    def test_an_unknown_block_and_one_without_end_are_errors(self):
+        readme = self.root / "README.md"
+        readme.write_text("<!-- generated: nonsense -->\n<!-- end -->\n")
+        with self.assertRaisesRegex(SystemExit, "README.md: there is no block 'nonsense'; there are claims"):
+            self.main()
+        readme.write_text("<!-- generated: claims -->\n")
+        with self.assertRaisesRegex(SystemExit, "a block has no end"):
+            self.main()
+
+    def test_a_block_of_a_program_that_is_not_built_is_left(self):
+        readme = self.root / "README.md"
+        readme.write_text("<!-- generated: backends -->\nas it was\n<!-- end -->\n")
+        source = pages.Source(self.root, None)
+        left = []
+        self.assertEqual(pages.renewed(readme.read_text(), source, left), readme.read_text())
+        self.assertEqual(left, ["backends: gcg_run is not built: make programs"])
+
+
+class Claims(unittest.TestCase):
+    def row(self, mean, half, density=None, cost=0.3):
+        difference = {"mean": mean, "half_interval": half, "seeds": 3, "p": 0.5}
+        density = density or {"1": 0.1, "2": 0.12, "3": 0.11}
+        return {
+            "minus_dense": difference,
+            "minus_equally_long": None,
+            "density": density,
+            "epochs": {"1": 40, "2": 42, "3": 41},
+            "costs": {"density_epochs": {"mean": cost, "half_interval": 0.01}},
+        }
+
+    def verdicts(self, row, comparisons=None):
+        summary = {"rows": {claims.RETURN: row}, "comparisons": comparisons or {}, "reference_epochs": [20]}
+        return {c.name: c for c in claims.claims({"grow_return": summary})}
+
+    def test_without_summaries_nothing_is_measured(self):
+        for claim in claims.claims({}):
+            self.assertEqual((claim.growth.word, claim.returned.word), (claims.UNMEASURED, claims.UNMEASURED))
+
+    def test_near_dense_follows_the_interval(self):
+        for mean, half, word in (
+            (0.0, 0.009, claims.HOLDS),
+            (0.0, 0.03, claims.OPEN),
+            (-0.05, 0.01, claims.FAILS),
+            (0.0, None, claims.OPEN),
+        ):
+            self.assertEqual(self.verdicts(self.row(mean, half))["accuracy"].returned.word, word)
+        self.assertEqual(
+            self.verdicts(self.row(-0.002, 0.008))["accuracy"].returned.text,
+            "At density 0.100 to 0.120 it ends -0.2 ± 0.8 points from dense training of 20 epochs (n = 3), after 40 to"
+            " 42 epochs: not below it by more than 1 point.",
+        )
+
+    def test_the_aims_of_the_search_decide_on_exploration(self):
+        self.assertEqual(self.verdicts(self.row(0, 0.01))["exploration"].returned.word, claims.HOLDS)
+        for row in (self.row(0, 0.01, cost=0.4), self.row(0, 0.01, density={"1": 0.1, "2": 0.2})):
+            self.assertEqual(self.verdicts(row)["exploration"].returned.word, claims.FAILS)
+        self.assertEqual(self.verdicts(self.row(0, 0.01, density={"1": 0.1}))["exploration"].returned.word, claims.OPEN)
+
+    def test_cost_is_held_against_pruning_by_the_same_rule(self):
+        def compared(octaves, accuracy):
+            return {
+                claims.IMP: {
+                    "octaves": {"mean": octaves, "half_interval": 0.1, "seeds": 3},
+                    "accuracy": {"mean": accuracy, "half_interval": 0.01, "seeds": 3},
+                }
+            }
+
+        for octaves, accuracy, word in (
+            (1, 0, claims.HOLDS),
+            (1, -0.05, claims.OPEN),
+            (-1, 0, claims.FAILS),
+            (0, 0, claims.OPEN),
+        ):
+            found = self.verdicts(self.row(0, 0.01), compared(octaves, accuracy))
+            self.assertEqual(found["cost"].returned.word, word)
+        self.assertIn("costs 2.0 times as much", self.verdicts(self.row(0, 0.01), compared(1, 0))["cost"].returned.text)
+
+    def test_committed_summaries_give_every_claim_a_verdict_for_growth(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in (ROOT / "docs" / "results").glob("*.summary.json"):
+                shutil.copy(path, folder)
+            for claim in claims.claims(claims.load(Path(folder))):
+                self.assertNotEqual(claim.growth.word, claims.UNMEASURED, claim.name)
+                self.assertTrue(claim.growth.text.endswith("."), claim.growth.text)
+
+
+if __name__ == "__main__":
+    unittest.main()
