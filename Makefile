@@ -159,7 +159,7 @@ each = failed=; for e in $(1); do $(call run,$(2)); status=$$?; [ $$status -le 1
   [ $$status = 0 ] || failed="$$failed $$e"; done; \
   if [ -n "$$failed" ]; then echo "failed:$$failed; the same command tries again what is not finished" >&2; exit 1; fi
 
-.PHONY: $(TARGETS) study-data medium reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures pages report paper
+.PHONY: $(TARGETS) study-data medium reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures pages example-page docs report paper
 
 reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and its report: SCALE=smoke|small|full
 	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
@@ -206,6 +206,15 @@ figures: ## redraw tables and figures of all committed summaries, without any ru
 
 pages: ## write the generated parts of README.md and docs/*.md anew from the committed summaries
 	$(PYTHON) analysis/pages.py
+
+example-page: ## run examples/run_in_python.py on the demo's run: docs/example.html (needs make demo and pandas)
+	$(PYTHON) analysis/example_page.py examples/run_in_python.py docs/example.html
+
+docs: ## documentation of the library from its headers: build/docs/html/index.html (needs doxygen)
+	@command -v doxygen >/dev/null || { echo "doxygen is not installed: apt-get install doxygen"; exit 1; }
+	@mkdir -p build/docs
+	doxygen docs/Doxyfile
+	@echo build/docs/html/index.html
 
 report: packages ## one HTML file of the study in RUNS/ON: figures, tables, provenance, what is missing
 	$(PYTHON) analysis/report.py $(STUDY_RUNS) --out $(call quote,$(RUNS)/$(ON)/report.html)

@@ -171,6 +171,26 @@ def real_coverage(trajectories, controls, epsilon):
     return counts
 
 
+def joint_fits(replay, study):
+    """{seed: what the joint fit of density and time says of the growth of a seed}, with the recipe's epochs, for which
+    its curve is drawn; empty without a replay of this version."""
+    found = {}
+    for run in replay["runs"] if replay else []:
+        joint, seed = run.get("joint"), run["seed"]
+        trunk = study.curves.get(trunk_of(study), {}).get(seed)
+        if run["curve"] == trunk_of(study) and joint and trunk is not None:
+            found[str(seed)] = joint | {"recipe_epochs": float(trunk.options["epochs"])}
+    return found
+
+
+def joint_accuracy(parameters, density, epochs):
+    """A(d, t) of lib/extrapolate/joint.h at one density throughout; parameters a0, a1, log c, log alpha, gamma, log T,
+    log b."""
+    a0, a1, log_c, log_alpha, _, log_t, log_b = parameters
+    plateau = a1 - math.exp(log_c) * np.asarray(density, dtype=float) ** -math.exp(log_alpha)
+    return plateau - (plateau - a0) * (1 + epochs / math.exp(log_t)) ** -math.exp(log_b)
+
+
 def summarise(study):
     dense = study.curves.get(DENSE, {})
     trunks = study.curves.get(trunk_of(study), {})
@@ -198,6 +218,7 @@ def summarise(study):
         "chance": chance,
         "trajectories": {str(seed): rows for seed, rows in trajectories.items()},
         "fits": fits,
+        "joint": joint_fits(replay, study),
         "controls": [{key: row[key] for key in ("stage", "density", "gap", "validation_gap")} for row in controls],
         "control_stage": right_stage([row["gap"]["mean"] for row in controls], epsilon) if controls else None,
         "verdicts": verdicts,
@@ -205,6 +226,10 @@ def summarise(study):
         "coverage": replay["coverage"] if replay else [],
         "real_coverage": real_coverage(trajectories, controls, epsilon),
     }
+
+
+def bounds(low, high):
+    return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def best_rules(summary):
@@ -257,6 +282,33 @@ def tables(summary):
             fits,
         )
     ]
+    if summary.get("joint"):
+        rows = [
+            [
+                seed,
+                star(summary["trajectories"][seed][-1]),
+                joint["outcome"].replace("_", " "),
+                number(joint["d_star"], digits=3),
+                bounds(joint["d_low"], joint["d_high"]),
+                bounds(joint["union_low"], joint["union_high"]),
+                number(100 * joint["difference_error"], digits=1),
+            ]
+            for seed, joint in summary["joint"].items()
+            if seed in summary["trajectories"]
+        ]
+        made.append(
+            Table(
+                "joint",
+                (
+                    "The fit over density alone beside the fit of density and time together, after the last stage: d*"
+                    " of either; 95 % interval of the joint fit, and the one that holds those of the joint, the"
+                    " logistic and the power form; standard error of A(1) - A(d*) in the joint fit, points, which"
+                    f" epsilon = {epsilon:.1f} has to exceed."
+                ),
+                ["seed", "d* of density", "outcome", "joint d*", "interval", "over three forms", "error"],
+                rows,
+            )
+        )
     if summary["controls"]:
         rows = [
             [
@@ -391,6 +443,18 @@ def findings(summary):
                 "No seed has both a d* after its last stage and all masks of control (b).", claims=["exploration"]
             )
         )
+    for seed, joint in summary.get("joint", {}).items():
+        alone = summary["trajectories"].get(seed, [{"d_star": None}])[-1]["d_star"]
+        said.append(
+            phrases.Finding(
+                (
+                    f"Seed {seed}: the fit of density and time together says {joint['outcome'].replace('_', ' ')},"
+                    f" d* {number(joint['d_star'], digits=3)} ({bounds(joint['union_low'], joint['union_high'])} over"
+                    f" three forms); the fit over density alone {number(alone, digits=3)}."
+                ),
+                options=["extrapolator"],
+            )
+        )
     if summary["controls"]:
         stage = summary["control_stage"]
         said.append(
@@ -469,6 +533,12 @@ def figures(summary, base):
                 linewidth=1,
                 label="_fit",
             )
+        joint = summary.get("joint", {}).get(seed)
+        if joint:
+            curve = joint_accuracy(joint["parameters"], fine, joint["recipe_epochs"])
+            left.plot(fine, 100 * curve, color=shape["color"], linewidth=1, linestyle="--", label="_joint")
+            if joint["d_star"] is not None:
+                left.axvline(joint["d_star"], color=shape["color"], linestyle="--", linewidth=1)
         if rows[-1]["d_star"] is not None:
             left.axvline(rows[-1]["d_star"], color=shape["color"], linestyle=":", linewidth=1.2)
         found = [(r["density"], r["d_star"], r["d_low"], r["d_high"]) for r in rows if r["d_star"] is not None]
@@ -491,7 +561,9 @@ def figures(summary, base):
                 label=f"d*, seed {seed}",
             )
     left.set_ylabel("validation accuracy, %")
-    left.set_title("stages, last fit and its d* (dotted)", fontsize=10)
+    left.set_title(
+        "stages, last fit and its d* (dotted)" + ("; joint fit (dashed)" if summary.get("joint") else ""), fontsize=10
+    )
     left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
     look.density_axis(left, min(density))
     look.density_axis(middle, min(density))

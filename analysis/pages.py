@@ -140,8 +140,12 @@ def backends(source):
 
 
 def steps(source, network):
+    return tables.markdown(steps_table(source.results, network))
+
+
+def steps_table(results, network):
     """A training step of a network on the most threads measured, sparse against LibTorch."""
-    summary = json.loads((source.results / "bench.json").read_text())
+    summary = json.loads((results / "bench.json").read_text())
     chosen = max((s for s in summary["steps"] if s["network"] == network), key=lambda s: s["threads"])
     context = summary["context"]
     rows = [
@@ -152,7 +156,7 @@ def steps(source, network):
         ]
         for row in chosen["densities"]
     ]
-    table = tables.Table(
+    return tables.Table(
         "steps",
         (
             f"{context['processor']}, {context['cores']} cores, {bench.threads_text(chosen['threads'])},"
@@ -163,7 +167,6 @@ def steps(source, network):
         ["density", "sparse step, ms", "times faster than LibTorch"],
         rows,
     )
-    return tables.markdown(table)
 
 
 def data_line(source):

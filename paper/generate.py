@@ -9,8 +9,12 @@ paper.tex asks for
                          growth_rules:runs, growth_rules:seeds|list, execution_agreement:margin|points
     \\experiment{NAME}    findings, figures and tables of an experiment
     \\bench               what `make bench` measured (bench.json)
-    \\claim{NAME}         what the findings of all experiments say about a claim (phrases.CLAIMS)
-    \\setuptables         data, runs, hardware and settings of every experiment
+    \\pareto              accuracy over density and over cost, all methods
+    \\verdicts            the claims of the source with a verdict each for growth alone and for growing and returning
+    \\claim{NAME}         both verdicts on a claim (phrases.CLAIMS) with their numbers, a figure and a small table
+    \\findings{NAME}      what the findings of all experiments say about a claim
+    \\steps{NETWORK}      a training step, sparse against LibTorch, on the most threads measured
+    \\setuptables         data, runs and hardware of every experiment
     \\choicetable         choices of the method (choices.json) with their measured effect
     \\otherexperiments    experiments that paper.tex does not name
     \\missinglist         what is missing
@@ -30,32 +34,23 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "analysis"))
 import analyse
 import bench
+import claim_tables
+import claims
+import pages
+import pareto
 import phrases
 from tables import Table, latex, latex_text
 
 SCALES = ["smoke", "small", "medium", "full"]
 ROWS = 40  # of a table on one page
-COLUMNS = 5  # of facts of experiments in one table
-# Settings that every experiment shows, if all of its runs share them.
-SETTINGS = [
-    "epochs",
-    "batch-size",
-    "learning-rate",
-    "schedule",
-    "warmup",
-    "momentum",
-    "nesterov",
-    "weight-decay",
-    "augment",
-    "seed-rule",
-    "seed-density",
-    "stage-epochs",
-    "stage-warmup",
-    "growth-ratio",
-    "epsilon",
-    "extrapolator",
-    "threads",
-]
+# The figure that stands with a claim: of the first of these experiments that there is.
+SHOWN = {
+    "accuracy": ["growth_rules"],
+    "cost": ["cost_accuracy"],
+    "exploration": ["grow_return", "discovery_cost"],
+    "diversity": ["bottleneck"],
+    "limit": ["grow_reallocate"],
+}
 
 
 # The claim that an experiment as a whole bears on: of those of its findings that name none.
@@ -168,12 +163,28 @@ def table_tex(table):
     )
 
 
-def figure_tex(caption, file):
+def figure_tex(caption, file, height=0.45, label=""):
+    named = rf"\label{{{label}}}" if label else ""
     return (
-        f"\\begin{{generatedfigure}}{{{latex_text(caption)}}}\n"
-        "\\includegraphics[width=\\linewidth,height=0.45\\textheight,keepaspectratio]"
+        f"\\begin{{generatedfigure}}{{{latex_text(caption)}{named}}}\n"
+        f"\\includegraphics[width=\\linewidth,height={height}\\textheight,keepaspectratio]"
         f"{{\\detokenize{{{file}}}}}\n\\end{{generatedfigure}}\n"
     )
+
+
+def caption_of(name, summary):
+    return (
+        f"{phrases.first_upper(name.replace('_', ' '))}, {summary['scale']} scale: {summary['data']}; seeds"
+        f" {', '.join(map(str, summary['seeds']))}. Bars and bands, where there are several seeds: 95 % intervals over"
+        " them."
+    )
+
+
+def shown_with_claims(source, largest):
+    """{claim: experiment} of the figures that stand with the claims that the paper asks for."""
+    asked = re.findall(r"\\claim\{(\w+)\}", source)
+    found = {claim: next((n for n in SHOWN[claim] if n in largest), None) for claim in asked}
+    return {claim: name for claim, name in found.items() if name and module_of(name)}
 
 
 def itemize(sentences):
@@ -192,8 +203,8 @@ def module_of(experiment):
         return None
 
 
-def experiment_tex(name, summaries, largest, out, missing):
-    """Findings, figures and tables of one experiment."""
+def experiment_tex(name, summaries, largest, out, missing, shown=()):
+    """Findings, figures and tables of one experiment; those whose figure is `shown` before refer to it."""
     if name not in largest:
         return rf"\noindent {missing.add(f'experiment {name}')}" + "\n"
     module, summary = module_of(name), summaries[largest[name]]
@@ -211,14 +222,11 @@ def experiment_tex(name, summaries, largest, out, missing):
     said = analyse.findings(module, summary)
     if said:
         parts.append(rf"\medskip\noindent {analyse.SAID}:\nopagebreak" + "\n" + itemize(said))
-    for path in module.figures(summary, str(out / largest[name])):
-        file = Path(path).with_suffix(".pdf").name
-        caption = (
-            f"{name.replace('_', ' ')}, {summary['scale']} scale: {summary['data']}; seeds"
-            f" {', '.join(map(str, summary['seeds']))}. "
-        )
-        caption += "Bars and bands, where there are several seeds: 95 % intervals over them."
-        parts.append(figure_tex(caption, file))
+    if name in shown:
+        parts.append(rf"\par\noindent Its figure is Figure~\ref{{fig:{name}}}." + "\n")
+    else:
+        for path in module.figures(summary, str(out / largest[name])):
+            parts.append(figure_tex(caption_of(name, summary), Path(path).with_suffix(".pdf").name))
     parts += [table_tex(piece) for table in module.tables(summary) for piece in pieces(table)]
     return "\n".join(parts)
 
@@ -267,7 +275,53 @@ def bench_tex(results, out, missing):
     return "\n".join(parts)
 
 
-def claim_tex(claim, experiments, missing):
+def pareto_tex(results, out, missing):
+    """Both figures of all methods."""
+    description, points = pareto.collect(results)
+    drawn = [Path(path).with_suffix(".pdf").name for path in pareto.figures(points, str(out / "pareto"))]
+    if not drawn:
+        return rf"\noindent {missing.add('a summary with accuracies and costs')}" + "\n"
+    about = f"{phrases.first_upper(description)}; {len(points)} settings; differences are paired by seed. "
+    captions = [
+        "Test accuracy minus that of dense training over density; the colour is the cost. " + about,
+        "Test accuracy minus that of dense training over cost; the colour is the density. " + about,
+    ]
+    return "".join(figure_tex(caption, file, 0.34) for caption, file in zip(captions, drawn))
+
+
+def verdicts_tex(found):
+    rows = [[phrases.first_upper(c.statement), c.growth.word, c.returned.word] for c in found]
+    header = ["claim of the source", "growth alone", "growing and returning"]
+    return table_tex(Table("verdicts", "Verdicts on the claims of the source.", header, rows))
+
+
+def claim_tex(claim, small, shown, summaries, largest, out, missing):
+    """Both verdicts in words, then the figure and the small table."""
+    parts = []
+    for who, verdict in (("Growth alone", claim.growth), ("Growing and returning", claim.returned)):
+        text = f"{verdict.word}. {verdict.text}".strip()
+        parts.append(rf"\paragraph{{{who}:}} {latex_text(text)}" + "\n")
+        if verdict.word == claims.UNMEASURED and not verdict.text:
+            missing.add(f"{who.lower()}: {claim.statement}")
+    name = shown.get(claim.name)
+    if name:
+        summary = summaries[largest[name]]
+        drawn = module_of(name).figures(summary, str(out / largest[name]))
+        for path in drawn[:1]:
+            file = Path(path).with_suffix(".pdf").name
+            parts.append(figure_tex(caption_of(name, summary), file, 0.3, f"fig:{name}"))
+    if claim.name in small:
+        parts.append(table_tex(small[claim.name]))
+    return "\n".join(parts)
+
+
+def steps_tex(network, results, missing):
+    if not (results / "bench.json").exists():
+        return rf"\noindent {missing.add('bench.json: make bench BENCH_INTO=docs/results')}" + "\n"
+    return table_tex(pages.steps_table(results, network))
+
+
+def findings_tex(claim, experiments, missing):
     bearing = []
     for name, module, summary in experiments:
         for finding in analyse.findings(module, summary):
@@ -299,46 +353,38 @@ def choice_table(choices, experiments, missing):
 
 
 def setup_tables(summaries, largest):
-    stems = sorted(largest.values())
-    columns = [summaries[stem] for stem in stems]
-    joined = lambda key: [", ".join(map(str, s.get(key, []))) or "-" for s in columns]
-    rows = [
-        ["data", *(s["data"] for s in columns)],
-        ["data digest", *(", ".join(d[:12] for d in s["data_digests"]) for s in columns)],
-        [
-            "images: training / validation / test",
-            *(f'{s["train_images"]:,} / {s["validation_images"]:,} / {s["test_images"]:,}' for s in columns),
-        ],
-        ["network", *joined("networks")],
-        ["seeds", *joined("seeds")],
-        ["runs (not finished)", *(f'{s["runs"]} ({len(s["missing"])})' for s in columns)],
-        ["hours of run time", *(f'{s["run_seconds"] / 3600:.1f}' for s in columns)],
-        ["execution", *joined("execution")],
-        ["processor", *joined("processors")],
-        ["cores", *(str(s["cores"]) for s in columns)],
-        ["commit", *(", ".join(c[:10] for c in s["commits"]) for s in columns)],
-        ["version of the defaults", *joined("defaults_versions")],
+    """One row an experiment."""
+    rows = []
+    for stem in sorted(largest.values()):
+        s = summaries[stem]
+        rows.append(
+            [
+                stem,
+                ", ".join(s["networks"]),
+                s["data"],
+                f'{s["train_images"]:,} / {s["validation_images"]:,} / {s["test_images"]:,}',
+                ", ".join(map(str, s["seeds"])),
+                f'{s["runs"]} ({len(s["missing"])})',
+                f'{s["run_seconds"] / 3600:.1f}',
+                " and ".join(s["execution"]),
+                f'{", ".join(s["processors"])}, {s["cores"]} cores',
+                ", ".join(c[:10] for c in s["commits"]),
+            ]
+        )
+    header = [
+        "experiment",
+        "network",
+        "data",
+        "images: training / validation / test",
+        "seeds",
+        "runs (not finished)",
+        "hours",
+        "execution",
+        "processor",
+        "commit",
     ]
-    settings = [[name, *(s.get("settings", {}).get(name, "varied or unused") for s in columns)] for name in SETTINGS]
-    settings = [row for row in settings if set(row[1:]) != {"varied or unused"}]
-    # A row per experiment reads better than a column of long texts where there are many.
-    turned = lambda body: [[stem, *(row[i + 1] for row in body)] for i, stem in enumerate(stems)]
-    made = []
-    for name, caption, body in (
-        ("setup", "Data, runs and hardware of every experiment.", rows),
-        ("settings", "Settings that all runs of an experiment share.", settings),
-    ):
-        for part in range(0, len(body), COLUMNS):
-            chosen = body[part : part + COLUMNS]
-            made.append(
-                Table(
-                    f"{name}-{part}",
-                    caption if part == 0 else f"{caption} (Continued.)",
-                    ["experiment", *(row[0] for row in chosen)],
-                    turned(chosen),
-                )
-            )
-    return "".join(table_tex(piece) for table in made for piece in pieces(table))
+    table = Table("setup", "Data, runs and hardware of every experiment.", header, rows)
+    return "".join(table_tex(piece) for piece in pieces(table)) + "\\label{tab:setup}\n"
 
 
 def missing_tex(missing):
@@ -355,8 +401,10 @@ def generate(results, paper, out):
     missing = Missing()
     (out / "values.tex").write_text(values(source, summaries, largest, missing))
     named = re.findall(r"\\experiment\{([A-Za-z_]+)\}", source)
+    shown = shown_with_claims(source, largest)
     for name in named:
-        (out / f"experiment-{name}.tex").write_text(experiment_tex(name, summaries, largest, out, missing))
+        text = experiment_tex(name, summaries, largest, out, missing, shown.values())
+        (out / f"experiment-{name}.tex").write_text(text)
     others = [name for name in sorted(largest) if name not in named]
     (out / "others.tex").write_text(
         "".join(
@@ -367,8 +415,16 @@ def generate(results, paper, out):
     )
     (out / "bench.tex").write_text(bench_tex(results, out, missing))
     experiments = analysed(summaries, largest)
-    for claim in phrases.CLAIMS:
-        (out / f"claim-{claim}.tex").write_text(claim_tex(claim, experiments, missing))
+    named_summaries = {name: summaries[stem] for name, stem in largest.items()}
+    found, small = claims.claims(named_summaries), claim_tables.tables(named_summaries)
+    (out / "verdicts.tex").write_text(verdicts_tex(found))
+    for claim in found:
+        text = claim_tex(claim, small, shown, summaries, largest, out, missing)
+        (out / f"claim-{claim.name}.tex").write_text(text)
+        (out / f"findings-{claim.name}.tex").write_text(findings_tex(claim.name, experiments, missing))
+    (out / "pareto.tex").write_text(pareto_tex(results, out, missing))
+    for network in re.findall(r"\\steps\{(\w+)\}", source):
+        (out / f"steps-{network}.tex").write_text(steps_tex(network, results, missing))
     (out / "setup.tex").write_text(setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
     (out / "choices.tex").write_text(
         choice_table(json.loads((paper / "choices.json").read_text()), experiments, missing)

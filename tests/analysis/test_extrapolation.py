@@ -23,7 +23,7 @@ def growth(seed, d_star):
     outcomes = ["too_few_stages", "too_few_stages", "found", "found"]
     star = [math.nan, math.nan, 0.3, d_star]
     return SimpleNamespace(
-        options={"epsilon": "0.02", "extrapolator": "logistic"},
+        options={"epsilon": "0.02", "extrapolator": "logistic", "epochs": "12"},
         identity={"classes": 10, "seed": seed},
         stages={
             "phase": ["stage"] * 4,
@@ -152,6 +152,58 @@ class Summary(unittest.TestCase):
         self.assertIn("1 right, 1 too high (of 2 seeds with a d*)", said)
         self.assertIn("within epsilon of dense from density 0.200 on", said)
         self.assertIn("holds the true d* in 95 % of 180 intervals", said)
+
+    def test_the_joint_fit_stands_beside_the_fit_over_density_alone(self):
+        path = self.study.folder / "extrapolation-small.replay.json"
+        replay = json.loads(path.read_text())
+        joint = {
+            "outcome": "found",
+            "parameters": [0.25, 0.75, math.log(0.04), math.log(0.5), 0.1, math.log(10), 0.0],
+            "accuracy_at_one": 0.6,
+            "d_star": 0.45,
+            "d_low": 0.3,
+            "d_high": 0.6,
+            "difference_error": 0.012,
+            "union_low": 0.25,
+            "union_high": 0.8,
+        }
+        replay["runs"][0]["joint"] = joint
+        path.write_text(json.dumps(replay))
+        summary = json.loads(json.dumps(ex.summarise(self.study)))
+        self.assertEqual(list(summary["joint"]), ["1"])
+        text = "\n".join(table_module.markdown(table) for table in ex.tables(summary))
+        self.assertIn("| 1    | 0.350         | found   | 0.450    | 0.300 to 0.600 | 0.250 to 0.800   | 1.2   |", text)
+        self.assertIn(
+            "Seed 1: the fit of density and time together says found, d* 0.450 (0.250 to 0.800 over three forms); the"
+            " fit over density alone 0.350.",
+            ex.findings(summary),
+        )
+        # A(1, t): a1 - c, approached from a0 as (1 + t / T)^-1.
+        self.assertAlmostEqual(ex.joint_accuracy(joint["parameters"], 1.0, 10), 0.71 - 0.46 / 2)
+        (figure,) = ex.figures(summary, str(self.study.folder / "figure"))
+        self.assertTrue(Path(figure).exists())
+
+    def test_a_form_that_always_errs_low_is_said_to_stop_early_by_accident(self):
+        rule = {"epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}
+        rules = [
+            rule | {"extrapolator": name, "density": {"mean": mean}}
+            for name, mean in (("logistic", 0.7), ("exponential", 0.3))
+        ]
+        coverage = [
+            {
+                "truth": truth,
+                "extrapolator": "exponential",
+                "found": 200,
+                "log_bias": -octaves * math.log(2),
+                "covered": 0,
+                "intervals": 200,
+            }
+            for truth, octaves in (("logistic", 0.4), ("power", 1.0), ("exponential", 0.0))
+        ]
+        (said,) = ex.early_by_form({"coverage": coverage}, rules)
+        self.assertIn("0.4 to 1.0 octaves too low, and 0 of 400 intervals hold", said)
+        coverage[0]["log_bias"] = 0.1
+        self.assertEqual(ex.early_by_form({"coverage": coverage}, rules), [])
 
     def test_without_the_replay_the_rest_stands(self):
         (self.study.folder / "extrapolation-small.replay.json").unlink()

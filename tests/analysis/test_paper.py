@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,8 @@ class Generated(unittest.TestCase):
         for name in EXPERIMENTS:
             self.assertIn(f"experiment {name}", missing)
         self.assertEqual(self.read("setup"), "\\missing{every summary}\n")
+        self.assertIn("a summary with accuracies and costs", missing)
+        self.assertIn("growing and returning: structural diversity is kept", missing)
         self.assertEqual(self.read("others"), "")
 
     def test_an_experiment_has_findings_tables_and_what_is_not_finished(self):
@@ -181,12 +184,13 @@ class Generated(unittest.TestCase):
     def test_claims_and_choices_gather_the_findings_that_bear_on_them(self):
         missing = self.make("", execution_agreement__small=agreement(), growth_rules__small=growth())
         self.assertTrue(
-            self.read("claim-exploration").startswith(
+            self.read("findings-exploration").startswith(
                 "\\begin{itemize}\n\\item Accuracy of path growth at the stage of a density, minus a network"
             )
         )
         self.assertEqual(
-            self.read("claim-diversity"), "\\missing{a finding that bears on the claim: structural diversity is kept}\n"
+            self.read("findings-diversity"),
+            "\\missing{a finding that bears on the claim: structural diversity is kept}\n",
         )
         self.assertIn(
             r"execution & - & present connections only: auto (\texttt{-{}-execution}) & At density 1.00 training",
@@ -207,12 +211,12 @@ class Generated(unittest.TestCase):
         )
         experiments = [("cost_accuracy", module, {"scale": "full"})]
         self.assertEqual(
-            generate.claim_tex("cost", experiments, generate.Missing()),
+            generate.findings_tex("cost", experiments, generate.Missing()),
             "\\begin{itemize}\n\\item It costs little. (cost accuracy, full scale)\n\\end{itemize}\n",
         )
         self.assertIn(
             "It is accurate. (cost accuracy, full scale)",
-            generate.claim_tex("accuracy", experiments, generate.Missing()),
+            generate.findings_tex("accuracy", experiments, generate.Missing()),
         )
         self.assertIn(
             "& beta matters (cost accuracy) It is accurate. (cost accuracy) \\\\",
@@ -306,14 +310,43 @@ class Paper(unittest.TestCase):
         self.assertGreater(len(EXPERIMENTS), 10)
         self.assertEqual(sorted(EXPERIMENTS), sorted(set(EXPERIMENTS) & set(rows)))
 
-    def test_every_claim_has_its_place(self):
-        self.assertEqual(re.findall(r"\\claim\{(\w+)\}", TEXT), list(phrases.CLAIMS))
+    def test_every_claim_has_its_place_in_the_argument_and_in_the_appendix(self):
+        argument, appendix = TEXT.split("\\appendix\n")
+        self.assertEqual(re.findall(r"\\claim\{(\w+)\}", argument), list(phrases.CLAIMS))
+        self.assertEqual(re.findall(r"\\findings\{(\w+)\}", appendix), list(phrases.CLAIMS))
+
+    def test_related_works_are_cited(self):
+        for key in (
+            "dai2019nest",
+            "ma2022effective",
+            "jin2025journey",
+            "rosenfeld2021predictability",
+            "frantar2024scaling",
+        ):
+            self.assertIn(key, TEXT)
+
+    @unittest.skipUnless(
+        shutil.which("latexmk") and shutil.which("pdflatex"), "LaTeX is not installed: make paper-packages"
+    )
+    def test_the_argument_has_at_most_twelve_pages(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paper = Path(folder) / "paper"
+            shutil.copytree(PAPER, paper, ignore=shutil.ignore_patterns("build", "generated", "*.pdf"))
+            generate.generate(ROOT / "docs" / "results", paper, paper / "generated")
+            command = ["latexmk", "-silent", "-outdir=build", "paper.tex"]
+            done = subprocess.run(command, cwd=paper, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, (paper / "build" / "paper.log").read_text(errors="replace")[-1500:])
+            aux = (paper / "build" / "paper.aux").read_text()
+            page = int(re.search(r"\\newlabel\{end:argument\}\{\{[^}]*\}\{(\d+)\}", aux)[1])
+            self.assertLessEqual(page, 12)
+            log = (paper / "build" / "paper.log").read_text(errors="replace")
+            self.assertFalse("undefined references" in log, "see the log for undefined references")
 
     def test_no_result_is_typed_in(self):
         abstract = TEXT[TEXT.index(r"\begin{abstract}") : TEXT.index(r"\end{abstract}")]
         results = TEXT[TEXT.index(r"\section{Results}") : TEXT.index(r"\end{document}")]
         for part in (abstract, results):
-            typed = re.sub(r"\\(val|cite|ref|label|experiment|claim|bibliography)\{[^{}]*\}", "", part)
+            typed = re.sub(r"\\(val|cite|ref|label|experiment|claim|findings|steps|bibliography)\{[^{}]*\}", "", part)
             self.assertEqual(re.findall(r"[^\n]*\d[^\n]*", typed), [])
 
     def test_every_citation_has_an_entry(self):

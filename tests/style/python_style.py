@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-FOLDERS = ["analysis", "data_scripts", "paper", "tests"]
+FOLDERS = ["analysis", "data_scripts", "examples", "paper", "tests"]
 COMMANDS = {"black": ["black", "--check", "--quiet", "--diff"], "flake8": ["flake8"]}
 
 
