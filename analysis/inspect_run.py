@@ -90,7 +90,7 @@ def fit_lines(run):
         lines.append("  over density and time together, a report:")
         lines += table(
             {"stage": run.stages["stage"], **run.joint_fits},
-            ["stage", "outcome", "d_star", "d_low", "d_high", "accuracy_at_one", "difference_error", "note"],
+            ["stage", "outcome", "d_star", "d_low", "d_high", "union_low", "union_high", "difference_error", "note"],
         )
         last = zip(run.joint_fits["parameter_names"], run.joint_fits["parameters"][-1])
         lines.append("  last joint fit: " + ", ".join(f"{name} = {value:.4g}" for name, value in last))

@@ -98,6 +98,8 @@ json joint_json(const gcg::RunRecord& record) {
           {"d_low", number(fit.d_low)},
           {"d_high", number(fit.d_high)},
           {"difference_error", number(fit.difference_error)},
+          {"union_low", number(fit.union_low)},
+          {"union_high", number(fit.union_high)},
           {"own_noise", number(fit.own_noise)},
           {"common_noise", number(fit.common_noise)},
           {"note", fit.note}};

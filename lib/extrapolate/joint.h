@@ -79,6 +79,9 @@ struct JointFit {
   /// Of A(1, E_R) - A(d*, E_R): what epsilon has to be compared with. The error of A(1) itself is
   /// larger, and the common part of it cancels.
   double difference_error = std::numeric_limits<double>::quiet_NaN();
+  /// Union of this interval with those of forms that know no time, filled by joint_fit().
+  double union_low = std::numeric_limits<double>::quiet_NaN();
+  double union_high = std::numeric_limits<double>::quiet_NaN();
   /// The noise that was split from the record.
   double own_noise = std::numeric_limits<double>::quiet_NaN();
   double common_noise = std::numeric_limits<double>::quiet_NaN();

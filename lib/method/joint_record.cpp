@@ -34,11 +34,13 @@ void noise_of(const RunRecord& record, const std::vector<std::size_t>& rows,
 
 /// The union with the intervals of the forms that know no time.
 void widen(JointFit& fit, const std::vector<CurvePoint>& curve, ExtrapolationOptions rule) {
+  fit.union_low = fit.d_low;
+  fit.union_high = fit.d_high;
   for (const char* form : {"power", "logistic"}) {
     rule.extrapolator = form;
     const Extrapolation other = extrapolate(curve, rule);
-    fit.d_low = std::fmin(fit.d_low, other.d_low);
-    fit.d_high = std::fmax(fit.d_high, other.d_high);
+    fit.union_low = std::fmin(fit.union_low, other.d_low);
+    fit.union_high = std::fmax(fit.union_high, other.d_high);
   }
 }
 
