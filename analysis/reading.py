@@ -23,7 +23,7 @@ EXPERIMENTS = {
     ),
     "extrapolation": (
         "Where growth stops",
-        "Is the extrapolated density right? The mask of every stage is trained anew by the whole recipe, and every"
+        "Is the extrapolated density right? The mask of every stage is trained again from fresh weights by the whole recipe, and every"
         " stopping rule is replayed on the recorded stages.",
     ),
     "grow_return": (
