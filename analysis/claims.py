@@ -82,8 +82,8 @@ def growth_accuracy(summaries):
         return Verdict(UNMEASURED)
     cell = grown[0]
     text = (
-        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points against dense training (n ="
-        f" {cell['gap']['seeds']}), after {cell['epochs']} epochs against {dense['epochs']} and at"
+        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points against dense training"
+        f" (n = {cell['gap']['seeds']}), after {cell['epochs']} epochs against {dense['epochs']} and at"
         f" {cell['costs']['flops']['mean']:.2f} of its FLOPs"
     )
     equal = equal_epochs(summaries, float(cell["asked_density"]))
