@@ -498,8 +498,9 @@ def findings(summary):
                 phrases.Finding(
                     (
                         f'{row["extrapolator"]} at the study\'s epsilon stops at density'
-                        f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), loses'
-                        f' {phrases.points(row["lost"])} points and costs {row["cost"]["mean"]:.2f} dense trainings.'
+                        f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), ends'
+                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points against dense'
+                        f' training and costs {row["cost"]["mean"]:.2f} dense trainings.'
                     ),
                     options=["extrapolator"],
                 )
