@@ -82,8 +82,8 @@ def growth_accuracy(summaries):
         return Verdict(UNMEASURED)
     cell = grown[0]
     text = (
-        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points from dense training (n ="
-        f" {cell['gap']['seeds']}), after {cell['epochs']} epochs against {dense['epochs']} and at"
+        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points against dense training"
+        f" (n = {cell['gap']['seeds']}), after {cell['epochs']} epochs against {dense['epochs']} and at"
         f" {cell['costs']['flops']['mean']:.2f} of its FLOPs"
     )
     equal = equal_epochs(summaries, float(cell["asked_density"]))
@@ -121,12 +121,12 @@ def returned_accuracy(summaries):
     epochs = list(row["epochs"].values())
     said = not_below(difference)
     text = (
-        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points from dense training"
+        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points against dense training"
         f" of {', '.join(map(str, summaries['grow_return']['reference_epochs']))} epochs (n = {difference['seeds']}),"
         f" after {whole_span(epochs)} epochs: {said}"
     )
     longer = row["minus_equally_long"]
-    text += f"; {phrases.points(longer)} points from dense training of as many epochs." if longer else "."
+    text += f"; {phrases.points(longer)} points against dense training of as many epochs." if longer else "."
     return Verdict(HOLDS if said.startswith("not below") else FAILS if said.startswith("below") else OPEN, text)
 
 
@@ -189,7 +189,7 @@ def returned_cost(summaries):
     octaves = compared["octaves"]
     text += (
         f"; iterative pruning by the same rule costs {2 ** octaves['mean']:.1f} times as much, and growing and"
-        f" returning is {phrases.points(compared['accuracy'])} points from it in accuracy (n ="
+        f" returning is {phrases.points(compared['accuracy'])} points against it in accuracy (n ="
         f" {compared['accuracy']['seeds']})."
     )
     cheaper, side = phrases.side(octaves), phrases.side(compared["accuracy"])
@@ -272,7 +272,7 @@ def growth_limit(summaries):
         HOLDS if side == "higher" else FAILS if side == "lower" else OPEN,
         (
             f"At density {lowest['density']}, growing further and then moving connections is {phrases.points(lowest)}"
-            f" points from growth alone (n = {lowest['seeds']})."
+            f" points against growth alone (n = {lowest['seeds']})."
         ),
     )
 
@@ -283,10 +283,3 @@ def returned_limit(summaries):
         return Verdict(UNMEASURED)
     mean = interval(list(row["density"].values()))["mean"]
     return Verdict(UNMEASURED, f"Its search ended at density {mean:.3f} on average; lower ones were not trained.")
-
-
-def one_sentence(claim):
-    """A claim with both verdicts, as README and report print it: (statement, verdict, numbers)."""
-    growth = f"{phrases.first_upper(claim.growth.word)}. {claim.growth.text}".strip()
-    back = f"{phrases.first_upper(claim.returned.word)}. {claim.returned.text}".strip()
-    return phrases.first_upper(claim.statement), growth, back

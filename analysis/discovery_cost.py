@@ -379,24 +379,25 @@ def findings(summary):
             p = found[name]
             gap = p["gap"]
             upper = None if gap["half_interval"] is None else gap["mean"] + gap["half_interval"]
-            margin = f"epsilon, {100 * epsilon:.1f} points"
+            margin = f"epsilon ({100 * epsilon:.1f} points)"
             verdict = (
-                f"one seed cannot decide whether it is at most {margin}, below dense"
+                f"one seed cannot decide whether it is within {margin}"
                 if upper is None
                 else (
-                    f"its whole 95 % interval is at most {margin}, below dense"
+                    f"within {margin} by its whole 95 % interval"
                     if upper <= epsilon
                     else (
-                        f"its whole 95 % interval is more than {margin}, below dense"
+                        f"beyond {margin} by its whole 95 % interval"
                         if gap["mean"] - gap["half_interval"] > epsilon
-                        else f"the seeds do not decide whether it is at most {margin}, below dense"
+                        else f"the seeds do not decide whether it is within {margin}"
                     )
                 )
             )
+            octaves = p["octaves_above_oracle"]["mean"]
             sentences.append(
-                f'{name} ends at density {p["density"]:.2f}, {abs(p["octaves_above_oracle"]["mean"]):.1f} octaves'
-                f' {"above" if p["octaves_above_oracle"]["mean"] >= 0 else "below"} the oracle,'
-                f' {phrases.points(gap | {"mean": -gap["mean"]})} points from dense training in test accuracy (n ='
+                f'{name} ends at density {p["density"]:.2f}, {abs(octaves):.1f} octaves'
+                f' {"above" if octaves >= 0 else "below"} the oracle, with'
+                f' {phrases.points(gap | {"mean": -gap["mean"]})} points of test accuracy against dense training (n ='
                 f' {gap["seeds"]}): {verdict}.'
             )
     if growths:

@@ -173,14 +173,37 @@ def real_coverage(trajectories, controls, epsilon):
 
 def joint_fits(replay, study):
     """{seed: what the joint fit of density and time says of the growth of a seed}, with the recipe's epochs, for which
-    its curve is drawn; empty without a replay of this version."""
+    its curve is drawn: from the run file where that holds it, else from the replay; empty without both."""
+    curve = trunk_of(study)
+    replayed = {run["seed"]: run.get("joint") for run in (replay or {"runs": []})["runs"] if run["curve"] == curve}
     found = {}
-    for run in replay["runs"] if replay else []:
-        joint, seed = run.get("joint"), run["seed"]
-        trunk = study.curves.get(trunk_of(study), {}).get(seed)
-        if run["curve"] == trunk_of(study) and joint and trunk is not None:
-            found[str(seed)] = joint | {"recipe_epochs": float(trunk.options["epochs"])}
+    for seed, trunk in study.curves.get(curve, {}).items():
+        joint = joint_of(trunk) or replayed.get(seed)
+        if joint:
+            low, high = (joint.get(f"union_{end}", joint[f"d_{end}"]) for end in ("low", "high"))
+            found[str(seed)] = {
+                "outcome": joint["outcome"],
+                "parameters": joint["parameters"],
+                "d_star": joint["d_star"],
+                "low": low,
+                "high": high,
+                "difference_error": joint["difference_error"],
+                "recipe_epochs": float(trunk.options["epochs"]),
+            }
     return found
+
+
+def joint_of(run):
+    """The joint fit after the last stage of growth as the run file holds it; None where it does not."""
+    table = getattr(run, "joint_fits", None)
+    last = stages_of(run)[-1]
+    if table is None or not np.all(np.isfinite(table["parameters"][last])):
+        return None
+    numbers = {name: plain(table[name][last]) for name in ("d_star", "d_low", "d_high", "difference_error")}
+    return numbers | {
+        "outcome": str(table["outcome"][last]),
+        "parameters": [float(p) for p in table["parameters"][last]],
+    }
 
 
 def joint_accuracy(parameters, density, epochs):
@@ -289,9 +312,8 @@ def tables(summary):
                 star(summary["trajectories"][seed][-1]),
                 joint["outcome"].replace("_", " "),
                 number(joint["d_star"], digits=3),
-                bounds(joint["d_low"], joint["d_high"]),
-                bounds(joint["union_low"], joint["union_high"]),
-                number(100 * joint["difference_error"], digits=1),
+                bounds(joint["low"], joint["high"]),
+                "-" if joint["difference_error"] is None else number(100 * joint["difference_error"], digits=1),
             ]
             for seed, joint in summary["joint"].items()
             if seed in summary["trajectories"]
@@ -301,11 +323,11 @@ def tables(summary):
                 "joint",
                 (
                     "The fit over density alone beside the fit of density and time together, after the last stage: d*"
-                    " of either; 95 % interval of the joint fit, and the one that holds those of the joint, the"
-                    " logistic and the power form; standard error of A(1) - A(d*) in the joint fit, points, which"
+                    " of either; interval that holds the 95 % intervals of the joint, the logistic and the power form;"
+                    " standard error of A(1) - A(d*) in the joint fit, points, which"
                     f" epsilon = {epsilon:.1f} has to exceed."
                 ),
-                ["seed", "d* of density", "outcome", "joint d*", "interval", "over three forms", "error"],
+                ["seed", "d* of density", "outcome", "joint d*", "interval over three forms", "error"],
                 rows,
             )
         )
@@ -449,7 +471,7 @@ def findings(summary):
             phrases.Finding(
                 (
                     f"Seed {seed}: the fit of density and time together says {joint['outcome'].replace('_', ' ')},"
-                    f" d* {number(joint['d_star'], digits=3)} ({bounds(joint['union_low'], joint['union_high'])} over"
+                    f" d* {number(joint['d_star'], digits=3)} ({bounds(joint['low'], joint['high'])} over"
                     f" three forms); the fit over density alone {number(alone, digits=3)}."
                 ),
                 options=["extrapolator"],
@@ -476,8 +498,9 @@ def findings(summary):
                 phrases.Finding(
                     (
                         f'{row["extrapolator"]} at the study\'s epsilon stops at density'
-                        f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), loses'
-                        f' {phrases.points(row["lost"])} points and costs {row["cost"]["mean"]:.2f} dense trainings.'
+                        f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), ends'
+                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points against dense'
+                        f' training and costs {row["cost"]["mean"]:.2f} dense trainings.'
                     ),
                     options=["extrapolator"],
                 )

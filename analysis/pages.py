@@ -63,10 +63,9 @@ def claim_list(source):
     """One item a claim: its verdict for growth alone, and for growing and returning where that was measured."""
     items = []
     for claim in claims.claims(source.summaries):
-        statement, growth, back = claims.one_sentence(claim)
-        item = f"- **{statement}.** Growth alone: {growth[0].lower()}{growth[1:]}"
+        item = f"- *{phrases.first_upper(claim.statement)}.* Growth alone: **{claim.growth.word}**. {claim.growth.text}"
         if claim.returned.word != claims.UNMEASURED:
-            item += f" Growing and returning: {back[0].lower()}{back[1:]}"
+            item += f" Growing and returning: **{claim.returned.word}**. {claim.returned.text}"
         items.append(item)
     return "\n".join(items) + "\n"
 

@@ -259,7 +259,8 @@ def lowest(points):
 
 def over_density(points, path):
     figure, axes = look.new_figure(width=7.2, height=5.6)
-    shift = lambda p: 1.03 ** (list(KINDS).index(p.kind) - len(KINDS) // 2)  # beside each other, to be seen
+    # Beside each other, to be seen; what is dense is dense.
+    shift = lambda p: 1.0 if p.density > 0.99 else 1.03 ** (list(KINDS).index(p.kind) - len(KINDS) // 2)
     scatter(axes, points, lambda p: p.density * shift(p), lambda p: BAND_COLOURS[p.band])
     for band in reversed(range(len(BUDGETS))):  # the widest below: the fronts meet at low densities
         kept = front([p for p in points if p.band <= band], lambda p: p.density)

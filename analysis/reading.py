@@ -23,8 +23,8 @@ EXPERIMENTS = {
     ),
     "extrapolation": (
         "Where growth stops",
-        "Is the extrapolated density right? The mask of every stage is trained anew by the whole recipe, and every"
-        " stopping rule is replayed on the recorded stages.",
+        "Is the extrapolated density right? The mask of every stage is trained again from fresh weights by the whole"
+        " recipe, and every stopping rule is replayed on the recorded stages.",
     ),
     "grow_return": (
         "Growing to a peak and returning",

@@ -60,6 +60,7 @@ def facts(run, command):
 def stage_table(run):
     s = run.stages
     star = run.fits["d_star"]
+    joint = getattr(run, "joint_fits", None)  # of density and time together, where the run file holds it
     rows = [
         [
             str(s["stage"][i]),
@@ -69,6 +70,7 @@ def stage_table(run):
             tables.percent(float(s["validation_accuracy"][i])),
             tables.number(float(s["validation_loss"][i]), digits=4),
             tables.number(float(star[i]), digits=3),
+            *([] if joint is None else [tables.number(float(joint["d_star"][i]), digits=3)]),
             tables.number(float(s["seconds"][i]), digits=1),
             str(s["decision"][i]),
         ]
@@ -77,7 +79,11 @@ def stage_table(run):
     return tables.Table(
         "stages",
         "Stages: validation accuracy and loss at the end of each, d* of the fit where there is one.",
-        ["stage", "part", "density", "epochs", "validation, %", "loss", "d*", "seconds", "decision"],
+        [
+            *("stage", "part", "density", "epochs", "validation, %", "loss", "d*"),
+            *([] if joint is None else ["joint d*"]),
+            *("seconds", "decision"),
+        ],
         rows,
     )
 

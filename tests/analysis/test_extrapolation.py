@@ -172,7 +172,7 @@ class Summary(unittest.TestCase):
         summary = json.loads(json.dumps(ex.summarise(self.study)))
         self.assertEqual(list(summary["joint"]), ["1"])
         text = "\n".join(table_module.markdown(table) for table in ex.tables(summary))
-        self.assertIn("| 1    | 0.350         | found   | 0.450    | 0.300 to 0.600 | 0.250 to 0.800   | 1.2   |", text)
+        self.assertIn("| 1    | 0.350         | found   | 0.450    | 0.250 to 0.800            | 1.2   |", text)
         self.assertIn(
             "Seed 1: the fit of density and time together says found, d* 0.450 (0.250 to 0.800 over three forms); the"
             " fit over density alone 0.350.",
@@ -182,6 +182,20 @@ class Summary(unittest.TestCase):
         self.assertAlmostEqual(ex.joint_accuracy(joint["parameters"], 1.0, 10), 0.71 - 0.46 / 2)
         (figure,) = ex.figures(summary, str(self.study.folder / "figure"))
         self.assertTrue(Path(figure).exists())
+
+    def test_the_joint_fit_of_the_run_file_goes_before_that_of_the_replay(self):
+        run = self.study.curves["path, sampled"][2]
+        stages = len(DENSITIES)
+        run.joint_fits = {
+            "outcome": ["found"] * stages,
+            "parameters": np.array([[0.25, 0.75, -3.2, -0.7, 0.1, 2.3, 0.0]] * stages),
+            "d_star": np.array([0.2, 0.3, 0.4, 0.5]),
+            "d_low": np.array([0.1] * stages),
+            "d_high": np.array([0.9] * stages),
+            "difference_error": np.array([0.01] * stages),
+        }
+        (found,) = ex.summarise(self.study)["joint"].items()
+        self.assertEqual((found[0], found[1]["d_star"], found[1]["low"], found[1]["high"]), ("2", 0.5, 0.1, 0.9))
 
     def test_a_form_that_always_errs_low_is_said_to_stop_early_by_accident(self):
         rule = {"epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}

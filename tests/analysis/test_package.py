@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "analysis"))
 import example_page
 import gcg_runs
 
-SAMPLE = os.environ["GCG_SAMPLE_RUN"]
+SAMPLE = str(Path(os.environ["GCG_SAMPLE_RUN"]).resolve())
 PIP = all(importlib.util.find_spec(name) for name in ("pip", "setuptools", "wheel"))
 PANDAS = importlib.util.find_spec("pandas") is not None
 
@@ -127,7 +127,7 @@ for table in (run.trajectory, run.stages, run.fits, run.statistics, run.layers):
 assert gcg_runs.frame(run.stages)["density"].tolist() == run.stages["density"].tolist()
 print("five tables")
 """,
-            Path(SAMPLE).resolve(),
+            SAMPLE,
         )
         self.assertEqual(said, "five tables\n")
 
@@ -152,8 +152,8 @@ class Shown(unittest.TestCase):
         layer = str(run.layers["name"][0])
         for page in ("README.md", "docs/files.md"):
             (block,) = [text for text in self.blocks(page) if "gcg_runs.load(" in text]
-            block = block.replace("runs/demo/NAME/run.h5", str(Path(SAMPLE).resolve())).replace("stem.conv", layer)
-            lines = [f"paths = [{str(Path(SAMPLE).resolve())!r}]", *block.splitlines()]
+            block = block.replace("runs/demo/NAME/run.h5", SAMPLE).replace("stem.conv", layer)
+            lines = [f"paths = [{SAMPLE!r}]", *block.splitlines()]
             if not PANDAS:
                 lines = [line for line in lines if "frame(" not in line]
             self.assertTrue(run_alone("\n".join(lines)), page)

@@ -137,8 +137,8 @@ class Claims(unittest.TestCase):
             self.assertEqual(self.verdicts(self.row(mean, half))["accuracy"].returned.word, word)
         self.assertEqual(
             self.verdicts(self.row(-0.002, 0.008))["accuracy"].returned.text,
-            "At density 0.100 to 0.120 it ends -0.2 ± 0.8 points from dense training of 20 epochs (n = 3), after 40 to"
-            " 42 epochs: not below it by more than 1 point.",
+            "At density 0.100 to 0.120 it ends -0.2 ± 0.8 points against dense training of 20 epochs (n = 3), after 40"
+            " to 42 epochs: not below it by more than 1 point.",
         )
 
     def test_the_aims_of_the_search_decide_on_exploration(self):
