@@ -75,7 +75,8 @@ else
 fi
 "${as_root[@]}" apt-get update -qq
 for package in "${missing[@]}"; do
-  apt-cache policy "$package" | grep -q '^  Candidate: [^(]' || lacks "$package"
+  candidate=$(apt-cache policy "$package" | sed -n 's/^  Candidate: //p')
+  [[ -n $candidate && $candidate != "(none)" ]] || lacks "$package"
 done
 [ -z "$lacking" ] || exit 1
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -34,5 +34,5 @@ unshare --mount --pid --fork --kill-child bash -euo pipefail -c '
   [ ! -d "$cache" ] || mount --bind "$cache" "$root/root/.cache/ccache"
   chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-    bash -euo pipefail -c "cd /gcg; $command; echo; cat /etc/debian_version; g++ --version | head -n 1; dpkg-query -W libtorch-dev"
+    bash -euo pipefail -c "cd /gcg; ( $command ) || exit 1; echo; cat /etc/debian_version; g++ --version | head -n 1; dpkg-query -W libtorch-dev"
 '

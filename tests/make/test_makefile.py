@@ -96,6 +96,33 @@ class Makefile(unittest.TestCase):
             self.packages(ubuntu, "g++", "libjpeg62-turbo-dev").stdout.split(), ["g++", "libjpeg-turbo8-dev"]
         )
 
+    def test_packages_that_are_missing_are_installed_if_the_distribution_has_them(self):
+        stubs = {
+            "dpkg-query": "exit 1",
+            "id": "echo 0",
+            "apt-get": 'echo "apt-get $*"',
+            # Long, as the answer is where a package comes from several places.
+            "apt-cache": '[ "$2" = none ] && echo "  Candidate: (none)" || echo "  Candidate: 1"; seq 9999',
+        }
+        for name, body in stubs.items():
+            (self.folder / name).write_text(f"#!/bin/bash\n{body}\n")
+            (self.folder / name).chmod(0o755)
+        (self.folder / "os-release").write_text("ID=debian\nPRETTY_NAME=Debian\n")
+        for wanted, status in ((["g++", "cmake"], 0), (["g++", "none"], 1)):
+            done = subprocess.run(
+                [PROJECT / "scripts" / "packages.sh", *wanted],
+                env=CLEAN
+                | {"PATH": f"{self.folder}:{os.environ['PATH']}", "GCG_OS_RELEASE": self.folder / "os-release"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self.assertEqual(done.returncode, status, done.stderr)
+            installs = [line for line in done.stdout.splitlines() if line.startswith("apt-get install")]
+            self.assertEqual(len(installs), 1 - status)
+            self.assertEqual("Debian has no package none" in done.stderr, bool(status))
+            self.assertNotIn("no package g++", done.stderr)
+
     def test_another_libtorch_has_a_folder_of_its_own_and_needs_no_package_of_it(self):
         own, other = (self.output("libtorch", **given).stdout.split() for given in ({}, {"TORCH": "/opt/my torch"}))
         self.assertEqual(own[0], "build/release")
