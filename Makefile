@@ -45,7 +45,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-debian13 bench bench-growth bench-data \
+.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-debian13 gpu-check bench bench-growth bench-data \
   reproduce-cifar inspect format tidy clean
 
 help: ## list the targets
@@ -126,6 +126,10 @@ bench-growth: configure ## time of the parts of a growth stage, ResNet-20
 	@cmake --build $(BUILD) -j$$(nproc) --target gcg_bench
 	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
 	  --benchmark_report_aggregates_only=true
+
+gpu-check: configure ## tests, rates and a small training on this machine's GPU: TORCH=a LibTorch with CUDA; table in build/gpu-check
+	@cmake --build $(BUILD) -j$$(nproc) --target gcg_run gcg_device_tests gcg_device_rates
+	scripts/gpu_check.sh $(BUILD) build/gpu-check
 
 bench-data: build ## rates of the data path; ImageNet-size files are made of GCG_TEST_DATA/imagenet10 if it is there
 	$(BUILD)/tests/bench/gcg_data_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9 \
