@@ -38,9 +38,10 @@ void keep_freed_memory();
 
 /// Which BLAS LibTorch really calls, and whether it is the one that is fast and deterministic.
 struct BlasFacts {
-  std::string library;  ///< path of the shared object behind libblas.so.3
-  std::string version;  ///< "OpenBLAS 0.3.21 ..." or empty
-  std::string warning;  ///< what to install if it is not OpenBLAS with OpenMP; empty if all is well
+  std::string
+      library;  ///< path of the shared object behind libblas.so.3, or the one with MKL in it
+  std::string version;  ///< "OpenBLAS 0.3.21 ...", MKL's own words, or empty
+  std::string warning;  ///< what to install if it is neither MKL nor OpenBLAS with OpenMP
 };
 BlasFacts blas_facts();
 

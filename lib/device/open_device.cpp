@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include <array>
 #include <cstddef>
@@ -49,6 +50,10 @@ void open_device(const DeviceSettings& settings) {
   check_cuda();
   at::Context& context = at::globalContext();
   context.setDeterministicAlgorithms(settings.deterministic, false);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
+  // Filling memory before it is written would cost time; nothing here reads what nobody wrote.
+  context.setDeterministicFillUninitializedMemory(false);
+#endif
   context.setDeterministicCuDNN(settings.deterministic);
   context.setBenchmarkCuDNN(!settings.deterministic);
   set_tf32(settings.precision == Precision::tf32);
