@@ -166,8 +166,7 @@ std::string run_list() {
   }
   for (const Backend& backend : backend_table()) {
     const std::string lacks = missing(backend, everything);
-    text += fmt::format("  {:<12} on {}, in {}; {}\n", backend.name,
-                        fmt::join(backend.devices, ", "), fmt::join(backend.precisions, ", "),
+    text += fmt::format("  {:<12} {}; {}\n", backend.name, backend.devices_text(),
                         lacks.empty() ? "runs every network" : lacks);
   }
   return text;

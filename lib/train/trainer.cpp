@@ -22,8 +22,13 @@ void train_all(Training& training) {
   bool more = !stage_ended(training) || next_stage(training);
   while (more) {
     train_epoch(training);
-    more = !stage_ended(training) || next_stage(training);
-    if (more && save_is_due(training.recorder, true)) {
+    const bool saves = save_is_due(training.recorder, true);
+    const bool ended = stage_ended(training);
+    if (ended || saves) {
+      training.now.state = training.run.executor.read();
+    }
+    more = !ended || next_stage(training);
+    if (more && saves) {
       save(training);
     }
   }

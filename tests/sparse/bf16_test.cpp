@@ -445,20 +445,8 @@ TEST_P(Bf16Conformance, Holds) {
       small_networks());
 }
 
-std::vector<ConformanceCase> cases_of_any_precision() {
-  constexpr std::array<std::string_view, 4> kAgainstReference{
-      "differentiates_the_mean_loss", "evaluates_with_running_statistics",
-      "gives_dense_gradients_purely", "follows_the_reference_over_steps"};
-  std::vector<ConformanceCase> cases;
-  for (const ConformanceCase& one : conformance_cases()) {
-    if (std::ranges::find(kAgainstReference, one.name) == kAgainstReference.end()) {
-      cases.push_back(one);
-    }
-  }
-  return cases;
-}
-
-INSTANTIATE_TEST_SUITE_P(Executor, Bf16Conformance, ::testing::ValuesIn(cases_of_any_precision()),
+INSTANTIATE_TEST_SUITE_P(Executor, Bf16Conformance,
+                         ::testing::ValuesIn(conformance_cases_of_any_precision()),
                          [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace

@@ -104,9 +104,28 @@ TEST(RunPlan, TheDeviceIsPartOfTheRequest) {
   EXPECT_TRUE(device->affects_result);
   EXPECT_EQ(request_of(plan->settings).device, "cpu");
   EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"device", "cuda"}});
+                (void)make_run_plan({{"device", "abacus"}});
               }),
               HasSubstr("--device"));
+}
+
+TEST(RunPlan, AGpuIsForTheBackendThatRunsOnItAndAnotherRun) {
+  const auto plan = make_run_plan({{"device", "cuda"}});
+  EXPECT_EQ(backend_used(plan->settings).name, "device");
+  EXPECT_NE(plan->identity.hash, make_run_plan({{"execution", "device"}})->identity.hash);
+  EXPECT_NE(make_run_plan({{"device", "cuda"}, {"precision", "tf32"}})->identity.hash,
+            plan->identity.hash);
+  EXPECT_NE(make_run_plan({{"device", "cuda"}, {"deterministic", "off"}})->identity.hash,
+            plan->identity.hash);
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"execution", "device"}, {"deterministic", "off"}});
+              }),
+              HasSubstr("--deterministic: has no effect here"));
+  EXPECT_THAT(
+      usage_error([] {
+        (void)make_run_plan({{"execution", "sparse"}, {"device", "cuda"}});
+      }),
+      HasSubstr("does not run on cuda\n  remedy: leave it out, or take --execution device"));
 }
 
 TEST(RunPlan, AnOptimiserHasItsOwnOptions) {
