@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import analyse
 import tables
+import texts
 
 STYLE = """
 :root { color-scheme: light; }
@@ -85,7 +86,7 @@ def title_of(path):
 
 def read(path):
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
         sys.exit(f"{path}: is no JSON file ({error})")
 
@@ -226,6 +227,7 @@ def page(studies, out):
 
 
 def main(argv=None):
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="summaries, or folders with summaries and study files"
@@ -236,7 +238,7 @@ def main(argv=None):
     if not studies:
         sys.exit("no summary and no study file is there: run analyse.py first")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(page(studies, arguments.out))
+    texts.write(arguments.out, page(studies, arguments.out))
     print(arguments.out)
 
 

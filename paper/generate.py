@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT / "analysis"))
 import analyse
 import bench
 import phrases
+import texts
 from tables import Table, latex, latex_text
 
 SCALES = ["smoke", "small", "full"]
@@ -82,7 +83,7 @@ class Missing(list):
 def load(folder):
     """{stem: summary} of a folder, and {experiment: stem} of the largest scale of each."""
     summaries = {
-        path.name.removesuffix(".summary.json"): json.loads(path.read_text())
+        path.name.removesuffix(".summary.json"): json.loads(path.read_bytes())
         for path in sorted(folder.glob("*.summary.json"))
     }
     largest = {}
@@ -234,7 +235,7 @@ def bench_tex(results, out, missing):
     path = results / "bench.json"
     if not path.exists():
         return rf"\noindent {missing.add('bench.json: make bench BENCH_INTO=docs/results')}" + "\n"
-    summary = json.loads(path.read_text())
+    summary = json.loads(path.read_bytes())
     context = summary["context"]
     parts = [
         rf"\noindent {latex_text(context['processor'])}, {context['cores']} cores; LibTorch"
@@ -347,44 +348,48 @@ def missing_tex(missing):
 
 def generate(results, paper, out):
     """Writes the generated files; returns what is missing."""
-    source = (paper / "paper.tex").read_text()
+    source = (paper / "paper.tex").read_text(encoding="utf-8")
     out.mkdir(parents=True, exist_ok=True)
     for old in out.iterdir():  # nothing of an earlier build may stay
         old.unlink()
     summaries, largest = load(results)
     missing = Missing()
-    (out / "values.tex").write_text(values(source, summaries, largest, missing))
+    texts.write((out / "values.tex"), values(source, summaries, largest, missing))
     named = re.findall(r"\\experiment\{([A-Za-z_]+)\}", source)
     for name in named:
-        (out / f"experiment-{name}.tex").write_text(experiment_tex(name, summaries, largest, out, missing))
+        texts.write((out / f"experiment-{name}.tex"), experiment_tex(name, summaries, largest, out, missing))
     others = [name for name in sorted(largest) if name not in named]
-    (out / "others.tex").write_text(
+    texts.write(
+        (out / "others.tex"),
         "".join(
             f"\\subsection{{{latex_text(name.replace('_', ' '))}}}\n"
             + experiment_tex(name, summaries, largest, out, missing)
             for name in others
-        )
+        ),
     )
-    (out / "bench.tex").write_text(bench_tex(results, out, missing))
+    texts.write((out / "bench.tex"), bench_tex(results, out, missing))
     experiments = analysed(summaries, largest)
     for claim in phrases.CLAIMS:
-        (out / f"claim-{claim}.tex").write_text(claim_tex(claim, experiments, missing))
-    (out / "setup.tex").write_text(setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
-    (out / "choices.tex").write_text(
-        choice_table(json.loads((paper / "choices.json").read_text()), experiments, missing)
+        texts.write((out / f"claim-{claim}.tex"), claim_tex(claim, experiments, missing))
+    texts.write(
+        (out / "setup.tex"), setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n"
     )
-    (out / "missing.tex").write_text(missing_tex(missing))
+    texts.write(
+        (out / "choices.tex"), choice_table(json.loads((paper / "choices.json").read_bytes()), experiments, missing)
+    )
+    texts.write((out / "missing.tex"), missing_tex(missing))
     return missing
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "results")
     parser.add_argument("--paper", type=Path, default=ROOT / "paper")
     parser.add_argument("--out", type=Path, default=ROOT / "paper" / "generated")
     arguments = parser.parse_args()
     missing = generate(arguments.results, arguments.paper, arguments.out)
-    (arguments.out / "missing.txt").write_text("".join(f"  [missing: {what}]\n" for what in missing))
+    texts.write((arguments.out / "missing.txt"), "".join(f"  [missing: {what}]\n" for what in missing))
 
 
 if __name__ == "__main__":
