@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 import gcg_runs
+import texts
 
 
 def number(value):
@@ -137,6 +138,7 @@ def report(run, trajectory=False):
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="a run file, or the folder that holds run.h5")
     parser.add_argument("--trajectory", action="store_true", help="also one line per epoch")

@@ -7,12 +7,13 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/program.h"
+#include "base/text.h"
 #include "extrapolate/replay.h"
 #include "method/joint_record.h"
 #include "record/run_file.h"
@@ -21,6 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr std::string_view kAbout =
+    "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs\n";
 
 /// An epsilon of a rule: absolute or a share of what is above chance.
 struct Epsilon {
@@ -168,12 +172,17 @@ json coverage_json(const gcg::RunRecord& record) {
   return result;
 }
 
-void replay_study(const fs::path& study) {
-  std::ifstream file(study);
-  if (!file) {
-    throw gcg::Error(study.string(), "cannot be read", "run the experiment first");
+json read_plan(const fs::path& study) {
+  try {
+    return json::parse(gcg::read_text(study));
+  } catch (const json::exception& error) {
+    throw gcg::Error(study.string(), fmt::format("is no JSON file: {}", error.what()),
+                     "give the experiment's command again, which writes it");
   }
-  const json plan = json::parse(file);
+}
+
+void replay_study(const fs::path& study) {
+  const json plan = read_plan(study);
   json runs = json::array();
   json coverage;
   for (const json& entry : plan.at("runs")) {
@@ -182,6 +191,11 @@ void replay_study(const fs::path& study) {
       continue;
     }
     const gcg::RunRecord record = gcg::read_run_file(run_file);
+    if (record.identity.name != entry.at("name").get<std::string>()) {
+      throw gcg::Error(run_file.string(),
+                       fmt::format("is that of another run, {}", record.identity.name),
+                       "it was copied there: give the experiment's command again");
+    }
     if (record.identity.method != "gcg" || record.status != gcg::RunStatus::finished) {
       continue;
     }
@@ -205,16 +219,16 @@ void replay_study(const fs::path& study) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 || std::string_view(argv[1]).starts_with("-")) {
-    fmt::print(argc == 2 && std::string_view(argv[1]) == "--help" ? stdout : stderr,
-               "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs\n");
-    return argc == 2 && std::string_view(argv[1]) == "--help" ? 0 : 2;
-  }
-  try {
+  return gcg::run_program("gcg_replay", [&] {
+    const std::string_view word = argc == 2 ? argv[1] : "";
+    if (word == "--help") {
+      fmt::print("{}", kAbout);
+      return 0;
+    }
+    if (word.empty() || word.starts_with("-")) {
+      throw gcg::UsageError("command line", "the study file is missing", kAbout);
+    }
     replay_study(argv[1]);
     return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "gcg_replay: {}\n", error.what());
-    return 1;
-  }
+  });
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "base/temporary_files.h"
 #include "data/task.h"
 #include "dense/curvature.h"
 #include "extrapolate/curve.h"
@@ -38,19 +39,6 @@ std::string progress_text(const TrainingProgress& progress) {
   return fmt::format("{} {}  epoch {}/{}  density {:.4f}  loss {:.3f}", name_of(progress.phase),
                      progress.stage, progress.epoch, progress.phase_epochs, progress.density,
                      progress.loss);
-}
-
-/// What a killed process left half written; nobody else works in the folder while it is locked.
-void remove_temporary_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> left;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.path().extension() == ".tmp") {
-      left.push_back(entry.path());
-    }
-  }
-  for (const std::filesystem::path& path : left) {
-    std::filesystem::remove(path);
-  }
 }
 
 }  // namespace

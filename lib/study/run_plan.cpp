@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/lookup.h"
+#include "base/text.h"
 #include "method/methods.h"
 
 namespace gcg {
@@ -129,7 +130,10 @@ RunIdentity identify(const RunPlan& plan) {
         {option.name, text, text == option.default_text, option.affects_result()});
     if (option.deviates()) {
       deviations.push_back(option.name + "=" + option.identity_text());
-      command += fmt::format(" --{} {}", option.name, text);
+    }
+    // Also what makes no other run, as the folder of the data: the line shall run as it stands.
+    if (text != option.default_text) {
+      command += fmt::format(" --{} {}", option.name, shell_word(text));
     }
   }
   std::sort(deviations.begin(), deviations.end());

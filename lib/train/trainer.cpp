@@ -54,8 +54,9 @@ std::string place(const Training& training) {
 RunRecord train(TrainingRun run) {
   Training training = prepare(run);
   // For readers of states: the run file holds the layers, not how they are connected.
-  write_file_atomically(run.folder / kNetworkFileName, network_text(run.network));
   RunRecord& record = training.now.record;
+  write_file_atomically(run.folder / kNetworkFileName,
+                        network_text(run.network, {.run = record.identity.name}));
   if (record.status == RunStatus::finished) {
     // Killed between the last checkpoint and the run file: show it again.
     write_run_file(run.folder / kRunFileName, record);
