@@ -17,39 +17,15 @@ namespace {
 constexpr std::array<std::string_view, 1> kCpu{"cpu"};
 constexpr std::array<std::string_view, 1> kSinglePrecision{"fp32"};
 
-/// Without default: a new operation does not compile before it has an answer.
-bool sparse_has(Operation operation) {
-  switch (operation) {
-    case Operation::input:
-    case Operation::convolution:
-    case Operation::linear:
-    case Operation::batch_norm:
-    case Operation::relu:
-    case Operation::add:
-    case Operation::max_pool:
-    case Operation::average_pool:
-    case Operation::global_average_pool:
-    case Operation::flatten:
-      return true;
-    case Operation::layer_norm:
-    case Operation::gelu:
-    case Operation::tokens:
-    case Operation::attention:
-    case Operation::first_token:
-      return false;
-  }
-  return false;
-}
-
-/// The reference has all of them; its executor does not compile without.
-bool dense_has(Operation /*operation*/) { return true; }
+/// Both have all of them; their executors do not compile without.
+bool has_all(Operation /*operation*/) { return true; }
 
 constexpr std::array<Backend, 2> kBackends{{
     {"sparse",
      "present connections only; the same bits for any number of threads",
      kCpu,
      kPrecisionNames,
-     sparse_has,
+     has_all,
      {},
      false,
      2},
@@ -57,7 +33,7 @@ constexpr std::array<Backend, 2> kBackends{{
      "masks on dense weights in LibTorch: the reference",
      kCpu,
      kSinglePrecision,
-     dense_has,
+     has_all,
      {},
      true,
      3},
