@@ -1,7 +1,5 @@
 """The look of every figure: colour-blind safe, readable in grey (markers and dashes differ too)."""
 
-from pathlib import Path
-
 import matplotlib
 
 matplotlib.use("Agg")

@@ -115,8 +115,8 @@ def choices(source):
     """The choices of the method with their measured effects."""
     measured = {}
     for name, summary in sorted(source.summaries.items()):
-        for option, texts in analyse.effects(analyse.load_module(name), summary).items():
-            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in texts)
+        for option, said in analyse.effects(analyse.load_module(name), summary).items():
+            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in said)
     lines = ["| choice | what the source says | here (option: default) | measured effect |", "|---|---|---|---|"]
     for choice in json.loads((source.root / "paper" / "choices.json").read_bytes()):
         default = f": {choice['default']}" if choice["default"] else ""

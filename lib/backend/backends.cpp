@@ -21,32 +21,8 @@ constexpr std::array kCpuInSingle{BackendDevice{"cpu", kSingle}};
 constexpr std::array kAnyDevice{BackendDevice{"cpu", kSingleAndHalf},
                                 BackendDevice{"cuda", kPrecisionNames}};
 
-/// Without default: a new operation does not compile before it has an answer.
-bool sparse_has(Operation operation) {
-  switch (operation) {
-    case Operation::input:
-    case Operation::convolution:
-    case Operation::linear:
-    case Operation::batch_norm:
-    case Operation::relu:
-    case Operation::add:
-    case Operation::max_pool:
-    case Operation::average_pool:
-    case Operation::global_average_pool:
-    case Operation::flatten:
-      return true;
-    case Operation::layer_norm:
-    case Operation::gelu:
-    case Operation::tokens:
-    case Operation::attention:
-    case Operation::first_token:
-      return false;
-  }
-  return false;
-}
-
-/// LibTorch has all of them; what runs them does not compile without.
-bool torch_has(Operation /*operation*/) { return true; }
+/// All have all of them; their executors do not compile without.
+bool has_all(Operation /*operation*/) { return true; }
 
 /// Those with an update of whole tensors (lib/device/optimisers.cpp).
 constexpr std::array<std::string_view, 3> kDeviceOptimisers{"sgd", "adamw", "lars"};
@@ -55,19 +31,19 @@ constexpr std::array<Backend, 3> kBackends{{
     {"sparse",
      "present connections only; the same bits for any number of threads",
      kCpuInSingleAndHalf,
-     sparse_has,
+     has_all,
      {},
      false,
      2},
     {"dense",
      "masks on dense weights in LibTorch: the reference",
      kCpuInSingle,
-     torch_has,
+     has_all,
      {},
      true,
      3},
     {"device", "masks on dense weights in LibTorch, everything on one device: what runs on a GPU",
-     kAnyDevice, torch_has, kDeviceOptimisers, true, 2},
+     kAnyDevice, has_all, kDeviceOptimisers, true, 2},
 }};
 
 /// "take --execution dense", of the backends for which a condition holds; empty if there are none.

@@ -186,6 +186,12 @@ void average_pool_backward(const Run& run, Blocks part, const Window& window, co
   });
 }
 
+void clear(Blocks part, const View& tensor) {
+  const Plane plane = plane_of(tensor.layout);
+  for_each_plane(part, tensor.layout.shape.channels,
+                 [&](std::int64_t b, std::int64_t c) { clear(plane, tensor.at(b, c)); });
+}
+
 void flatten(const Run&, Blocks part, const View& input, const View& output) {
   const Shape& shape = input.layout.shape;
   for_each_plane(part, shape.channels, [&](std::int64_t b, std::int64_t c) {

@@ -73,8 +73,12 @@ void SparseExecutor::write(const TrainingState& state) {
     run_.norms[k].running_mean = values.mean;
     run_.norms[k].running_variance = values.variance;
   }
+  run_.class_token.write(state.values.tokens.class_token);
+  run_.positions.write(state.values.tokens.positions);
   slots_.clear();
   for (const auto& [name, slot] : state.slots) {
+    run_.class_token.slots.push_back(slot.tokens.class_token);
+    run_.positions.slots.push_back(slot.tokens.positions);
     for (std::size_t l = 0; l < run_.layers.size(); ++l) {
       SparseLayer& layer = run_.layers[l];
       layer.weight.slots.push_back(layer.present(slot.weights[l]));
@@ -101,6 +105,7 @@ Parameters SparseExecutor::parameters(F what) const {
   for (const Norm& norm : run_.norms) {
     result.norms.push_back({what(norm.scale), what(norm.shift), {}, {}});
   }
+  result.tokens = {what(run_.class_token), what(run_.positions)};
   return result;
 }
 
@@ -114,6 +119,8 @@ void SparseExecutor::for_each_trained(F f) {
     f(ParameterKind::norm, norm.scale);
     f(ParameterKind::norm, norm.shift);
   }
+  f(ParameterKind::token, run_.class_token);
+  f(ParameterKind::token, run_.positions);
 }
 
 TrainingState SparseExecutor::read() const {

@@ -61,16 +61,11 @@ TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   EXPECT_EQ(backend_used(dense->settings).name, "dense");
 }
 
-TEST(RunPlan, WhatSparseExecutionCannotDoIsDenseByItself) {
-  const auto plan = make_run_plan({{"network", "vit6_small"}});
-  EXPECT_EQ(backend_used(plan->settings).name, "dense");
-  const auto dense = make_run_plan({{"network", "vit6_small"}, {"execution", "dense"}});
-  EXPECT_EQ(dense->identity.hash, plan->identity.hash);
-  EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"network", "vit6_small"}, {"execution", "sparse"}});
-              }),
-              HasSubstr("--execution sparse: has no tokens, layer_norm, attention, gelu, "
-                        "first_token\n  remedy: leave it out, or take --execution dense"));
+TEST(RunPlan, TransformersRunUnderSparseExecutionByThemselves) {
+  for (const char* network : {"vit6_small", "deit_tiny"}) {
+    const auto plan = make_run_plan({{"network", network}});
+    EXPECT_EQ(backend_used(plan->settings).name, "sparse") << network;
+  }
 }
 
 TEST(RunPlan, EveryOptimiserRunsUnderSparseExecution) {
