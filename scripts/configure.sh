@@ -14,9 +14,14 @@ if [ -n "$torch" ]; then
   fi
   torch=$(dirname "$(realpath "$config")")
 fi
+# The files of a LibTorch look for their own libraries among the system's first, where another one may lie: the folder
+# above share/cmake/Torch comes before all of them.
+# Nothing here is compiled for a GPU; unless they are told one, those of a CUDA build run a program to see which there is.
+prefix=${torch%/share/cmake/Torch}
 if [ -f "$folder/build.ninja" ] && { [ -z "$torch" ] || grep -qxF "Torch_DIR:PATH=$torch" "$folder/CMakeCache.txt"; }; then
   exit 0
 fi
 fresh=()
 [ ! -f "$folder/CMakeCache.txt" ] || fresh=(--fresh)  # another LibTorch than before
-cmake --preset "$preset" -B "$folder" ${fresh[@]+"${fresh[@]}"} ${torch:+-DTorch_DIR:PATH="$torch"} >/dev/null
+cmake --preset "$preset" -B "$folder" ${fresh[@]+"${fresh[@]}"} \
+  ${torch:+-DTorch_DIR:PATH="$torch" -DCMAKE_PREFIX_PATH="$prefix" -DTORCH_CUDA_ARCH_LIST=8.0} >/dev/null
