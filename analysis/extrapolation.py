@@ -468,14 +468,9 @@ def findings(summary):
     for seed, joint in summary.get("joint", {}).items():
         alone = summary["trajectories"].get(seed, [{"d_star": None}])[-1]["d_star"]
         said.append(
-            phrases.Finding(
-                (
-                    f"Seed {seed}: the fit of density and time together says {joint['outcome'].replace('_', ' ')},"
-                    f" d* {number(joint['d_star'], digits=3)} ({bounds(joint['low'], joint['high'])} over"
-                    f" three forms); the fit over density alone {number(alone, digits=3)}."
-                ),
-                options=["extrapolator"],
-            )
+            f"Seed {seed}: the fit of density and time together says {joint['outcome'].replace('_', ' ')},"
+            f" d* {number(joint['d_star'], digits=3)} ({bounds(joint['low'], joint['high'])} over"
+            f" three forms); the fit over density alone {number(alone, digits=3)}."
         )
     if summary["controls"]:
         stage = summary["control_stage"]

@@ -26,7 +26,7 @@ SCALES = ["smoke", "small", "medium", "full"]
 BUDGETS = (0.35, 0.5, 1.0)  # of one dense training; beyond the last: a band of its own
 # What a method begins with and which way it changes the mask.
 KINDS = {
-    "grow, then return": ["grow, then return", "static mask, then return"],
+    "grow, then return": ["grow, then return"],
     "growth": [
         "growth",
         "growth, path",
@@ -49,6 +49,7 @@ KINDS = {
         "IMP, fine-tuned",
         "IMP, until a drop",
         "IMP until the loss turns",
+        "static mask, then return",
         "gradual pruning",
         "gradual pruning, bisection",
         "gradual pruning, until a drop",

@@ -156,10 +156,11 @@ def pieces(table):
     ]
 
 
-def table_tex(table):
+def table_tex(table, label=""):
     notes = "".join(rf"\tablenote{{{latex_text(note)}}}" + "\n" for note in table.notes)
+    named = rf"\label{{{label}}}" if label else ""
     return (
-        f"\\begin{{generatedtable}}{{{latex_text(table.caption)}}}\n"
+        f"\\begin{{generatedtable}}{{{latex_text(table.caption)}{named}}}\n"
         f"\\fittable{{%\n{latex(table)}}}\n{notes}\\end{{generatedtable}}\n"
     )
 
@@ -354,17 +355,16 @@ def choice_table(choices, experiments, missing):
 
 
 def setup_tables(summaries, largest):
-    """One row an experiment."""
-    rows = []
+    """Two tables with one row an experiment."""
+    what, where = [], []
     for stem in sorted(largest.values()):
         s = summaries[stem]
-        rows.append(
+        seeds = ", ".join(map(str, s["seeds"]))
+        images = f'{s["train_images"]:,} / {s["validation_images"]:,} / {s["test_images"]:,}'
+        what.append([stem, ", ".join(s["networks"]), s["data"], images, seeds])
+        where.append(
             [
                 stem,
-                ", ".join(s["networks"]),
-                s["data"],
-                f'{s["train_images"]:,} / {s["validation_images"]:,} / {s["test_images"]:,}',
-                ", ".join(map(str, s["seeds"])),
                 f'{s["runs"]} ({len(s["missing"])})',
                 f'{s["run_seconds"] / 3600:.1f}',
                 " and ".join(s["execution"]),
@@ -372,20 +372,12 @@ def setup_tables(summaries, largest):
                 ", ".join(c[:10] for c in s["commits"]),
             ]
         )
-    header = [
-        "experiment",
-        "network",
-        "data",
-        "images: training / validation / test",
-        "seeds",
-        "runs (not finished)",
-        "hours",
-        "execution",
-        "processor",
-        "commit",
-    ]
-    table = Table("setup", "Data, runs and hardware of every experiment.", header, rows)
-    return "".join(table_tex(piece) for piece in pieces(table)) + "\\label{tab:setup}\n"
+    header = ["experiment", "network", "data", "images: training / validation / test", "seeds"]
+    tables = [Table("setup", "Networks, data and seeds of every experiment.", header, what)]
+    header = ["experiment", "runs (not finished)", "hours", "execution", "processor", "commit"]
+    tables.append(Table("machines", "Runs, hardware and version of every experiment.", header, where))
+    parts = [piece for table in tables for piece in pieces(table)]
+    return "".join(table_tex(part, "" if i else "tab:setup") for i, part in enumerate(parts))
 
 
 def missing_tex(missing):
