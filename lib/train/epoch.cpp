@@ -17,6 +17,9 @@ namespace gcg {
 
 namespace {
 
+/// Seconds of a step before which the run keeps where it stands, for whoever ends it meanwhile.
+constexpr double kLongStep = 2;
+
 /// A sum of losses that is not finite ends the run.
 void check_loss(const Training& training, double loss, const char* what) {
   if (!std::isfinite(loss)) {
@@ -151,6 +154,12 @@ void train_epoch(Training& training) {
   Loader loader = epoch_loader(training);
   double waited = 0;  // of this loader's waiting, already in the record
   while (position.batch_in_epoch < batches) {
+    const double begin = now_seconds();
+    const bool updates = std::ranges::binary_search(phase.mask_updates, updates_done(training) + 1);
+    if (updates || training.step_seconds > kLongStep) {
+      training.now.state = executor.read();
+      keep(training);
+    }
     {
       const Stopwatch watch(cost.train_seconds);
       const Batch batch = loader.next();
@@ -165,14 +174,17 @@ void train_epoch(Training& training) {
     if (done == phase.snapshot) {
       training.now.memory.kept = executor.read();
     }
+    training.step_seconds = now_seconds() - begin;
+    pass(training);
     show_progress(training);
     if (position.batch_in_epoch < batches && save_is_due(training.recorder, false)) {
       training.now.state = executor.read();
       save(training);
     }
   }
-  evaluate_epoch(training);
   training.now.state = executor.read();
+  keep(training);
+  evaluate_epoch(training);
 }
 
 void test(Training& training) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "data/batches.h"
@@ -22,6 +23,7 @@ struct Training {
       now{};      ///< its state: of the last decision or saving; the executor is ahead in between
   Stage stage{};  ///< under way
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
+  double step_seconds = std::numeric_limits<double>::infinity();  ///< of the last step
 };
 
 // ---- start.cpp
@@ -59,7 +61,16 @@ void average_gradients(Training& training, const Batch& batch);
 /// Adds the batches since the last change of the mask to density_epochs.
 void count_density(Training& training);
 
-/// save() of the recorder, with the stage under way.
+/// save() of the recorder, with the stage under way. Throws Stopped instead if the folder is lost.
 void save(Training& training);
+
+// ---- stop.cpp
+
+/// Lets another thread save where training stands now, until the next step or saving.
+void keep(Training& training);
+
+/// After a step: what was kept is behind the run. Where the run was asked to stop it is saved first
+/// and Stopped thrown.
+void pass(Training& training);
 
 }  // namespace gcg
