@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 # Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
 # such common names for other ends. They are told once and not used. What begins with GCG_ is taken from both.
-VARIABLES := PRESET SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH
+VARIABLES := PRESET SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM
 ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
   and not used; write it behind make: make ... $(name)=VALUE)))
@@ -25,6 +25,9 @@ SET := cifar10
 ROUNDS := 10
 BENCH_INTO :=
 WATCH :=
+# Where runs are computed: local, or slurm with the options of its workers in SLURM, "--workers 16 --partition P".
+LAUNCHER := local
+SLURM :=
 GCG_DATA ?=
 # Another LibTorch than the distribution's (docs/gpus.md); from the environment too. It has a build folder of its own.
 TORCH ?=
@@ -55,6 +58,7 @@ help: ## list the targets
 	@echo "  data: DATA=folder of the data sets  ILSVRC=folder of your ImageNet archives  LABELS=list of validation labels  SET=data set to check"
 	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
 	@echo "  another LibTorch, as for a GPU: TORCH=its prefix (docs/gpus.md)"
+	@echo "  on a cluster: LAUNCHER=slurm SLURM=\"--workers N --partition P --time T\" (docs/clusters.md)"
 	@echo "  variables: SCALE=smoke|small|full|FILE.toml  CHANGE=\"SETTING=VALUE ...\"  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
 
 packages: WANTED = $(PACKAGES)
@@ -160,9 +164,11 @@ each = failed=; for e in $(1); do $(call run,$(2)); status=$$?; [ $$status -le 1
   [ $$status = 0 ] || failed="$$failed $$e"; done; \
   if [ -n "$$failed" ]; then echo "failed:$$failed; the same command tries again what is not finished" >&2; exit 1; fi
 
-.PHONY: $(TARGETS) study-data medium reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures pages example-page docs report paper
+.PHONY: $(TARGETS) $(addprefix submit-,$(TARGETS)) study-data medium reproduce-all reproduce-tinyimagenet reproduce-imagenet status verify figures pages example-page docs report paper
 
+# Under Slurm the workers of all experiments are queued before the first one is waited for.
 reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and its report: SCALE=smoke|small|full
+	@$(if $(filter slurm,$(LAUNCHER)),$(call each,$(TARGETS),$(MAKE) --no-print-directory submit-$$e ON=cifar);)
 	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
 
 # SEEDS: how many of the scale's five.
@@ -182,11 +188,17 @@ study-data:
 	@[ -n $(call quote,$(GCG_DATA)) ] || [ -e $(call quote,$(STUDY_FOLDER)/train.images) ] || [ -e $(call quote,$(STUDY_FOLDER)/prepared/train.images) ] \
 	  || $(MAKE) --no-print-directory data-$(ON)
 
+ifneq ($(filter-out local slurm,$(LAUNCHER)),)
+$(error LAUNCHER=$(LAUNCHER) is none of: local, slurm)
+endif
+$(addprefix submit-,$(TARGETS)): submit-%: programs study-data
+	@$(BUILD)/experiments/$(subst -,_,$*) $(STUDY) --slurm $(SLURM)
+
 # An experiment that could not finish every run still gets its tables and figures of those that are. Stopping rules are
 # replayed between the runs and the analysis.
 $(TARGETS): programs study-data
 	@e=$(subst -,_,$@); program=$(BUILD)/experiments/$$e; study=$$($$program $(STUDY) --study-file) || exit; \
-	$(call run,$$program $(STUDY) $(if $(filter $(ALONE),$(subst -,_,$@)),,--jobs $(JOBS))); failed=$$?; \
+	$(call run,$$program $(STUDY) $(if $(filter slurm,$(LAUNCHER)),--slurm --wait $(SLURM),$(if $(filter $(ALONE),$(subst -,_,$@)),,--jobs $(JOBS)))); failed=$$?; \
 	[ $$failed -le 1 ] || exit $$failed; \
 	[ $$e != extrapolation ] || { $(call run,$(BUILD)/experiments/gcg_replay "$$study"); } || failed=1; \
 	{ $(call run,$(PYTHON) analysis/analyse.py "$$study" $(if $(DATA_NAME),--data-name $(call quote,$(DATA_NAME)))); } || failed=1; \

@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <span>
 
+#include "base/error.h"
+#include "base/folder_lock.h"
 #include "base/host.h"
 #include "base/program.h"
 #include "record/run_file.h"
 #include "run/calibrate.h"
-#include "run/execute.h"
 #include "run/measure.h"
+#include "run/until_signal.h"
 #include "study/command_line.h"
 #include "study/estimate.h"
+#include "study/process.h"
 #include "study/references.h"
 
 namespace {
@@ -67,7 +70,7 @@ int run(const gcg::RunCommand& command) {
     fmt::print("{}", gcg::calibration_text(calibration, plan->settings.recipe));
     return 0;
   }
-  print_result(*plan, gcg::execute(*plan));
+  print_result(*plan, gcg::execute_until_signal(*plan));
   return 0;
 }
 
@@ -76,6 +79,14 @@ int run(const gcg::RunCommand& command) {
 int main(int argc, char** argv) {
   return gcg::run_program("gcg_run", [&] {
     const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
-    return run(gcg::parse_run_command(arguments.subspan(1)));
+    try {
+      return run(gcg::parse_run_command(arguments.subspan(1)));
+    } catch (const gcg::Stopped&) {
+      return gcg::kContinueStatus;
+    } catch (const gcg::BusyError& error) {
+      // Not as an error of the run: the process that is at it writes to the same log.
+      fmt::print(stderr, "not begun: {}\n", error.what());
+      return gcg::kContinueStatus;
+    }
   });
 }

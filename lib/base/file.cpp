@@ -30,7 +30,6 @@ void throw_file_error(const fs::path& path, std::string_view action, int code) {
 
 namespace {
 
-constexpr const char* kLockFileName = ".lock";
 constexpr int kMostLinks = 40;  // as many as the system follows
 
 /// Says once in a process what is not guaranteed, and goes on.
@@ -216,67 +215,6 @@ void make_writable_folder(const fs::path& folder) {
     }
   }
   fs::remove(probe, code);
-}
-
-namespace {
-
-/// The whole lock file. Locks of open file descriptions end with the process, and can be asked
-/// about without being taken.
-struct flock whole_file() {
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  return lock;
-}
-
-bool has_no_locks(int code) { return code == ENOLCK || code == ENOTSUP || code == ENOSYS; }
-
-}  // namespace
-
-FolderLock::FolderLock(const fs::path& folder) {
-  const fs::path path = folder / kLockFileName;
-  descriptor_ = retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
-  if (descriptor_ < 0) {
-    throw_file_error(path, "create", errno);
-  }
-  struct flock lock = whole_file();
-  if (retried([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) != 0) {
-    const int code = errno;
-    if (has_no_locks(code)) {
-      static bool told = false;
-      warn_once(told, folder,
-                "this file system has no locks: take care that no other process works in this "
-                "folder");
-      return;
-    }
-    ::close(descriptor_);
-    if (code == EAGAIN || code == EACCES) {
-      throw Error(folder.string(), "another process is working in this folder",
-                  "wait for it to end, or choose another folder");
-    }
-    throw_file_error(path, "lock", code);
-  }
-}
-
-FolderLock::~FolderLock() { ::close(descriptor_); }
-
-bool is_locked(const fs::path& folder) {
-  const fs::path path = folder / kLockFileName;
-  const Descriptor file(path, O_RDONLY);
-  if (!file.open()) {
-    if (errno == ENOENT || errno == ENOTDIR) {
-      return false;
-    }
-    throw_file_error(path, "open", errno);
-  }
-  struct flock lock = whole_file();
-  if (::fcntl(file.get(), F_OFD_GETLK, &lock) != 0) {
-    if (has_no_locks(errno)) {
-      return false;
-    }
-    throw_file_error(path, "ask for the lock of", errno);
-  }
-  return lock.l_type != F_UNLCK;
 }
 
 }  // namespace gcg

@@ -36,22 +36,4 @@ void flush_folder_of(const std::filesystem::path& path);
 /// Creates the folder and its parents, and checks that a file can be written there.
 void make_writable_folder(const std::filesystem::path& folder);
 
-/// An exclusive lock on a folder, held by this process until destruction (or its end, however it
-/// ends). Throws an Error that names the folder if another process holds it. A file system without
-/// locks is told of once, on standard error.
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
-
-/// Whether some process holds the FolderLock of the folder. Looks without taking it, so it disturbs
-/// nobody. False where the folder was never locked.
-bool is_locked(const std::filesystem::path& folder);
-
 }  // namespace gcg

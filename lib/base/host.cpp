@@ -5,8 +5,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <optional>
 
+#include "base/control_group.h"
 #include "build_facts.h"
 
 namespace gcg {
@@ -41,10 +45,11 @@ std::string vector_extension() {
 std::int64_t usable_cores() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    return CPU_COUNT(&set);
-  }
-  return sysconf(_SC_NPROCESSORS_ONLN);
+  const std::int64_t allowed = sched_getaffinity(0, sizeof(set), &set) == 0
+                                   ? CPU_COUNT(&set)
+                                   : sysconf(_SC_NPROCESSORS_ONLN);
+  const std::optional<double> time = group_limits().cores;
+  return time ? std::clamp<std::int64_t>(static_cast<std::int64_t>(*time), 1, allowed) : allowed;
 }
 
 }  // namespace
@@ -65,6 +70,16 @@ HostFacts host_facts() {
   facts.cores = usable_cores();
   facts.memory_bytes = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   return facts;
+}
+
+std::int64_t anonymous_memory_bytes() {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("RssAnon:")) {
+      return std::strtoll(line.c_str() + std::string_view("RssAnon:").size(), nullptr, 10) * 1024;
+    }
+  }
+  return 0;
 }
 
 std::int64_t peak_memory_bytes() {

@@ -19,13 +19,16 @@ struct HostFacts {
   std::string name;
   std::string processor;     ///< model name as the kernel gives it
   std::string instructions;  ///< widest vector extension: "avx512", "avx2", "sse2" or "other"
-  std::int64_t cores = 0;    ///< usable by this process
+  std::int64_t cores = 0;    ///< usable by this process: by its affinity and its control group
   std::int64_t memory_bytes = 0;
   std::string system;  ///< kernel name and release
 };
 
 BuildFacts build_facts();
 HostFacts host_facts();
+
+/// Resident memory of this process now that no file stands behind: what it takes from others.
+std::int64_t anonymous_memory_bytes();
 
 /// Largest resident memory of this process so far, bytes.
 std::int64_t peak_memory_bytes();

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "data/append_file.h"
 #include "data/cifar.h"
 #include "data/idx.h"

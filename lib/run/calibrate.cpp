@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "run/execute.h"
+#include "run/until_signal.h"
 #include "train/cost.h"
 
 namespace gcg {
@@ -44,8 +44,8 @@ Calibration calibrate(GivenOptions given, std::int64_t epochs) {
     given["cost-ratio"] = fmt::format("{}", static_cast<double>(all) / static_cast<double>(epochs));
   }
   const std::unique_ptr<RunPlan> method = make_run_plan(given);
-  const CostRecord of_dense = execute(*dense).cost;
-  const CostRecord of_method = execute(*method).cost;
+  const CostRecord of_dense = execute_until_signal(*dense).cost;
+  const CostRecord of_method = execute_until_signal(*method).cost;
   return {recorded_flops(of_method) / recorded_flops(of_dense),
           seconds(of_method) / seconds(of_dense), method->folder().string(),
           dense->folder().string()};

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
+
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/host.h"
 #include "base/progress.h"
 #include "base/temporary_files.h"
@@ -41,15 +44,38 @@ std::string progress_text(const TrainingProgress& progress) {
                      progress.loss);
 }
 
+/// Lets whoever ends the process give the folder back, as long as there is something to give.
+class Leave {
+ public:
+  Leave(Stop& stop, std::function<void()> leave) : stop_(stop) {
+    const std::lock_guard guard(stop_.recording);
+    stop_.leave = std::move(leave);
+  }
+  ~Leave() {
+    const std::lock_guard guard(stop_.recording);
+    stop_.leave = {};
+  }
+  Leave(const Leave&) = delete;
+  Leave& operator=(const Leave&) = delete;
+
+ private:
+  Stop& stop_;
+};
+
 }  // namespace
 
 std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network) {
   return make_backend(plan.settings, network).executor;
 }
 
-RunRecord execute(RunPlan& plan) {
+RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop) {
   make_writable_folder(plan.folder());
-  const FolderLock lock(plan.folder());
+  const FolderLock lock(plan.folder(), [stop, name = plan.identity.name] {
+    fmt::print(stderr, "\nanother process has taken {} over: this one was silent too long\n", name);
+    stop->lost = true;
+    stop->asked = true;
+  });
+  const Leave leave(*stop, [&] { lock.give_back_lease(); });
   remove_temporary_files(plan.folder());
   const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
                               plan.settings.recipe.validation_fraction, plan.settings.seed);
@@ -63,6 +89,7 @@ RunRecord execute(RunPlan& plan) {
   run.split = task.split;
   run.folder = plan.folder();
   run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  run.stop = stop;
   run.keep_stages = plan.settings.keep_stages;
   run.loader_threads = plan.settings.data_threads;
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,

@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "record/run_record.h"
 #include "study/run_plan.h"
+#include "train/stop.h"
 
 namespace gcg {
 
@@ -13,7 +14,9 @@ namespace gcg {
 std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network);
 
 /// Runs a plan to its end in plan.folder(), from the last checkpoint if there is one; progress goes
-/// to standard error. One process at a time works in a run's folder: a second one is an Error.
-RunRecord execute(RunPlan& plan);
+/// to standard error. One process at a time works in a run's folder: a second one is a BusyError.
+/// Another thread may end it through `stop`, also by giving its hold on the folder back (`leave`)
+/// and ending the process.
+RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop = std::make_shared<Stop>());
 
 }  // namespace gcg

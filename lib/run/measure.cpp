@@ -121,25 +121,15 @@ struct Scratch {
 
 /// Images of the task, or about as many of the published set.
 void count_images(WorkTimes& work, const RunPlan& plan, const Task& task) {
+  if (!work.data_read) {
+    count_published(work, plan);
+    return;
+  }
   work.input = task.data.train.shape;
   work.classes = task.data.classes;
   work.train_images = std::ssize(task.split.train);
   work.validation_images = std::ssize(task.split.validation);
   work.test_images = task.data.test.size();
-  if (work.data_read) {
-    return;
-  }
-  const DataSourceEntry& published = find_row(data_source_table(), plan.settings.data, "--data");
-  const Recipe& recipe = plan.settings.recipe;
-  const double kept = static_cast<double>(work.classes) / static_cast<double>(published.classes);
-  const auto images = std::llround(kept * static_cast<double>(published.train_images));
-  const double fraction = recipe.validation_fraction > 0 ? recipe.validation_fraction
-                                                         : default_validation_fraction(images);
-  work.test_images = std::llround(kept * static_cast<double>(published.test_images));
-  work.validation_images = std::llround(fraction * static_cast<double>(images));
-  work.train_images = std::max<std::int64_t>(
-      1,
-      std::llround(recipe.task.train_share * static_cast<double>(images - work.validation_images)));
 }
 
 }  // namespace

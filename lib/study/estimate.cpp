@@ -1,10 +1,12 @@
 #include "study/estimate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/lookup.h"
+#include "data/split.h"
 
 namespace gcg {
 
@@ -26,6 +28,22 @@ double at_density(const std::vector<double>& densities, const std::vector<double
 }
 
 }  // namespace
+
+void count_published(WorkTimes& work, const RunPlan& plan) {
+  const DataSourceEntry& published = find_row(data_source_table(), plan.settings.data, "--data");
+  const Recipe& recipe = plan.settings.recipe;
+  work.input = published.shape;
+  work.classes = recipe.task.classes > 0 ? recipe.task.classes : published.classes;
+  const double kept = static_cast<double>(work.classes) / static_cast<double>(published.classes);
+  const auto images = std::llround(kept * static_cast<double>(published.train_images));
+  const double fraction = recipe.validation_fraction > 0 ? recipe.validation_fraction
+                                                         : default_validation_fraction(images);
+  work.test_images = std::llround(kept * static_cast<double>(published.test_images));
+  work.validation_images = std::llround(fraction * static_cast<double>(images));
+  work.train_images = std::max<std::int64_t>(
+      1,
+      std::llround(recipe.task.train_share * static_cast<double>(images - work.validation_images)));
+}
 
 double course_seconds(const WorkTimes& work, const std::vector<PlannedPart>& course,
                       std::int64_t batch_size) {

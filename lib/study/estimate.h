@@ -24,6 +24,9 @@ struct WorkTimes {
   double start = 0;                     ///< of the process, data included
 };
 
+/// Sets the images of the published data set of a plan, as the plan divides them.
+void count_published(WorkTimes& work, const RunPlan& plan);
+
 /// Seconds of a training: every epoch at its density (linear between the densities measured),
 /// validation and record after it, statistics and score after every stage, the test at the end.
 double course_seconds(const WorkTimes& work, const std::vector<PlannedPart>& course,

@@ -3,276 +3,181 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
-#include <csignal>
 #include <iostream>
-#include <map>
-#include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/host.h"
 #include "base/program.h"
-#include "study/launcher.h"
+#include "study/experiment_options.h"
 #include "study/planned_run.h"
+#include "study/rates.h"
 #include "study/report.h"
+#include "study/slurm.h"
 #include "study/verify.h"
 #include "study/watch.h"
+#include "study/work.h"
 
 namespace gcg {
 
 namespace {
 
-namespace fs = std::filesystem;
-namespace po = boost::program_options;
-
-struct CommandLine {
-  StudySettings study;
-  std::string scale;                   ///< as given: a name or a file
-  std::vector<std::string> changes;    ///< SETTING=VALUE
-  std::optional<std::string> explain;  ///< the cell asked about; empty text: all
-  bool help = false, settings = false, study_file = false, list = false, runs = false,
-       dry_run = false, status = false, watch = false, verify = false;
-};
-
-po::options_description describe(const Experiment& experiment, CommandLine& line) {
-  StudySettings& study = line.study;
-  po::options_description options(100);
-  options.add_options()("help", po::bool_switch(&line.help), "print this and exit")(
-      "list", po::bool_switch(&line.list), "print the curves and their runs, and exit")(
-      "runs", po::bool_switch(&line.runs),
-      "print every run as JSON, as the study file holds them, and exit")(
-      "study-file", po::bool_switch(&line.study_file),
-      "print the path of the study file, which names the scale, and exit")(
-      "dry-run", po::bool_switch(&line.dry_run),
-      "print the exact gcg_run line of every run, its state and about how long it takes, and exit")(
-      "status", po::bool_switch(&line.status), "print the state of every run, and exit")(
-      "watch", po::bool_switch(&line.watch),
-      "with --status: repaint it until nothing runs any more, in whatever process")(
-      "explain", po::value<std::string>()->value_name("CELL"),
-      "print the runs behind a curve (its name or a part of it; '': all), their states, files and "
-      "gcg_run "
-      "lines, and exit")(
-      "verify", po::bool_switch(&line.verify),
-      "check the run files, compare what was measured with what is expected, and exit")(
-      "settings", po::bool_switch(&line.settings),
-      "print the settings file with the scales, to make one of your own of it, and exit")(
-      "scale", po::value(&line.scale)->default_value("smoke"),
-      "a scale of the settings file (smoke, small, full, ...), or FILE.toml with one of your own")(
-      "set", po::value(&line.changes)->composing()->value_name("SETTING=VALUE"),
-      "change one setting of the scale; may be repeated")(
-      "seeds", po::value(&study.request.seeds)->default_value(0),
-      "seeds per curve; 0: the scale's own number")(
-      "jobs", po::value(&study.jobs)->default_value(0),
-      "runs side by side; 0: one per core. Changes no result")(
-      "only", po::value(&study.only)->default_value(""), "only curves that contain this text")(
-      "data", po::value(&study.request.data)->default_value(std::string(default_data(experiment))),
-      "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
-                               "folder of the data set; empty: the environment's GCG_DATA")(
-      "execution", po::value(&study.execution)->default_value(""),
-      "how every run is executed (auto, sparse, dense); empty: as the experiment says, or auto")(
-      "out", po::value(&study.out)->default_value("runs"), "folder of all runs");
-  return options;
-}
-
-void check(const CommandLine& line, const Experiment& experiment) {
-  const StudySettings& study = line.study;
-  if (study.request.seeds < 0 || study.jobs < 0) {
-    throw UsageError(study.jobs < 0 ? "--jobs" : "--seeds", "is negative");
+/// The command of one worker of the study on any host.
+std::vector<std::string> worker_command(const ExperimentCommand& command) {
+  const StudySettings& study = command.study;
+  std::vector<std::string> words{std::filesystem::read_symlink("/proc/self/exe").string(), "--work",
+                                 "--scale=" + command.scale};
+  for (const std::string& change : command.changes) {
+    words.push_back("--set=" + change);
   }
-  if (experiment.kind == ExperimentKind::alone && study.jobs > 1) {
-    throw UsageError("--jobs",
-                     fmt::format("{} measures seconds, runs side by side would disturb "
-                                 "each other",
-                                 experiment.name),
-                     "leave it out");
-  }
-  const int questions = static_cast<int>(line.list) + static_cast<int>(line.runs) +
-                        static_cast<int>(line.dry_run) + static_cast<int>(line.status) +
-                        static_cast<int>(line.verify) + static_cast<int>(line.explain.has_value());
-  if (questions > 1) {
-    throw UsageError(
-        "command line",
-        "asks for more than one of --list, --runs, --dry-run, --status, --explain, --verify",
-        "ask one at a time");
-  }
-  if (line.watch && !line.status) {
-    throw UsageError("--watch", "repaints --status", "give both");
-  }
-}
-
-CommandLine parse(int argc, const char* const* argv, const Experiment& experiment) {
-  CommandLine line;
-  const po::options_description options = describe(experiment, line);
-  try {
-    po::variables_map values;
-    const auto style = static_cast<int>(po::command_line_style::unix_style) &
-                       ~static_cast<int>(po::command_line_style::allow_guessing);
-    po::store(po::command_line_parser(argc, argv)
-                  .options(options)
-                  .positional(po::positional_options_description())
-                  .style(style)
-                  .run(),
-              values);
-    po::notify(values);
-    if (values.count("explain") != 0) {
-      line.explain = values["explain"].as<std::string>();
-    }
-  } catch (const po::error& error) {
-    throw UsageError("command line", error.what(), "--help lists the options");
-  }
-  check(line, experiment);
-  return line;
-}
-
-std::int64_t side_by_side(const Experiment& experiment, const StudySettings& settings,
-                          const std::vector<PlannedRun>& planned) {
-  const std::int64_t threads = planned.front().plan->settings.threads;
-  const std::int64_t free =
-      experiment.kind == ExperimentKind::alone ? 1 : host_facts().cores / threads;
-  return settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, free);
-}
-
-/// Loads the images once, before any run is started: a missing folder is told here, and finished
-/// runs on other images or of another version are not taken for this study's.
-void check_ground(const std::vector<PlannedRun>& planned) {
-  std::map<std::string, std::string> digests;
-  for (const PlannedRun& run : planned) {
-    std::string& digest = digests[images_of(*run.plan)];
-    if (digest.empty()) {
-      digest = run.plan->data->load().digest;
-    }
-    if (run.disk.state == DiskState::finished && run.disk.data_digest != digest) {
-      throw Error(run.file().string(),
-                  fmt::format("this finished run saw other images (digest {}, now {})",
-                              run.disk.data_digest.substr(0, 12), digest.substr(0, 12)),
-                  "choose another --out for other data");
-    }
-    if (run.selected && run.disk.state == DiskState::foreign) {
-      throw Error(run.plan->folder().string(),
-                  fmt::format("is the work of another version of the program and is not taken: {}",
-                              run.disk.note),
-                  "choose another --out, or remove that folder to have the run made again");
+  words.push_back(fmt::format("--seeds={}", study.request.seeds));
+  words.push_back(fmt::format("--jobs={}", study.jobs));
+  words.push_back("--data=" + study.request.data);
+  for (const auto& [option, value] : {std::pair{"only", study.only},
+                                      {"data-dir", study.data_dir},
+                                      {"execution", study.execution},
+                                      {"out", study.out}}) {
+    if (!value.empty()) {
+      words.push_back(fmt::format("--{}={}", option, value));
     }
   }
+  return words;
 }
 
-/// One process for every run that is not finished; runs that several curves share are run once.
-std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned,
-                           std::vector<std::size_t>& index) {
-  std::vector<Job> jobs;
-  std::map<std::string, std::size_t> job_of;  // by the run's name
-  std::int64_t largest = 0;
-  for (const PlannedRun& run : planned) {
-    largest = std::max(largest, run.disk.memory_bytes);
-  }
-  for (std::size_t i = 0; i < planned.size(); ++i) {
-    const PlannedRun& run = planned[i];
-    if (!run.selected || run.disk.state == DiskState::finished ||
-        !job_of.emplace(run.plan->identity.name, jobs.size()).second) {
-      continue;
-    }
-    make_writable_folder(run.plan->folder());
-    Job job;
-    job.name = run.plan->identity.name;
-    job.log = run.log();
-    job.command = run_command(run);
-    job.memory_bytes = largest;
-    jobs.push_back(std::move(job));
-    index.push_back(i);
-  }
-  for (std::size_t j = 0; j < jobs.size(); ++j) {
-    if (const std::optional<std::size_t> trunk = planned[index[j]].trunk) {
-      if (const auto job = job_of.find(planned[*trunk].plan->identity.name); job != job_of.end()) {
-        jobs[j].after.push_back(job->second);
-      }
-    }
-  }
-  return jobs;
+SlurmStudy slurm_study(const Experiment& experiment, const ExperimentCommand& command) {
+  SlurmStudy study;
+  study.files = study_file(experiment, command.study).replace_extension("slurm");
+  study.name = "gcg-" + study.files.stem().string();
+  study.worker = worker_command(command);
+  study.exclusive = experiment.kind == ExperimentKind::alone;
+  return study;
 }
 
-/// One study at a time works in a folder.
-std::unique_ptr<FolderLock> lock_study(const StudySettings& settings) {
-  make_writable_folder(settings.out);
-  if (is_locked(settings.out)) {
-    throw Error(settings.out, "another experiment is making its runs in this folder",
-                "wait for it to end (--status --watch shows how far it is), or choose another "
-                "--out");
+/// Submits an array of workers, unless nothing is left to do or one is queued already.
+void submit_workers(const Experiment& experiment, const ExperimentCommand& command,
+                    const std::vector<PlannedRun>& planned) {
+  const SlurmStudy study = slurm_study(experiment, command);
+  const auto left = std::ranges::count_if(planned, [](const PlannedRun& run) {
+    return run.selected && run.disk.state != DiskState::finished;
+  });
+  if (left == 0) {
+    fmt::print("{}: every run is finished, nothing is submitted\n", experiment.name);
+    return;
   }
-  return std::make_unique<FolderLock>(settings.out);
-}
-
-int run_all(const Experiment& experiment, const StudySettings& settings,
-            const std::vector<PlannedRun>& planned) {
-  check_ground(planned);
-  const std::unique_ptr<FolderLock> lock = lock_study(settings);
-  for (const std::string& name : outdated_runs(experiment, settings, planned)) {
-    fmt::print("not taken: {} was made by another version of the defaults or the layout\n", name);
+  if (const std::string queue = queue_text(queued_tasks(study)); !queue.empty()) {
+    fmt::print("{}: nothing is submitted, the study's workers are {}\n", experiment.name, queue);
+    return;
   }
-  write_study_file(experiment, settings, planned);
-  std::vector<std::size_t> index;
-  const std::vector<Job> jobs = make_jobs(planned, index);
-  LaunchSettings launch;
-  launch.threads = planned.front().plan->settings.threads;
-  launch.parallel = side_by_side(experiment, settings, planned);
-  fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
-             std::ranges::count_if(planned, &PlannedRun::selected), jobs.size(), launch.parallel,
-             settings.out);
+  SlurmRequest request = command.slurm;
+  if (request.cpus == 0) {
+    request.cpus =
+        planned.front().plan->settings.threads * std::max<std::int64_t>(1, command.study.jobs);
+  }
+  const std::filesystem::path script = write_batch_script(study, request);
+  fmt::print("{}\n# {}\n", batch_script(study, request), script.string());
+  if (command.submit) {
+    fmt::print("{}: job {}, {} workers for {} runs\n", experiment.name, submit(study, script),
+               request.workers, left);
+  }
   std::fflush(stdout);
-  LaunchProgress progress(experiment, planned, jobs, index);
-  const Launched launched =
-      run_jobs(jobs, launch, [&](const std::vector<JobState>& states) { progress.update(states); });
-  if (launched.signal != 0) {
-    fmt::print(stderr, "{}: stopped by {}; the same command goes on where the runs are\n",
-               experiment.name, ::strsignal(launched.signal));
-    return 128 + launched.signal;
+}
+
+/// --slurm --wait: the exit status is that of a local launch.
+int wait_for_workers(const Experiment& experiment, const ExperimentCommand& command,
+                     std::vector<PlannedRun>& planned) {
+  const SlurmStudy study = slurm_study(experiment, command);
+  watch_status(experiment, planned, [&] { return queued_tasks(study); });
+  const auto left = std::ranges::count_if(planned, [](const PlannedRun& run) {
+    return run.selected && run.disk.state != DiskState::finished;
+  });
+  if (left > 0) {
+    fmt::print(stderr, "{} of {} runs are not finished; the same command tries them again\n", left,
+               planned.size());
   }
-  const auto failed = std::ranges::count(launched.states, JobState::failed);
-  if (failed > 0) {
-    fmt::print(stderr, "{} of {} runs failed; the same command tries them again\n", failed,
-               jobs.size());
-    return 1;
+  return left == 0 ? 0 : 1;
+}
+
+int cancel_workers(const Experiment& experiment, const ExperimentCommand& command) {
+  const std::vector<QueuedTask> tasks = queued_tasks(slurm_study(experiment, command));
+  if (tasks.empty()) {
+    fmt::print("{}: nothing of the study is in Slurm's queue\n", experiment.name);
+    return 0;
+  }
+  cancel(tasks);
+  fmt::print("{}: cancelled what was {}\n", experiment.name, queue_text(tasks));
+  return 0;
+}
+
+int work_on(const Experiment& experiment, const ExperimentCommand& command,
+            const std::vector<PlannedRun>& planned) {
+  WorkSettings how;
+  how.side_by_side = runs_side_by_side(experiment, command.study, planned);
+  if (command.work) {
+    how.worker = true;
+    how.side_by_side = std::max<std::int64_t>(1, command.study.jobs);
+  }
+  if (command.minutes > 0) {
+    how.seconds = 60 * command.minutes;
+  }
+  return work(experiment, command.study, planned, how);
+}
+
+int answer(const Experiment& experiment, const ExperimentCommand& command,
+           std::vector<PlannedRun>& planned) {
+  const StudySettings& study = command.study;
+  if (command.list) {
+    print_list(experiment, planned);
+  } else if (command.runs) {
+    fmt::print("{}", study_text(experiment, study, planned));
+  } else if (command.dry_run && !command.rate_file.empty()) {
+    for (const DeviceHours& hours : device_hours(planned, read_rates(command.rate_file))) {
+      fmt::print("{}\n", device_text(hours));
+    }
+  } else if (command.dry_run) {
+    print_dry_run(planned, runs_side_by_side(experiment, study, planned), study.jobs);
+  } else if (command.status) {
+    const SlurmStudy slurm = slurm_study(experiment, command);
+    if (command.watch) {
+      watch_status(experiment, planned, [&] { return queued_tasks(slurm); });
+    } else {
+      print_status(planned, queue_text(queued_tasks(slurm)));
+    }
+  } else if (command.explain) {
+    print_explanation(planned, *command.explain);
+  } else if (command.verify) {
+    for (PlannedRun& run : planned) {
+      run.disk = read_disk(*run.plan);
+    }
+    return verify(experiment, study, planned) ? 0 : 1;
+  } else if (command.submit || command.slurm_dry_run) {
+    submit_workers(experiment, command, planned);
+    return command.wait ? wait_for_workers(experiment, command, planned) : 0;
+  } else if (command.cancel) {
+    return cancel_workers(experiment, command);
+  } else {
+    return work_on(experiment, command, planned);
   }
   return 0;
 }
 
 int run(int argc, const char* const* argv, const Experiment& experiment) {
-  CommandLine line = parse(argc, argv, experiment);
-  StudySettings& study = line.study;
-  if (line.help) {
+  ExperimentCommand command = parse_experiment_command(argc, argv, experiment);
+  StudySettings& study = command.study;
+  if (command.help) {
     fmt::print("{}: {}\n\n", experiment.name, experiment.about);
-    std::cout << describe(experiment, line);
+    std::cout << experiment_options(experiment, command);
     return 0;
   }
-  if (line.settings) {
+  if (command.settings) {
     fmt::print("{}", experiment.settings.text);
     return 0;
   }
   study.request.scale =
-      read_scale(experiment.settings, line.scale, line.changes, study.request.data);
-  if (line.study_file) {
+      read_scale(experiment.settings, command.scale, command.changes, study.request.data);
+  if (command.study_file) {
     fmt::print("{}\n", study_file(experiment, study).string());
     return 0;
   }
   std::vector<PlannedRun> planned = plan_runs(experiment, study);
-  if (line.list) {
-    print_list(experiment, planned);
-  } else if (line.runs) {
-    fmt::print("{}", study_text(experiment, study, planned));
-  } else if (line.dry_run) {
-    print_dry_run(planned, side_by_side(experiment, study, planned), study.jobs);
-  } else if (line.status && line.watch) {
-    watch_status(experiment, study, planned);
-  } else if (line.status) {
-    print_status(planned);
-  } else if (line.explain) {
-    print_explanation(planned, *line.explain);
-  } else if (line.verify) {
-    return verify(experiment, study, planned) ? 0 : 1;
-  } else {
-    return run_all(experiment, study, planned);
-  }
-  return 0;
+  return answer(experiment, command, planned);
 }
 
 }  // namespace

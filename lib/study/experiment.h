@@ -85,8 +85,8 @@ std::string_view default_data(const Experiment& experiment);
 /// The main function of every experiment; --help says what it can do. Without a question it runs
 /// what is not finished yet, side by side, and writes OUT/NAME-SCALE.json, which names every run
 /// with its curve and seed, for the analysis. Exit status 0: all finished (--verify: nothing
-/// failed); 1: some failed; 2: usage; 128 + signal: stopped by SIGINT, SIGTERM or SIGHUP, to be
-/// continued by the same command.
+/// failed); 1: some failed; 2: usage; 128 + signal: stopped by SIGINT, SIGTERM, SIGHUP or SIGUSR1,
+/// to be continued by the same command; a worker (--work) ends so with kContinueStatus.
 int experiment_main(int argc, const char* const* argv, const Experiment& experiment);
 
 }  // namespace gcg

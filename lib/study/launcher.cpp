@@ -8,8 +8,11 @@
 #include <csignal>
 #include <fstream>
 #include <map>
+#include <optional>
 
+#include "base/control_group.h"
 #include "base/error.h"
+#include "base/lease.h"
 #include "base/progress.h"
 #include "study/process.h"
 
@@ -17,8 +20,11 @@ namespace gcg {
 
 namespace {
 
-/// Seconds a process has to end after SIGTERM.
-constexpr double kGrace = 5;
+/// Seconds a process has to end after SIGTERM: a run saves where it stands within 5.
+constexpr double kGrace = 10;
+
+/// Seconds before the limit of time in which no job is started any more.
+constexpr double kLeastSeconds = 10;
 
 /// The processes under way; none outlives an exception of the launcher.
 struct Children {
@@ -52,94 +58,72 @@ struct Children {
 class Launch {
  public:
   Launch(const std::vector<Job>& jobs, const LaunchSettings& settings)
-      : jobs_(jobs), settings_(settings), states_(jobs.size(), JobState::waiting) {
-    for (const Job& job : jobs) {
-      if (std::ranges::any_of(job.after, [&](std::size_t index) { return index >= jobs.size(); })) {
-        throw Error(job.name, "waits for a job that is not there");
-      }
-    }
+      : jobs_(jobs),
+        settings_(settings),
+        queue_(
+            jobs, settings.look ? settings.look : [](std::size_t) { return JobFound::open; },
+            now_seconds, settings.order),
+        limit_(now_seconds() + settings.seconds) {
     if (!settings_.available_memory) {
       settings_.available_memory = available_memory_bytes;
     }
   }
 
   Launched run(const std::function<void(const std::vector<JobState>&)>& changed) {
-    while (!over()) {
-      while (fail_waiting()) {
-      }
+    double in_other_hands = now_seconds();  // since then, as far as is known
+    while (!queue_.over()) {
       start_what_can_be();
-      changed(states_);
-      if (children_.running.empty()) {
-        if (!over()) {
-          throw Error("jobs", "wait for each other");
-        }
+      changed(queue_.states());
+      if (children_.running.empty() && (queue_.over() || now_seconds() > limit_ - kLeastSeconds)) {
         break;
       }
+      if (!queue_.in_other_hands()) {
+        in_other_hands = now_seconds();
+      } else if (settings_.leave_to_others && now_seconds() - in_other_hands > kLeaseSeconds) {
+        break;
+      }
+      if (children_.running.empty() &&
+          std::ranges::count(queue_.states(), JobState::elsewhere) == 0) {
+        throw Error("jobs", "wait for each other");
+      }
       const int signal = signals_.wait(200);
-      if (signal != 0 && signal != SIGCHLD) {
+      const bool ended_by_signal = signal != 0 && signal != SIGCHLD;
+      if (ended_by_signal || now_seconds() > limit_) {
         for (const auto& [process, job] : children_.running) {
-          states_[job] = JobState::waiting;
+          queue_.ended(job, JobState::waiting);
         }
         children_.end();
-        changed(states_);
-        return {states_, signal};
+        changed(queue_.states());
+        return {queue_.states(), ended_by_signal ? signal : 0, !ended_by_signal};
       }
       collect();
     }
-    changed(states_);
-    return {states_, 0};
+    changed(queue_.states());
+    return {queue_.states(), 0, !queue_.over() && now_seconds() > limit_ - kLeastSeconds};
   }
 
  private:
-  [[nodiscard]] bool over() const {
-    return std::ranges::all_of(states_, [](JobState state) {
-      return state == JobState::done || state == JobState::failed;
-    });
-  }
-
-  /// In order: a job that finds no room holds up those behind it.
   void start_what_can_be() {
-    bool room = true;
-    for (std::size_t j = 0; j < jobs_.size(); ++j) {
-      if (states_[j] != JobState::waiting) {
-        continue;
+    while (std::ssize(children_.running) < settings_.parallel &&
+           now_seconds() <= limit_ - kLeastSeconds) {
+      const std::optional<std::size_t> job = queue_.ready();
+      if (!job || !memory_for(jobs_[*job])) {
+        return;
       }
-      room = room && std::ssize(children_.running) < settings_.parallel && memory_for(jobs_[j]);
-      if (room && is_ready(jobs_[j])) {
-        start(j);
-      }
+      start(*job);
     }
   }
 
-  [[nodiscard]] bool is_ready(const Job& job) const {
-    return std::ranges::all_of(job.after,
-                               [&](std::size_t index) { return states_[index] == JobState::done; });
-  }
-
-  /// Fails jobs that wait for a failed one, and says so in their logs. Whether there was one.
-  bool fail_waiting() {
-    bool any = false;
-    for (std::size_t j = 0; j < jobs_.size(); ++j) {
-      const auto failed = std::ranges::find_if(
-          jobs_[j].after, [&](std::size_t index) { return states_[index] == JobState::failed; });
-      if (states_[j] == JobState::waiting && failed != jobs_[j].after.end()) {
-        states_[j] = JobState::failed;
-        std::ofstream(jobs_[j].log, std::ios::app)
-            << fmt::format("not started: it waits for {}, which failed\n", jobs_[*failed].name);
-        any = true;
-      }
-    }
-    return any;
-  }
-
-  [[nodiscard]] bool memory_for(const Job& job) const {
+  [[nodiscard]] bool memory_for(const Job& job) {
     if (children_.running.empty()) {
       return true;
     }
     std::vector<ProcessMemory> running;
     for (const auto& [process, index] : children_.running) {
-      running.push_back({process_memory(process, "VmRSS"),
-                         std::max(jobs_[index].memory_bytes, process_memory(process, "VmHWM"))});
+      const std::int64_t now = process_memory(process, "RssAnon");
+      std::int64_t& peak = peaks_[process];
+      peak = std::max({peak, now, jobs_[index].memory_bytes});
+      running.push_back({now, peak, process_memory(process, "RssFile")});
     }
     return room_for_job(settings_.available_memory(), job.memory_bytes, running);
   }
@@ -150,7 +134,7 @@ class Launch {
         {fmt::format("OMP_NUM_THREADS={}", settings_.threads), "OMP_WAIT_POLICY=PASSIVE"},
         jobs_[j].log, signals_.before());
     children_.running[process] = j;
-    states_[j] = JobState::running;
+    queue_.start(j);
   }
 
   /// Notes every process that has ended.
@@ -161,15 +145,20 @@ class Launch {
         ++at;
         continue;
       }
-      const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-      states_[at->second] = good ? JobState::done : JobState::failed;
+      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+      queue_.ended(at->second, code == 0                                   ? JobState::done
+                               : code == kContinueStatus && settings_.look ? JobState::elsewhere
+                                                                           : JobState::failed);
+      peaks_.erase(at->first);
       at = children_.running.erase(at);
     }
   }
 
   const std::vector<Job>& jobs_;
   LaunchSettings settings_;
-  std::vector<JobState> states_;
+  JobQueue queue_;
+  double limit_;
+  std::map<pid_t, std::int64_t> peaks_;
   SignalWatch signals_;
   Children children_;
 };
@@ -188,10 +177,12 @@ Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
 bool room_for_job(std::int64_t available, std::int64_t expected,
                   const std::vector<ProcessMemory>& running) {
   std::int64_t largest = kLeastJobMemory;
+  std::int64_t files = 0;
   for (const ProcessMemory& process : running) {
     largest = std::max(largest, process.peak);
+    files = std::max(files, process.files);
   }
-  std::int64_t needed = expected > 0 ? std::max(expected, kLeastJobMemory) : largest;
+  std::int64_t needed = files + (expected > 0 ? std::max(expected, kLeastJobMemory) : largest);
   for (const ProcessMemory& process : running) {
     needed += std::max<std::int64_t>(0, std::max(process.peak, kLeastJobMemory) - process.now);
   }
@@ -202,8 +193,9 @@ std::int64_t available_memory_bytes() {
   std::ifstream file("/proc/meminfo");
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("MemAvailable:")) {
-      return std::strtoll(line.c_str() + std::string_view("MemAvailable:").size(), nullptr, 10) *
-             1024;
+      const std::int64_t system =
+          std::strtoll(line.c_str() + std::string_view("MemAvailable:").size(), nullptr, 10) * 1024;
+      return std::min(system, group_limits().free_memory_bytes.value_or(system));
     }
   }
   throw Error("/proc/meminfo", "does not say MemAvailable");

@@ -3,33 +3,35 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "study/queue.h"
+
 namespace gcg {
-
-/// One process to run.
-struct Job {
-  std::string name;                  ///< for messages
-  std::vector<std::string> command;  ///< program and arguments
-  std::filesystem::path log;         ///< receives standard output and error, appended
-  std::vector<std::size_t> after{};  ///< jobs, by index, that have to be done before it starts
-  std::int64_t memory_bytes = 0;     ///< largest resident memory, where known; 0: unknown
-};
-
-enum class JobState : std::uint8_t { waiting, running, done, failed };
 
 struct LaunchSettings {
   std::int64_t parallel = 1;  ///< at most so many jobs at a time
   std::int64_t threads = 1;   ///< of each
   /// Bytes of memory that a new process can have; empty: what the system says.
   std::function<std::int64_t()> available_memory{};
+  /// What is on disk of a job (JobQueue), where other processes may be at the same jobs; empty:
+  /// nobody else is, and every job is free.
+  std::function<JobFound(std::size_t)> look{};
+  /// In which jobs are taken (JobQueue); empty: as they are listed.
+  std::vector<std::size_t> order{};
+  /// Ends when all that is left has been in other processes' hands for kLeaseSeconds, so that what
+  /// a dead one held was found; else it waits for them.
+  bool leave_to_others = false;
+  double seconds = std::numeric_limits<double>::infinity();  ///< after which it ends its jobs
 };
 
 /// How the jobs ended.
 struct Launched {
-  std::vector<JobState> states;  ///< done or failed; after a signal also waiting
-  int signal = 0;                ///< SIGINT, SIGTERM or SIGHUP if one ended the launch, else 0
+  std::vector<JobState> states;  ///< done or failed; where it ended early also others
+  int signal = 0;                ///< one of kEndingSignals if it ended the launch, else 0
+  bool out_of_time = false;      ///< LaunchSettings::seconds ended it
 };
 
 /// Runs the jobs in order, as far as the jobs they wait for and memory allow. A failed job does not
@@ -48,8 +50,9 @@ Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
 
 /// Memory of one process under way, bytes.
 struct ProcessMemory {
-  std::int64_t now = 0;   ///< resident
-  std::int64_t peak = 0;  ///< largest resident so far, or expected
+  std::int64_t now = 0;    ///< resident, without pages of files
+  std::int64_t peak = 0;   ///< the largest of it so far, or expected
+  std::int64_t files = 0;  ///< resident pages of files
 };
 
 /// What a process is taken to need at least: it has only just begun when the next one is
@@ -59,10 +62,13 @@ inline constexpr std::int64_t kLeastJobMemory = 256LL << 20;
 /// Whether one more process that may come to `expected` bytes (0: unknown) fits beside those under
 /// way: the available memory has to hold it and what they may still take. A process may come to its
 /// own peak, to that of the largest one if its own is not known, and to kLeastJobMemory at least.
+/// Pages of files are shared (data sets are mapped): they count once, as those of the process that
+/// has most.
 bool room_for_job(std::int64_t available, std::int64_t expected,
                   const std::vector<ProcessMemory>& running);
 
-/// MemAvailable of the system, bytes.
+/// What a new process can have, bytes: MemAvailable of the system, or the room that is left in a
+/// control group around this process, if that is less.
 std::int64_t available_memory_bytes();
 
 }  // namespace gcg

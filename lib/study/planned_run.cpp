@@ -5,13 +5,16 @@
 #include <algorithm>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/text.h"
 #include "record/run_file.h"
+#include "record/run_summary.h"
 #include "study/estimate.h"
 #include "train/cost.h"
 #include "train/trainer.h"
@@ -80,6 +83,22 @@ RunOnDisk read_state(const RunPlan& plan, const fs::path& file) {
   disk.accuracy = record.trajectory.empty() ? 0 : record.trajectory.back().validation_accuracy;
   disk.seconds = recorded_seconds(record.cost);
   disk.memory_bytes = record.cost.peak_memory_bytes;
+  return disk;
+}
+
+/// What a status file says of its run.
+RunOnDisk state_of(const RunSummary& summary) {
+  RunOnDisk disk;
+  disk.state = summary.status == RunStatus::finished ? DiskState::finished
+               : summary.status == RunStatus::failed ? DiskState::failed
+                                                     : DiskState::stopped;
+  disk.note = summary.failure;
+  disk.data_digest = summary.data_digest;
+  disk.train_images = summary.images;
+  disk.epochs = summary.epochs;
+  disk.accuracy = summary.accuracy;
+  disk.seconds = summary.seconds;
+  disk.memory_bytes = summary.memory_bytes;
   return disk;
 }
 
@@ -187,21 +206,22 @@ std::string images_of(const RunPlan& plan) {
   return text;
 }
 
-RunOnDisk look_at_disk(const RunPlan& plan) {
-  const fs::path file = plan.folder() / kRunFileName;
+namespace {
+
+/// Adds what the folder says to what the run file says.
+RunOnDisk with_folder(RunOnDisk disk, const RunPlan& plan) {
   const fs::path log = plan.folder() / "log.txt";
-  RunOnDisk disk;
-  if (fs::exists(file)) {
-    disk = read_state(plan, file);
-  } else if (fs::exists(log)) {
+  if (disk.state == DiskState::nothing && fs::exists(log)) {
     disk.state = DiskState::stopped;
   }
-  if (disk.state == DiskState::finished || disk.state == DiskState::nothing) {
+  if (disk.state == DiskState::finished || !fs::exists(plan.folder())) {
     return disk;
   }
-  if (is_locked(plan.folder())) {
+  if (const std::optional<Owner> owner = lock_owner(plan.folder())) {
     disk.state = DiskState::running;
-    disk.note.clear();
+    disk.note = owner->host.empty() ? ""
+                                    : fmt::format("process {} on {}{}", owner->process, owner->host,
+                                                  owner->job.empty() ? "" : ", job " + owner->job);
   } else if (disk.state == DiskState::stopped) {
     if (const std::string words = last_words(log); is_complaint(words)) {
       disk.state = DiskState::failed;
@@ -209,6 +229,21 @@ RunOnDisk look_at_disk(const RunPlan& plan) {
     }
   }
   return disk;
+}
+
+}  // namespace
+
+RunOnDisk look_at_disk(const RunPlan& plan) {
+  const std::optional<RunSummary> summary = read_run_summary(plan.folder());
+  if (!summary || summary->hash != plan.identity.hash) {
+    return read_disk(plan);
+  }
+  return with_folder(state_of(*summary), plan);
+}
+
+RunOnDisk read_disk(const RunPlan& plan) {
+  const fs::path file = plan.folder() / kRunFileName;
+  return with_folder(fs::exists(file) ? read_state(plan, file) : RunOnDisk(), plan);
 }
 
 fs::path run_program() { return fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run"; }
@@ -303,8 +338,13 @@ std::string study_text(const Experiment& experiment, const StudySettings& settin
 
 void write_study_file(const Experiment& experiment, const StudySettings& settings,
                       const std::vector<PlannedRun>& planned) {
-  write_file_atomically(study_file(experiment, settings),
-                        study_text(experiment, settings, planned));
+  // Several workers would write the same: one of them is enough.
+  const fs::path path = study_file(experiment, settings);
+  const std::string text = study_text(experiment, settings, planned);
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::string(std::istreambuf_iterator<char>(file), {}) != text) {
+    write_file_atomically(path, text);
+  }
 }
 
 std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,

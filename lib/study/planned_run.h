@@ -38,13 +38,13 @@ static_assert(kNames<DiskState>.size() == static_cast<std::size_t>(DiskState::fi
 /// What is on disk of a run.
 struct RunOnDisk {
   DiskState state = DiskState::nothing;
-  std::string note{};  ///< why it failed, is damaged or foreign
+  std::string note{};  ///< why it failed, is damaged or foreign; who is at it
   std::string data_digest{};
   std::int64_t train_images = 0;  ///< validation images included
   std::int64_t epochs = 0;        ///< finished
   double accuracy = 0;            ///< validation accuracy after the last of them
   double seconds = 0;             ///< of all processes of the run together
-  std::int64_t memory_bytes = 0;  ///< peak
+  std::int64_t memory_bytes = 0;  ///< peak, without pages of files where the status file says it
 };
 
 /// One run of the experiment with its plan and what is on disk of it.
@@ -72,8 +72,11 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySetti
 /// The options of a run's images: runs that agree in them see the same.
 std::string images_of(const RunPlan& plan);
 
-/// Reads what is on disk of a run's plan now.
+/// What is on disk of a run's plan now, by its status file if that is of the run file there is.
 RunOnDisk look_at_disk(const RunPlan& plan);
+
+/// The same by the run file itself, read to its checksum.
+RunOnDisk read_disk(const RunPlan& plan);
 
 /// The gcg_run beside this program, with the options of a run.
 std::filesystem::path run_program();

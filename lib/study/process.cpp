@@ -46,7 +46,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 SignalWatch::SignalWatch() {
   ::sigemptyset(&watched_);
   ::sigaddset(&watched_, SIGCHLD);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : kEndingSignals) {
     struct sigaction action {};
     // What nohup or a shell's background made this process ignore, it goes on ignoring.
     if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -10,9 +11,16 @@
 
 namespace gcg {
 
-/// Signals that are waited for instead of ending this process: SIGCHLD, and those of SIGINT,
-/// SIGTERM and SIGHUP that are not ignored. Until destruction; threads and processes started
-/// meanwhile inherit the mask, start_process undoes it.
+/// Signals by which a user or a scheduler ends a run or a launch.
+inline constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+
+/// Exit status of a program whose work is to be continued by the same command: it was stopped by a
+/// signal or by a limit of time, or another process is at it.
+inline constexpr int kContinueStatus = 75;
+
+/// Signals that are waited for instead of ending this process: SIGCHLD, and those of kEndingSignals
+/// that are not ignored. Until destruction; threads and processes started meanwhile inherit the
+/// mask, start_process undoes it.
 class SignalWatch {
  public:
   SignalWatch();

@@ -34,7 +34,7 @@ void print_list(const Experiment& experiment, const std::vector<PlannedRun>& pla
   }
 }
 
-void print_status(const std::vector<PlannedRun>& planned) {
+void print_status(const std::vector<PlannedRun>& planned, const std::string& queue) {
   const std::size_t width = curve_width(planned);
   fmt::print("{:<{}}  seed  {:<8}  run\n", "curve", width, "state");
   for (const PlannedRun& run : planned) {
@@ -48,6 +48,9 @@ void print_status(const std::vector<PlannedRun>& planned) {
     } else if (!run.disk.note.empty()) {
       fmt::print("    {}\n", run.disk.note);
     }
+  }
+  if (!queue.empty()) {
+    fmt::print("{}\n", queue);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,8 +11,9 @@ namespace gcg {
 /// --list: the curves and how many runs each has.
 void print_list(const Experiment& experiment, const std::vector<PlannedRun>& planned);
 
-/// --status: the state of every selected run; failed ones with their log and its last line.
-void print_status(const std::vector<PlannedRun>& planned);
+/// --status: the state of every selected run; failed ones with their log and its last line, running
+/// ones with who is at them; what is in the queue of a scheduler, if anything is.
+void print_status(const std::vector<PlannedRun>& planned, const std::string& queue);
 
 /// --dry-run: state, estimated seconds and exact gcg_run line of every selected run, and the total.
 void print_dry_run(const std::vector<PlannedRun>& planned, std::int64_t side_by_side,

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <thread>
 
-#include "base/file.h"
+#include "base/progress.h"
 
 namespace gcg {
 
@@ -19,6 +19,8 @@ namespace {
 /// Seconds between two looks at the disk.
 constexpr double kLook = 5;
 constexpr std::chrono::seconds kRepaint{2};
+/// Seconds between two questions to a scheduler.
+constexpr double kAskQueue = 30;
 
 double epochs_of(const PlannedRun& run) {
   return static_cast<double>(std::max<std::int64_t>(1, run.planned_epochs));
@@ -95,9 +97,11 @@ void LaunchProgress::update(const std::vector<JobState>& states) {
   }
   before_ = states;
   const auto count = [&](JobState state) { return std::ranges::count(states, state); };
+  const auto elsewhere = count(JobState::elsewhere);
   line_.show(fmt::format("{}: {} of {} runs done, {} running, {} failed", experiment_.name,
                          count(JobState::done), jobs_.size(), count(JobState::running),
-                         count(JobState::failed)),
+                         count(JobState::failed)) +
+                 (elsewhere > 0 ? fmt::format(", {} elsewhere", elsewhere) : ""),
              planned > 0 ? done / planned : 0);
 }
 
@@ -178,29 +182,38 @@ std::string watch_page(const Experiment& experiment, const std::vector<PlannedRu
   return fmt::format("{}\n", fmt::join(page, "\n"));
 }
 
-void watch_status(const Experiment& experiment, const StudySettings& settings,
-                  std::vector<PlannedRun>& planned) {
+void watch_status(const Experiment& experiment, std::vector<PlannedRun>& planned,
+                  const std::function<std::vector<QueuedTask>()>& queue) {
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
-  while (true) {
+  std::string shown;
+  std::string queued;
+  double asked = -kAskQueue;
+  for (int idle = 0; idle < 2;) {
     for (PlannedRun& run : planned) {
       if (run.disk.state != DiskState::finished) {
         run.disk = look_at_disk(*run.plan);
       }
     }
-    const bool running =
-        std::ranges::any_of(
-            planned, [](const PlannedRun& run) { return run.disk.state == DiskState::running; }) ||
-        is_locked(settings.out);
-    fmt::print("{}{}", terminal ? "\x1b[H\x1b[2J" : "",
-               watch_page(experiment, planned, terminal && running ? terminal_lines() : 0));
-    if (!running) {
-      fmt::print("nothing runs\n");
-      return;
+    const bool runs = std::ranges::any_of(planned, [](const PlannedRun& run) {
+      return run.selected && run.disk.state == DiskState::running;
+    });
+    if (now_seconds() - asked >= kAskQueue) {
+      queued = queue_text(queue());
+      asked = now_seconds();
     }
-    fmt::print("{}", terminal ? "" : "\n");
+    idle = runs || !queued.empty() ? 0 : idle + 1;
+    const std::string page = watch_page(experiment, planned, terminal ? terminal_lines() : 0) +
+                             (queued.empty() ? "" : queued + "\n");
+    if (terminal || page != shown) {
+      fmt::print("{}{}", terminal ? "\x1b[H\x1b[2J" : "", page);
+      shown = page;
+    }
     std::fflush(stdout);
-    std::this_thread::sleep_for(kRepaint);
+    if (idle < 2) {
+      std::this_thread::sleep_for(kRepaint);
+    }
   }
+  fmt::print("nothing runs\n");
 }
 
 }  // namespace gcg

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/progress.h"
 #include "study/launcher.h"
 #include "study/planned_run.h"
+#include "study/slurm.h"
 
 namespace gcg {
 
@@ -41,9 +43,10 @@ std::string watch_page(const Experiment& experiment, const std::vector<PlannedRu
                        std::size_t lines);
 
 /// --status --watch: repaints the page every few seconds while runs of the study go on, in whatever
-/// process; ends when nothing runs any more (or is not running in the first place). Where the
-/// output is no terminal the pages follow one another.
-void watch_status(const Experiment& experiment, const StudySettings& settings,
-                  std::vector<PlannedRun>& planned);
+/// process, or tasks of it are queued; ends when neither is so in two looks in a row, for a worker
+/// may be between two runs. Where the output is no terminal a page follows when something changed.
+/// `queue` is asked now and then.
+void watch_status(const Experiment& experiment, std::vector<PlannedRun>& planned,
+                  const std::function<std::vector<QueuedTask>()>& queue);
 
 }  // namespace gcg

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "base/random.h"
@@ -147,7 +148,10 @@ bool stage_ended(const Training& training) {
 bool next_stage(Training& training) {
   RunRecord& record = training.now.record;
   training.now.method_state = phase_text({training.stage, training.counted});
-  keep_stage(training.recorder, training.now, training.stage.phase.stage);
+  {
+    const std::lock_guard guard(training.run.stop->recording);
+    keep_stage(training.recorder, training.now, training.stage.phase.stage);
+  }
   StageMask mask = measured_mask(training);
   record.stages.push_back(stage_row(training));
   record.masks.push_back(std::move(mask));
@@ -164,11 +168,6 @@ bool next_stage(Training& training) {
     enter(training, std::move(*next));
   }
   return next.has_value();
-}
-
-void save(Training& training) {
-  training.now.method_state = phase_text({training.stage, training.counted});
-  save(training.recorder, training.now);
 }
 
 void update_mask(Training& training, std::int64_t done) {

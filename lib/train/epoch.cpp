@@ -17,6 +17,10 @@ namespace gcg {
 
 namespace {
 
+/// Seconds of a step or an evaluation before which the run keeps where it stands, for whoever ends
+/// it meanwhile.
+constexpr double kLong = 2;
+
 /// A sum of losses that is not finite ends the run.
 void check_loss(const Training& training, double loss, const char* what) {
   if (!std::isfinite(loss)) {
@@ -147,7 +151,18 @@ void evaluate_epoch(Training& training) {
   training.counted = 0;
 }
 
+/// Adds the sums that the executor still owes.
+void settle(Training& training) {
+  const Stopwatch watch(training.now.record.cost.train_seconds);
+  add_sums(training, training.run.executor.settle());
+}
+
 }  // namespace
+
+void catch_up(Training& training) {
+  settle(training);
+  training.now.state = training.run.executor.read();
+}
 
 void train_epoch(Training& training) {
   const Phase& phase = training.stage.phase;
@@ -158,6 +173,12 @@ void train_epoch(Training& training) {
   Loader loader = epoch_loader(training);
   double waited = 0;  // of this loader's waiting, already in the record
   while (position.batch_in_epoch < batches) {
+    const double begin = now_seconds();
+    const bool updates = std::ranges::binary_search(phase.mask_updates, updates_done(training) + 1);
+    if (updates || training.step_seconds > kLong) {
+      catch_up(training);
+      keep(training);
+    }
     {
       const Stopwatch watch(cost.train_seconds);
       const Batch batch = loader.next();
@@ -172,18 +193,23 @@ void train_epoch(Training& training) {
     if (done == phase.snapshot) {
       training.now.memory.kept = executor.read();
     }
+    training.step_seconds = now_seconds() - begin;
+    pass(training);
     show_progress(training);
     if (position.batch_in_epoch < batches && save_is_due(training.recorder, false)) {
-      add_sums(training, executor.settle());
-      training.now.state = executor.read();
+      catch_up(training);
       save(training);
     }
   }
-  {
-    const Stopwatch watch(cost.train_seconds);
-    add_sums(training, executor.settle());
+  settle(training);
+  const bool decides = position.epoch_in_phase + 1 == phase.epochs;
+  if (decides || training.evaluation_seconds > kLong) {
+    training.now.state = executor.read();
+    keep(training);
   }
+  const double begin = now_seconds();
   evaluate_epoch(training);
+  training.evaluation_seconds = now_seconds() - begin;
 }
 
 void test(Training& training) {

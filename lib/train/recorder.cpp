@@ -5,6 +5,7 @@
 
 #include "base/host.h"
 #include "record/run_file.h"
+#include "record/run_summary.h"
 #include "train/clock.h"
 
 namespace gcg {
@@ -31,6 +32,12 @@ class Slim {
   std::vector<StagePredictions> predictions_;
 };
 
+void show(Recorder& recorder, const RunRecord& record) {
+  recorder.memory_bytes = std::max(recorder.memory_bytes, anonymous_memory_bytes());
+  write_run_file(recorder.folder / kRunFileName, record);
+  write_run_summary(recorder.folder, summary_of(record, recorder.memory_bytes));
+}
+
 }  // namespace
 
 bool save_is_due(const Recorder& recorder, bool epoch_ended) {
@@ -47,7 +54,7 @@ void save(Recorder& recorder, Checkpoint& now) {
     const Stopwatch watch(cost.record_seconds);
     cost.peak_memory_bytes = std::max(cost.peak_memory_bytes, peak_memory_bytes());
     write_checkpoint(recorder.folder, now);
-    write_run_file(recorder.folder / kRunFileName, now.record);
+    show(recorder, now.record);
   }
   recorder.saved_at = now_seconds();
   recorder.save_seconds = recorder.saved_at - begin;
@@ -61,10 +68,10 @@ void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage) {
   }
 }
 
-void record_failure(const Recorder& recorder, RunRecord& record, const std::string& failure) {
+void record_failure(Recorder& recorder, RunRecord& record, const std::string& failure) {
   record.status = RunStatus::failed;
   record.failure = failure;
-  write_run_file(recorder.folder / kRunFileName, record);
+  show(recorder, record);
 }
 
 }  // namespace gcg

@@ -19,14 +19,15 @@ struct Recorder {
   double checkpoint_seconds = 300;  ///< as TrainingRun::checkpoint_seconds
   bool keep_stages = true;
   double saved_at = now_seconds();
-  double save_seconds = 0;  ///< that the last saving took
+  double save_seconds = 0;        ///< that the last saving took
+  std::int64_t memory_bytes = 0;  ///< largest of this process at a saving, without pages of files
 };
 
 /// Whether to save now: after `checkpoint_seconds` in any case, at the end of an epoch as soon as
 /// kRecordingShare allows.
 bool save_is_due(const Recorder& recorder, bool epoch_ended);
 
-/// Writes the checkpoint, then the run file that shows it.
+/// Writes the checkpoint, then the run file that shows it, then the status file (run_summary.h).
 void save(Recorder& recorder, Checkpoint& now);
 
 /// Keeps the state at the end of a stage's training, without the masks and predictions of the
@@ -34,6 +35,6 @@ void save(Recorder& recorder, Checkpoint& now);
 void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage);
 
 /// Shows in the run file that the run failed and why; the checkpoint stays where it was.
-void record_failure(const Recorder& recorder, RunRecord& record, const std::string& failure);
+void record_failure(Recorder& recorder, RunRecord& record, const std::string& failure);
 
 }  // namespace gcg

@@ -102,7 +102,7 @@ void check_position(const Checkpoint& now, const Stage& stage, std::int64_t coun
   require(phase.epochs > 0 && phase.stage >= 0, "stage", phase.stage, phase.epochs);
   within("epoch", position.epoch_in_phase, phase.epochs);
   within("batch", position.batch_in_epoch,
-         position.epoch_in_phase < phase.epochs ? epoch_batches - 1 : 0);
+         position.epoch_in_phase < phase.epochs ? epoch_batches : 0);
   within("counted batch", counted, position.batch_in_epoch);
   within("first update", phase.first_update, phase.epochs * epoch_batches - 1);
   within("correct sample", position.correct, position.samples);

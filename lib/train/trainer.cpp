@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <mutex>
 #include <utility>
 
 #include "base/file.h"
 #include "record/network_file.h"
 #include "record/run_file.h"
+#include "record/run_summary.h"
 #include "train/training.h"
 
 namespace gcg {
@@ -21,6 +23,7 @@ void train_all(Training& training) {
   // A branch stands at the end of its trunk's stage.
   bool more = !stage_ended(training) || next_stage(training);
   while (more) {
+    pass(training);
     train_epoch(training);
     const bool saves = save_is_due(training.recorder, true);
     const bool ended = stage_ended(training);
@@ -60,6 +63,7 @@ RunRecord train(TrainingRun run) {
   if (record.status == RunStatus::finished) {
     // Killed between the last checkpoint and the run file: show it again.
     write_run_file(run.folder / kRunFileName, record);
+    write_run_summary(run.folder, summary_of(record, record.cost.peak_memory_bytes));
     return std::move(record);
   }
   try {
@@ -67,8 +71,11 @@ RunRecord train(TrainingRun run) {
   } catch (const std::exception& error) {
     run.say("failed: " + place(training));
     try {
-      record_failure(training.recorder, record,
-                     fmt::format("{}: {}", place(training), error.what()));
+      const std::lock_guard guard(training.run.stop->recording);
+      if (!training.run.stop->lost) {
+        record_failure(training.recorder, record,
+                       fmt::format("{}: {}", place(training), error.what()));
+      }
     } catch (const std::exception& second) {
       run.say(fmt::format("the failure cannot be recorded: {}", second.what()));
     }

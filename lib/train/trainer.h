@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "record/run_record.h"
 #include "train/method.h"
 #include "train/recipe.h"
+#include "train/stop.h"
 
 namespace gcg {
 
@@ -43,6 +45,7 @@ struct TrainingRun {
   std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
       curvature{};
   std::int64_t loader_threads = 1;  ///< that make batches ahead; no effect on results
+  std::shared_ptr<Stop> stop = std::make_shared<Stop>();  ///< for another thread to end the run
   /// Facts of identity, build and host; the trainer fills the rest.
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};
@@ -59,7 +62,7 @@ struct TrainingRun {
 /// std::exception ends the run (a loss that is not finite, the method, measures, files) is thrown
 /// on after the run file got the status failed, the place and the reason; called again, the run
 /// goes on once more from its last checkpoint. What is no std::exception, from progress or say,
-/// leaves the folder as a killed process would.
+/// leaves the folder as a killed process would. Stopped (train/stop.h): it was asked to end.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "data/batches.h"
@@ -23,6 +24,8 @@ struct Training {
   Stage stage{};  ///< under way
   bool held = false;         ///< the executor holds the training images
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
+  double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step
+  double evaluation_seconds = std::numeric_limits<double>::infinity();  ///< of the last one
 };
 
 // ---- start.cpp
@@ -32,6 +35,10 @@ struct Training {
 Training prepare(TrainingRun& run);
 
 // ---- epoch.cpp
+
+/// Brings `now` to where the executor stands, within an epoch: its state and the sums of batches
+/// that it still owes.
+void catch_up(Training& training);
 
 /// Trains the rest of the epoch under way, with the mask updates and the snapshot that the phase
 /// asks for in it, then adds the row of its validation to the trajectory. The state stays with the
@@ -61,7 +68,16 @@ void average_gradients(Training& training, const Batch& batch);
 /// Adds the batches since the last change of the mask to density_epochs.
 void count_density(Training& training);
 
-/// save() of the recorder, with the stage under way.
+/// save() of the recorder, with the stage under way. Throws Stopped instead if the folder is lost.
 void save(Training& training);
+
+// ---- stop.cpp
+
+/// Lets another thread save where training stands now, until the next step or saving.
+void keep(Training& training);
+
+/// After a step: what was kept is behind the run. Where the run was asked to stop it is saved first
+/// and Stopped thrown.
+void pass(Training& training);
 
 }  // namespace gcg

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "data/batches.h"
 #include "data/cifar.h"
 #include "data/encoded.h"

@@ -2,26 +2,32 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <thread>
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/shell.h"
 #include "base/temporary_folder.h"
 #include "data/cifar.h"
 #include "data/procedural.h"
 #include "graph/networks.h"
 #include "record/run_file.h"
+#include "run/same_run.h"
+#include "study/run_plan.h"
 
 namespace gcg {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
@@ -140,13 +146,141 @@ TEST_F(Study, RunsOfOlderDefaultsAreToldAndNotTaken) {
   EXPECT_THAT(told.output, HasSubstr("not taken: gcg-old was made by another version"));
 }
 
-TEST_F(Study, ASecondStudyInTheSameFolderIsRefused) {
-  fs::create_directories(runs());
-  const FolderLock lock(runs());
-  const Outcome second = shell(command());
-  EXPECT_EQ(second.status, 1);
-  EXPECT_THAT(second.output, HasSubstr("another experiment is making its runs in this folder"));
+/// How often each run of a folder began or went on, by its log, and the epochs it has.
+std::map<std::string, int> begun(const fs::path& runs) {
+  std::map<std::string, int> counts;
+  for (const auto& entry : fs::directory_iterator(runs)) {
+    std::ifstream log(entry.path() / "log.txt");
+    for (std::string line; std::getline(log, line);) {
+      counts[entry.path().filename()] += line.find(" connections, ") != std::string::npos ? 1 : 0;
+    }
+  }
+  return counts;
+}
+
+TEST_F(Study, TwoExperimentsInOneFolderComputeASharedRunOnce) {
+  // It looks into runs of growth_rules: both name them.
+  const std::string data =
+      fmt::format("--data-dir {} --out {}", folder.path().string(), runs().string());
+  const Outcome both =
+      shell(fmt::format("{0} {2} & first=$!; {1} {2} & second=$!; wait $first; one=$?; wait "
+                        "$second; echo statuses $one $?",
+                        GCG_GROWTH_RULES, GCG_BOTTLENECK, data));
+  EXPECT_THAT(both.output, HasSubstr("statuses 0 0")) << both.output;
+  for (const auto& [run, count] : begun(runs())) {
+    EXPECT_EQ(count, 1) << run;
+  }
+}
+
+TEST_F(Study, WorkersShareARunsFolderAndOneMayBeKilled) {
+  const std::string worker = fmt::format("{} --data-dir {} --out {} --work", GCG_GROWTH_RULES,
+                                         folder.path().string(), runs().string());
+  const Outcome both = shell(fmt::format(
+      "{0} & victim=$!; {0} & other=$!; "
+      "until ls {1}/*/log.txt > /dev/null 2>&1; do sleep 0.05; done; sleep 1; "
+      "kill -KILL $victim; wait $victim; wait $other; echo status $?",
+      worker, runs().string()));
+  EXPECT_THAT(both.output, HasSubstr("status 0")) << both.output;
+  EXPECT_EQ(files().size(), 10U);
+  const fs::path shared = runs();
+  const Outcome local = shell(fmt::format("{} --data-dir {} --out {}-local", GCG_GROWTH_RULES,
+                                          folder.path().string(), shared.string()));
+  ASSERT_EQ(local.status, 0) << local.output;
+  for (const fs::path& file : files()) {
+    const fs::path twin = fs::path(shared.string() + "-local") / file.parent_path().filename();
+    EXPECT_EQ(testing::difference(read_run_file(file), read_run_file(twin / "run.h5")), "") << file;
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(runs())) {
+    EXPECT_THAT(entry.path().filename().string(),
+                AllOf(Not(HasSubstr(".lease")), Not(HasSubstr("probe")), Not(HasSubstr(".tmp"))));
+  }
+}
+
+TEST_F(Study, AWorkerWhoseTimeIsOverAsksToBeContinued) {
+  const Outcome late = shell(command() + " --work --minutes 0.1");
+  EXPECT_EQ(late.status, 75) << late.output;
   EXPECT_TRUE(files().empty());
+  const Outcome stopped = shell(fmt::format(
+      "{0} --work & pid=$!; until ls {1}/*/log.txt > /dev/null 2>&1; do sleep 0.05; done; "
+      "kill -USR1 $pid; wait $pid; echo status $?",
+      command(), runs().string()));
+  EXPECT_THAT(stopped.output, HasSubstr("status 75"));
+  EXPECT_EQ(shell(command() + " --work").status, 0);
+  EXPECT_EQ(files().size(), 2U);
+}
+
+TEST_F(Study, ARunThatFailsUnderOneWorkerIsNotTriedByTheOthers) {
+  const Outcome dry = shell(command() + " --explain 'path, greedy'");
+  const std::size_t at = dry.output.find("run      ") + 9;
+  const fs::path run = runs() / dry.output.substr(at, dry.output.find('\n', at) - at);
+  fs::create_directories(run / "checkpoint.gcg");
+  const Outcome both = shell(fmt::format(
+      "{0} --work & first=$!; {0} --work & second=$!; wait $first; one=$?; wait $second; "
+      "echo statuses $one $?",
+      command()));
+  EXPECT_THAT(both.output, HasSubstr("statuses 1 1"));
+  EXPECT_LE(begun(runs())[run.filename()], 2);  // both may have reached for it at once
+  EXPECT_EQ(files().size(), 1U);
+}
+
+TEST_F(Study, StatusTellsWhoIsAtARun) {
+  const Outcome dry = shell(command() + " --explain 'path, greedy'");
+  const std::size_t at = dry.output.find("run      ") + 9;
+  const fs::path run = runs() / dry.output.substr(at, dry.output.find('\n', at) - at);
+  fs::create_directories(run);
+  const FolderLock lock(run);
+  EXPECT_THAT(shell(command() + " --status").output,
+              HasSubstr(fmt::format("    process {} on {}", ::getpid(), this_process().host)));
+}
+
+TEST_F(Study, ADamagedRunFileOfTheSameSizeAndTimeIsFoundByVerify) {
+  ASSERT_EQ(shell(command()).status, 0);
+  const fs::path file = files().front();
+  const fs::file_time_type time = fs::last_write_time(file);
+  {
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(static_cast<std::streamoff>(fs::file_size(file) / 2));
+    bytes.write("damage!", 7);
+  }
+  fs::last_write_time(file, time);
+  const Outcome bad = shell(command() + " --verify");
+  EXPECT_EQ(bad.status, 1) << bad.output;
+  EXPECT_THAT(bad.output, HasSubstr("damaged: " + file.string()));
+}
+
+TEST_F(Study, TheStatusOfTwoThousandRunsTakesLessThanTwoSeconds) {
+  ASSERT_EQ(shell(command()).status, 0);
+  // One finished run in the place of each of 2000: its status file says whose it is.
+  const fs::path done = files().front().parent_path();
+  std::ifstream file(done / "status.json");
+  const nlohmann::json status = nlohmann::json::parse(file);
+  const fs::path many = folder / "many";
+  const std::string asked =
+      fmt::format("{} --data-dir {} --out {} --seeds 200", GCG_GROWTH_RULES,
+                  folder.path().string(), many.string());
+  const nlohmann::json study = nlohmann::json::parse(shell(asked + " --runs").output);
+  ASSERT_EQ(study.at("runs").size(), 2000U);
+  for (const nlohmann::json& run : study.at("runs")) {
+    const fs::path place = many / run.at("name").get<std::string>();
+    fs::create_directories(place);
+    fs::create_hard_link(done / "run.h5", place / "run.h5");
+    nlohmann::json own = status;
+    own["hash"] = "another";
+    std::ofstream(place / "status.json") << own;
+  }
+  // Run files of other runs are read whole, and foreign: what the status files are to save.
+  EXPECT_THAT(shell(asked + " --status").output, HasSubstr("foreign"));
+  for (const nlohmann::json& run : study.at("runs")) {
+    const auto name = run.at("name").get<std::string>();
+    nlohmann::json own = status;
+    own["hash"] = make_run_plan(run.at("options").get<GivenOptions>())->identity.hash;
+    std::ofstream(many / name / "status.json") << own;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome outcome = shell(asked + " --status");
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("finished"), Not(HasSubstr("foreign"))));
+  EXPECT_LT(seconds.count(), 2);
 }
 
 TEST_F(Study, ATerminatedStudyEndsItsRunsAndGoesOnLater) {
@@ -173,9 +307,12 @@ TEST_F(Study, TheWatchEndsWhenNothingRuns) {
   const Outcome idle = shell(command() + " --status --watch");
   EXPECT_EQ(idle.status, 0) << idle.output;
   EXPECT_THAT(idle.output, HasSubstr("nothing runs"));
-  // While somebody works in the folder it repaints, and it ends when that one does.
-  fs::create_directories(runs());
-  auto lock = std::make_unique<FolderLock>(runs());
+  // While somebody is at a run it goes on, and it ends when that one does.
+  const Outcome dry = shell(command() + " --explain 'path, greedy'");
+  const std::size_t at = dry.output.find("run      ") + 9;
+  const fs::path run = runs() / dry.output.substr(at, dry.output.find('\n', at) - at);
+  fs::create_directories(run);
+  auto lock = std::make_unique<FolderLock>(run);
   const fs::path page = folder / "page";
   std::jthread worker([&] {
     while (!fs::exists(page) || fs::file_size(page) == 0) {
@@ -186,10 +323,10 @@ TEST_F(Study, TheWatchEndsWhenNothingRuns) {
   const Outcome watched =
       shell(fmt::format("{} --status --watch | tee {}", command(), page.string()));
   EXPECT_EQ(watched.status, 0) << watched.output;
-  const std::string headline = "growth_rules: 2 runs, 0 finished, 0 running, 0 failed";
+  const std::string headline = "growth_rules: 2 runs, 0 finished, 1 running, 0 failed";
   const std::size_t first = watched.output.find(headline);
   ASSERT_NE(first, std::string::npos) << watched.output;
-  EXPECT_THAT(watched.output.substr(first + 1), HasSubstr(headline));
+  EXPECT_THAT(watched.output.substr(first + 1), HasSubstr("0 running"));
   EXPECT_THAT(watched.output, ::testing::EndsWith("nothing runs\n"));
 }
 

@@ -46,6 +46,16 @@ class Makefile(unittest.TestCase):
         self.assertIn("--scale\nsmall\n--set\nepochs=3\n--set\nwidth=8\n--seeds\n2\n--data\ntinyimagenet\n", words)
         self.assertIn("--data-dir\n/my\n", self.output("words", GCG_DATA="/my").stdout)
 
+    def test_under_slurm_an_experiment_is_submitted_and_waited_for(self):
+        commands = self.output("-n", "growth-rules", "LAUNCHER=slurm", "SLURM=--workers 3 --time 1:00:00").stdout
+        self.assertRegex(commands, r"--slurm --wait --workers 3 --time 1:00:00 ")
+        self.assertNotIn("--jobs", commands)
+        commands = self.output("-n", "submit-growth-rules", "LAUNCHER=slurm", "SLURM=--workers 3").stdout
+        self.assertRegex(commands, r"growth_rules .*--slurm --workers 3\n")
+        self.assertNotIn("--wait", commands)
+        with self.assertRaises(subprocess.CalledProcessError):
+            self.output("words", "LAUNCHER=sge")
+
     def test_folders_may_have_spaces_and_apostrophes(self):
         words = self.output("words", "RUNS=my runs", "DATA=it's here", "MANIFEST=a 'b' \"c\".json").stdout
         self.assertIn("--data-dir\nit's here/cifar10\n--out\nmy runs/cifar\nit's here/cifar10\n", words)

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "base/shell.h"
@@ -157,10 +158,44 @@ TEST(Program, TwoProcessesNeverWorkInOneFolder) {
   {
     const FolderLock other(run);
     const Outcome outcome = gcg_run(arguments);
-    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.status, 75);  // no failure: later
     EXPECT_THAT(outcome.output, HasSubstr("another process is working in this folder"));
   }
   EXPECT_EQ(gcg_run(arguments).status, 0);
+}
+
+TEST(Program, SignalsEndItWithinFiveSecondsWhereItStands) {
+  const std::string longer = kNetwork + " --data-images 1500";
+  const TemporaryFolder whole;
+  ASSERT_EQ(gcg_run(fmt::format("{} --out {}", longer, whole.path().string())).status, 0);
+  const RunRecord expected = read_run_file(only_run_file(whole.path()));
+  const TemporaryFolder broken;
+  const std::string command =
+      fmt::format("{} {} --out {}", GCG_RUN_PROGRAM, longer, broken.path().string());
+  RandomStream stream(20261129, "signal-times");
+  int stopped = 0;
+  for (const char* signal : {"TERM", "USR1", "INT", "HUP", "TERM", "USR1"}) {
+    // By default a checkpoint is written every 300 s: what is kept here was saved at the signal.
+    const double seconds = 0.3 + 0.7 * stream.uniform();
+    const double begin = now_seconds();
+    const Outcome part =
+        shell(fmt::format("timeout --preserve-status -s {} {:.3f} {}", signal, seconds, command));
+    const double waited = now_seconds() - begin - seconds;
+    if (part.status == 0) {
+      break;
+    }
+    ASSERT_EQ(part.status, 75) << signal << part.output;
+    EXPECT_LT(waited, 5) << signal;
+    ++stopped;
+  }
+  EXPECT_GE(stopped, 2);
+  const Outcome last = shell(command);
+  ASSERT_EQ(last.status, 0) << last.output;
+  EXPECT_EQ(difference(read_run_file(only_run_file(broken.path())), expected), "")
+      << stopped << " times stopped";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(broken.path())) {
+    EXPECT_THAT(entry.path().string(), ::testing::Not(HasSubstr(".lease")));
+  }
 }
 
 TEST(Program, AFullDiskIsAClearErrorAndTheRunGoesOnLater) {

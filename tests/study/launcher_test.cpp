@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
+#include "study/process.h"
 
 namespace gcg {
 namespace {
@@ -124,6 +125,10 @@ TEST(Launcher, RoomForAJobIsWhatItAndThoseUnderWayMayStillTake) {
   EXPECT_FALSE(room_for_job(3 * kGiB - 1, 0, {{3 * kGiB, 3 * kGiB}}));
   // One that has only just begun is not taken for small.
   EXPECT_FALSE(room_for_job(2 * kLeastJobMemory - 2, 0, {{1, 1}}));
+  // Mapped data count once, not for every process.
+  const ProcessMemory mapping{kGiB, kGiB, 5 * kGiB};
+  EXPECT_TRUE(room_for_job(6 * kGiB, kGiB, {mapping, mapping, mapping}));
+  EXPECT_FALSE(room_for_job(6 * kGiB - 1, kGiB, {mapping, mapping, mapping}));
 }
 
 TEST(Launcher, TheSystemSaysHowMuchMemoryThereIs) { EXPECT_GT(available_memory_bytes(), 1 << 20); }
@@ -157,7 +162,7 @@ TEST(Launcher, JobsEndWithTheLauncher) {
 }
 
 TEST(Launcher, ASignalEndsTheJobsAndTellsWhichItWas) {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : kEndingSignals) {
     SCOPED_TRACE(signal);
     const std::vector<Job> jobs{shell("stopped", "echo started; exec sleep 62.4375")};
     const pid_t launcher = launcher_of(jobs);
@@ -174,6 +179,45 @@ TEST(Launcher, ASignalEndsTheJobsAndTellsWhichItWas) {
 TEST(Launcher, JobsThemselvesHearSignals) {
   // The launcher's mask of signals is not theirs.
   EXPECT_EQ(states_of({shell("self", "kill -TERM $$; sleep 5; exit 0")}), std::vector{kFailed});
+}
+
+TEST(Launcher, ASignalIsPassedOnAndJobsHaveTimeToSave) {
+  const testing::TemporaryFolder folder;
+  const std::string saved = (folder / "saved").string();
+  const std::vector<Job> jobs{shell(
+      "saver", "trap 'sleep 1; echo saved > " + saved +
+                   "; exit 75' TERM; echo started; while true; do sleep 0.05; done")};
+  const pid_t launcher = launcher_of(jobs);
+  ASSERT_GE(launcher, 0);
+  ::kill(launcher, SIGUSR1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(launcher, &status, 0), launcher);
+  EXPECT_EQ(WEXITSTATUS(status), SIGUSR1);
+  EXPECT_EQ(text_of(saved), "saved\n");
+}
+
+TEST(Launcher, AJobThatAnotherProcessWasFasterAtIsNoFailure) {
+  const testing::TemporaryFolder folder;
+  const std::string done = (folder / "done").string();
+  const std::vector<Job> jobs{shell("busy", "touch " + done + "; exit 75"), shell("other", "true")};
+  LaunchSettings settings;
+  settings.look = [&](std::size_t j) {
+    return j == 0 && std::filesystem::exists(done) ? JobFound::done : JobFound::open;
+  };
+  EXPECT_EQ(run_jobs(jobs, settings, [](const auto&) {}).states, (std::vector{kDone, kDone}));
+}
+
+TEST(Launcher, ItsTimeEndsJobsAndNoneIsStartedShortlyBefore) {
+  const std::vector<Job> jobs{shell("long", "exec sleep 63.4375"), shell("next", "true")};
+  LaunchSettings settings;
+  settings.seconds = 12;  // the second could start in the first 2
+  const Launched launched = run_jobs(jobs, settings, [](const auto&) {});
+  EXPECT_TRUE(launched.out_of_time);
+  EXPECT_EQ(launched.signal, 0);
+  EXPECT_EQ(launched.states, (std::vector{JobState::waiting, JobState::waiting}));
+  EXPECT_NE(std::system("pgrep -f '^sleep 63.4375$' > /dev/null"), 0);
+  settings.seconds = 1;
+  EXPECT_TRUE(run_jobs({jobs[1]}, settings, [](const auto&) {}).out_of_time);
 }
 
 TEST(Launcher, NoJobsEndAtOnce) { EXPECT_TRUE(states_of({}).empty()); }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 #include "study/watch.h"

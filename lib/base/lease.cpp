@@ -1,0 +1,275 @@
+#include "base/lease.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
+#include "base/file.h"
+
+namespace gcg {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPrefix = ".lease.";
+
+std::string first_word(const char* path) {
+  std::ifstream file(path);
+  std::string word;
+  file >> word;
+  return word;
+}
+
+/// When a process began; nothing if there is none, or what is left of one that nobody asked about.
+std::optional<std::int64_t> start_of(std::int64_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text;
+  std::getline(file, text);
+  // "12 (name, which may hold anything) S ...": the state is the third field, the start the 22nd.
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) {
+    return std::nullopt;
+  }
+  std::istringstream fields(text.substr(name_end + 1));
+  std::string field;
+  fields >> field;
+  if (field == "Z" || field == "X") {
+    return std::nullopt;
+  }
+  for (int i = 4; i <= 22; ++i) {
+    fields >> field;
+  }
+  return std::strtoll(field.c_str(), nullptr, 10);
+}
+
+std::string job_of_this() {
+  const char* array = std::getenv("SLURM_ARRAY_JOB_ID");
+  const char* task = std::getenv("SLURM_ARRAY_TASK_ID");
+  if (array != nullptr && task != nullptr) {
+    return fmt::format("{}_{}", array, task);
+  }
+  const char* job = std::getenv("SLURM_JOB_ID");
+  return job != nullptr ? job : "";
+}
+
+/// The same for all processes that can look each other up by number.
+std::string system_of_this() {
+  std::error_code code;
+  const fs::path space = fs::read_symlink("/proc/self/ns/pid", code);
+  return first_word("/proc/sys/kernel/random/boot_id") + "/" + space.string();
+}
+
+std::string text_of(const Owner& owner) {
+  return fmt::format("host {}\nsystem {}\nprocess {} {}\njob {}\n", owner.host, owner.system,
+                     owner.process, owner.started, owner.job.empty() ? "-" : owner.job);
+}
+
+struct Found {
+  Lease lease;
+  std::string text;
+  double time = 0;  ///< of its last sign of life, seconds
+};
+
+/// As one look sees the file; nothing if it is gone.
+std::optional<Found> read_lease(const Lease& lease) {
+  const int file = ::open(lease.file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return std::nullopt;
+  }
+  struct stat facts {};
+  char text[1024];
+  const ssize_t size = ::read(file, text, sizeof(text));
+  const bool good = ::fstat(file, &facts) == 0;
+  ::close(file);
+  if (!good || size < 0) {
+    return std::nullopt;
+  }
+  return Found{lease, std::string(text, static_cast<std::size_t>(size)),
+               static_cast<double>(facts.st_mtim.tv_sec) +
+                   1e-9 * static_cast<double>(facts.st_mtim.tv_nsec)};
+}
+
+/// All leases in a folder, the newest last.
+std::vector<Lease> leases_in(const fs::path& folder) {
+  std::vector<Lease> leases;
+  std::error_code code;
+  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
+    const std::string name = at->path().filename().string();
+    Lease lease{at->path()};
+    if (name.starts_with(kPrefix) &&
+        std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), lease.number)
+                .ptr == name.data() + name.size()) {
+      leases.push_back(std::move(lease));
+    }
+  }
+  std::ranges::sort(leases, {}, &Lease::number);
+  return leases;
+}
+
+/// The newest lease of a folder. One that is given back between the look at the names and that at
+/// the file is looked for again.
+std::optional<Found> newest(const fs::path& folder) {
+  for (;;) {
+    const std::vector<Lease> leases = leases_in(folder);
+    if (leases.empty()) {
+      return std::nullopt;
+    }
+    if (std::optional<Found> found = read_lease(leases.back())) {
+      return found;
+    }
+  }
+}
+
+Owner owner_in(const std::string& text) {
+  Owner owner{};
+  std::istringstream lines(text);
+  for (std::string word; lines >> word;) {
+    if (word == "host") {
+      lines >> owner.host;
+    } else if (word == "system") {
+      lines >> owner.system;
+    } else if (word == "process") {
+      lines >> owner.process >> owner.started;
+    } else if (word == "job") {
+      lines >> owner.job;
+    }
+  }
+  if (owner.job == "-") {
+    owner.job.clear();
+  }
+  return owner;
+}
+
+bool lives(const Found& found, const Owner& asker, const LeaseClock& clock) {
+  const Owner owner = owner_in(found.text);
+  if (owner.system == asker.system) {
+    return start_of(owner.process) == owner.started;
+  }
+  return clock.now(found.lease.file.parent_path()) - found.time < kLeaseSeconds;
+}
+
+double time_of(const fs::path& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) {
+    return static_cast<double>(std::time(nullptr));
+  }
+  return static_cast<double>(facts.st_mtim.tv_sec) +
+         1e-9 * static_cast<double>(facts.st_mtim.tv_nsec);
+}
+
+void rewrite_first_byte(const fs::path& path) {
+  // A write, not a call that sets the time: the server's clock counts, not this host's.
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  char byte = 0;
+  if (file >= 0) {
+    if (::pread(file, &byte, 1, 0) == 1 && ::pwrite(file, &byte, 1, 0) == 1) {
+      ::fsync(file);
+    }
+    ::close(file);
+  }
+}
+
+double time_of_a_new_file(const fs::path& folder) {
+  const fs::path probe = folder / fmt::format(".clock.{}.{}", this_process().host, ::getpid());
+  const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) {
+    return static_cast<double>(std::time(nullptr));  // may be read, not written
+  }
+  const bool written = ::write(file, "x", 1) == 1 && ::fsync(file) == 0;
+  ::close(file);
+  const double now = written ? time_of(probe) : static_cast<double>(std::time(nullptr));
+  ::unlink(probe.c_str());
+  return now;
+}
+
+}  // namespace
+
+Owner this_process() {
+  char name[256] = "";
+  ::gethostname(name, sizeof(name) - 1);
+  return {name, system_of_this(), ::getpid(), start_of(::getpid()).value_or(0), job_of_this()};
+}
+
+const LeaseClock& file_system_clock() {
+  static const LeaseClock clock{time_of_a_new_file, rewrite_first_byte};
+  return clock;
+}
+
+std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
+                                const LeaseClock& clock) {
+  const std::optional<Found> before = newest(folder);
+  if (before && lives(*before, owner, clock)) {
+    return std::nullopt;
+  }
+  Lease own;
+  own.number = before ? before->lease.number + 1 : 1;
+  own.file = folder / fmt::format("{}{}", kPrefix, own.number);
+  const int file = ::open(own.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (file < 0) {
+    if (errno == EEXIST) {
+      return std::nullopt;
+    }
+    throw_file_error(own.file, "create", errno);
+  }
+  const std::string text = text_of(owner);
+  const bool written =
+      ::write(file, text.data(), text.size()) == std::ssize(text) && ::fsync(file) == 0;
+  const int code = errno;
+  ::close(file);
+  if (!written) {
+    ::unlink(own.file.c_str());
+    throw_file_error(own.file, "write", code);
+  }
+  clock.beat(own.file);
+  // What was followed must still be there as it was: else a whole life of another lease lay between
+  // the look and now, and this number may no longer be the last.
+  const std::vector<Lease> all = leases_in(folder);
+  bool last = !all.empty() && all.back().number == own.number;
+  if (before) {
+    const std::optional<Found> still = read_lease(before->lease);
+    last = last && still && still->text == before->text && still->time == before->time;
+  }
+  if (!last) {
+    ::unlink(own.file.c_str());
+    return std::nullopt;
+  }
+  for (const Lease& lease : all) {
+    if (lease.number < own.number) {
+      ::unlink(lease.file.c_str());
+    }
+  }
+  return own;
+}
+
+bool renew(const Lease& lease, const LeaseClock& clock) {
+  const std::vector<Lease> all = leases_in(lease.file.parent_path());
+  if (all.empty() || all.back().number != lease.number) {
+    return false;
+  }
+  clock.beat(lease.file);
+  return true;
+}
+
+void give_back(const Lease& lease) { ::unlink(lease.file.c_str()); }
+
+std::optional<Owner> lease_owner(const fs::path& folder, const Owner& asker,
+                                 const LeaseClock& clock) {
+  const std::optional<Found> found = newest(folder);
+  if (!found || !lives(*found, asker, clock)) {
+    return std::nullopt;
+  }
+  return owner_in(found->text);
+}
+
+}  // namespace gcg

@@ -1,0 +1,57 @@
+#include "run/until_signal.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+
+#include "base/progress.h"
+#include "study/process.h"
+
+namespace gcg {
+
+namespace {
+
+/// Seconds that a run has to come to its next step by itself.
+constexpr double kOwnWay = 2.5;
+constexpr std::int64_t kLookMilliseconds = 50;
+
+void end_process(Stop& stop) {
+  save_kept(stop);
+  if (stop.leave) {
+    stop.leave();
+  }
+  ::_exit(kContinueStatus);
+}
+
+void watch(const SignalWatch& signals, Stop& stop, const std::stop_token& over) {
+  int signal = 0;
+  while (signal == 0 || signal == SIGCHLD) {
+    if (over.stop_requested()) {
+      return;
+    }
+    signal = signals.wait(kLookMilliseconds);
+  }
+  fmt::print(stderr, "\nstopped by {}: the same command goes on from here\n", ::strsignal(signal));
+  stop.asked = true;
+  const double limit = now_seconds() + kOwnWay;
+  while (now_seconds() < limit) {
+    if (over.stop_requested()) {
+      return;
+    }
+    ::usleep(1000 * kLookMilliseconds);
+  }
+  end_process(stop);
+}
+
+}  // namespace
+
+RunRecord execute_until_signal(RunPlan& plan) {
+  const SignalWatch signals;
+  const auto stop = std::make_shared<Stop>();
+  const std::jthread watcher([&](const std::stop_token& over) { watch(signals, *stop, over); });
+  return execute(plan, stop);
+}
+
+}  // namespace gcg

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "run/execute.h"
+
+namespace gcg {
+
+/// execute() for a process that a user or a scheduler may end: SIGINT, SIGTERM, SIGHUP and SIGUSR1
+/// (unless ignored) make it save where it stands and throw Stopped. Where that would take more than
+/// a few seconds, in an evaluation, a decision or a step, the state before it is saved and the
+/// process ended with kContinueStatus: within 5 seconds, with one step lost at most.
+RunRecord execute_until_signal(RunPlan& plan);
+
+}  // namespace gcg

@@ -1,0 +1,178 @@
+#include "study/experiment_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+
+namespace gcg {
+
+namespace {
+
+namespace po = boost::program_options;
+
+void add_questions(po::options_description& options, ExperimentCommand& command) {
+  options.add_options()("help", po::bool_switch(&command.help), "print this and exit")(
+      "list", po::bool_switch(&command.list), "print the curves and their runs, and exit")(
+      "runs", po::bool_switch(&command.runs),
+      "print every run as JSON, as the study file holds them, and exit")(
+      "study-file", po::bool_switch(&command.study_file),
+      "print the path of the study file, which names the scale, and exit")(
+      "dry-run", po::bool_switch(&command.dry_run),
+      "print the exact gcg_run line of every run, its state and about how long it takes, and exit")(
+      "rate", po::value(&command.rate_file)->value_name("FILE"),
+      "with --dry-run: hours on 1, 8 and 64 devices of the kinds whose rates the file gives, "
+      "instead "
+      "of measuring this host")(
+      "status", po::bool_switch(&command.status),
+      "print the state of every run, and of the study's jobs in Slurm's queue, and exit")(
+      "watch", po::bool_switch(&command.watch),
+      "with --status: repaint it until nothing runs any more, in whatever process")(
+      "explain", po::value<std::string>()->value_name("CELL"),
+      "print the runs behind a curve (its name or a part of it; '': all), their states, files and "
+      "gcg_run "
+      "lines, and exit")(
+      "verify", po::bool_switch(&command.verify),
+      "check the run files, compare what was measured with what is expected, and exit")(
+      "settings", po::bool_switch(&command.settings),
+      "print the settings file with the scales, to make one of your own of it, and exit");
+}
+
+void add_study(po::options_description& options, const Experiment& experiment,
+               ExperimentCommand& command) {
+  StudySettings& study = command.study;
+  options.add_options()(
+      "scale", po::value(&command.scale)->default_value("smoke"),
+      "a scale of the settings file (smoke, small, full, ...), or FILE.toml with one of your own")(
+      "set", po::value(&command.changes)->composing()->value_name("SETTING=VALUE"),
+      "change one setting of the scale; may be repeated")(
+      "seeds", po::value(&study.request.seeds)->default_value(0),
+      "seeds per curve; 0: the scale's own number")(
+      "jobs", po::value(&study.jobs)->default_value(0),
+      "runs side by side; 0: one per core, with --work one. Changes no result")(
+      "only", po::value(&study.only)->default_value(""), "only curves that contain this text")(
+      "data", po::value(&study.request.data)->default_value(std::string(default_data(experiment))),
+      "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
+                               "folder of the data set; empty: the environment's GCG_DATA")(
+      "execution", po::value(&study.execution)->default_value(""),
+      "how every run is executed (auto, sparse, dense, device); empty: as the experiment says, or auto")(
+      "out", po::value(&study.out)->default_value("runs"), "folder of all runs");
+}
+
+void add_cluster(po::options_description& options, ExperimentCommand& command) {
+  SlurmRequest& slurm = command.slurm;
+  options.add_options()(
+      "work", po::bool_switch(&command.work),
+      "be one of any number of workers, on any hosts that share the folder of runs: take runs that "
+      "nobody has, until none is left")(
+      "minutes", po::value(&command.minutes)->value_name("M"),
+      "with --work: end after so many minutes; runs under way go on later")(
+      "slurm", po::bool_switch(&command.submit),
+      "write a batch script, print it and submit it: one array of equal workers")(
+      "slurm-dry-run", po::bool_switch(&command.slurm_dry_run),
+      "write the batch script, print it and exit")(
+      "wait", po::bool_switch(&command.wait),
+      "with --slurm: stay until nothing of the study is queued or runs")(
+      "cancel", po::bool_switch(&command.cancel),
+      "take the study's jobs out of Slurm's queue; runs under way save where they are")(
+      "workers", po::value(&slurm.workers)->value_name("N"), "workers of the array (1)")(
+      "partition", po::value(&slurm.partition)->value_name("P"), "partition of the workers")(
+      "account", po::value(&slurm.account)->value_name("A"), "account of the workers")(
+      "gpus-per-worker", po::value(&slurm.gpus)->value_name("G"), "GPUs of each worker (0)")(
+      "cpus", po::value(&slurm.cpus)->value_name("C"),
+      "processors of each worker (those its runs side by side have threads for)")(
+      "memory", po::value(&slurm.memory)->value_name("M"), "memory of each worker, 4G")(
+      "time", po::value(&slurm.time)->value_name("T"), "time limit of each worker, 8:00:00");
+}
+
+/// Throws for an option that is given without the one it belongs to.
+void check_companions(const po::variables_map& values, const ExperimentCommand& command) {
+  const auto need = [&](const char* option, bool companion, std::string_view with) {
+    if (values.count(option) != 0 && !values[option].defaulted() && !companion) {
+      throw UsageError(fmt::format("--{}", option), fmt::format("belongs to {}", with),
+                       "give both, or neither");
+    }
+  };
+  need("minutes", command.work, "--work");
+  need("rate", command.dry_run, "--dry-run");
+  for (const char* option :
+       {"workers", "partition", "account", "gpus-per-worker", "cpus", "memory", "time"}) {
+    need(option, command.submit || command.slurm_dry_run, "--slurm or --slurm-dry-run");
+  }
+  if (command.watch && !command.status) {
+    throw UsageError("--watch", "repaints --status", "give both");
+  }
+  if (command.wait && !command.submit) {
+    throw UsageError("--wait", "waits for --slurm", "give both");
+  }
+}
+
+void check(const po::variables_map& values, const ExperimentCommand& command,
+           const Experiment& experiment) {
+  const StudySettings& study = command.study;
+  if (study.request.seeds < 0 || study.jobs < 0) {
+    throw UsageError(study.jobs < 0 ? "--jobs" : "--seeds", "is negative");
+  }
+  if (experiment.kind == ExperimentKind::alone && study.jobs > 1) {
+    throw UsageError("--jobs",
+                     fmt::format("{} measures seconds, runs side by side would disturb "
+                                 "each other",
+                                 experiment.name),
+                     "leave it out");
+  }
+  const std::array asked{command.list,   command.runs,   command.dry_run,
+                         command.status, command.verify, command.explain.has_value(),
+                         command.work,   command.submit, command.slurm_dry_run,
+                         command.cancel};
+  if (std::ranges::count(asked, true) > 1) {
+    throw UsageError("command line",
+                     "asks for more than one of --list, --runs, --dry-run, --status, --explain, "
+                     "--verify, --work, --slurm, --slurm-dry-run, --cancel",
+                     "ask one at a time");
+  }
+  check_companions(values, command);
+  if (values.count("minutes") != 0 && !(command.minutes > 0)) {
+    throw UsageError("--minutes", "is not above 0", "leave it out for no limit");
+  }
+  check_slurm_request(command.slurm);
+}
+
+}  // namespace
+
+po::options_description experiment_options(const Experiment& experiment,
+                                           ExperimentCommand& command) {
+  po::options_description options(100);
+  add_questions(options, command);
+  add_study(options, experiment, command);
+  add_cluster(options, command);
+  return options;
+}
+
+ExperimentCommand parse_experiment_command(int argc, const char* const* argv,
+                                           const Experiment& experiment) {
+  ExperimentCommand command;
+  const po::options_description options = experiment_options(experiment, command);
+  po::variables_map values;
+  try {
+    const auto style = static_cast<int>(po::command_line_style::unix_style) &
+                       ~static_cast<int>(po::command_line_style::allow_guessing);
+    po::store(po::command_line_parser(argc, argv)
+                  .options(options)
+                  .positional(po::positional_options_description())
+                  .style(style)
+                  .run(),
+              values);
+    po::notify(values);
+    if (values.count("explain") != 0) {
+      command.explain = values["explain"].as<std::string>();
+    }
+  } catch (const po::error& error) {
+    throw UsageError("command line", error.what(), "--help lists the options");
+  }
+  check(values, command, experiment);
+  return command;
+}
+
+}  // namespace gcg

@@ -1,0 +1,191 @@
+"""A study under a real Slurm controller and two node daemons: queued again in mid-run, preempted, with a node that
+dies and one without time left, it ends with the figures of a local study."""
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import cluster as slurm
+from cluster import processes, run, wait_until
+
+PROGRAM = None
+SKIPPED = 77
+
+
+class Watcher(threading.Thread):
+    """Looks all the time whether a run is computed by two processes at once."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.over = False
+        self.twice = []
+        self.seen = {}
+
+    def run(self):
+        while not self.over:
+            at_work = {}
+            for process in processes():
+                words = process.command.split()
+                if words and words[0].endswith("/gcg_run") and "--out=" in process.command:
+                    at_work.setdefault(" ".join(words[1:]), []).append(process.number)
+                    if "CUDA_VISIBLE_DEVICES" in process.environment:
+                        self.seen[process.number] = process.environment["CUDA_VISIBLE_DEVICES"]
+            self.twice += [numbers for numbers in at_work.values() if len(numbers) > 1]
+            time.sleep(0.05)
+
+
+def figures(runs: Path):
+    """What a study comes to: the results in all its run files, but for seconds, host and memory."""
+    import h5py
+
+    def value(item):
+        return item.tolist() if hasattr(item, "tolist") else item
+
+    found = {}
+    for file in sorted(runs.glob("*/run.h5")):
+        with h5py.File(file) as run_file:
+            arrays = {}
+
+            def collect(name, node):
+                if isinstance(node, h5py.Dataset) and not re.search(r"seconds|memory|warning", name):
+                    data = node[()]
+                    if node.dtype.names:
+                        data = data[[n for n in node.dtype.names if "seconds" not in n]]
+                    arrays[name] = repr(value(data))
+
+            for group in ("trajectory", "stages", "result", "predictions"):
+                if group in run_file:
+                    node = run_file[group]
+                    if isinstance(node, h5py.Dataset):
+                        collect(group, node)
+                    else:
+                        node.visititems(lambda name, inner: collect(f"{group}/{name}", inner))
+            found[file.parent.name] = arrays
+    return found
+
+
+class SlurmStudy(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="gcg-slurm-"))
+        cls.cluster = slurm.Cluster(cls.folder)
+        cls.cluster.start()
+        cls.runs = cls.folder / "runs"
+
+    def study(self, *options, out=None, status=0):
+        # Longer epochs than the smoke scale has, so that there is a middle to be disturbed in.
+        command = [PROGRAM, "--data=procedural", "--only=path", "--seeds=2", "--set=epochs=6"]
+        command.append(f"--out={out or self.runs}")
+        done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=900)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout
+
+    def at_work(self):
+        """Nodes on which a run has taken its first steps."""
+        nodes = {}
+        for process in processes():
+            if "/gcg_run " in process.command and "SLURMD_NODENAME" in process.environment:
+                nodes[process.environment["SLURMD_NODENAME"]] = process.number
+        return nodes
+
+    def both_at_work(self):
+        wait_until(lambda: len(self.at_work()) == 2, f"a run on each node: {self.cluster.tasks()}")
+        time.sleep(1)
+
+    def task_on(self, node):
+        return next(task for task, (state, place) in self.cluster.tasks().items() if place == node and "_" in task)
+
+    def left(self):
+        return self.study("--status").count("finished") < 4
+
+    def test_a_disturbed_study_comes_to_the_figures_of_a_local_one(self):
+        script = self.study("--slurm-dry-run", "--workers=2", "--gpus-per-worker=1", "--partition=low")
+        self.assertIn("#SBATCH --array=1-2", script)
+        self.assertEqual(self.cluster.tasks(), {})
+        watcher = Watcher()
+        watcher.start()
+        told = self.study("--slurm", "--workers=2", "--gpus-per-worker=1", "--partition=low", "--time=60")
+        job = re.search(r"job (\d+), 2 workers for 4 runs", told).group(1)
+        self.assertIn("nothing is submitted", self.study("--slurm"))
+        self.both_at_work()
+        status = self.study("--status")
+        self.assertRegex(status, rf"process \d+ on node1, job {job}_[12]")
+        self.assertIn("2 running", status)
+
+        # Queued again by hand, in the middle of a run.
+        run("scontrol", "requeue", self.task_on("node1"))
+        time.sleep(2)
+        self.both_at_work()
+        # Preempted.
+        run("sbatch", "--partition=high", "--nodelist=node2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+        wait_until(lambda: "node2" not in self.at_work(), "the preemption")
+        self.both_at_work()
+        # The node dies, is missed and comes back.
+        self.cluster.kill_node("node2")
+        wait_until(lambda: any(state.startswith("down") for state in self.cluster.nodes()), "a node that is down")
+        self.cluster.start_node("node2")
+        self.both_at_work()
+        # No time left: Slurm says so two minutes before the end.
+        task = self.task_on("node1")
+        run("scontrol", "update", f"JobId={task}", "TimeLimit=2")
+        wait_until(
+            lambda: "time is over" in self.logs() or "User defined signal 1" in self.logs(), "the notice of the end"
+        )
+        self.assertTrue(self.left(), "the study was over before all had happened: make it longer")
+        run("scontrol", "update", f"JobId={task}", "TimeLimit=60", check=False)
+
+        self.study("--slurm", "--wait", "--workers=2", "--gpus-per-worker=1", "--partition=low")
+        wait_until(lambda: not self.cluster.tasks(), "an empty queue")
+        watcher.over = True
+        watcher.join()
+        self.assertEqual(watcher.twice, [])
+        self.assertEqual(set(watcher.seen.values()), {"0"})
+        self.assertEqual(self.study("--status").count("finished"), 4)
+        self.assertIn("resumed", self.logs())
+
+        local = self.folder / "local"
+        self.study(out=local)
+        self.assertEqual(figures(self.runs), figures(local))
+        self.nothing_is_left()
+
+    def test_what_is_cancelled_goes_on_later(self):
+        runs = self.folder / "cancelled"
+        self.study("--slurm", "--workers=2", out=runs)
+        self.both_at_work()
+        self.assertIn("cancelled", self.study("--cancel", out=runs))
+        wait_until(lambda: not self.cluster.tasks(), "an empty queue")
+        self.assertIn("nothing of the study", self.study("--cancel", out=runs))
+        self.assertIn("stopped", self.study("--status", out=runs))
+        self.assertEqual(list(runs.glob("*/.lease*")), [])
+
+    def logs(self):
+        return "".join(log.read_text() for log in [*self.runs.glob("*/log.txt"), *self.runs.glob("*.log")])
+
+    def nothing_is_left(self):
+        left = [p.command for p in processes() if "gcg_run" in p.command or "--work" in p.command]
+        self.assertEqual(left, [])
+        names = [path.name for path in self.runs.rglob("*")]
+        self.assertEqual([n for n in names if n.startswith(".") and n != ".lock" or n.endswith(".tmp")], [])
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    if sys.argv[1:2] == ["--inside"]:
+        sys.argv.pop(1)
+        unittest.main()
+    reason = slurm.missing()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+    # Processes end with the first one of their namespace: whatever happens, none stays behind.
+    sys.exit(
+        subprocess.run(
+            ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child",
+             sys.executable, __file__, PROGRAM, "--inside", *sys.argv[1:]]
+        ).returncode
+    )  # fmt: skip
