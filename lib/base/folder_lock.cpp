@@ -66,7 +66,7 @@ struct FolderLock::Held {
 
 FolderLock::FolderLock(const fs::path& folder, std::function<void()> lost) {
   const fs::path path = folder / kLockFileName;
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     throw_file_error(path, "create", errno);
   }
@@ -142,7 +142,7 @@ bool is_locked(const fs::path& folder) { return lock_owner(folder).has_value(); 
 
 bool locks_work(const fs::path& folder) {
   const fs::path path = folder / fmt::format(".lock-probe.{}.{}", this_process().host, ::getpid());
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     throw_file_error(path, "create", errno);
   }

@@ -182,7 +182,7 @@ void rewrite_first_byte(const fs::path& path) {
 
 double time_of_a_new_file(const fs::path& folder) {
   const fs::path probe = folder / fmt::format(".clock.{}.{}", this_process().host, ::getpid());
-  const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) {
     return static_cast<double>(std::time(nullptr));  // may be read, not written
   }
@@ -215,7 +215,7 @@ std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
   Lease own;
   own.number = before ? before->lease.number + 1 : 1;
   own.file = folder / fmt::format("{}{}", kPrefix, own.number);
-  const int file = ::open(own.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  const int file = ::open(own.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) {
     if (errno == EEXIST) {
       return std::nullopt;

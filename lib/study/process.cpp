@@ -78,7 +78,7 @@ pid_t start_process(const std::vector<std::string>& command,
   if (::access(command.front().c_str(), X_OK) != 0) {
     fail("be started", errno);
   }
-  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   const int open_error = errno;
   const int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   const pid_t parent = ::getpid();

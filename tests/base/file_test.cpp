@@ -13,6 +13,7 @@
 #include <fstream>
 #include <optional>
 
+#include "base/folder_lock.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 
