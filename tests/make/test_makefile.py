@@ -140,6 +140,23 @@ class Makefile(unittest.TestCase):
         self.assertEqual(other[0], "build/release-torch")
         self.assertNotIn("libtorch-dev", other)
 
+    def test_the_libraries_of_another_libtorch_come_before_the_systems(self):
+        config = self.folder / "venv" / "torch" / "share" / "cmake" / "Torch"
+        config.mkdir(parents=True)
+        (config / "TorchConfig.cmake").touch()
+        (self.folder / "cmake").write_text('#!/bin/bash\nprintf "%s\\n" "$@" >&2\n')
+        (self.folder / "cmake").chmod(0o755)
+        for given in (config.parent, self.folder / "venv"):
+            done = subprocess.run(
+                [PROJECT / "scripts" / "configure.sh", "release", self.folder / "build", given],
+                env=CLEAN | {"PATH": f"{self.folder}:{os.environ['PATH']}"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            self.assertIn(f"-DCMAKE_PREFIX_PATH={self.folder}/venv/torch\n", done.stderr)
+            self.assertIn(f"-DTorch_DIR:PATH={config}\n", done.stderr)
+
     def test_a_prefix_without_libtorch_is_an_error(self):
         done = subprocess.run(
             [PROJECT / "scripts" / "configure.sh", "release", self.folder / "build", self.folder],
