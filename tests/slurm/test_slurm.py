@@ -72,7 +72,9 @@ def figures(runs: Path):
 class SlurmStudy(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="gcg-slurm-"))
+        temporary = tempfile.TemporaryDirectory(prefix="gcg-slurm-", ignore_cleanup_errors=True)
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = Path(temporary.name)
         cls.cluster = slurm.Cluster(cls.folder)
         cls.cluster.start()
         cls.runs = cls.folder / "runs"
@@ -159,7 +161,10 @@ class SlurmStudy(unittest.TestCase):
 
         local = self.folder / "local"
         self.study(out=local)
-        self.assertEqual(figures(self.runs), figures(local))
+        expected = figures(local)
+        self.assertEqual(len(expected), 4)
+        self.assertTrue(all("trajectory/validation_accuracy" in run for run in expected.values()), expected)
+        self.assertEqual(figures(self.runs), expected)
         self.nothing_is_left()
 
     def test_what_is_cancelled_goes_on_later(self):
