@@ -131,6 +131,11 @@ std::optional<Found> newest(const fs::path& folder) {
   }
 }
 
+bool is_own(const Lease& lease) {
+  const std::optional<Found> found = read_lease(lease);
+  return found && found->text == lease.text;
+}
+
 Owner owner_in(const std::string& text) {
   Owner owner{};
   std::istringstream lines(text);
@@ -222,9 +227,9 @@ std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
     }
     throw_file_error(own.file, "create", errno);
   }
-  const std::string text = text_of(owner);
+  own.text = text_of(owner);
   const bool written =
-      ::write(file, text.data(), text.size()) == std::ssize(text) && ::fsync(file) == 0;
+      ::write(file, own.text.data(), own.text.size()) == std::ssize(own.text) && ::fsync(file) == 0;
   const int code = errno;
   ::close(file);
   if (!written) {
@@ -254,14 +259,18 @@ std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
 
 bool renew(const Lease& lease, const LeaseClock& clock) {
   const std::vector<Lease> all = leases_in(lease.file.parent_path());
-  if (all.empty() || all.back().number != lease.number) {
+  if (all.empty() || all.back().number != lease.number || !is_own(lease)) {
     return false;
   }
   clock.beat(lease.file);
   return true;
 }
 
-void give_back(const Lease& lease) { ::unlink(lease.file.c_str()); }
+void give_back(const Lease& lease) {
+  if (is_own(lease)) {
+    ::unlink(lease.file.c_str());
+  }
+}
 
 std::optional<Owner> lease_owner(const fs::path& folder, const Owner& asker,
                                  const LeaseClock& clock) {

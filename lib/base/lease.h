@@ -34,6 +34,7 @@ const LeaseClock& file_system_clock();
 struct Lease {
   std::filesystem::path file;
   std::int64_t number = 0;
+  std::string text{};  ///< what the owner wrote: numbers come again after a lease was given back
 };
 
 /// Takes the lease of a folder where nobody lives who has it; nothing if somebody does or was
@@ -45,9 +46,10 @@ std::optional<Lease> take_lease(const std::filesystem::path& folder, const Owner
                                 const LeaseClock& clock);
 
 /// A sign of life. False: the lease is lost, for it was silent too long and another process has
-/// followed.
+/// followed, also if that one has given it back since.
 bool renew(const Lease& lease, const LeaseClock& clock);
 
+/// Ends it, if it is not lost.
 void give_back(const Lease& lease);
 
 /// Who holds the lease of a folder and lives, seen from `asker`.

@@ -145,10 +145,15 @@ class Launch {
         ++at;
         continue;
       }
-      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-      queue_.ended(at->second, code == 0                                   ? JobState::done
-                               : code == kContinueStatus && settings_.look ? JobState::elsewhere
-                                                                           : JobState::failed);
+      const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+      // One that is still being loaded when a signal comes ends by it.
+      const bool goes_on =
+          WIFEXITED(status) ? WEXITSTATUS(status) == kContinueStatus : WTERMSIG(status) == SIGTERM;
+      JobState state = good ? JobState::done : JobState::failed;
+      if (goes_on && settings_.look) {
+        state = JobState::elsewhere;
+      }
+      queue_.ended(at->second, state);
       peaks_.erase(at->first);
       at = children_.running.erase(at);
     }

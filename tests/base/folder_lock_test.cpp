@@ -158,6 +158,20 @@ TEST(Lease, OfAHostThatIsSilentIsFollowedAndItsOwnerHearsSo) {
   EXPECT_TRUE(renew(*second, clock.lease_clock));
 }
 
+TEST(Lease, ANumberThatComesAgainIsNoEarlierOwners) {
+  const TemporaryFolder folder;
+  Clock clock;
+  const auto first = take_lease(folder.path(), on_host("a"), clock.lease_clock);
+  clock.seconds += kLeaseSeconds;
+  // While it sleeps a second one follows, ends, and a third begins to count anew.
+  give_back(*take_lease(folder.path(), on_host("b"), clock.lease_clock));
+  const auto third = take_lease(folder.path(), on_host("c"), clock.lease_clock);
+  ASSERT_EQ(third->number, first->number);
+  EXPECT_FALSE(renew(*first, clock.lease_clock));
+  give_back(*first);
+  EXPECT_TRUE(renew(*third, clock.lease_clock));
+}
+
 TEST(Lease, OnTheSameSystemTheProcessItselfCounts) {
   const TemporaryFolder folder;
   Clock clock;

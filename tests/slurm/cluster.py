@@ -14,6 +14,7 @@ ClusterName=gcgtest
 GresTypes=gpu
 SlurmctldHost=node1(127.0.0.1)
 AuthType=auth/munge
+AuthInfo=cred_expire=5
 CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
@@ -128,8 +129,8 @@ class Cluster:
         wait_until(Path("/run/munge/munge.socket.2").exists, "munge")
 
     def start_daemon(self, name: str, command) -> None:
-        log = open(self.folder / f"{name}.out", "ab")
-        self.daemons[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        with open(self.folder / f"{name}.out", "ab") as log:
+            self.daemons[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def start_node(self, node: str) -> None:
         self.start_daemon(node, ["slurmd", "-D", "-N", node])
@@ -138,12 +139,16 @@ class Cluster:
         """As if the machine lost its power: its daemon, and all that runs on it."""
         self.daemons[node].kill()
         self.daemons[node].wait()
-        for process in processes():
-            if process.environment.get("SLURMD_NODENAME") == node or f"[{node}]" in process.command:
-                try:
-                    os.kill(process.number, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+        all_there_are = processes()
+        jobs = [process for process in all_there_are if process.environment.get("SLURMD_NODENAME") == node]
+        parents = {process.parent for process in jobs}
+        # What looks after a job first, so that it reports nothing.
+        steps = [p for p in all_there_are if p.number in parents and p.command.startswith("slurmstepd")]
+        for process in steps + jobs:
+            try:
+                os.kill(process.number, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def nodes(self):
         return run("sinfo", "--noheader", "--Node", "--partition=low", "--format=%t").split()
@@ -155,8 +160,8 @@ class Cluster:
 
 
 class Process:
-    def __init__(self, number: int, command: str, environment: dict):
-        self.number, self.command, self.environment = number, command, environment
+    def __init__(self, number: int, parent: int, command: str, environment: dict):
+        self.number, self.parent, self.command, self.environment = number, parent, command, environment
 
 
 def processes():
@@ -168,8 +173,9 @@ def processes():
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             variables = (folder / "environ").read_bytes().split(b"\0")
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
         pairs = (variable.decode(errors="replace").partition("=") for variable in variables if variable)
-        found.append(Process(int(folder.name), command, {name: value for name, _, value in pairs}))
+        found.append(Process(int(folder.name), parent, command, {name: value for name, _, value in pairs}))
     return found

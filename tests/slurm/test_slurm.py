@@ -72,29 +72,37 @@ def figures(runs: Path):
 class SlurmStudy(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="gcg-slurm-"))
+        temporary = tempfile.TemporaryDirectory(prefix="gcg-slurm-", ignore_cleanup_errors=True)
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = Path(temporary.name)
         cls.cluster = slurm.Cluster(cls.folder)
         cls.cluster.start()
         cls.runs = cls.folder / "runs"
 
     def study(self, *options, out=None, status=0):
         # Longer epochs than the smoke scale has, so that there is a middle to be disturbed in.
-        command = [PROGRAM, "--data=procedural", "--only=path", "--seeds=2", "--set=epochs=6"]
+        command = [PROGRAM, "--data=procedural", "--only=path", "--seeds=2", "--set=stage-epochs=12"]
         command.append(f"--out={out or self.runs}")
         done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=900)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout
 
-    def at_work(self):
-        """Nodes on which a run has taken its first steps."""
+    def at_work(self, runs):
+        """Nodes on which a process has taken a run."""
+        leases = []
+        for lease in runs.glob("*/.lease.*"):
+            try:
+                leases.append(lease.read_text())
+            except OSError:
+                pass  # just given back
         nodes = {}
         for process in processes():
-            if "/gcg_run " in process.command and "SLURMD_NODENAME" in process.environment:
-                nodes[process.environment["SLURMD_NODENAME"]] = process.number
+            if any(f"\nprocess {process.number} " in lease for lease in leases):
+                nodes[process.environment.get("SLURMD_NODENAME", "")] = process.number
         return nodes
 
-    def both_at_work(self):
-        wait_until(lambda: len(self.at_work()) == 2, f"a run on each node: {self.cluster.tasks()}")
+    def both_at_work(self, runs=None):
+        wait_until(lambda: len(self.at_work(runs or self.runs)) == 2, "a run on each node", seconds=180)
         time.sleep(1)
 
     def task_on(self, node):
@@ -122,8 +130,11 @@ class SlurmStudy(unittest.TestCase):
         time.sleep(2)
         self.both_at_work()
         # Preempted.
-        run("sbatch", "--partition=high", "--nodelist=node2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
-        wait_until(lambda: "node2" not in self.at_work(), "the preemption")
+        urgent = run(
+            "sbatch", "--parsable", "--partition=high", "--nodelist=node2", "--output=/dev/null", "--wrap=sleep 3"
+        ).strip()
+        wait_until(lambda: self.cluster.tasks().get(urgent) == ["RUNNING", "node2"], "the preemption")
+        wait_until(lambda: urgent not in self.cluster.tasks(), "the end of what preempted")
         self.both_at_work()
         # The node dies, is missed and comes back.
         self.cluster.kill_node("node2")
@@ -150,13 +161,16 @@ class SlurmStudy(unittest.TestCase):
 
         local = self.folder / "local"
         self.study(out=local)
-        self.assertEqual(figures(self.runs), figures(local))
+        expected = figures(local)
+        self.assertEqual(len(expected), 4)
+        self.assertTrue(all("trajectory/validation_accuracy" in run for run in expected.values()), expected)
+        self.assertEqual(figures(self.runs), expected)
         self.nothing_is_left()
 
     def test_what_is_cancelled_goes_on_later(self):
         runs = self.folder / "cancelled"
         self.study("--slurm", "--workers=2", out=runs)
-        self.both_at_work()
+        self.both_at_work(runs)
         self.assertIn("cancelled", self.study("--cancel", out=runs))
         wait_until(lambda: not self.cluster.tasks(), "an empty queue")
         self.assertIn("nothing of the study", self.study("--cancel", out=runs))
