@@ -42,7 +42,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
+.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test faults bench bench-growth bench-data \
   reproduce-cifar inspect format tidy clean
 
 help: ## list the targets
@@ -116,6 +116,10 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 
 test: build ## all tests
 	ctest --preset $(PRESET)
+
+faults: build ## every fault that the system can answer a run, a preparation and a fetch with, and 200 kills
+	$(PYTHON) tests/fault/faults.py $(BUILD) --all
+	$(PYTHON) tests/fault/kills.py $(BUILD) --kills 200
 
 bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
 	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench

@@ -284,8 +284,8 @@ def choice_table(choices, experiments, missing):
     """Choices with their default and what was measured of them."""
     measured = {}
     for name, module, summary in experiments:
-        for option, texts in analyse.effects(module, summary).items():
-            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in texts)
+        for option, effects in analyse.effects(module, summary).items():
+            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in effects)
     lines = [r"\begin{choices}"]
     for choice in choices:
         effects = measured.get(choice["option"])
