@@ -72,7 +72,7 @@ packages paper-packages:
 configure: packages
 	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) >/dev/null
 
-build: configure ## configure and compile everything (PRESET=release|ci|debug|asan)
+build: configure ## configure and compile everything (PRESET=release|ci|clang|debug|asan)
 	@cmake --build --preset $(PRESET) -j$$(nproc)
 
 programs: configure ## compile the library and the programs, not the tests

@@ -209,8 +209,13 @@ TEST(RunPlan, EveryOptionTakesAnExtremeTextAsItStandsOrRefusesIt) {
         if (option.name == "epochs" || option.name == "stage-epochs") {
           continue;  // a course of 10^6 epochs is planned in a list
         }
-        for (const PlannedPart& part :
-             plan->method->planned_course(with_budget(plan->settings.recipe), network)) {
+        std::vector<PlannedPart> course;
+        try {
+          course = plan->method->planned_course(with_budget(plan->settings.recipe), network);
+        } catch (const Error& error) {  // a density that leaves no connection of this network
+          EXPECT_THAT(error.what(), HasSubstr(text));
+        }
+        for (const PlannedPart& part : course) {
           EXPECT_TRUE(part.density > 0 && part.density <= 1) << part.density;
           EXPECT_TRUE(part.epochs >= 0 && part.epochs <= 1e9) << part.epochs;
         }
