@@ -203,7 +203,8 @@ TEST(RunPlan, EveryOptionTakesAnExtremeTextAsItStandsOrRefusesIt) {
         try {
           plan = make_run_plan({{"method", std::string(method.name)}, {option.name, text}});
         } catch (const Error& error) {
-          EXPECT_THAT(error.what(), HasSubstr(option.name));
+          // A file is called by its own name.
+          EXPECT_THAT(error.what(), ::testing::AnyOf(HasSubstr(option.name), HasSubstr(text)));
           continue;
         }
         if (option.name == "epochs" || option.name == "stage-epochs") {
@@ -213,7 +214,7 @@ TEST(RunPlan, EveryOptionTakesAnExtremeTextAsItStandsOrRefusesIt) {
         try {
           course = plan->method->planned_course(with_budget(plan->settings.recipe), network);
         } catch (const Error& error) {  // a density that leaves no connection of this network
-          EXPECT_THAT(error.what(), HasSubstr(text));
+          EXPECT_THAT(error.what(), HasSubstr("leaves none"));
         }
         for (const PlannedPart& part : course) {
           EXPECT_TRUE(part.density > 0 && part.density <= 1) << part.density;
