@@ -48,7 +48,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-debian13 gpu-check bench bench-growth bench-data \
+.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test faults test-debian13 gpu-check bench bench-growth bench-data \
   reproduce-cifar inspect format tidy clean
 
 help: ## list the targets
@@ -70,7 +70,7 @@ packages paper-packages:
 configure: packages
 	@scripts/configure.sh $(PRESET) $(BUILD) $(call quote,$(TORCH))
 
-build: configure ## configure and compile everything (PRESET=release|ci|debug|asan)
+build: configure ## configure and compile everything (PRESET=release|ci|clang|debug|asan)
 	@cmake --build $(BUILD) -j$$(nproc)
 
 programs: configure ## compile the library and the programs, not the tests
@@ -117,6 +117,10 @@ test: build ## all tests
 
 test-debian13: ## make demo and make test of the last commit on a bare Debian 13, in a chroot made for it (root, debootstrap, 6 GB)
 	scripts/test_debian13.sh
+
+faults: build ## every fault that the system can answer a run, a preparation and a fetch with, and 200 kills
+	$(PYTHON) tests/fault/faults.py $(BUILD) --all
+	$(PYTHON) tests/fault/kills.py $(BUILD) --kills 200
 
 bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
 	@cmake --build $(BUILD) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench

@@ -72,6 +72,7 @@ class DensitySearch final : public Method {
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {
     const SearchOptions options = search_options(recipe, network);
+    (void)present_for_density(network, seed_.density);  // an Error where it leaves no connection
     std::vector<PlannedPart> longest;
     // The way back may have to begin anew from higher peaks; how often is not known before.
     for (int peaks = 0;; ++peaks) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <sstream>
 
@@ -81,7 +82,9 @@ GivenOptions read_config(const std::string& path, const po::options_description&
                        "begin a remark with '#' on a line of its own");
     }
     const std::string name(trimmed(line.substr(0, equals)));
-    if (options.find_nothrow(name, false) == nullptr) {
+    // find_nothrow() takes an empty name for every option.
+    if (std::ranges::none_of(options.options(),
+                             [&](const auto& option) { return option->long_name() == name; })) {
       throw UsageError(where, fmt::format("there is no option '{}'", name),
                        "gcg_run --help lists the options");
     }

@@ -2,9 +2,9 @@
 // what is behind them is reached; the bytes of the images are checked as they are.
 #include <cstring>
 
-#include "data/fuzz/target.h"
 #include "data/prepare.h"
 #include "data/prepared.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

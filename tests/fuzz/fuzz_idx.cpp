@@ -1,6 +1,6 @@
 // A pair of IDX files: two bytes say where the first ends.
-#include "data/fuzz/target.h"
 #include "data/idx.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

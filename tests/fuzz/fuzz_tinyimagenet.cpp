@@ -1,8 +1,8 @@
 // The texts of TinyImageNet: wnids.txt and val_annotations.txt, parted by the first byte 0.
 #include <algorithm>
 
-#include "data/fuzz/target.h"
 #include "data/image_folder.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

@@ -1,6 +1,6 @@
 // The manifest that gcg_data_check holds a data set against.
 #include "data/data_check.h"
-#include "data/fuzz/target.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

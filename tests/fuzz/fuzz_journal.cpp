@@ -1,7 +1,7 @@
 // The journal of an interrupted preparation; its first line is given.
-#include "data/fuzz/target.h"
 #include "data/prepare_journal.h"
 #include "data/prepared.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

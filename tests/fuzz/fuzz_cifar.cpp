@@ -1,6 +1,6 @@
 // CIFAR-10 and CIFAR-100 files and the manifest beside them; the first byte chooses.
 #include "data/cifar.h"
-#include "data/fuzz/target.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

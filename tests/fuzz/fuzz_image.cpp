@@ -1,7 +1,7 @@
 // JPEG and PNG: whole decoding, and a resampled part.
 #include "data/encoded.h"
-#include "data/fuzz/target.h"
 #include "data/resample.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

@@ -1,8 +1,8 @@
 // The record of what a data set was prepared from; its digest is made right first.
 #include <fmt/format.h>
 
-#include "data/fuzz/target.h"
 #include "data/sources.h"
+#include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gcg;

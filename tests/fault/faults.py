@@ -1,0 +1,211 @@
+"""Faults in what a run, a preparation and a fetch ask of the system: every call that touches a file can be killed or
+answered with an error, an interruption or half of what was asked for (fault_library.cpp). Afterwards the same command,
+without a fault, has to end as if nothing had been.
+
+    faults.py BUILD [--faults N] [--seed S]     N faults at points drawn by the seed, which is printed
+    faults.py BUILD --all                       every fault at every point
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ERRORS = ("ENOSPC", "EIO", "EDQUOT")
+# What each call can be answered with, beside being killed before or after it.
+KINDS = {
+    "open": (*ERRORS, "EINTR"),
+    "read": ("EIO", "EINTR", "short"),
+    "write": (*ERRORS, "EINTR", "short"),
+    "pwrite": (*ERRORS, "EINTR", "short"),
+    "fsync": (*ERRORS, "EINTR"),
+    "ftruncate": (*ERRORS, "EINTR"),
+    "close": (*ERRORS, "EINTR"),
+    "rename": ERRORS,
+    "link": ERRORS,
+    "unlink": ("EIO",),
+    "mkdir": ERRORS,
+    "mmap": ("EIO",),
+}
+# Of the faults that are drawn.
+SHARES = {"run": 0.5, "preparation": 0.3, "fetch": 0.2}
+KILLS = ("kill", "killafter")
+# A program goes on after these as if nothing had been.
+HARMLESS = ("EINTR", "short")
+CRASHES = {-6: "SIGABRT", -7: "SIGBUS", -8: "SIGFPE", -11: "SIGSEGV"}
+
+
+class Scenario:
+    """A command that works in a folder of its own, and the digest of what it leaves."""
+
+    def __init__(self, name, command, begin, digest):
+        self.name, self.command, self.begin, self.digest = name, command, begin, digest
+        self.calls = []  # of the whole command
+        self.expected = ""
+
+    def run(self, library, folder, fault=None, log=None):
+        environment = os.environ | {"LD_PRELOAD": str(library), "GCG_FAULT_FOLDER": str(folder)}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        if fault is not None:
+            environment |= {"GCG_FAULT_AT": str(fault[0]), "GCG_FAULT_KIND": fault[1]}
+        if log is not None:
+            environment["GCG_FAULT_LOG"] = str(log)
+        return subprocess.run(
+            [word.replace("FOLDER", str(folder)) for word in self.command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=120,
+        )
+
+
+def digest_of_files(folder, names):
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def write_idx(folder, name, images):
+    generator = random.Random(name)
+    pixels = bytes(generator.randrange(256) for _ in range(images * 64))
+    (folder / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, images, 8, 8) + pixels)
+    labels = bytes(i % 3 for i in range(images))
+    (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, images) + labels)
+
+
+def begin_preparation(folder):
+    (folder / "from").mkdir()
+    write_idx(folder / "from", "train", 300)
+    write_idx(folder / "from", "t10k", 60)
+
+
+def begin_fetch(folder):
+    mirror = folder.with_name(folder.name + "-mirror")
+    mirror.mkdir()
+    content = bytes(random.Random(3).randrange(256) for _ in range(3000))
+    (mirror / "set.bin").write_bytes(content)
+    archive = {"name": "set.bin", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    archive["mirrors"] = [mirror.as_uri()]
+    manifest = {"name": "set", "licence": "-", "citation": "-", "folder": "set", "archives": [archive]}
+    (mirror / "manifest.json").write_text(json.dumps(manifest))
+
+
+def scenarios(build):
+    python = "/usr/bin/python3"
+    run = Scenario("run", [str(build / "tests/fault/gcg_toy_run"), "FOLDER/run"], lambda folder: None, None)
+    prepared = ["to/train.images", "to/test.images"]
+    preparation = Scenario(
+        "preparation",
+        [
+            *(str(build / "data_scripts/gcg_data_prepare"), "--data", "idx", "--threads", "1"),
+            *("--from", "FOLDER/from", "--to", "FOLDER/to"),
+        ],
+        begin_preparation,
+        lambda folder: digest_of_files(folder, prepared),
+    )
+    fetch = Scenario(
+        "fetch",
+        [python, str(ROOT / "data_scripts/download.py"), "FOLDER-mirror/manifest.json", "--out", "FOLDER/got"],
+        begin_fetch,
+        lambda folder: digest_of_files(folder, ["got/set.bin"]),
+    )
+    return run, preparation, fetch
+
+
+def one(library, scenario, parent, fault):
+    """What is wrong with the outcome of a fault, or nothing; and how the faulty command ended."""
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        scenario.begin(folder)
+        faulty = scenario.run(library, folder, fault)
+        if faulty.returncode in CRASHES:
+            return f"ended by {CRASHES[faulty.returncode]}: {faulty.stderr}", "crash"
+        if faulty.returncode == -9 and fault[1] not in KILLS:
+            return "was killed", "crash"
+        # Python raises what an interrupted close tells; then the program has to say so.
+        excused = scenario.name == "fetch" and scenario.calls[fault[0]] == "close"
+        if faulty.returncode != 0 and fault[1] in HARMLESS and not excused:
+            return f"failed: {faulty.stderr}", "failed"
+        if faulty.returncode > 0 and not faulty.stderr.strip():
+            return "failed without a word", "failed"
+        ended = {0: "went on", -9: "killed"}.get(faulty.returncode, "said why")
+        again = scenario.run(library, folder)
+        if again.returncode != 0:
+            return f"did not recover: {again.stderr}\nafter: {faulty.stderr}", ended
+        found = scenario.digest(folder) if scenario.digest else again.stdout
+        if found != scenario.expected:
+            return f"ended otherwise: {found}\nafter: {faulty.stderr}", ended
+        left = [path for path in folder.rglob("*") if path.name.endswith(".tmp") or ".write-probe." in path.name]
+        if left:
+            return f"left behind: {left}", ended
+        return "", ended
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder.with_name(folder.name + "-mirror"), ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--faults", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--only", default="", help="name of a scenario")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+    library = build / "tests/fault/libgcg_fault.so"
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    generator = random.Random(arguments.seed)
+    print("every fault" if arguments.all else f"seed {arguments.seed}")
+    with tempfile.TemporaryDirectory(dir=memory) as parent:
+        points = []
+        for scenario in scenarios(build):
+            if arguments.only not in scenario.name:
+                continue
+            folder = Path(parent) / f"whole-{scenario.name}"
+            folder.mkdir()
+            scenario.begin(folder)
+            log = Path(parent) / f"{scenario.name}.log"
+            whole = scenario.run(library, folder, log=log)
+            if whole.returncode != 0:
+                sys.exit(f"{scenario.name}: {whole.stderr}")
+            scenario.expected = scenario.digest(folder) if scenario.digest else whole.stdout
+            scenario.calls = log.read_text().split()
+            all_points = [
+                (scenario, (at, kind)) for at, call in enumerate(scenario.calls) for kind in (*KILLS, *KINDS[call])
+            ]
+            counts = collections.Counter(scenario.calls)
+            print(f"{scenario.name}: {len(scenario.calls)} calls ({counts}), {len(all_points)} faults possible")
+            if not arguments.all:
+                count = round(arguments.faults * (1 if arguments.only else SHARES[scenario.name]))
+                all_points = generator.sample(all_points, min(count, len(all_points)))
+            points += all_points
+        wrong = []
+        ends = collections.Counter()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            outcomes = pool.map(lambda point: one(library, point[0], parent, point[1]), points)
+            for (scenario, (at, kind)), (problem, ended) in zip(points, outcomes):
+                ends[(scenario.name, ended)] += 1
+                if problem:
+                    wrong.append(problem)
+                    print(f"WRONG {scenario.name}, call {at} ({scenario.calls[at]}), {kind}: {problem}")
+        print(f"{len(points)} faults: " + ", ".join(f"{name} {end} {n}" for (name, end), n in sorted(ends.items())))
+        print(f"{len(wrong)} wrong")
+        sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

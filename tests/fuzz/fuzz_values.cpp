@@ -1,0 +1,145 @@
+// Run files and checkpoints whose checksums are right and whose values are not: the input is a list
+// of changes to the arrays and numbers of a sample, three bytes each: which object, which byte of
+// it, its new value. The structure stays the HDF5 library's own.
+#include <hdf5.h>
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "fuzz/target.h"
+#include "record/checkpoint.h"
+#include "record/run_file.h"
+#include "record/sample_record.h"
+#include "train/phase_state.h"
+
+namespace {
+
+using namespace gcg;
+
+/// An object with values: an array, or an attribute of an object.
+struct Place {
+  std::string object, attribute;
+};
+
+herr_t list_attribute(hid_t /*object*/, const char* name, const H5A_info_t* /*info*/, void* data) {
+  auto& places = *static_cast<std::vector<Place>*>(data);
+  places.push_back({places.back().object, name});
+  return 0;
+}
+
+herr_t list_object(hid_t root, const char* name, const H5O_info_t* info, void* data) {
+  auto& places = *static_cast<std::vector<Place>*>(data);
+  places.push_back({name, ""});
+  const hid_t object = H5Oopen(root, name, H5P_DEFAULT);
+  H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, list_attribute, data);
+  H5Oclose(object);
+  if (info->type != H5O_TYPE_DATASET) {
+    std::erase_if(places, [&](const Place& place) {
+      return place.object == name && place.attribute.empty();
+    });
+  }
+  return 0;
+}
+
+/// Sets one byte of an array's or attribute's values, if they are of numbers.
+void set_byte(hid_t file, const Place& place, std::size_t at, std::byte value) {
+  const hid_t object = H5Oopen(file, place.object.c_str(), H5P_DEFAULT);
+  const bool array = place.attribute.empty();
+  const hid_t id = array ? object : H5Aopen(object, place.attribute.c_str(), H5P_DEFAULT);
+  const hid_t type = array ? H5Dget_type(id) : H5Aget_type(id);
+  const hid_t space = array ? H5Dget_space(id) : H5Aget_space(id);
+  const hssize_t count = H5Sget_simple_extent_npoints(space);
+  if (H5Tis_variable_str(type) <= 0 && count > 0) {
+    std::vector<std::byte> values(static_cast<std::size_t>(count) * H5Tget_size(type));
+    array ? H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data())
+          : H5Aread(id, type, values.data());
+    values[at % values.size()] = value;
+    array ? H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data())
+          : H5Awrite(id, type, values.data());
+  }
+  H5Sclose(space);
+  H5Tclose(type);
+  if (!array) {
+    H5Aclose(id);
+  }
+  H5Oclose(object);
+}
+
+/// The HDF5 content with the changes.
+std::vector<std::byte> changed(std::vector<std::byte> content,
+                               std::span<const std::uint8_t> input) {
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_fapl_core(access, 1 << 16, false);
+  H5Pset_file_image(access, content.data(), content.size());
+  const hid_t file = H5Fopen("changed", H5F_ACC_RDWR, access);
+  std::vector<Place> places{{"/", ""}};
+  H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, list_object, &places, H5O_INFO_BASIC);
+  std::erase_if(places, [](const Place& place) { return place.object == "/"; });
+  for (std::size_t i = 0; i + 2 < std::min<std::size_t>(input.size(), 30); i += 3) {
+    set_byte(file, places[input[i] * places.size() / 256], input[i + 1],
+             static_cast<std::byte>(input[i + 2]));
+  }
+  H5Fflush(file, H5F_SCOPE_GLOBAL);
+  content.resize(static_cast<std::size_t>(H5Fget_file_image(file, nullptr, 0)));
+  H5Fget_file_image(file, content.data(), content.size());
+  H5Fclose(file);
+  H5Pclose(access);
+  return content;
+}
+
+constexpr std::size_t kTrailer = 8 + sizeof(Digest);
+constexpr std::size_t kHeader = 56;
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const test::FuzzFolder folder;
+  static const std::vector<std::byte> run_file = [] {
+    write_run_file(folder / "run.h5", sample_record());
+    return read_file(folder / "run.h5");
+  }();
+  static const std::vector<std::byte> checkpoint = [] {
+    write_checkpoint(folder.path(), sample_checkpoint());
+    return read_file(folder / "checkpoint.gcg");
+  }();
+  const std::span<const std::uint8_t> input(data, size);
+  std::vector<std::byte> content =
+      changed({run_file.begin(), run_file.end() - static_cast<std::ptrdiff_t>(kTrailer)}, input);
+  const Digest digest = sha256(content);
+  content.insert(content.end(), run_file.end() - static_cast<std::ptrdiff_t>(kTrailer),
+                 run_file.end() - static_cast<std::ptrdiff_t>(sizeof(Digest)));
+  const auto sum = std::as_bytes(std::span(digest));
+  content.insert(content.end(), sum.begin(), sum.end());
+  folder.write("run.h5", content.data(), content.size());
+  test::try_to([&] { (void)read_run_file(folder / "run.h5"); });
+  test::try_to([&] { (void)read_stage_mask(folder / "run.h5", -1); });
+
+  // The container: magic, digest of what follows it, version, size.
+  const std::vector<std::byte> payload =
+      changed({checkpoint.begin() + static_cast<std::ptrdiff_t>(kHeader), checkpoint.end()}, input);
+  std::vector<std::byte> sealed(checkpoint.begin(),
+                                checkpoint.begin() + static_cast<std::ptrdiff_t>(kHeader));
+  for (std::size_t i = 0; i < 8; ++i) {
+    sealed[kHeader - 8 + i] = static_cast<std::byte>(payload.size() >> (8 * i));
+  }
+  sealed.insert(sealed.end(), payload.begin(), payload.end());
+  const Digest seal = sha256(std::span<const std::byte>(sealed).subspan(40));
+  std::ranges::copy(std::as_bytes(std::span(seal)), sealed.begin() + 8);
+  folder.write("checkpoint.gcg", sealed.data(), sealed.size());
+  return test::try_to([&] {
+    std::string note;
+    const auto read = read_checkpoint(folder.path(), note);
+    (void)read_phase(read.value().method_state, "checkpoint");
+  });
+}
+
+std::vector<std::vector<std::uint8_t>> gcg::test::fuzz_seeds() {
+  // Objects all over the file, their first and a later byte, extreme values.
+  std::vector<std::vector<std::uint8_t>> seeds;
+  for (std::size_t object = 0; object < 256; object += 4) {
+    const auto at = static_cast<std::uint8_t>(object);
+    seeds.push_back({at, 0, 0xFF, at, 7, 0x80});
+    seeds.push_back({at, 0, 0, at, 8, 0x7F});
+  }
+  return seeds;
+}
