@@ -33,14 +33,19 @@ def commands():
 
 def harmless(words, programs):
     """The command that is run instead, as words; None for one that needs no run."""
+    while re.match(r"\w+=", words[0]):  # variables of the environment
+        words = words[1:]
     first = words[0]
     if first == "make":
         return ["make", "-n", "--no-print-directory", "-C", str(ROOT), *words[1:]]
     if first == "/usr/bin/python3":
         return [first, str(ROOT / words[1]), "--help"]
-    if first.startswith("build/release/experiments/"):
+    if re.match(r"build/[\w-]+/experiments/", first):
         program = programs / Path(first).name
-        return [str(program), *words[1:], *([] if SHOWS & set(words) else ["--dry-run"])]
+        options = ["cpu" if word == "cuda" else word for word in words[1:]]  # a build and a machine may have no GPU
+        return [str(program), *options, *([] if SHOWS & set(words) else ["--dry-run"])]
+    if words[:3] == ["python3", "-m", "venv"]:
+        return None
     if first == "pip":
         folder = words[2].split("[")[0]
         assert words[1] == "install" and (ROOT / folder / "pyproject.toml").exists(), words
