@@ -26,14 +26,17 @@ ROUNDS := 10
 BENCH_INTO :=
 WATCH :=
 GCG_DATA ?=
-BUILD := build/$(PRESET)
+# Another LibTorch than the distribution's (docs/gpus.md); from the environment too. It has a build folder of its own.
+TORCH ?=
+BUILD := build/$(PRESET)$(if $(TORCH),-torch)
 PYTHON := /usr/bin/python3
 # $(call quote,WORDS): one word for the shell, whatever is in it.
 quote = '$(subst ','\'',$(1))'
 
-# Debian 12 packages. libopenblas0-openmp, not -pthread: the latter ignores the number of threads asked for.
+# Names of Debian 12 and 13; scripts/packages.sh knows those of Ubuntu. libopenblas0-openmp, not -pthread: the latter
+# ignores the number of threads asked for.
 PACKAGES := g++ cmake ninja-build lld ccache git \
-  libtorch-dev libgloo-dev libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
+  $(if $(TORCH),,libtorch-dev libgloo-dev) libopenblas0-openmp libhdf5-dev libboost-program-options-dev \
   libceres-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev libfmt-dev \
   nlohmann-json3-dev libtomlplusplus-dev libssl-dev libhwy-dev libzip-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib python3-scipy \
   black flake8
@@ -42,44 +45,35 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test bench bench-growth bench-data \
+.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-debian13 gpu-check bench bench-growth bench-data \
   reproduce-cifar inspect format tidy clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-22s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-22s %s\n", $$1, $$2}'
 	@echo
 	@echo "  one experiment: make $$(echo $(TARGETS) | sed 's/ / | /g')"
 	@echo "  data: DATA=folder of the data sets  ILSVRC=folder of your ImageNet archives  LABELS=list of validation labels  SET=data set to check"
 	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
+	@echo "  another LibTorch, as for a GPU: TORCH=its prefix (docs/gpus.md)"
 	@echo "  variables: SCALE=smoke|small|full|FILE.toml  CHANGE=\"SETTING=VALUE ...\"  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
 
 packages: WANTED = $(PACKAGES)
 paper-packages: WANTED = $(PAPER_PACKAGES)
 packages: ## install the Debian packages that are missing (prints the list first)
 packages paper-packages:
-	@missing=$$(for p in $(WANTED); do \
-	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || echo $$p; done); \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	echo "packages to install:"; echo $$missing | fold -s -w 90 | sed 's/^/  /'; \
-	if ! command -v apt-get >/dev/null; then \
-	  echo "this is no Debian system: install the counterparts of these packages (see README.md) and try again"; exit 1; fi; \
-	if [ "$$(id -u)" = 0 ]; then as_root=""; \
-	elif command -v sudo >/dev/null; then as_root=sudo; \
-	else echo "neither root nor sudo: ask an administrator to install these packages, then try again"; exit 1; fi; \
-	$$as_root apt-get update -qq && \
-	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+	@scripts/packages.sh $(WANTED)
 
 configure: packages
-	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) >/dev/null
+	@scripts/configure.sh $(PRESET) $(BUILD) $(call quote,$(TORCH))
 
 build: configure ## configure and compile everything (PRESET=release|ci|debug|asan)
-	@cmake --build --preset $(PRESET) -j$$(nproc)
+	@cmake --build $(BUILD) -j$$(nproc)
 
 programs: configure ## compile the library and the programs, not the tests
-	@cmake --build --preset $(PRESET) -j$$(nproc) --target experiments/all
+	@cmake --build $(BUILD) -j$$(nproc) --target experiments/all
 
 data-programs: configure
-	@cmake --build --preset $(PRESET) -j$$(nproc) --target data_scripts/all
+	@cmake --build $(BUILD) -j$$(nproc) --target data_scripts/all
 
 FETCH = $(PYTHON) data_scripts/fetch.py
 PREPARE = $(BUILD)/data_scripts/gcg_data_prepare
@@ -115,10 +109,13 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 	@$(call run,$(PYTHON) analysis/demo.py $(call quote,$(RUNS)/demo))
 
 test: build ## all tests
-	ctest --preset $(PRESET)
+	ctest --test-dir $(BUILD) --output-on-failure -j2
+
+test-debian13: ## make demo and make test of the last commit on a bare Debian 13, in a chroot made for it (root, debootstrap, 6 GB)
+	scripts/test_debian13.sh
 
 bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
-	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench
+	@cmake --build $(BUILD) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench
 	@mkdir -p build/bench
 	$(BUILD)/tests/bench/gcg_memory_bench > build/bench/memory.json
 	$(BUILD)/tests/bench/gcg_step_bench --benchmark_repetitions=$(ROUNDS) --benchmark_out=build/bench/steps.json
@@ -126,9 +123,13 @@ bench: configure ## time of training steps and kernels, sparse against dense, in
 	$(PYTHON) analysis/bench.py build/bench $(if $(BENCH_INTO),--into $(call quote,$(BENCH_INTO)))
 
 bench-growth: configure ## time of the parts of a growth stage, ResNet-20
-	@cmake --build --preset $(PRESET) -j$$(nproc) --target gcg_bench
+	@cmake --build $(BUILD) -j$$(nproc) --target gcg_bench
 	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
 	  --benchmark_report_aggregates_only=true
+
+gpu-check: configure ## tests, rates and a small training on this machine's GPU: TORCH=a LibTorch with CUDA; table in build/gpu-check
+	@cmake --build $(BUILD) -j$$(nproc) --target gcg_run gcg_device_tests gcg_device_rates
+	scripts/gpu_check.sh $(BUILD) build/gpu-check
 
 bench-data: build ## rates of the data path; ImageNet-size files are made of GCG_TEST_DATA/imagenet10 if it is there
 	$(BUILD)/tests/bench/gcg_data_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9 \

@@ -36,6 +36,7 @@ from pathlib import Path
 import numpy as np
 
 import tables
+import texts
 from study_runs import open_study
 
 # What stands above the sentences of an experiment.
@@ -149,13 +150,14 @@ def render(module, summary, into, name):
     if said:
         page += f"\n{SAID}:\n\n" + "".join(f"- {sentence}\n" for sentence in said)
     for table in made:
-        Path(f"{base}-{table.name}.tex").write_text(tables.latex(table))
+        texts.write(Path(f"{base}-{table.name}.tex"), tables.latex(table))
     drawn = module.figures(summary, str(base))
-    Path(f"{base}.md").write_text(page)
+    texts.write(Path(f"{base}.md"), page)
     return page, drawn
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", nargs="?", type=Path, help="file that the experiment wrote")
     parser.add_argument("--data-name", default="", help="how to name the data in tables and figures")
@@ -166,7 +168,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.redraw:
         for path in arguments.redraw:
-            summary = json.loads(path.read_text())
+            summary = json.loads(path.read_bytes())
             render(
                 load_module(summary["experiment"]),
                 summary,
@@ -187,7 +189,7 @@ def main():
     text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
     name = arguments.study.stem
     path = into / f"{name}.summary.json"
-    path.write_text(text)
+    texts.write(path, text)
     page, drawn = render(module, json.loads(text), into, name)
     print(page)
     for figure in drawn:

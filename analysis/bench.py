@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import figures
+import texts
 
 NETWORKS = {"resnet20": "ResNet-20", "vgg16": "VGG-16", "resnet18_small": "ResNet-18"}
 
@@ -58,7 +59,7 @@ def spread(values):
 
 def rounds_of(path):
     """{name without what Google Benchmark appends: [round, ...]}, and the context block."""
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_bytes())
     rounds = {}
     for entry in content["benchmarks"]:
         if entry["run_type"] == "iteration" and not entry.get("error_occurred"):
@@ -480,7 +481,7 @@ def draw(summary, path):
 
 def read_memory(folder, what):
     path = folder / "memory.json"
-    return json.loads(path.read_text()).get(what, []) if path.exists() else []
+    return json.loads(path.read_bytes()).get(what, []) if path.exists() else []
 
 
 def summarise(folder):
@@ -518,6 +519,7 @@ def summarise(folder):
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of steps.json and layers.json")
     parser.add_argument(
@@ -525,20 +527,20 @@ def main():
     )
     arguments = parser.parse_args()
     summary = summarise(arguments.folder)
-    (arguments.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    texts.write((arguments.folder / "summary.json"), json.dumps(summary, indent=1) + "\n")
     print("\n".join(report(summary, plain_table, lambda text: text)))
     page = report(summary, markdown_table, lambda text: f"## {text}")
     title = "# Training steps and kernels, as `make bench` measured them\n\n"
     note = "\n\nMedians over rounds; a ratio is formed within a round, in brackets the quartiles of the ratios.\n\n"
     base = arguments.folder / "bench"
     figure = draw(summary, base)
-    Path(f"{base}.md").write_text(title + "![time over density](bench.png)" + note + "\n".join(page))
+    texts.write(Path(f"{base}.md"), title + "![time over density](bench.png)" + note + "\n".join(page))
     print("figure  ", figure)
     print("summary ", arguments.folder / "summary.json")
     if arguments.into:
         for suffix in (".md", ".png"):
             shutil.copy(f"{base}{suffix}", arguments.into / f"bench{suffix}")
-        (arguments.into / "bench.json").write_text(json.dumps(summary, separators=(",", ":")) + "\n")
+        texts.write((arguments.into / "bench.json"), json.dumps(summary, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def load(folder):
     found = {}
     for scale in SCALES:
         for path in sorted(folder.glob(f"*-{scale}.summary.json")):
-            summary = json.loads(path.read_text())
+            summary = json.loads(path.read_bytes())
             if path.name == f'{summary["experiment"]}-{scale}.summary.json':
                 found[summary["experiment"]] = summary
     return found

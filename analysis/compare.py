@@ -20,6 +20,7 @@ import numpy as np
 import gcg_runs
 import phrases
 import tables
+import texts
 from intervals import holm_differences, paired
 
 MEASURES = {"test accuracy": "final/test_accuracy", "validation accuracy": "final/validation_accuracy"}
@@ -121,7 +122,7 @@ def collect(node, place, values):
 
 def read(path):
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         sys.exit(f"{path}: no such file or folder")
     except json.JSONDecodeError as error:
@@ -260,6 +261,7 @@ def verdict(differences):
 
 
 def main(argv=None):
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", type=Path, metavar="A")
     parser.add_argument("b", type=Path, metavar="B")

@@ -2,7 +2,7 @@
 
 import figures as look
 import phrases
-from costs import density_epochs, flops, of_seeds, relative_costs, test_accuracies
+from costs import density_epochs, equally_long, flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, interval, paired
 from phrases import Finding
 from study_runs import parts_of, with_role
@@ -17,7 +17,23 @@ def stage_epochs_of(part):
     return int(part.values["E"]) if "E" in part.values else None
 
 
-def cell(curve, part, runs, dense):
+def dense_by_seed(study):
+    """{seed: {epochs: test accuracy}} of all dense trainings."""
+    found = {}
+    for curve in with_role(study.parts, "dense"):
+        for seed, run in study.curves.get(curve, {}).items():
+            found.setdefault(seed, {})[int(run.cost["epochs"])] = float(run.final["test_accuracy"])
+    return found
+
+
+def minus_equally_long(runs, dense):
+    """Test accuracy minus that of dense training of as many epochs, paired by seed; None where none is known."""
+    longer = {s: equally_long(int(run.cost["epochs"]), dense.get(s, {})) for s, run in runs.items()}
+    longer = {s: value for s, value in longer.items() if value is not None}
+    return paired(test_accuracies(runs), longer) if longer else None
+
+
+def cell(curve, part, runs, dense, by_seed):
     any_run = runs[min(runs)]
     itself = curve == "dense"
     return {
@@ -28,6 +44,7 @@ def cell(curve, part, runs, dense):
         "epochs": int(any_run.cost["epochs"]),
         "accuracy": of_seeds(test_accuracies(runs)),
         "gap": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
+        "minus_equally_long": None if part.role == "dense" else minus_equally_long(runs, by_seed),
         "costs": relative_costs(runs, dense),
     }
 
@@ -67,7 +84,8 @@ def comparisons(study):
 
 def summarise(study):
     dense = study.curves.get("dense", {})
-    cells = {curve: cell(curve, study.parts[curve], runs, dense) for curve, runs in study.curves.items()}
+    by_seed = dense_by_seed(study)
+    cells = {curve: cell(curve, study.parts[curve], runs, dense, by_seed) for curve, runs in study.curves.items()}
     rows = comparisons(study)
     return {"cells": cells, "comparisons": rows, "tested": holm_differences(rows)}
 
@@ -89,6 +107,7 @@ def tables(summary):
             str(c["accuracy"]["seeds"]),
             percent(c["accuracy"]["mean"], c["accuracy"]["half_interval"]),
             "-" if c["gap"] is None else phrases.points(c["gap"]),
+            phrases.points(c["minus_equally_long"]) if c.get("minus_equally_long") else "-",
             *(cost_text(c["costs"][name]) for name in COSTS),
         ]
         for c in ordered
@@ -111,10 +130,21 @@ def tables(summary):
             "cells",
             (
                 "Test accuracy, % (mean ± 95 % t interval over seeds), its difference to the dense run of the same seed"
-                " in points, and total cost relative to that run. E: epochs per stage of growth or round of pruning;"
-                " every method ends with one training by the recipe."
+                " in points, also to dense training of as many epochs as the row had in all (linear in the logarithm of"
+                " epochs between the dense rows), and total cost relative to the dense run. E: epochs per stage of"
+                " growth or round of pruning; every method ends with one training by the recipe."
             ),
-            ["method", "density", "E", "epochs", "seeds", "test", "minus dense", *COSTS.values()],
+            [
+                "method",
+                "density",
+                "E",
+                "epochs",
+                "seeds",
+                "test",
+                "minus dense",
+                "minus dense, equally long",
+                *COSTS.values(),
+            ],
             cells,
             ["Seconds are rough: other runs used the machine at the same time."],
         )

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import figures
+import texts
 from study_runs import open_study
 
 
@@ -134,6 +135,7 @@ def draw(run, dense, longer, path):
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the demo's runs")
     folder = parser.parse_args().folder

@@ -20,6 +20,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import texts
 
 STYLE = """
 body {
@@ -93,8 +94,8 @@ def main():
     parser.add_argument("example", type=Path)
     parser.add_argument("page", type=Path)
     arguments = parser.parse_args()
-    made = page(arguments.example.read_text())
-    arguments.page.write_text(made)
+    made = page(arguments.example.read_text(encoding="utf-8"))
+    texts.write(arguments.page, made)
     print(arguments.page)
 
 

@@ -1,4 +1,5 @@
-"""Do sparse and dense execution train equally well? Paired differences of accuracy by seed, with an equivalence test.
+"""Do sparse and dense execution train equally well, and does storage in bf16? Paired differences of accuracy by seed,
+with an equivalence test.
 
 Accuracy is over validation and test images together: nothing was chosen by either. The margin was stated before any run
 was looked at. Equivalent: the 95 % t interval of the mean difference lies within the margin (two one-sided tests at 2.5
@@ -13,6 +14,11 @@ from phrases import Finding
 from tables import Table, percent, plain
 
 MARGIN = 0.015  # of accuracy
+# What is compared, in words: a role of the runs and the one it is held against.
+PAIRS = {
+    ("sparse", "dense"): ("training under sparse and dense execution", "sparse minus dense"),
+    ("bf16", "sparse"): ("sparse training in bf16 and fp32", "bf16 minus fp32"),
+}
 
 
 def accuracy(run):
@@ -22,17 +28,17 @@ def accuracy(run):
     return float(hits) / (validation + test)
 
 
-def compare(sparse, dense):
-    """Sparse minus dense, paired by seed."""
-    seeds = sorted(set(sparse) & set(dense))
-    gaps = [accuracy(sparse[s]) - accuracy(dense[s]) for s in seeds]
-    losses = [float(sparse[s].trajectory["train_loss"][-1] - dense[s].trajectory["train_loss"][-1]) for s in seeds]
+def compare(runs, others):
+    """One way of training minus another, paired by seed."""
+    seeds = sorted(set(runs) & set(others))
+    gaps = [accuracy(runs[s]) - accuracy(others[s]) for s in seeds]
+    losses = [float(runs[s].trajectory["train_loss"][-1] - others[s].trajectory["train_loss"][-1]) for s in seeds]
     mean, half = mean_interval(gaps)
     loss_mean, loss_half = mean_interval(losses)
     return {
         "seeds": seeds,
-        "sparse_accuracy": mean_interval([accuracy(sparse[s]) for s in seeds])[0],
-        "dense_accuracy": mean_interval([accuracy(dense[s]) for s in seeds])[0],
+        "accuracy": mean_interval([accuracy(runs[s]) for s in seeds])[0],
+        "other_accuracy": mean_interval([accuracy(others[s]) for s in seeds])[0],
         "difference": mean,
         "half_interval": plain(half),
         "by_seed": gaps,
@@ -49,21 +55,21 @@ def verdict(row):
 
 
 def summarise(study):
-    by_role = {}  # {density: {execution: runs}}
+    by_role = {}  # {density: {role: runs}}
     for curve, runs in study.curves.items():
         by_role.setdefault(study.parts[curve].density, {})[study.parts[curve].role] = runs
-    densities = {
-        density: compare(found["sparse"], found["dense"])
-        for density, found in by_role.items()
-        if set(found.get("sparse", {})) & set(found.get("dense", {}))
-    }
-    if not densities:
+    pairs = {}  # {"ROLE-OTHER": {density: comparison}}
+    for role, other in PAIRS:
+        for density, found in by_role.items():
+            if set(found.get(role, {})) & set(found.get(other, {})):
+                pairs.setdefault(f"{role}-{other}", {})[density] = compare(found[role], found[other])
+    if not pairs:
         sys.exit("no pair of runs is finished yet")
     identity = study.any_run().identity
     return {
         "margin": MARGIN,
         "images": int(identity["validation_images"]) + int(identity["test_images"]),
-        "densities": densities,
+        "pairs": pairs,
     }
 
 
@@ -75,31 +81,41 @@ def difference_text(row):
     return signed(100 * row["difference"], None if row["half_interval"] is None else 100 * row["half_interval"], 2)
 
 
+def rows_of(summary):
+    return [
+        (words, density, row)
+        for (role, other), words in PAIRS.items()
+        for density, row in sorted(summary["pairs"].get(f"{role}-{other}", {}).items())
+    ]
+
+
 def tables(summary):
     rows = [
         [
+            words,
             density,
             str(len(row["seeds"])),
-            percent(row["sparse_accuracy"], digits=2),
-            percent(row["dense_accuracy"], digits=2),
+            percent(row["accuracy"], digits=2),
+            percent(row["other_accuracy"], digits=2),
             difference_text(row),
             signed(row["loss_difference"], row["loss_half_interval"], 4),
             verdict(row),
         ]
-        for density, row in sorted(summary["densities"].items())
+        for (_, words), density, row in rows_of(summary)
     ]
     return [
         Table(
             "differences",
             (
-                f'Accuracy on {summary["images"]:,} images that were not trained on, sparse minus dense execution,'
-                " paired by seed, mean ± 95 % t interval."
+                f'Accuracy on {summary["images"]:,} images that were not trained on, differences paired by seed,'
+                " mean ± 95 % t interval."
             ),
             [
+                "compared",
                 "density",
                 "seeds",
-                "sparse, %",
-                "dense, %",
+                "the first, %",
+                "the second, %",
                 "difference, points",
                 "of training loss",
                 f'within {100 * summary["margin"]:g} points',
@@ -113,14 +129,13 @@ def findings(summary):
     return [
         Finding(
             (
-                f"At density {density} training under sparse and dense execution is"
-                f" {'' if row['equivalent'] else 'not '}shown to be equivalent within"
-                f" {100 * summary['margin']:g} points: sparse minus dense {difference_text(row)} points (n ="
+                f"At density {density} {both} is {'' if row['equivalent'] else 'not '}shown to be equivalent within"
+                f" {100 * summary['margin']:g} points: {minus} {difference_text(row)} points (n ="
                 f" {len(row['seeds'])})."
             ),
-            options=["execution"],
+            options=["execution", "precision"],
         )
-        for density, row in sorted(summary["densities"].items())
+        for (both, minus), density, row in rows_of(summary)
     ]
 
 

@@ -229,7 +229,7 @@ def summarise(study):
         if rows and rows[-1]["d_star"] is not None and gaps and None not in gaps:
             verdicts[str(seed)] = verdict([r["density"] for r in controls], gaps, rows[-1]["d_star"], epsilon)
     path = study.folder / f"{study.experiment}-{study.scale}.replay.json"
-    replay = json.loads(path.read_text()) if path.exists() else None
+    replay = json.loads(path.read_bytes()) if path.exists() else None
     fits = {}
     for seed, run in trunks.items():
         if str(run.options["extrapolator"]) == OWN and np.all(

@@ -1,7 +1,5 @@
 """The look of every figure: colour-blind safe, readable in grey (markers and dashes differ too)."""
 
-from pathlib import Path
-
 import matplotlib
 
 matplotlib.use("Agg")
@@ -9,6 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 import hover
+import texts
 
 # Okabe & Ito 2008, ordered so that neighbours differ in lightness.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933"]
@@ -70,6 +69,6 @@ def save(figure, path):
     """PATH.png, PATH.pdf and PATH.svg (hover.py), without the time of day in them; returns the path of the PNG."""
     figure.savefig(f"{path}.png", metadata={"Software": None})
     figure.savefig(f"{path}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    Path(f"{path}.svg").write_text(hover.svg(figure))
+    texts.write(f"{path}.svg", hover.svg(figure))
     plt.close(figure)
     return f"{path}.png"

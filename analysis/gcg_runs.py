@@ -11,15 +11,15 @@ import errno
 import fcntl
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Behind the HDF5 content: this mark and the content's SHA-256.
 TRAILER = b"GCGSHA2\n"
 REBUILD = "run the run's command again: it rebuilds the file from the checkpoint"
@@ -34,6 +34,7 @@ _GROUPS = (
     "trajectory",
     "stages",
     "stages/fit",
+    "stages/joint",
     "stages/above_best",
     "predictions",
     "search",
@@ -45,32 +46,49 @@ class RunFileError(Exception):
     """A file that is no run file, one of another version, damaged or locked; the text names the file and the remedy."""
 
 
-@dataclass(frozen=True)
 class Run:
-    """One run. Masks and the final arrays are read when they are first asked for."""
+    """One run. Its status, identity, options, network and cost are read at once; tables, masks and the final arrays
+    when they are first asked for, after the file's checksum once more."""
 
     path: Path
     status: str  # running, finished, failed
     failure: str
-    warnings: list
     identity: dict
     options: dict  # name -> value, canonical texts
+    network: str
+    cost: dict
+    # Read when first asked for (_PARTS):
+    warnings: list
     option_table: dict  # columns name, value, is_default, affects_result
     build: dict
     host: dict
     execution: dict  # asked, used, device, precision, kernels, fused, rule
     libraries: dict  # name -> version
-    network: str
     layers: dict  # columns name, outputs, inputs, kernel_height, kernel_width
     trajectory: dict  # columns, one row per epoch
     stages: dict  # columns, one row per stage
     fits: dict  # columns, one row per stage; parameters is a matrix
     fit_parameter_names: list
+    joint_fits: dict  # the same of the joint fit over density and time
     above_best: dict  # columns, one row per stage: differences to the best of its way back, with errors
     search: dict  # outcome, stage, density, low, high
     statistics: dict  # columns, one row per mask; layers, in_degree, out_degree are dictionaries
-    cost: dict
     units: dict  # "trajectory/seconds" -> "s", "cost/steps" -> "updates", ...
+
+    def __init__(self, path, **known):
+        self.path = path
+        self.__dict__.update(known)
+
+    def __getattr__(self, name):
+        if name not in _PARTS:
+            raise AttributeError(name)
+        with _opened(self.path) as file:
+            try:
+                value = _PARTS[name](file)
+            except KeyError as error:
+                raise RunFileError(f"{self.path}: an object is missing: {error}") from error
+        self.__dict__[name] = value
+        return value
 
     @cached_property
     def masks(self):
@@ -168,19 +186,31 @@ def load(path):
             raise RunFileError(f"{path}: an object is missing: {error}") from error
 
 
-def load_all(folder):
-    """All runs below a folder, in the order of their paths."""
+def load_all(folder, unreadable=None):
+    """All runs below a folder, in the order of their paths. A run that cannot be read is left out: its error goes into
+    the list `unreadable`, or, without one, they are named on standard error with their count."""
     folder = Path(folder)
     if not folder.is_dir():
         raise RunFileError(f"{folder}: no such folder")
-    return [load(path) for path in sorted(folder.rglob("run.h5"))]
+    runs, errors = [], []
+    for path in sorted(folder.rglob("run.h5")):
+        try:
+            runs.append(load(path))
+        except RunFileError as error:
+            errors.append(error)
+    if unreadable is not None:
+        unreadable.extend(errors)
+    elif errors:
+        lines = [f"{len(errors)} of {len(runs) + len(errors)} runs cannot be read and are left out:", *map(str, errors)]
+        print("\n  ".join(lines).encode(errors="backslashreplace").decode(), file=sys.stderr)
+    return runs
 
 
 def load_study(path):
     """{curve: {seed: Run}} of the finished runs that a study file (EXPERIMENT-SCALE.json) names."""
     path = Path(path)
     try:
-        entries = json.loads(path.read_text())["runs"]
+        entries = json.loads(path.read_bytes())["runs"]
     except FileNotFoundError:
         raise RunFileError(f"{path}: no such study file; run the experiment first") from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
@@ -265,7 +295,7 @@ def _fact(path, file, group, name):
 
 
 def _texts(array):
-    return [text.decode("utf-8") for text in array[()].astype("S").tolist()] if array.size else []
+    return [text.decode("utf-8", "surrogateescape") for text in array[()].astype("S").tolist()] if array.size else []
 
 
 def link_name(layer):
@@ -323,47 +353,45 @@ def _opened(path):
 
 
 def _read(path, file):
-    options = _table(file["options"])
+    return Run(
+        path=path,
+        status=str(file.attrs["status"]),
+        failure=str(file.attrs["failure"]),
+        identity=_attributes(file["identity"]),
+        options=dict(zip(_texts(file["options/name"]), _texts(file["options/value"]))),
+        network=str(file["layers"].attrs["network"]),
+        cost=_attributes(file["cost"]),
+    )
+
+
+def _libraries(file):
     libraries = _table(file["libraries"])
+    return dict(zip(libraries["name"].tolist(), libraries["version"].tolist()))
+
+
+def _fits(file):
     fits = _table(file["stages/fit"])
-    names = [str(name) for name in fits.pop("parameter_names")]
-    layers = _table(file["layers"])
-    links = {str(name): link_name(name) for name in layers["name"]}
+    del fits["parameter_names"]
+    return fits
+
+
+def _statistics(file):
+    links = {name: link_name(name) for name in _texts(file["layers/name"])}
     statistics = _table(file["statistics"])
     statistics["layers"] = _table(file["statistics/layers"])
     for degree in ("in_degree", "out_degree"):
         group = file["statistics"][degree]
         statistics[degree] = {name: group[link][()] for name, link in links.items()}
-    return Run(
-        path=path,
-        status=str(file.attrs["status"]),
-        failure=str(file.attrs["failure"]),
-        warnings=[str(text) for text in _column(file["warnings"])],
-        identity=_attributes(file["identity"]),
-        options=dict(zip(options["name"].tolist(), options["value"].tolist())),
-        option_table=options,
-        build=_attributes(file["build"]),
-        host=_attributes(file["host"]),
-        execution=_attributes(file["execution"]),
-        libraries=dict(zip(libraries["name"].tolist(), libraries["version"].tolist())),
-        network=str(file["layers"].attrs["network"]),
-        layers=layers,
-        trajectory=_table(file["trajectory"]),
-        stages=_table(file["stages"]),
-        fits=fits,
-        fit_parameter_names=names,
-        above_best=_table(file["stages/above_best"]),
-        search=_attributes(file["search"]),
-        statistics=statistics,
-        cost=_attributes(file["cost"]),
-        units=_units(file),
-    )
+    return statistics
 
 
 def _column(array):
-    if h5py.check_string_dtype(array.dtype):
-        return np.char.decode(array[()].astype("S"), "utf-8") if array.size else np.empty(array.shape, "U1")
-    return array[()]
+    if not h5py.check_string_dtype(array.dtype):
+        return array[()]
+    if not array.size:
+        return np.empty(array.shape, "U1")
+    # Names of files may be no UTF-8: their bytes are kept as surrogate escapes.
+    return np.char.decode(array[()].astype("S"), "utf-8", "surrogateescape")
 
 
 def _table(group):
@@ -392,3 +420,24 @@ def _units(file):
             visit(group, file[group])
             file[group].visititems(lambda name, item, group=group: visit(f"{group}/{name}", item))
     return units
+
+
+# What of a run is read when it is first asked for.
+_PARTS = {
+    "warnings": lambda file: [str(text) for text in _column(file["warnings"])],
+    "option_table": lambda file: _table(file["options"]),
+    "build": lambda file: _attributes(file["build"]),
+    "host": lambda file: _attributes(file["host"]),
+    "execution": lambda file: _attributes(file["execution"]),
+    "libraries": _libraries,
+    "layers": lambda file: _table(file["layers"]),
+    "trajectory": lambda file: _table(file["trajectory"]),
+    "stages": lambda file: _table(file["stages"]),
+    "fits": _fits,
+    "fit_parameter_names": lambda file: _texts(file["stages/fit/parameter_names"]),
+    "joint_fits": lambda file: _table(file["stages/joint"]),
+    "above_best": lambda file: _table(file["stages/above_best"]),
+    "search": lambda file: _attributes(file["search"]),
+    "statistics": _statistics,
+    "units": _units,
+}

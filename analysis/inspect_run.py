@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 import gcg_runs
+import texts
 
 
 def number(value):
@@ -86,6 +87,14 @@ def fit_lines(run):
     if len(last):
         texts = (f"{name} = {value:.4g}" for name, value in zip(run.fit_parameter_names, last))
         lines.append("  last fit: " + ", ".join(texts))
+    if (run.joint_fits["outcome"] != "too_few_stages").any():
+        lines.append("  over density and time together, a report:")
+        lines += table(
+            {"stage": run.stages["stage"], **run.joint_fits},
+            ["stage", "outcome", "d_star", "d_low", "d_high", "union_low", "union_high", "difference_error", "note"],
+        )
+        last = zip(run.joint_fits["parameter_names"], run.joint_fits["parameters"][-1])
+        lines.append("  last joint fit: " + ", ".join(f"{name} = {value:.4g}" for name, value in last))
     return lines
 
 
@@ -129,6 +138,7 @@ def report(run, trajectory=False):
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="a run file, or the folder that holds run.h5")
     parser.add_argument("--trajectory", action="store_true", help="also one line per epoch")

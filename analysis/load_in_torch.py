@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-NETWORK_VERSION = 1  # of network.json and of the archive
+NETWORK_VERSION = 2  # of network.json and of the archive
 
 
 def state_dict(path):

@@ -23,6 +23,7 @@ import claims
 import phrases
 import reading
 import tables
+import texts
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- generated: ([^\n]*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -114,10 +115,10 @@ def choices(source):
     """The choices of the method with their measured effects."""
     measured = {}
     for name, summary in sorted(source.summaries.items()):
-        for option, texts in analyse.effects(analyse.load_module(name), summary).items():
-            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in texts)
+        for option, said in analyse.effects(analyse.load_module(name), summary).items():
+            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in said)
     lines = ["| choice | what the source says | here (option: default) | measured effect |", "|---|---|---|---|"]
-    for choice in json.loads((source.root / "paper" / "choices.json").read_text()):
+    for choice in json.loads((source.root / "paper" / "choices.json").read_bytes()):
         default = f": {choice['default']}" if choice["default"] else ""
         effect = " ".join(measured.get(choice["option"], ["not measured"]))
         cells = [choice["choice"], choice["source"], f"{choice['here']} (`--{choice['option']}`{default})", effect]
@@ -155,7 +156,7 @@ def steps(source, network):
 
 def steps_table(results, network):
     """A training step of a network on the most threads measured, sparse against LibTorch."""
-    summary = json.loads((results / "bench.json").read_text())
+    summary = json.loads((results / "bench.json").read_bytes())
     chosen = max((s for s in summary["steps"] if s["network"] == network), key=lambda s: s["threads"])
     context = summary["context"]
     rows = [
@@ -227,7 +228,7 @@ def main(argv=None, root=ROOT):
     arguments = parser.parse_args(argv)
     source, left, stale = Source(root, program_of(root)), [], []
     for path in pages(root):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         try:
             new = renewed(text, source, left)
         except ValueError as error:
@@ -235,7 +236,7 @@ def main(argv=None, root=ROOT):
         if new != text:
             stale.append(path.relative_to(root))
             if not arguments.check:
-                path.write_text(new)
+                texts.write(path, new)
     for said in left:
         print(f"left as it is: {said}", file=sys.stderr)
     if arguments.check and stale:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import figures as look
 import tables
+import texts
 from phrases import points as difference_text
 from study_runs import parts_of
 
@@ -168,7 +169,7 @@ def collect(folder):
     two experiments share give one point."""
     groups = {}
     for path in sorted(folder.glob("*.summary.json")):
-        summary = json.loads(path.read_text())
+        summary = json.loads(path.read_bytes())
         if summary["scale"] in SCALES and path.name == f'{summary["experiment"]}-{summary["scale"]}.summary.json':
             key = (summary["scale"], tuple(summary["networks"]), tuple(summary["data_digests"]))
             groups.setdefault(key, []).append(summary)
@@ -376,7 +377,7 @@ def main():
         parser.error(f"{arguments.results}: no summary there has accuracies with a cost")
     for path in figures(points, str(into / "pareto")):
         print("figure  ", path)
-    (into / "pareto.md").write_text(page(description, points))
+    texts.write(into / "pareto.md", page(description, points))
 
 
 if __name__ == "__main__":

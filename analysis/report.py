@@ -27,6 +27,7 @@ import reading
 import report_runs
 import tables
 from report_style import SCRIPT, STYLE
+import texts
 
 
 def studies_in(paths):
@@ -54,7 +55,7 @@ def title_of(path):
 
 def read(path):
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
         sys.exit(f"{path}: is no JSON file ({error})")
 
@@ -114,7 +115,9 @@ def inline(svg, prefix):
 def drawings(draw, title):
     """Figures as <figure>s; draw(base) makes them and says where the PNGs are."""
     with tempfile.TemporaryDirectory() as folder:
-        made = [Path(path).with_suffix(".svg").read_text() for path in draw(str(Path(folder) / "figure"))]
+        made = [
+            Path(path).with_suffix(".svg").read_text(encoding="utf-8") for path in draw(str(Path(folder) / "figure"))
+        ]
     return [
         f'<figure role="img" aria-label="{escape(f"Figure of {title}")}">'
         f'{inline(svg, f"{anchor(title)}-{i}-")}</figure>'
@@ -268,6 +271,7 @@ def page(studies, out, paths):
 
 
 def main(argv=None):
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="summaries, or folders with summaries and study files"
@@ -278,7 +282,7 @@ def main(argv=None):
     if not studies:
         sys.exit("no summary and no study file is there: run analyse.py first")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(page(studies, arguments.out, arguments.paths))
+    texts.write(arguments.out, page(studies, arguments.out, arguments.paths))
     print(arguments.out)
 
 

@@ -71,7 +71,7 @@ def open_study(path):
     if not path.exists():
         sys.exit(f"{path}: there is no such study; run the experiment first")
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
         sys.exit(f"{path}: is no JSON file ({error}); give the experiment's command again, which writes it")
     if content.get("version") != VERSION:
@@ -90,6 +90,11 @@ def open_study(path):
             run_file = study.folder / name / "run.h5"
             loaded[name] = gcg_runs.load(run_file) if run_file.exists() else None
         run = loaded[name]
+        if run is not None and run.identity["name"] != name:
+            sys.exit(
+                f"{run.path}: is that of another run, {run.identity['name']}: it was copied there; give the"
+                " experiment's command again"
+            )
         if run is None or run.status != "finished":
             study.missing.append(f'{entry["curve"]}, seed {entry["seed"]}')
             failure = failure_of(study.folder / name, run)
@@ -107,7 +112,11 @@ def failure_of(folder, run):
         return run.failure if run.status == "failed" else ""
     log = folder / "log.txt"
     said = (
-        [line for line in log.read_text(errors="replace").splitlines() if line.startswith("gcg_run: ")]
+        [
+            line
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.startswith("gcg_run: ")
+        ]
         if log.exists()
         else []
     )

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <functional>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/program.h"
 
 namespace gcg {
 
@@ -55,18 +55,12 @@ inline void print_passed_over(const std::vector<std::string>& passed_over) {
   }
 }
 
-/// Runs a program's body: 0, 1 for an error, 2 for a wrong command line.
+/// Runs a program's body on the arguments behind its name.
 inline int run_program(int argc, char** argv,
                        const std::function<int(std::span<const char* const>)>& body) {
-  try {
+  return run_program("error", [&] {
     return body(std::span<const char* const>(argv, static_cast<std::size_t>(argc)).subspan(1));
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
+  });
 }
 
 }  // namespace gcg

@@ -25,7 +25,7 @@ MOST_CLASS_BYTES = 1 << 33
 def read_labels(path):
     """The class by name of the validation image, without its ending."""
     labels = {}
-    for number, line in enumerate(Path(path).read_text(errors="replace").splitlines(), 1):
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("ImageId"):
             continue
         match = re.match(r"^([\w.-]+?)(?:\.JPEG)?[,\s]+(n\d{8})\b", line)

@@ -40,7 +40,7 @@ def load(source):
     if path.suffix != ".json":
         path = HERE / "manifests" / f"{source}.json"
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(path, f"cannot read the manifest: {error.strerror}", "check the path") from error
     except ValueError as error:

@@ -25,14 +25,14 @@ GivenOptions iterative(const GrowthScale& scale, double density, std::int64_t st
 }
 
 /// Test accuracy over total cost: growth, iterative pruning and gradual pruning at equal E and
-/// equal final training.
+/// equal final training; a search by growing and returning; dense training of several lengths, from
+/// which the analysis says what as many epochs of it as a method had would have reached.
 std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
   const Scale& sizes = request.scale;
   const GrowthScale scale = growth_scale(sizes);
   const std::vector<std::int64_t> paces = sizes.wholes("paces", 1, kMostEpochs);
   const std::vector<double> densities = sizes.numbers("densities", kFraction);
   const std::vector<double> further = sizes.numbers("further-densities", kFraction, true);
-  const std::int64_t longer_epochs = epochs_of(sizes, "longer-epochs");
   const std::int64_t update_interval = update_interval_of(sizes);
   const bool own_stop = sizes.flag("own-stop");
   std::vector<Row> rows;
@@ -78,10 +78,22 @@ std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
            {"own stop", "growth, own stop", {{"E", static_cast<double>(stage_epochs)}}}});
     }
   }
+  // The density that a search finds for half of a dense training, at every pace.
+  for (const std::int64_t stage_epochs : paces) {
+    rows.push_back({fmt::format("grow, then return: E {}", stage_epochs),
+                    {{"method", "grow_return"},
+                     {"disconnected", "repair"},
+                     {"stage-epochs", text(stage_epochs)},
+                     {"epochs", text(scale.epochs)}},
+                    {"search", "grow, then return", {{"E", static_cast<double>(stage_epochs)}}}});
+  }
   rows.push_back(dense_row(scale.epochs));
-  Row longer = dense_row(longer_epochs);
-  longer.curve = longer.part.family = "dense, longer";
-  rows.push_back(std::move(longer));
+  for (const std::int64_t longer : sizes.wholes("longer-epochs", 1, kMostEpochs, true)) {
+    Row row = dense_row(longer);
+    row.curve = fmt::format("dense, {} epochs", longer);
+    row.part.family = "dense, longer";
+    rows.push_back(std::move(row));
+  }
   return repeat(rows, scale.common, request);
 }
 

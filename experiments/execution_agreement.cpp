@@ -1,27 +1,44 @@
+#include <array>
+#include <string_view>
+
 #include "run_rows.h"
 
 namespace gcg::experiments {
 
 namespace {
 
-/// The same trainings, sparse and dense: same weights at the start, same masks, same order of the
-/// same augmented images. They differ in rounding alone, which training amplifies as it does any
-/// noise; their accuracies have to be the same on average.
+/// One way of training a mask that is compared with the others.
+struct Way {
+  const char* role;
+  const char* execution;
+  const char* precision;
+};
+
+constexpr std::array kWays{Way{"sparse", "sparse", "fp32"}, Way{"dense", "dense", "fp32"},
+                           Way{"bf16", "sparse", "bf16"}};
+
+/// The same trainings, sparse, dense, and sparse with the tensors of a batch in bf16: same weights
+/// at the start, same masks, same order of the same augmented images. They differ in rounding
+/// alone, which training amplifies as it does any noise; their accuracies have to be the same on
+/// average.
 std::vector<Row> rows(const Scale& scale) {
   const std::int64_t epochs = epochs_of(scale);
   std::vector<Row> rows;
   for (const double density : scale.numbers("densities", kFraction)) {
-    for (const char* execution : {"sparse", "dense"}) {
+    for (const Way& way : kWays) {
       Row row = dense_row(epochs);
       if (density < 1) {
         row.options.insert(
             {{"seed-rule", "erk"}, {"seed-density", text(density)}, {"disconnected", "repair"}});
         row.options["method"] = "fixed_mask";
       }
-      row.curve = fmt::format("{:.2f} {}", density, execution);
-      row.options["execution"] = execution;
+      row.curve = fmt::format("{:.2f} {}", density, way.role);
+      row.options["execution"] = way.execution;
+      if (std::string_view(way.precision) != "fp32") {
+        row.options["precision"] = way.precision;
+      }
       row.options["schedule"] = "cosine";
-      row.part = {execution, execution, {{"density", density}}};
+      row.part = {way.role, way.role, {{"density", density}}};
       rows.push_back(std::move(row));
     }
   }
@@ -32,7 +49,7 @@ std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
   return repeat(rows(request.scale), request.scale.options(), request);
 }
 
-/// Both executions train the same masks at the same cost; their accuracies are compared by the
+/// All train the same masks at the same cost; their accuracies are compared by the
 /// analysis, as pairs.
 std::vector<Expected> expected(const ExperimentRequest& request) {
   const auto epochs = static_cast<double>(epochs_of(request.scale));

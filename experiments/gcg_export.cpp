@@ -1,12 +1,13 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <exception>
 #include <iostream>
 #include <string>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/program.h"
+#include "record/belongs.h"
 #include "record/checkpoint.h"
 #include "record/export.h"
 #include "record/network_file.h"
@@ -48,6 +49,11 @@ Settings parse(int argc, const char* const* argv) {
   } catch (const po::error& error) {
     throw gcg::UsageError("command line", error.what(), "gcg_export --help lists the options");
   }
+  // The run file stands for the folder that it lies in.
+  if (const fs::path run = settings.run;
+      run.filename() == gcg::kRunFileName && fs::is_regular_file(run)) {
+    settings.run = run.has_parent_path() ? run.parent_path().string() : ".";
+  }
   if (settings.help) {
     std::cout << options;
   } else if (settings.run.empty() || settings.stage < -1) {
@@ -68,13 +74,18 @@ gcg::Network network_of(const fs::path& run, const gcg::RunRecord& record) {
                                  record.identity.command));
   }
   const std::vector<std::byte> text = gcg::read_file(path);
-  return gcg::parse_network(
-      path.string(), std::string_view(reinterpret_cast<const char*>(text.data()), text.size()));
+  gcg::Network network = gcg::parse_network(
+      path.string(), std::string_view(reinterpret_cast<const char*>(text.data()), text.size()),
+      record.identity.name);
+  gcg::check_same_layers(path.string(), network, record.network);
+  return network;
 }
 
 gcg::TrainingState state_of(const Settings& settings, gcg::RunRecord& record) {
   if (settings.stage >= 0) {
-    return gcg::read_stage(settings.run, settings.stage).state;
+    gcg::Checkpoint stage = gcg::read_stage(settings.run, settings.stage);
+    gcg::check_belongs(gcg::stage_path(settings.run, settings.stage), stage.record, record);
+    return std::move(stage.state);
   }
   if (!record.result) {
     throw gcg::Error(settings.run,
@@ -92,24 +103,19 @@ void export_run(const Settings& settings) {
   const std::string name =
       settings.stage < 0 ? "final.npz" : fmt::format("stage_{:03}.npz", settings.stage);
   const fs::path out = settings.out.empty() ? run / name : fs::path(settings.out);
-  gcg::write_file_atomically(out, gcg::export_content(network, state));
+  gcg::write_file_atomically(
+      out, gcg::export_content(network, state, {record.identity.name, settings.stage}));
   fmt::print("{}: {} of density {:.4f}\n", out.string(), network.name, state.mask.density());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return gcg::run_program("gcg_export", [&] {
     const Settings settings = parse(argc, argv);
     if (!settings.help) {
       export_run(settings);
     }
     return 0;
-  } catch (const gcg::UsageError& error) {
-    fmt::print(stderr, "gcg_export: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "gcg_export: {}\n", error.what());
-    return 1;
-  }
+  });
 }

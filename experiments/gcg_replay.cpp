@@ -2,25 +2,29 @@
 // the interval of d* on simulated curves: from FOLDER/NAME.json to FOLDER/NAME.replay.json.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "extrapolate/joint.h"
+#include "base/program.h"
+#include "base/text.h"
 #include "extrapolate/replay.h"
+#include "method/joint_record.h"
 #include "record/run_file.h"
-#include "search/paired.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr std::string_view kAbout =
+    "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs\n";
 
 /// An epsilon of a rule: absolute or a share of what is above chance.
 struct Epsilon {
@@ -61,17 +65,6 @@ gcg::ExtrapolationOptions own_rule(const gcg::RunRecord& record) {
   return rule;
 }
 
-std::vector<gcg::CurvePoint> trajectory(const gcg::RunRecord& record) {
-  std::vector<gcg::CurvePoint> points;
-  for (const gcg::StageRow& stage : record.stages) {
-    if (stage.phase == gcg::Role::stage) {
-      points.push_back(
-          {stage.density, stage.validation_accuracy, record.identity.validation_images});
-    }
-  }
-  return points;
-}
-
 json rule_json(const gcg::ExtrapolationOptions& rule) {
   return {{"extrapolator", rule.extrapolator},
           {"epsilon", rule.epsilon},
@@ -95,50 +88,13 @@ json replay_json(std::span<const gcg::CurvePoint> points, const gcg::Extrapolati
   return result;
 }
 
-/// The joint fit of accuracy over density and time on the growth of one run, its noise from the
-/// validation images themselves; and the interval that holds those of the joint, the power and the
-/// logistic form, since each knows noise and not a wrong form. `with_interval`: the run's own rule
-/// by every extrapolator.
-json joint_json(const gcg::RunRecord& record, const gcg::ExtrapolationOptions& own,
-                const json& with_interval) {
-  std::vector<gcg::JointPoint> points;
-  std::vector<const gcg::StagePredictions*> predictions;
-  double binomial = 0;
-  for (std::size_t s = 0; s < record.stages.size(); ++s) {
-    const gcg::StageRow& stage = record.stages[s];
-    if (stage.phase == gcg::Role::stage) {
-      points.push_back(
-          {stage.density, static_cast<double>(stage.epochs), stage.validation_accuracy});
-      predictions.push_back(&record.predictions.stages.at(s));
-      binomial += stage.validation_accuracy * (1 - stage.validation_accuracy) /
-                  static_cast<double>(record.identity.validation_images);
-    }
-  }
-  if (points.size() < 3) {
-    return {};
-  }
-  double pairs = 0;
-  for (std::size_t i = 1; i < points.size(); ++i) {
-    const double error = gcg::paired_accuracy(predictions[i]->hits, predictions[i - 1]->hits).error;
-    pairs += error * error;
-  }
-  gcg::JointOptions options;
-  gcg::split_noise(pairs / static_cast<double>(points.size() - 1),
-                   binomial / static_cast<double>(points.size()), options);
-  options.recipe_epochs = std::stod(option(record, "epochs"));
-  options.epsilon = own.epsilon * (own.epsilon_relative ? points.back().accuracy - own.chance : 1);
-  options.seed = own.seed;
-  const gcg::JointFit fit = gcg::fit_jointly(points, options);
-  double low = fit.d_low;
-  double high = fit.d_high;
-  for (const json& rule : with_interval) {
-    const json& last = rule.at("fits").back();
-    const std::string form = rule.at("extrapolator");
-    if ((form == "power" || form == "logistic") && !last.at("d_low").is_null()) {
-      low = std::fmin(low, last.at("d_low").get<double>());
-      high = std::fmax(high, last.at("d_high").get<double>());
-    }
-  }
+/// The joint fit of accuracy over density and time after the last stage of growth, as the run
+/// itself made it.
+json joint_json(const gcg::RunRecord& record) {
+  const auto last =
+      std::find_if(record.stages.rbegin(), record.stages.rend(),
+                   [](const gcg::StageRow& row) { return row.phase == gcg::Role::stage; });
+  const gcg::JointFit& fit = last->joint;
   return {{"outcome", gcg::name_of(fit.outcome)},
           {"parameters", fit.parameters},
           {"accuracy_at_one", number(fit.accuracy_at_one)},
@@ -146,17 +102,17 @@ json joint_json(const gcg::RunRecord& record, const gcg::ExtrapolationOptions& o
           {"d_low", number(fit.d_low)},
           {"d_high", number(fit.d_high)},
           {"difference_error", number(fit.difference_error)},
-          {"own_noise", options.own},
-          {"common_noise", options.common},
-          {"union_low", number(low)},
-          {"union_high", number(high)},
+          {"union_low", number(fit.union_low)},
+          {"union_high", number(fit.union_high)},
+          {"own_noise", number(fit.own_noise)},
+          {"common_noise", number(fit.common_noise)},
           {"note", fit.note}};
 }
 
 /// All rules on one run: every extrapolator, epsilon and first stage; the own epsilon and first
 /// stage of the run by every extrapolator with its interval.
 json replay_run(const gcg::RunRecord& record) {
-  const std::vector<gcg::CurvePoint> points = trajectory(record);
+  const std::vector<gcg::CurvePoint> points = gcg::growth_curve(record, record.stages.size() - 1);
   const gcg::ExtrapolationOptions own = own_rule(record);
   json rules = json::array();
   json with_interval = json::array();
@@ -174,11 +130,10 @@ json replay_run(const gcg::RunRecord& record) {
       }
     }
   }
-  json joint = joint_json(record, own, with_interval);
   return {{"rules", rules},
           {"with_interval", with_interval},
           {"own", rule_json(own)},
-          {"joint", std::move(joint)}};
+          {"joint", joint_json(record)}};
 }
 
 /// Curves near those of the study's small networks, one of every family: each extrapolator meets
@@ -188,7 +143,7 @@ json coverage_json(const gcg::RunRecord& record) {
                                            {"power", {0.72, 0.025, 0.9}},
                                            {"exponential", {0.66, 0.09}}};
   std::vector<double> densities;
-  for (const gcg::CurvePoint& point : trajectory(record)) {
+  for (const gcg::CurvePoint& point : gcg::growth_curve(record, record.stages.size() - 1)) {
     densities.push_back(point.density);
   }
   gcg::ExtrapolationOptions rule = own_rule(record);
@@ -217,12 +172,17 @@ json coverage_json(const gcg::RunRecord& record) {
   return result;
 }
 
-void replay_study(const fs::path& study) {
-  std::ifstream file(study);
-  if (!file) {
-    throw gcg::Error(study.string(), "cannot be read", "run the experiment first");
+json read_plan(const fs::path& study) {
+  try {
+    return json::parse(gcg::read_text(study));
+  } catch (const json::exception& error) {
+    throw gcg::Error(study.string(), fmt::format("is no JSON file: {}", error.what()),
+                     "give the experiment's command again, which writes it");
   }
-  const json plan = json::parse(file);
+}
+
+void replay_study(const fs::path& study) {
+  const json plan = read_plan(study);
   json runs = json::array();
   json coverage;
   for (const json& entry : plan.at("runs")) {
@@ -231,6 +191,11 @@ void replay_study(const fs::path& study) {
       continue;
     }
     const gcg::RunRecord record = gcg::read_run_file(run_file);
+    if (record.identity.name != entry.at("name").get<std::string>()) {
+      throw gcg::Error(run_file.string(),
+                       fmt::format("is that of another run, {}", record.identity.name),
+                       "it was copied there: give the experiment's command again");
+    }
     if (record.identity.method != "gcg" || record.status != gcg::RunStatus::finished) {
       continue;
     }
@@ -254,16 +219,16 @@ void replay_study(const fs::path& study) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 || std::string_view(argv[1]).starts_with("-")) {
-    fmt::print(argc == 2 && std::string_view(argv[1]) == "--help" ? stdout : stderr,
-               "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs\n");
-    return argc == 2 && std::string_view(argv[1]) == "--help" ? 0 : 2;
-  }
-  try {
+  return gcg::run_program("gcg_replay", [&] {
+    const std::string_view word = argc == 2 ? argv[1] : "";
+    if (word == "--help") {
+      fmt::print("{}", kAbout);
+      return 0;
+    }
+    if (word.empty() || word.starts_with("-")) {
+      throw gcg::UsageError("command line", "the study file is missing", kAbout);
+    }
     replay_study(argv[1]);
     return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "gcg_replay: {}\n", error.what());
-    return 1;
-  }
+  });
 }

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <span>
 
-#include "base/error.h"
 #include "base/host.h"
+#include "base/program.h"
 #include "record/run_file.h"
 #include "run/calibrate.h"
 #include "run/execute.h"
@@ -75,14 +74,8 @@ int run(const gcg::RunCommand& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return gcg::run_program("gcg_run", [&] {
     const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
     return run(gcg::parse_run_command(arguments.subspan(1)));
-  } catch (const gcg::UsageError& error) {
-    fmt::print(stderr, "gcg_run: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "gcg_run: {}\n", error.what());
-    return 1;
-  }
+  });
 }

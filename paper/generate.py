@@ -39,6 +39,7 @@ import claims
 import pages
 import pareto
 import phrases
+import texts
 from tables import Table, latex, latex_text
 
 SCALES = ["smoke", "small", "medium", "full"]
@@ -77,7 +78,7 @@ class Missing(list):
 def load(folder):
     """{stem: summary} of a folder, and {experiment: stem} of the largest scale of each."""
     summaries = {
-        path.name.removesuffix(".summary.json"): json.loads(path.read_text())
+        path.name.removesuffix(".summary.json"): json.loads(path.read_bytes())
         for path in sorted(folder.glob("*.summary.json"))
     }
     largest = {}
@@ -243,7 +244,7 @@ def bench_tex(results, out, missing):
     path = results / "bench.json"
     if not path.exists():
         return rf"\noindent {missing.add('bench.json: make bench BENCH_INTO=docs/results')}" + "\n"
-    summary = json.loads(path.read_text())
+    summary = json.loads(path.read_bytes())
     context = summary["context"]
     parts = [
         rf"\noindent {latex_text(context['processor'])}, {context['cores']} cores; LibTorch"
@@ -338,8 +339,8 @@ def choice_table(choices, experiments, missing):
     """Choices with their default and what was measured of them."""
     measured = {}
     for name, module, summary in experiments:
-        for option, texts in analyse.effects(module, summary).items():
-            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in texts)
+        for option, said in analyse.effects(module, summary).items():
+            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in said)
     lines = [r"\begin{choices}"]
     for choice in choices:
         effects = measured.get(choice["option"])
@@ -385,54 +386,56 @@ def missing_tex(missing):
 
 def generate(results, paper, out):
     """Writes the generated files; returns what is missing."""
-    source = (paper / "paper.tex").read_text()
+    source = (paper / "paper.tex").read_text(encoding="utf-8")
     out.mkdir(parents=True, exist_ok=True)
     for old in out.iterdir():  # nothing of an earlier build may stay
         old.unlink()
     summaries, largest = load(results)
     missing = Missing()
-    (out / "values.tex").write_text(values(source, summaries, largest, missing))
+    texts.write((out / "values.tex"), values(source, summaries, largest, missing))
     named = re.findall(r"\\experiment\{([A-Za-z_]+)\}", source)
     shown = shown_with_claims(source, largest)
     for name in named:
         text = experiment_tex(name, summaries, largest, out, missing, shown.values())
-        (out / f"experiment-{name}.tex").write_text(text)
+        texts.write(out / f"experiment-{name}.tex", text)
     others = [name for name in sorted(largest) if name not in named]
-    (out / "others.tex").write_text(
+    texts.write(
+        (out / "others.tex"),
         "".join(
             f"\\subsection{{{latex_text(name.replace('_', ' '))}}}\n"
             + experiment_tex(name, summaries, largest, out, missing)
             for name in others
-        )
+        ),
     )
-    (out / "bench.tex").write_text(bench_tex(results, out, missing))
+    texts.write((out / "bench.tex"), bench_tex(results, out, missing))
     experiments = analysed(summaries, largest)
     named_summaries = {name: summaries[stem] for name, stem in largest.items()}
     found, small = claims.claims(named_summaries), claim_tables.tables(named_summaries)
-    (out / "verdicts.tex").write_text(verdicts_tex(found))
+    texts.write(out / "verdicts.tex", verdicts_tex(found))
     for claim in found:
         text = claim_tex(claim, small, shown, summaries, largest, out, missing)
-        (out / f"claim-{claim.name}.tex").write_text(text)
-        (out / f"findings-{claim.name}.tex").write_text(findings_tex(claim.name, experiments, missing))
-    (out / "pareto.tex").write_text(pareto_tex(results, out, missing))
+        texts.write(out / f"claim-{claim.name}.tex", text)
+        texts.write(out / f"findings-{claim.name}.tex", findings_tex(claim.name, experiments, missing))
+    texts.write(out / "pareto.tex", pareto_tex(results, out, missing))
     for network in re.findall(r"\\steps\{(\w+)\}", source):
-        (out / f"steps-{network}.tex").write_text(steps_tex(network, results, missing))
-    (out / "setup.tex").write_text(setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
-    (out / "choices.tex").write_text(
-        choice_table(json.loads((paper / "choices.json").read_text()), experiments, missing)
+        texts.write(out / f"steps-{network}.tex", steps_tex(network, results, missing))
+    texts.write(out / "setup.tex", setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
+    texts.write(
+        (out / "choices.tex"), choice_table(json.loads((paper / "choices.json").read_bytes()), experiments, missing)
     )
-    (out / "missing.tex").write_text(missing_tex(missing))
+    texts.write((out / "missing.tex"), missing_tex(missing))
     return missing
 
 
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "results")
     parser.add_argument("--paper", type=Path, default=ROOT / "paper")
     parser.add_argument("--out", type=Path, default=ROOT / "paper" / "generated")
     arguments = parser.parse_args()
     missing = generate(arguments.results, arguments.paper, arguments.out)
-    (arguments.out / "missing.txt").write_text("".join(f"  [missing: {what}]\n" for what in missing))
+    texts.write((arguments.out / "missing.txt"), "".join(f"  [missing: {what}]\n" for what in missing))
 
 
 if __name__ == "__main__":

@@ -14,53 +14,36 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<std::string_view, 1> kCpu{"cpu"};
-constexpr std::array<std::string_view, 1> kSinglePrecision{"fp32"};
+constexpr std::array<std::string_view, 1> kSingle{"fp32"};
+constexpr std::array<std::string_view, 2> kSingleAndHalf{"fp32", "bf16"};
+constexpr std::array kCpuInSingleAndHalf{BackendDevice{"cpu", kSingleAndHalf}};
+constexpr std::array kCpuInSingle{BackendDevice{"cpu", kSingle}};
+constexpr std::array kAnyDevice{BackendDevice{"cpu", kSingleAndHalf},
+                                BackendDevice{"cuda", kPrecisionNames}};
 
-/// Without default: a new operation does not compile before it has an answer.
-bool sparse_has(Operation operation) {
-  switch (operation) {
-    case Operation::input:
-    case Operation::convolution:
-    case Operation::linear:
-    case Operation::batch_norm:
-    case Operation::relu:
-    case Operation::add:
-    case Operation::max_pool:
-    case Operation::average_pool:
-    case Operation::global_average_pool:
-    case Operation::flatten:
-      return true;
-    case Operation::layer_norm:
-    case Operation::gelu:
-    case Operation::tokens:
-    case Operation::attention:
-    case Operation::first_token:
-      return false;
-  }
-  return false;
-}
+/// All have all of them; their executors do not compile without.
+bool has_all(Operation /*operation*/) { return true; }
 
-/// The reference has all of them; its executor does not compile without.
-bool dense_has(Operation /*operation*/) { return true; }
+/// Those with an update of whole tensors (lib/device/optimisers.cpp).
+constexpr std::array<std::string_view, 3> kDeviceOptimisers{"sgd", "adamw", "lars"};
 
-constexpr std::array<Backend, 2> kBackends{{
+constexpr std::array<Backend, 3> kBackends{{
     {"sparse",
      "present connections only; the same bits for any number of threads",
-     kCpu,
-     kPrecisionNames,
-     sparse_has,
+     kCpuInSingleAndHalf,
+     has_all,
      {},
      false,
      2},
     {"dense",
      "masks on dense weights in LibTorch: the reference",
-     kCpu,
-     kSinglePrecision,
-     dense_has,
+     kCpuInSingle,
+     has_all,
      {},
      true,
      3},
+    {"device", "masks on dense weights in LibTorch, everything on one device: what runs on a GPU",
+     kAnyDevice, has_all, kDeviceOptimisers, true, 2},
 }};
 
 /// "take --execution dense", of the backends for which a condition holds; empty if there are none.
@@ -87,6 +70,15 @@ bool Backend::has_optimiser(std::string_view optimiser) const {
                             : contains(optimisers, optimiser);
 }
 
+std::string Backend::devices_text() const {
+  std::string text;
+  for (const BackendDevice& device : devices) {
+    text += fmt::format("{}{} in {}", text.empty() ? "" : "; ", device.name,
+                        fmt::join(device.precisions, ", "));
+  }
+  return text;
+}
+
 std::span<const Backend> backend_table() { return kBackends; }
 
 const Backend& find_backend(std::string_view name) {
@@ -105,11 +97,11 @@ std::string missing(const Backend& backend, const BackendRequest& request) {
     lacks.push_back(request.optimiser);
   }
   std::vector<std::string> reasons;
-  if (!contains(backend.devices, request.device)) {
+  const auto device = std::ranges::find(backend.devices, request.device, &BackendDevice::name);
+  if (device == backend.devices.end()) {
     reasons.push_back(fmt::format("does not run on {}", request.device));
-  }
-  if (!contains(backend.precisions, request.precision)) {
-    reasons.push_back(fmt::format("does not compute in {}", request.precision));
+  } else if (!contains(device->precisions, request.precision)) {
+    reasons.push_back(fmt::format("does not compute in {} on {}", request.precision, device->name));
   }
   if (!lacks.empty()) {
     reasons.push_back(fmt::format("has no {}", fmt::join(lacks, ", ")));
@@ -126,9 +118,9 @@ const Backend* first_able(const BackendRequest& request) {
 std::vector<std::string> device_names() {
   std::vector<std::string> names;
   for (const Backend& backend : kBackends) {
-    for (const std::string_view device : backend.devices) {
-      if (!contains(names, device)) {
-        names.emplace_back(device);
+    for (const BackendDevice& device : backend.devices) {
+      if (!contains(names, device.name)) {
+        names.emplace_back(device.name);
       }
     }
   }

@@ -11,13 +11,18 @@
 
 namespace gcg {
 
+/// A device that a backend runs on, by what --device calls it, and in which precisions it does.
+struct BackendDevice {
+  std::string_view name;
+  std::span<const std::string_view> precisions;
+};
+
 /// One row of the table of backends: what a way of execution can do. How it is made stands in
 /// run/backends.cpp, so that the table needs no library of any of them.
 struct Backend {
-  std::string_view name;                         ///< what --execution calls it
-  std::string_view about;                        ///< one line for --list
-  std::span<const std::string_view> devices;     ///< what --device calls those it runs on
-  std::span<const std::string_view> precisions;  ///< in which it keeps tensors of a batch
+  std::string_view name;   ///< what --execution calls it
+  std::string_view about;  ///< one line for --list
+  std::span<const BackendDevice> devices;
   bool (*has_operation)(Operation);
   /// By name; empty: all of the table, for it calls their updates.
   std::span<const std::string_view> optimisers;
@@ -26,6 +31,8 @@ struct Backend {
   std::int64_t results_version = 0;
 
   [[nodiscard]] bool has_optimiser(std::string_view optimiser) const;
+  /// "cpu in fp32, bf16; cuda in fp32"
+  [[nodiscard]] std::string devices_text() const;
 };
 
 /// Every backend. auto takes the first one that can do what is asked.

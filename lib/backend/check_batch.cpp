@@ -8,7 +8,8 @@
 
 namespace gcg {
 
-void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training) {
+void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training,
+                 bool holds) {
   const auto fail = [&](const std::string& problem, std::string_view remedy = {}) {
     throw Error(fmt::format("{}: {}", network.name, call), problem, remedy);
   };
@@ -16,7 +17,9 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
     fail("the batch is empty");
   }
   const std::int64_t elements = network.input_shape().elements();
-  if (std::ssize(batch.images) != batch.size() * elements) {
+  const bool placed =
+      holds && batch.images.empty() && batch.placements.size() == batch.labels.size();
+  if (!placed && std::ssize(batch.images) != batch.size() * elements) {
     fail(fmt::format("{} labels need {} values of images, not {}", batch.size(),
                      batch.size() * elements, batch.images.size()));
   }

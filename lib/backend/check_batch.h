@@ -8,7 +8,9 @@ namespace gcg {
 
 /// Throws an Error that names the network, `call` and what is wrong: no samples, images of another
 /// size, a label outside [0, classes), or, in `training`, a normalisation with a single value.
-void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training);
+/// Placements will do for images where the executor `holds` some.
+void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training,
+                 bool holds = false);
 
 /// Throws an Error that names network and call if `each` has room for another number of samples.
 void check_room(const Network& network, std::string_view call, const Batch& batch,

@@ -12,10 +12,30 @@
 
 namespace gcg {
 
-/// A batch in plain memory: images [size][channels][height][width], normalised; one label a sample.
+/// Images as bytes [count][channels][height][width]: a value is byte * scale + offset of its
+/// channel, in single precision.
+struct RawImages {
+  std::span<const std::uint8_t> pixels;
+  Shape shape;  ///< of an image
+  std::span<const float> scale;
+  std::span<const float> offset;
+};
+
+/// An image of a batch as one of those that the executor holds: its row and column `row` and
+/// `column` become the first ones (what lies outside of the image is 0), then it is mirrored.
+struct Placement {
+  std::int64_t image = 0;
+  std::int64_t row = 0;
+  std::int64_t column = 0;
+  bool mirrored = false;
+};
+
+/// A batch: one label a sample, and the images in plain memory, [size][channels][height][width],
+/// normalised, or as placements of those that the executor holds.
 struct Batch {
   std::span<const float> images;
   std::span<const std::int32_t> labels;
+  std::span<const Placement> placements{};
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
 };
 
@@ -47,6 +67,16 @@ class Executor {
   /// Training mode: forward, mean loss over the batch, backward; updates running statistics and
   /// leaves the gradients inside for step().
   virtual BatchSums forward_backward(const Batch& batch) = 0;
+  /// forward_backward for a loop that need not know the sums at once, so that a device is not
+  /// waited for: gives the sums of batches that are known by now and were not given before, in the
+  /// order of the batches. Valid until the next call.
+  virtual std::span<const BatchSums> queue(const Batch& batch) {
+    queued_ = forward_backward(batch);
+    return {&queued_, 1};
+  }
+  /// The sums of all batches that queue() has not given yet.
+  virtual std::span<const BatchSums> settle() { return {}; }
+
   /// One update with the gradients left by forward_backward. Slots come into being with the first
   /// one. Errors: no gradients, an optimiser that the backend does not have or that has not made
   /// the slots, numbers out of range.
@@ -59,8 +89,15 @@ class Executor {
   /// per layer in its layout. Pure: values, running statistics and slots come back byte for byte.
   virtual std::vector<std::vector<float>> dense_gradients(const Batch& batch) = 0;
 
+  /// Keeps images for batches that name their placements, which are cut and mirrored there: the
+  /// same values, bit for bit. False: it holds none, or these are too many for it.
+  virtual bool hold(const RawImages& /*images*/) { return false; }
+
   /// Gradients left by forward_backward, for tests: shape of the parameters.
   virtual Parameters gradients() const = 0;
+
+ private:
+  BatchSums queued_{};
 };
 
 }  // namespace gcg

@@ -7,8 +7,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
+#include "base/system_call.h"
 
 namespace gcg {
 
@@ -16,8 +18,8 @@ namespace fs = std::filesystem;
 
 void throw_file_error(const fs::path& path, std::string_view action, int code) {
   std::string_view remedy;
-  if (code == ENOSPC || code == EDQUOT) {
-    remedy = "free some disk space and start the same command again: it continues";
+  if (code == ENOSPC || code == EDQUOT || code == EFBIG) {
+    remedy = "make room for the file and start the same command again: it continues";
   } else if (code == EACCES || code == EROFS || code == EPERM) {
     remedy = "choose a folder you may write to, or change its permissions";
   } else if (code == ENOENT) {
@@ -29,12 +31,22 @@ void throw_file_error(const fs::path& path, std::string_view action, int code) {
 namespace {
 
 constexpr const char* kLockFileName = ".lock";
+constexpr int kMostLinks = 40;  // as many as the system follows
 
-/// A file descriptor that closes itself.
+/// Says once in a process what is not guaranteed, and goes on.
+void warn_once(bool& told, const fs::path& path, std::string_view what) {
+  if (!std::exchange(told, true)) {
+    const std::string line = fmt::format("warning: {}: {}\n", path.string(), what);
+    (void)!::write(STDERR_FILENO, line.data(), line.size());  // nothing depends on its being read
+  }
+}
+
+/// A file descriptor that closes itself. New files have the permissions that the user's umask
+/// leaves.
 class Descriptor {
  public:
   Descriptor(const fs::path& path, int flags)
-      : value_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+      : value_(retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); })) {}
   ~Descriptor() {
     if (value_ >= 0) {
       ::close(value_);
@@ -44,19 +56,83 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int get() const { return value_; }
   [[nodiscard]] bool open() const { return value_ >= 0; }
+  /// A file system may tell at the close what went wrong before. An interrupted close has closed.
+  [[nodiscard]] bool close() { return ::close(std::exchange(value_, -1)) == 0 || errno == EINTR; }
 
  private:
   int value_;
 };
 
-void flush_to_disk(const fs::path& path, int flags) {
-  const Descriptor file(path, flags);
-  if (!file.open() || ::fsync(file.get()) != 0) {
+/// Some file systems cannot flush: then nobody can, and that is said.
+void flush_to_disk(int descriptor, const fs::path& path) {
+  if (retried([&] { return ::fsync(descriptor); }) == 0) {
+    return;
+  }
+  if (errno != EINVAL && errno != ENOTSUP && errno != ENOSYS) {
     throw_file_error(path, "flush to disk", errno);
+  }
+  static bool told = false;
+  warn_once(told, path,
+            "this file system cannot flush to disk: after a power cut the newest files may be "
+            "older or missing");
+}
+
+void flush_file(const fs::path& path, int flags) {
+  Descriptor file(path, flags);
+  if (!file.open()) {
+    throw_file_error(path, "flush to disk", errno);
+  }
+  flush_to_disk(file.get(), path);
+  if (!file.close()) {
+    throw_file_error(path, "close", errno);
   }
 }
 
+/// Where a file of this name is written: behind the links, at a regular file or at nothing.
+fs::path target_of(const fs::path& path) {
+  if (path.empty()) {
+    throw Error("file to write", "its name is empty", "name a file");
+  }
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
+    throw Error(path.string(), "is not a regular file and is not replaced",
+                "name a file, or what does not exist yet");
+  }
+  fs::path target = path;
+  std::error_code code;
+  for (int links = 0; fs::is_symlink(target, code); ++links) {
+    const fs::path next = fs::read_symlink(target, code);
+    if (code || links == kMostLinks) {
+      throw Error(path.string(), "is a link that leads nowhere", "name a file");
+    }
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target;
+}
+
+/// `write` makes a file of the given temporary name, whole and on disk; it then takes the place of
+/// `path`, and so does its name on disk.
+void replace(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  const fs::path target = target_of(path);
+  const fs::path temporary = target.string() + fmt::format(".{}.tmp", ::getpid());
+  try {
+    write(temporary);
+    if (retried([&] { return ::rename(temporary.c_str(), target.c_str()); }) != 0) {
+      throw_file_error(target, "rename the finished file", errno);
+    }
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
+  flush_folder_of(target);
+}
+
 }  // namespace
+
+void flush_folder_of(const fs::path& path) {
+  flush_file(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
+}
 
 std::vector<std::byte> read_file(const fs::path& path) {
   // Without O_NONBLOCK a pipe in the place of a file would wait for a writer.
@@ -71,11 +147,9 @@ std::vector<std::byte> read_file(const fs::path& path) {
   std::vector<std::byte> content(static_cast<std::size_t>(facts.st_size));
   std::size_t done = 0;
   while (done < content.size()) {
-    const ssize_t count = ::read(file.get(), content.data() + done, content.size() - done);
+    const ssize_t count =
+        retried([&] { return ::read(file.get(), content.data() + done, content.size() - done); });
     if (count < 0) {
-      if (errno == EINTR) {
-        continue;
-      }
       throw_file_error(path, "read", errno);
     }
     if (count == 0) {
@@ -88,38 +162,31 @@ std::vector<std::byte> read_file(const fs::path& path) {
 }
 
 void replace_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
-  const fs::path temporary = path.string() + fmt::format(".{}.tmp", ::getpid());
-  try {
+  replace(path, [&](const fs::path& temporary) {
     write(temporary);
-    flush_to_disk(temporary, O_RDWR);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) {
-      throw_file_error(path, "rename the finished file", errno);
-    }
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
-  }
-  flush_to_disk(path.has_parent_path() ? path.parent_path() : fs::path("."),
-                O_RDONLY | O_DIRECTORY);
+    flush_file(temporary, O_RDWR);
+  });
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> content) {
-  replace_file(path, [&](const fs::path& temporary) {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  replace(path, [&](const fs::path& temporary) {
+    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.open()) {
       throw_file_error(temporary, "create", errno);
     }
     std::size_t done = 0;
     while (done < content.size()) {
-      const ssize_t count = ::write(file.get(), content.data() + done, content.size() - done);
+      const ssize_t count = retried(
+          [&] { return ::write(file.get(), content.data() + done, content.size() - done); });
       if (count < 0) {
-        if (errno == EINTR) {
-          continue;
-        }
         throw_file_error(temporary, "write", errno);
       }
       done += static_cast<std::size_t>(count);
+    }
+    // By the descriptor that wrote: another would not be told what went wrong with these bytes.
+    flush_to_disk(file.get(), temporary);
+    if (!file.close()) {
+      throw_file_error(temporary, "close", errno);
     }
   });
 }
@@ -133,6 +200,13 @@ void make_writable_folder(const fs::path& folder) {
   fs::create_directories(folder, code);
   if (code) {
     throw_file_error(folder, "create the folder", code.value());
+  }
+  {
+    // A file without a name leaves nothing behind, whatever happens.
+    const Descriptor file(folder, O_WRONLY | O_TMPFILE);
+    if (file.open()) {
+      return;
+    }
   }
   const fs::path probe = folder / fmt::format(".write-probe.{}", ::getpid());
   {
@@ -155,17 +229,26 @@ struct flock whole_file() {
   return lock;
 }
 
+bool has_no_locks(int code) { return code == ENOLCK || code == ENOTSUP || code == ENOSYS; }
+
 }  // namespace
 
 FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / kLockFileName;
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  descriptor_ = retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
   if (descriptor_ < 0) {
     throw_file_error(path, "create", errno);
   }
   struct flock lock = whole_file();
-  if (::fcntl(descriptor_, F_OFD_SETLK, &lock) != 0) {
+  if (retried([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) != 0) {
     const int code = errno;
+    if (has_no_locks(code)) {
+      static bool told = false;
+      warn_once(told, folder,
+                "this file system has no locks: take care that no other process works in this "
+                "folder");
+      return;
+    }
     ::close(descriptor_);
     if (code == EAGAIN || code == EACCES) {
       throw Error(folder.string(), "another process is working in this folder",
@@ -188,6 +271,9 @@ bool is_locked(const fs::path& folder) {
   }
   struct flock lock = whole_file();
   if (::fcntl(file.get(), F_OFD_GETLK, &lock) != 0) {
+    if (has_no_locks(errno)) {
+      return false;
+    }
     throw_file_error(path, "ask for the lock of", errno);
   }
   return lock.l_type != F_UNLCK;

@@ -18,9 +18,11 @@ namespace gcg {
 /// The whole content of a file. Errors name the path and the system's reason.
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 
-/// Writes `content` to a temporary file beside `path`, flushes it to disk and renames it, so that a
-/// reader or a crash sees the old file or the new one, whole. The folder must exist. A full disk, a
-/// missing permission: an Error; the old file and nothing else stays behind.
+/// Writes `content` to a temporary file beside `path`, flushes it to disk by the descriptor that
+/// wrote, closes it and renames it, so that a reader or a crash sees the old file or the new one,
+/// whole. A link is written through; what is there and no regular file is refused. The folder must
+/// exist. A full disk, a missing permission: an Error; the old file and nothing else stays behind.
+/// A file system that cannot flush is told of once, on standard error.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
@@ -28,11 +30,15 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 void replace_file(const std::filesystem::path& path,
                   const std::function<void(const std::filesystem::path&)>& write);
 
+/// Makes the names in the folder of `path` as they are now outlive a power cut.
+void flush_folder_of(const std::filesystem::path& path);
+
 /// Creates the folder and its parents, and checks that a file can be written there.
 void make_writable_folder(const std::filesystem::path& folder);
 
 /// An exclusive lock on a folder, held by this process until destruction (or its end, however it
-/// ends). Throws an Error that names the folder if another process holds it.
+/// ends). Throws an Error that names the folder if another process holds it. A file system without
+/// locks is told of once, on standard error.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

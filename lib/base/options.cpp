@@ -3,36 +3,41 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace gcg {
 
 namespace {
 
+constexpr Range kUnsigned{0, 18446744073709551615.0};
+
 std::string range_text(const Range& range) {
+  if (range.low == kUnsigned.low && range.high == kUnsigned.high) {
+    return "[0, 18446744073709551615]";
+  }
   return fmt::format("{}{}, {}{}", range.low_open ? "(" : "[", number_text(range.low),
                      number_text(range.high), range.high_open ? ")" : "]");
 }
 
+/// All of the text is the number, and the number fits the type before anything is made of it.
 template <typename T>
 T parse_number(const std::string& name, const std::string& text, const Range& range,
                std::string_view kind) {
-  T value{};
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const auto number = static_cast<double>(value);
-  const bool parsed = code == std::errc() && end == text.data() + text.size();
+  const std::optional<T> value = whole_number_text<T>(text);
+  const auto number = static_cast<double>(value.value_or(T{}));
   // Written so that NaN is outside of every range.
   const bool inside = (range.low_open ? number > range.low : number >= range.low) &&
                       (range.high_open ? number < range.high : number <= range.high);
-  if (!parsed || !inside) {
+  if (!value || !inside) {
     throw UsageError("--" + name,
                      fmt::format("'{}' is not {} in {}", text, kind, range_text(range)),
                      "--help says what the option means");
   }
-  return value;
+  return *value;
 }
 
 }  // namespace
@@ -110,7 +115,7 @@ Option& OptionList::add(std::string name, std::uint64_t& value, std::string help
   option.name = name;
   option.help = std::move(help);
   option.set = [name, &value](const std::string& text) {
-    value = parse_number<std::uint64_t>(name, text, Range{}, "a whole number");
+    value = parse_number<std::uint64_t>(name, text, kUnsigned, "a whole number");
   };
   option.text = [&value] { return fmt::format("{}", value); };
   return append(std::move(option));

@@ -26,6 +26,18 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
+namespace {
+
+/// Work goes on without an audience: a line that cannot be written (a full disk, a closed pipe) is
+/// left out. fmt::print would throw.
+void put(std::FILE* output, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), output);
+  std::fflush(output);
+  std::clearerr(output);
+}
+
+}  // namespace
+
 ProgressLine::ProgressLine(std::FILE* output, double interval_seconds)
     : output_(output), interval_(interval_seconds), terminal_(isatty(fileno(output)) != 0) {}
 
@@ -47,28 +59,22 @@ void ProgressLine::show(std::string_view text, double done) {
     line += fmt::format("  {:3.0f} %  {} left", 100 * done, duration_text(left));
   }
   if (terminal_) {
-    fmt::print(output_, "\r{}\x1b[K", line);
+    put(output_, fmt::format("\r{}\x1b[K", line));
     pending_ = true;
   } else {
-    fmt::print(output_, "{}\n", line);
+    put(output_, line + "\n");
   }
-  std::fflush(output_);
 }
 
 void ProgressLine::say(std::string_view text) {
-  if (pending_) {
-    fmt::print(output_, "\r\x1b[K");
-    pending_ = false;
-  }
-  fmt::print(output_, "{}\n", text);
-  std::fflush(output_);
+  put(output_, fmt::format("{}{}\n", pending_ ? "\r\x1b[K" : "", text));
+  pending_ = false;
 }
 
 void ProgressLine::end() {
   if (pending_) {
-    fmt::print(output_, "\n");
+    put(output_, "\n");
     pending_ = false;
-    std::fflush(output_);
   }
 }
 

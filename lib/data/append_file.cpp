@@ -7,17 +7,19 @@
 #include <cstdio>
 
 #include "base/file.h"
+#include "base/system_call.h"
 
 namespace gcg {
 
 AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t size)
     : path_(path),
-      descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)),
+      descriptor_(
+          retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); })),
       size_(size) {
   if (descriptor_ < 0) {
     throw_file_error(path_, "create", errno);
   }
-  if (::ftruncate(descriptor_, size) != 0) {
+  if (retried([&] { return ::ftruncate(descriptor_, size); }) != 0) {
     const int code = errno;
     ::close(descriptor_);
     throw_file_error(path_, "set the size", code);
@@ -35,11 +37,9 @@ void AppendFile::write_front(std::span<const std::byte> bytes) { write(bytes, 0)
 
 void AppendFile::write(std::span<const std::byte> bytes, std::int64_t at) {
   while (!bytes.empty()) {
-    const ssize_t count = ::pwrite(descriptor_, bytes.data(), bytes.size(), at);
+    const ssize_t count =
+        retried([&] { return ::pwrite(descriptor_, bytes.data(), bytes.size(), at); });
     if (count < 0) {
-      if (errno == EINTR) {
-        continue;
-      }
       throw_file_error(path_, "write", errno);
     }
     bytes = bytes.subspan(static_cast<std::size_t>(count));
@@ -48,26 +48,16 @@ void AppendFile::write(std::span<const std::byte> bytes, std::int64_t at) {
 }
 
 void AppendFile::flush() {
-  if (::fsync(descriptor_) != 0) {
+  if (retried([&] { return ::fsync(descriptor_); }) != 0) {
     throw_file_error(path_, "flush to disk", errno);
   }
 }
 
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) {
+  if (retried([&] { return ::rename(from.c_str(), to.c_str()); }) != 0) {
     throw_file_error(to, "rename the finished file", errno);
   }
-  const int folder =
-      ::open(to.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // never empty here
-  const bool flushed = folder >= 0 && ::fsync(folder) == 0;
-  const int code = errno;
-  if (folder >= 0) {
-    ::close(folder);
-  }
-  // Some file systems of other machines cannot flush a folder (EINVAL): then nobody can.
-  if (!flushed && code != EINVAL) {
-    throw_file_error(to.parent_path(), "flush to disk", code);
-  }
+  flush_folder_of(to);
 }
 
 }  // namespace gcg

@@ -40,7 +40,11 @@ Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads
   slots_.resize(static_cast<std::size_t>(slots));
   const std::int64_t most = std::min(plan_.batch_size, std::ssize(plan_.positions));
   for (Slot& slot : slots_) {
-    slot.images.resize(static_cast<std::size_t>(most * samples_.images().shape.elements()));
+    if (plan_.held) {
+      slot.placements.resize(static_cast<std::size_t>(most));
+    } else {
+      slot.images.resize(static_cast<std::size_t>(most * samples_.images().shape.elements()));
+    }
     slot.labels.resize(static_cast<std::size_t>(most));
   }
   free_until_ = plan_.first_batch + slots;
@@ -97,11 +101,16 @@ void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
     for (; i < piece.end; ++i) {
       const std::int64_t position =
           plan_.positions[static_cast<std::size_t>(piece.batch * plan_.batch_size + i)];
-      samples_.make(
-          position, plan_.augmentation, plan_.epoch,
-          std::span(slot.images)
-              .subspan(static_cast<std::size_t>(i * elements), static_cast<std::size_t>(elements)),
-          scratch);
+      if (plan_.held) {
+        slot.placements[static_cast<std::size_t>(i)] =
+            samples_.place(position, plan_.augmentation, plan_.epoch);
+      } else {
+        samples_.make(position, plan_.augmentation, plan_.epoch,
+                      std::span(slot.images)
+                          .subspan(static_cast<std::size_t>(i * elements),
+                                   static_cast<std::size_t>(elements)),
+                      scratch);
+      }
       slot.labels[static_cast<std::size_t>(i)] =
           samples_.images().labels[static_cast<std::size_t>(position)];
     }
@@ -165,9 +174,13 @@ Batch Loader::next() {
     std::rethrow_exception(slot.failure);
   }
   const auto size = static_cast<std::size_t>(size_of(batch));
+  const auto labels = std::span(slot.labels).first(size);
+  if (plan_.held) {
+    return {{}, labels, std::span(slot.placements).first(size)};
+  }
   return {std::span(slot.images)
               .first(size * static_cast<std::size_t>(samples_.images().shape.elements())),
-          std::span(slot.labels).first(size)};
+          labels};
 }
 
 }  // namespace gcg

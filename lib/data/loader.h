@@ -21,6 +21,7 @@ struct LoaderPlan {
   Augmentation augmentation;
   std::uint64_t epoch = 0;
   std::int64_t first_batch = 0;  ///< batches before it are left out: an epoch that is continued
+  bool held = false;             ///< the executor holds the images: batches are their placements
 };
 
 /// Makes batches ahead of their use, on threads of its own. The batches are those of BatchMaker,
@@ -49,6 +50,7 @@ class Loader {
  private:
   struct Slot {
     std::vector<float> images;
+    std::vector<Placement> placements;
     std::vector<std::int32_t> labels;
     std::int64_t unfinished = 0;  ///< pieces that are not made yet
     std::int64_t failed_at = 0;   ///< the sample `failure` belongs to

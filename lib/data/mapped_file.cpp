@@ -10,12 +10,15 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/system_call.h"
 
 namespace gcg {
 
 MappedFile::MappedFile(const std::filesystem::path& path)
     // Without O_NONBLOCK a pipe in the place of a file would wait for a writer.
-    : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+    : path_(path),
+      descriptor_(
+          retried([&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC); })) {
   if (descriptor_ < 0) {
     throw Error(path.string(), fmt::format("cannot read: {}", std::strerror(errno)),
                 "check the path");

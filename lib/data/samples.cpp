@@ -13,19 +13,13 @@ namespace gcg {
 
 namespace {
 
-/// What happens to one image: the row and column of the original that becomes the first one
-/// (negative: padding), and whether the result is mirrored.
-struct Placement {
-  std::int64_t row = 0;
-  std::int64_t column = 0;
-  bool mirrored = false;
-};
-
 /// Always three draws, so that switching one augmentation off leaves the others as they are.
-Placement draw_placement(RandomStream stream, const Augmentation& augmentation) {
+Placement draw_placement(std::int64_t image, RandomStream stream,
+                         const Augmentation& augmentation) {
   const std::int64_t padding = augmentation.crop_padding;
   const auto choices = static_cast<std::uint64_t>(2 * padding + 1);
   Placement placement;
+  placement.image = image;
   placement.row = static_cast<std::int64_t>(stream.below(choices)) - padding;
   placement.column = static_cast<std::int64_t>(stream.below(choices)) - padding;
   placement.mirrored = stream.below(2) == 1 && augmentation.flip;
@@ -180,24 +174,29 @@ void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, 
     throw Error("SampleMaker", fmt::format("room for {} values of an image of {}", to.size(),
                                            images_.shape.elements()));
   }
-  const auto index = static_cast<std::uint64_t>(position);
-  const RandomStream stream = stream_.at(stream_index(epoch, index));
   if (images_.encoded()) {
-    make_encoded(position, augmentation, stream, to.data(), scratch);
+    make_encoded(position, augmentation, stream_of(epoch, position), to.data(), scratch);
   } else {
     if (images_.prepared) {
       images_.prepared->check_unchanged();
     }
-    make_raw(index, augmentation, stream, to.data());
+    make_raw(place(position, augmentation, epoch), to.data());
   }
 }
 
-void SampleMaker::make_raw(std::size_t image, const Augmentation& augmentation, RandomStream stream,
-                           float* to) const {
+RandomStream SampleMaker::stream_of(std::uint64_t epoch, std::int64_t position) const {
+  return stream_.at(stream_index(epoch, static_cast<std::uint64_t>(position)));
+}
+
+Placement SampleMaker::place(std::int64_t position, const Augmentation& augmentation,
+                             std::uint64_t epoch) const {
+  return draw_placement(position, stream_of(epoch, position), augmentation);
+}
+
+void SampleMaker::make_raw(const Placement& placement, float* to) const {
   const Shape& shape = images_.shape;
   const auto area = static_cast<std::size_t>(shape.positions());
-  const std::uint8_t* from = pixels_.data() + image * static_cast<std::size_t>(shape.elements());
-  const Placement placement = draw_placement(stream, augmentation);
+  const std::uint8_t* from = pixels_.data() + placement.image * shape.elements();
   for (std::size_t c = 0; c < scale_.size(); ++c, from += area, to += area) {
     convert_plane(from, shape, placement, scale_[c], offset_[c], to);
   }

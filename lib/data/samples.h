@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "backend/executor.h"
 #include "base/random.h"
 #include "data/dataset.h"
 #include "data/image.h"
@@ -53,6 +54,13 @@ class SampleMaker {
 
   [[nodiscard]] const ImageSet& images() const { return images_; }
 
+  /// The images as what an executor may hold; empty for encoded ones. Lives as long as the maker.
+  [[nodiscard]] RawImages raw() const { return {pixels_, images_.shape, scale_, offset_}; }
+
+  /// Where make() takes an image from: what an executor needs that holds raw().
+  [[nodiscard]] Placement place(std::int64_t position, const Augmentation& augmentation,
+                                std::uint64_t epoch) const;
+
   /// Throws an Error if the images cannot be augmented like this: a padding outside of [0, the
   /// image's edge], padding for encoded images, resized crops for raw ones.
   void check(const Augmentation& augmentation) const;
@@ -65,8 +73,8 @@ class SampleMaker {
             std::span<float> to, Scratch& scratch) const;
 
  private:
-  void make_raw(std::size_t image, const Augmentation& augmentation, RandomStream stream,
-                float* to) const;
+  [[nodiscard]] RandomStream stream_of(std::uint64_t epoch, std::int64_t position) const;
+  void make_raw(const Placement& placement, float* to) const;
   void make_encoded(std::int64_t image, const Augmentation& augmentation, RandomStream stream,
                     float* to, Scratch& scratch) const;
 

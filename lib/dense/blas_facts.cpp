@@ -1,3 +1,5 @@
+#include <ATen/Context.h>
+#include <ATen/Version.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <torch/csrc/api/include/torch/version.h>
@@ -30,6 +32,12 @@ std::string file_of(void* symbol) {
 
 BlasFacts blas_facts() {
   BlasFacts facts;
+  if (at::hasMKL()) {
+    // Inside LibTorch, which then asks no other library.
+    facts.library = file_of(reinterpret_cast<void*>(&at::get_mkl_version));
+    facts.version = at::get_mkl_version();
+    return facts;
+  }
   // Already loaded by LibTorch; opening it again only gives a handle whose symbols come from it or
   // from what it links (Debian's libblas.so.3 of OpenBLAS is a thin library in front of
   // libopenblas.so.0).

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "dense/channel_order.h"
 #include "graph/network.h"
 
 namespace gcg {
@@ -21,25 +22,26 @@ std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64
                                               const std::string& device);
 
 /// The same on the CPU.
-inline std::unique_ptr<Executor> make_torch_executor(const Network& network,
-                                                     std::int64_t threads) {
+inline std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads) {
   return make_torch_executor(network, threads, "cpu");
 }
-
-/// Where the channels of a tensor lie: one plane after the other, or side by side at every
-/// position.
-enum class ChannelOrder : std::uint8_t { first, last };
 
 /// The same with a given order; which one is faster depends on widths, threads and processor.
 std::unique_ptr<Executor> make_torch_executor(const Network& network, std::int64_t threads,
                                               ChannelOrder order,
                                               const std::string& device = "cpu");
 
+/// Tells the C library, for the whole process, to keep freed memory. Every step allocates and frees
+/// the same activations; by default glibc gives them back to the system and faults their pages in
+/// anew each time, about a tenth of a step.
+void keep_freed_memory();
+
 /// Which BLAS LibTorch really calls, and whether it is the one that is fast and deterministic.
 struct BlasFacts {
-  std::string library;  ///< path of the shared object behind libblas.so.3
-  std::string version;  ///< "OpenBLAS 0.3.21 ..." or empty
-  std::string warning;  ///< what to install if it is not OpenBLAS with OpenMP; empty if all is well
+  std::string
+      library;  ///< path of the shared object behind libblas.so.3, or the one with MKL in it
+  std::string version;  ///< "OpenBLAS 0.3.21 ...", MKL's own words, or empty
+  std::string warning;  ///< what to install if it is neither MKL nor OpenBLAS with OpenMP
 };
 BlasFacts blas_facts();
 

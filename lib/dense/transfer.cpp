@@ -15,6 +15,10 @@ at::Tensor view(std::span<const T> values, at::IntArrayRef sizes, at::ScalarType
   return at::from_blob(const_cast<T*>(values.data()), sizes, type);
 }
 
+at::Tensor sent(const at::Tensor& host, const at::Device& device) {
+  return device.is_cpu() ? host : host.pin_memory().to(device, host.scalar_type(), true);
+}
+
 float* elements(const at::Tensor& tensor) {
 #if TORCH_VERSION_MAJOR >= 2
   return tensor.mutable_data_ptr<float>();
@@ -27,12 +31,17 @@ float* elements(const at::Tensor& tensor) {
 
 at::Tensor to_device(std::span<const float> values, at::IntArrayRef sizes,
                      const at::Device& device) {
-  return view(values, sizes, at::kFloat).to(device);
+  return sent(view(values, sizes, at::kFloat), device);
 }
 
 at::Tensor to_device(std::span<const std::int64_t> values, at::IntArrayRef sizes,
                      const at::Device& device) {
-  return view(values, sizes, at::kLong).to(device);
+  return sent(view(values, sizes, at::kLong), device);
+}
+
+at::Tensor to_device(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
+                     const at::Device& device) {
+  return sent(view(values, sizes, at::kByte), device);
 }
 
 void assign(const at::Tensor& to, std::span<const float> from) {
@@ -42,6 +51,12 @@ void assign(const at::Tensor& to, std::span<const float> from) {
 std::vector<float> plain(const at::Tensor& from) {
   std::vector<float> to(static_cast<std::size_t>(from.numel()));
   at::from_blob(to.data(), from.sizes(), at::kFloat).copy_(from.detach());
+  return to;
+}
+
+std::vector<double> plain_doubles(const at::Tensor& from) {
+  std::vector<double> to(static_cast<std::size_t>(from.numel()));
+  at::from_blob(to.data(), from.sizes(), at::kDouble).copy_(from.detach());
   return to;
 }
 

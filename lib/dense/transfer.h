@@ -12,15 +12,19 @@ namespace gcg {
 /// element.
 
 /// Plain row-major memory as a tensor on a device. On the CPU it is the memory itself, which has to
-/// outlive the tensor and must not be written to through it.
+/// outlive the tensor and must not be written to through it; to another device it is copied by way
+/// of page-locked memory, without waiting for the device.
 at::Tensor to_device(std::span<const float> values, at::IntArrayRef sizes,
                      const at::Device& device);
 at::Tensor to_device(std::span<const std::int64_t> values, at::IntArrayRef sizes,
+                     const at::Device& device);
+at::Tensor to_device(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
                      const at::Device& device);
 
 /// Copies plain row-major memory into a tensor of any device and memory format, and back.
 void assign(const at::Tensor& to, std::span<const float> from);
 std::vector<float> plain(const at::Tensor& from);
+std::vector<double> plain_doubles(const at::Tensor& from);
 
 /// The elements of a dense tensor in the order they lie in memory. An Error unless it is on the
 /// CPU.

@@ -164,8 +164,11 @@ JointFit fit_jointly(std::span<const JointPoint> stages, const JointOptions& opt
   }
   solver.Solve(function, &x);
   JointFit fit;
+  fit.own_noise = options.own;
+  fit.common_noise = options.common;
   std::copy(x.data(), x.data() + x.size(), fit.parameters.begin());
   if (!x.allFinite()) {
+    fit.outcome = Outcome::undetermined;
     fit.note = "the fit did not converge";
     return fit;
   }

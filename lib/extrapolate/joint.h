@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "extrapolate/curve.h"
@@ -32,6 +33,11 @@ struct JointPriors {
   Prior log_b{0, 0.6};
 };
 
+/// Replaces some priors: "gamma=0.1:0.05,log_c=-3:1", each NAME=MEAN:DEVIATION with a name of
+/// kJointParameterNames. An unknown name, one that is named twice, a number that is none or not
+/// finite, a deviation that is not positive: a UsageError of --joint-priors with the word.
+JointPriors read_joint_priors(std::string_view text);
+
 /// A stage as the joint model sees it.
 struct JointPoint {
   double density = 0;   ///< in (0, 1]
@@ -52,13 +58,19 @@ struct JointOptions {
   std::uint64_t seed = 0;  ///< stream "joint-fit", index = number of points
 };
 
-/// Parameters as fitted: a0, a1, log c, log alpha, gamma, log T, log b.
-inline constexpr std::size_t kJointParameters = 7;
+/// Parameters as fitted, in their order.
+inline constexpr auto kJointParameterNames =
+    std::to_array<std::string_view>({"a0", "a1", "log_c", "log_alpha", "gamma", "log_t", "log_b"});
+inline constexpr std::size_t kJointParameters = kJointParameterNames.size();
 using JointParameters = std::array<double, kJointParameters>;
 
 struct JointFit {
-  Outcome outcome = Outcome::undetermined;
-  JointParameters parameters{};
+  Outcome outcome = Outcome::too_few_stages;
+  JointParameters parameters = [] {
+    JointParameters none{};
+    none.fill(std::numeric_limits<double>::quiet_NaN());
+    return none;
+  }();                                                                ///< NaN without a fit
   double accuracy_at_one = std::numeric_limits<double>::quiet_NaN();  ///< A(1, E_R)
   /// Smallest d with A(1, E_R) - A(d, E_R) <= epsilon.
   double d_star = std::numeric_limits<double>::quiet_NaN();
@@ -67,6 +79,12 @@ struct JointFit {
   /// Of A(1, E_R) - A(d*, E_R): what epsilon has to be compared with. The error of A(1) itself is
   /// larger, and the common part of it cancels.
   double difference_error = std::numeric_limits<double>::quiet_NaN();
+  /// Union of this interval with those of forms that know no time, filled by joint_fit().
+  double union_low = std::numeric_limits<double>::quiet_NaN();
+  double union_high = std::numeric_limits<double>::quiet_NaN();
+  /// The noise that was split from the record.
+  double own_noise = std::numeric_limits<double>::quiet_NaN();
+  double common_noise = std::numeric_limits<double>::quiet_NaN();
   std::string note;  ///< one sentence why, for people
 };
 

@@ -134,20 +134,20 @@ void take_surplus(const Network& network, Mask& mask, UnitDegrees& degrees, std:
   }
 }
 
-void repair(const Network& network, Seed& seed, std::uint64_t number) {
+/// Returns how many connections moved.
+std::int64_t repair(const Network& network, Mask& repaired, std::uint64_t number) {
   const RandomStream streams(number, kRepairStream);
   Disconnected rest;
   for (std::uint64_t attempt = 0; attempt < kRepairTries; ++attempt) {
     RandomStream stream = streams.at(attempt);
-    Mask mask = seed.mask;
+    Mask mask = repaired;
     UnitDegrees degrees = unit_degrees(network, mask);
     const std::int64_t moved = connect_units(network, mask, degrees, stream);
     take_surplus(network, mask, degrees, moved, stream);
     rest = disconnected_units(network, mask);
     if (rest.count == 0) {
-      seed.mask = std::move(mask);
-      seed.moved = moved;
-      return;
+      repaired = std::move(mask);
+      return moved;
     }
   }
   throw Error(fmt::format("{}: {}", network.name, rest.first),
@@ -170,36 +170,45 @@ std::int64_t present_for_density(const Network& network, double density) {
   return present;
 }
 
-Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy) {
-  const Network& network = request.network;
-  Seed result;
-  SeedMask made = find_seed_rule(rule).make(request);
-  result.mask = std::move(made.mask);
-  result.allocation = std::move(made.allocation);
-  result.context = std::move(made.context);
-  result.sweep_flops = made.sweep_flops;
-  const Disconnected disconnected = disconnected_units(network, result.mask);
+Connected apply_policy(const Network& network, Mask& mask, DisconnectedPolicy policy,
+                       std::string_view origin, std::uint64_t seed) {
+  const Disconnected disconnected = disconnected_units(network, mask);
+  Connected result;
   result.disconnected = disconnected.count;
   if (disconnected.count == 0) {
     return result;
   }
-  const std::string problem =
-      fmt::format("{} of {} units are on no input-output path (seed rule {}, density {:.3g}){}",
-                  disconnected.count, unit_count(network), rule,
-                  static_cast<double>(request.present) / static_cast<double>(network.connections()),
-                  collapsed_layers(network, result.mask));
+  const std::string problem = fmt::format(
+      "{} of {} units are on no input-output path ({}, density {:.3g}){}", disconnected.count,
+      unit_count(network), origin, mask.density(), collapsed_layers(network, mask));
   const std::string where = fmt::format("{}: {}", network.name, disconnected.first);
   switch (policy) {
     case DisconnectedPolicy::fail:
       throw Error(where, problem,
-                  "ask for a higher density, another seed rule or the policy repair");
+                  "ask for a higher density, another mask or --disconnected repair");
     case DisconnectedPolicy::warn:
       result.warning = fmt::format("{}: {}", where, problem);
       break;
     case DisconnectedPolicy::repair:
-      repair(network, result, request.seed);
+      result.moved = repair(network, mask, seed);
       break;
   }
+  return result;
+}
+
+Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy) {
+  SeedMask made = find_seed_rule(rule).make(request);
+  Seed result;
+  result.mask = std::move(made.mask);
+  result.allocation = std::move(made.allocation);
+  result.context = std::move(made.context);
+  result.remark = std::move(made.remark);
+  result.sweep_flops = made.sweep_flops;
+  Connected connected = apply_policy(request.network, result.mask, policy,
+                                     fmt::format("seed rule {}", rule), request.seed);
+  result.disconnected = connected.disconnected;
+  result.moved = connected.moved;
+  result.warning = std::move(connected.warning);
   return result;
 }
 

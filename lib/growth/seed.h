@@ -37,6 +37,7 @@ struct SeedMask {
   std::string context{};    ///< how its scores came about; empty if there are none
   double sweep_flops = 0;   ///< of scores without images
   Allocation allocation{};  ///< that set the layer counts; empty if there is none
+  std::string remark{};     ///< what was not as asked for; empty if there is nothing to tell
 };
 
 /// One row of the table of seed rules: makes a mask of exactly `present` connections on fresh
@@ -67,17 +68,29 @@ struct Seed {
   std::string warning;            ///< for the policy warn; empty if there is nothing to tell
   Allocation allocation;          ///< as SeedMask
   std::string context;            ///< as SeedMask
+  std::string remark;             ///< as SeedMask
   double sweep_flops = 0;
 };
 
-/// Makes the mask and applies the policy to the units that are on no path of the real network
-/// (topology/reachability.h). fail: an Error that names the first disconnected unit and the counts,
-/// or the first layer left without any connection; repair: every unit without incoming connection
-/// gets one, every hidden unit without outgoing connection gets one, drawn uniformly; as many are
-/// taken, one by one and at random, from the layer with most that still has a connection whose loss
-/// leaves no unit without one. The count stays exact. Errors of the repair: no connection left to
-/// take; units still on no path after several tries. Input channels that are never used are exempt.
-/// Stream: "seed-repair".
+/// What became of a mask under the policy for units on no path.
+struct Connected {
+  std::int64_t disconnected = 0;  ///< units on no path (hidden or output), before a repair
+  std::int64_t moved = 0;         ///< connections moved by a repair (the count stays exact)
+  std::string warning;            ///< for the policy warn; empty if there is nothing to tell
+};
+
+/// Applies the policy to the units that are on no path of the real network
+/// (topology/reachability.h), wherever the mask comes from (`origin` in messages). fail: an Error
+/// that names the first disconnected unit and the counts, or the first layer left without any
+/// connection; repair: every unit without incoming connection gets one, every hidden unit without
+/// outgoing connection gets one, drawn uniformly; as many are taken, one by one and at random, from
+/// the layer with most that still has a connection whose loss leaves no unit without one. The count
+/// stays exact. Errors of the repair: no connection left to take; units still on no path after
+/// several tries. Input channels that are never used are exempt. Stream: "seed-repair".
+Connected apply_policy(const Network& network, Mask& mask, DisconnectedPolicy policy,
+                       std::string_view origin, std::uint64_t seed);
+
+/// Makes the mask and applies the policy to it.
 Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy);
 
 /// The same for rules that need no more than this.

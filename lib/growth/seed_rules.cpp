@@ -70,8 +70,10 @@ SeedMask er(const SeedRequest& request) { return allocated(request, "er"); }
 SeedMask erk(const SeedRequest& request) { return allocated(request, "erk"); }
 
 SeedMask table(const SeedRequest& request) {
-  return random_within_layers(
+  SeedMask made = random_within_layers(
       request, read_allocation(request.allocation, request.network, request.present));
+  made.remark = scaling_of_table(request.allocation, request.network, request.present);
+  return made;
 }
 
 Scores ranked(Scored& scored, const SeedRequest& request) {

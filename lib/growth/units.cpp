@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/index.h"
+
 namespace gcg {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Unit of layer `feeder` that a connection of layer `reader` reads. Between the two only a flatten
 /// changes the number of channels: every unit becomes the same number of consecutive features.

@@ -40,7 +40,9 @@ class FixedMask final : public Method {
         "trunk", [this] { return mask_file_.empty(); }, "the mask comes from --mask-file");
     add_seed_options(list, seed_);
     for (const std::string& name : seed_option_names()) {
-      list.restrict(name, seeded, "the mask comes from --mask-file or --trunk");
+      if (name != "disconnected") {  // which holds wherever the mask comes from
+        list.restrict(name, seeded, "the mask comes from --mask-file or --trunk");
+      }
     }
     list.add("shuffle", shuffle_, "control: the layer counts of the mask, connections at random");
     list.add("reinitialise", reinitialise_,
@@ -82,16 +84,28 @@ class FixedMask final : public Method {
 
   Stage begin(MethodContext& context) const override {
     MaskReport mask;
+    std::string origin;  // of a mask that no seed rule made
     if (!trunk_.name.empty()) {
       context.state.mask = read_trunk_mask(context.runs, trunk_, context.record);
-      clear_absent(context.state);
+      origin = fmt::format("mask of {}", trunk_.name);
     } else if (mask_file_.empty()) {
       mask = apply_seed(seed_, context);
     } else {
       context.state.mask = read_mask(context.network);
-      clear_absent(context.state);
+      origin = fmt::format("mask of {}", mask_file_);
     }
-    control(context);
+    if (shuffle_) {
+      shuffle(context);
+      origin = "shuffled mask";
+    }
+    if (!origin.empty()) {
+      hold_to_policy(seed_, context, context.state.mask, origin);
+    }
+    if (shuffle_ || reinitialise_ || !origin.empty()) {
+      const std::uint64_t seed =
+          reinitialise_ ? RandomStream(context.seed, "reinitialise").next_u64() : context.seed;
+      context.state = initial_state(context.network, context.state.mask, seed);
+    }
     return {cycles_ > 0 ? stage_phase(training_, context.recipe, 0)
                         : recipe_phase(Role::fixed, context.recipe),
             mask};
@@ -124,19 +138,12 @@ class FixedMask final : public Method {
     return mask;
   }
 
-  /// Other connections in the same layers, other weights under the same mask.
-  void control(MethodContext& context) const {
-    Mask mask = context.state.mask;
-    if (shuffle_) {
-      for (std::size_t l = 0; l < mask.layers.size(); ++l) {
-        RandomStream stream(context.seed, "shuffled-mask", l);
-        mask.layers[l] = random_layer(mask.layers[l].size(), mask.layers[l].count(), stream);
-      }
-    }
-    if (shuffle_ || reinitialise_) {
-      const std::uint64_t seed =
-          reinitialise_ ? RandomStream(context.seed, "reinitialise").next_u64() : context.seed;
-      context.state = initial_state(context.network, mask, seed);
+  /// Other connections in the same layers.
+  static void shuffle(MethodContext& context) {
+    Mask& mask = context.state.mask;
+    for (std::size_t l = 0; l < mask.layers.size(); ++l) {
+      RandomStream stream(context.seed, "shuffled-mask", l);
+      mask.layers[l] = random_layer(mask.layers[l].size(), mask.layers[l].count(), stream);
     }
   }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "extrapolate/curve.h"
 #include "growth/seed.h"
 #include "method/growth_rule.h"
+#include "method/joint_record.h"
 #include "method/methods.h"
 #include "method/seed_options.h"
 #include "method/stage_training.h"
@@ -33,6 +35,8 @@ class Gcg final : public Method {
     add_stage_training_options(list, training_);
     list.add("growth-ratio", growth_ratio_, {0, 100, true, false},
              "connections added per stage over present connections");
+    list.add("hold-stages", hold_stages_, {0, 100},
+             "further stages at every density before growth goes on: they tell time from density");
     add_growth_rule_options(list, rule_);
     list.group("Extrapolation and stop (method gcg)");
     list.add_choice("stop", stop_, {"extrapolation", "never"},
@@ -50,6 +54,8 @@ class Gcg final : public Method {
     list.add("bootstrap", fit_.bootstrap, {0, 1e6}, "replicates for the interval of d*; 0: none");
     list.add("confidence", fit_.confidence, {0, 1, true, true}, "level of the interval of d*")
         .used_if([this] { return fit_.bootstrap > 0; }, "--bootstrap 0 gives no interval");
+    list.add("joint-priors", joint_priors_,
+             "priors of the joint fit over density and time, a report: NAME=MEAN:DEVIATION,...");
     list.group("Final training (method gcg)");
     list.add_choice(
         "final", final_, {"continue", "rewind", "none"},
@@ -64,6 +70,7 @@ class Gcg final : public Method {
 
   void check(const Recipe& /*recipe*/) const override {
     check_trunk_name(trunk_);
+    (void)read_joint_priors(joint_priors_);
     if (!trunk() && seed_.density > max_density_) {
       throw UsageError("--max-density",
                        fmt::format("{} is below --seed-density {}", max_density_, seed_.density));
@@ -90,10 +97,11 @@ class Gcg final : public Method {
     for (std::int64_t stage = 0;; ++stage) {
       course.push_back({stage, static_cast<double>(present) / all,
                         static_cast<double>(stage_epochs(training_, recipe)), gradients});
-      if (present >= limit || (max_stages_ > 0 && stage + 1 >= max_stages_)) {
+      const bool held = (stage + 1) % (hold_stages_ + 1) == 0;
+      if ((held && present >= limit) || (max_stages_ > 0 && stage + 1 >= max_stages_)) {
         break;
       }
-      present += growth(present, limit);
+      present += held ? growth(present, limit) : 0;
     }
     if (final_ != "none") {
       course.push_back(
@@ -122,6 +130,12 @@ class Gcg final : public Method {
       row.decision = "done";
       return std::nullopt;
     }
+    fit_stage(context, context.record.stages.size() - 1);
+    if (holds(context)) {
+      row.decision = "hold";
+      return limited_training(context, finished.phase.stage + 1,
+                              {.allocation = finished.mask.allocation});
+    }
     const std::string reason = stop_after(context);
     if (reason.empty()) {
       row.decision = "grow";
@@ -145,32 +159,35 @@ class Gcg final : public Method {
     return std::min<std::int64_t>(std::max<std::int64_t>(1, wanted), limit - present);
   }
 
-  /// The fit after stage `last`, by the trajectory up to there.
-  [[nodiscard]] Extrapolation fit_after(const MethodContext& context, std::size_t last) const {
+  /// The fits after stage `last`, by the trajectory up to there, into its row.
+  void fit_stage(MethodContext& context, std::size_t last) const {
     ExtrapolationOptions options = fit_;
     options.chance = 1.0 / static_cast<double>(context.network.classes());
     options.seed = context.seed;
-    return extrapolate(points(context, last), options);
+    StageRow& row = context.record.stages[last];
+    row.fit = extrapolate(growth_curve(context.record, last), options);
+    row.joint = joint_fit(context.record, last, options, read_joint_priors(joint_priors_),
+                          static_cast<double>(context.recipe.epochs));
   }
 
-  static std::vector<CurvePoint> points(const MethodContext& context, std::size_t last) {
-    std::vector<CurvePoint> points;
-    for (std::size_t s = 0; s <= last; ++s) {
-      const StageRow& stage = context.record.stages[s];
-      points.push_back(
-          {stage.density, stage.validation_accuracy, context.record.identity.validation_images});
-    }
-    return points;
+  /// Whether the last density has further stages to come.
+  [[nodiscard]] bool holds(const MethodContext& context) const {
+    const std::vector<StageRow>& stages = context.record.stages;
+    const auto here = std::ranges::count(stages, stages.back().present, &StageRow::present);
+    return here <= hold_stages_ && (max_stages_ == 0 || std::ssize(stages) < max_stages_);
   }
 
   /// Whether the fits up to stage `last` say stop.
   [[nodiscard]] bool reached_d_star(const MethodContext& context, std::size_t last) const {
-    std::vector<Extrapolation> fits;
+    const std::vector<StageRow>& stages = context.record.stages;
+    std::vector<Extrapolation> fits;  // of the last stage at every density
     for (std::size_t s = 0; s <= last; ++s) {
-      fits.push_back(context.record.stages[s].fit);
+      if (s == last || stages[s + 1].present != stages[s].present) {
+        fits.push_back(stages[s].fit);
+      }
     }
-    return stop_ == "extrapolation" &&
-           stop_reason(points(context, last), fits, max_density_) == StopReason::reached_d_star;
+    return stop_ == "extrapolation" && stop_reason(growth_curve(context.record, last), fits,
+                                                   max_density_) == StopReason::reached_d_star;
   }
 
   /// A trunk's stages as this run sees them: fitted by its own options, as a run without a trunk
@@ -195,7 +212,7 @@ class Gcg final : public Method {
     }
     std::vector<StageRow>& stages = context.record.stages;
     for (std::size_t s = 0; s + 1 < stages.size(); ++s) {
-      stages[s].fit = fit_after(context, s);
+      fit_stage(context, s);
       if (reached_d_star(context, s)) {
         context.record.warnings.push_back(
             fmt::format("by this run's own options growth would have stopped after stage {} of the "
@@ -205,10 +222,9 @@ class Gcg final : public Method {
     }
   }
 
-  /// Fits the trajectory so far into the last stage's row; the reason to stop, or nothing.
-  [[nodiscard]] std::string stop_after(MethodContext& context) const {
-    std::vector<StageRow>& stages = context.record.stages;
-    stages.back().fit = fit_after(context, stages.size() - 1);
+  /// The reason to stop after the last stage, or nothing.
+  [[nodiscard]] std::string stop_after(const MethodContext& context) const {
+    const std::vector<StageRow>& stages = context.record.stages;
     const std::int64_t limit = present_for_density(context.network, max_density_);
     if (context.state.mask.present() >= limit) {
       return "stop: largest density";
@@ -239,11 +255,13 @@ class Gcg final : public Method {
   Trunk trunk_;
   StageTraining training_;
   double growth_ratio_ = 0.25;
+  std::int64_t hold_stages_ = 0;
   GrowthRuleOptions rule_;
   std::string stop_ = "extrapolation";
   double max_density_ = 1;
   std::int64_t max_stages_ = 0;
   ExtrapolationOptions fit_;
+  std::string joint_priors_;
   std::string final_ = "continue";
 };
 

@@ -71,7 +71,7 @@ Mask grown(MethodContext& context, const Mask& taken, const Scores& scores, std:
 }  // namespace
 
 void add_interval_options(OptionList& list, UpdateOptions& options) {
-  list.add("update-interval", options.interval, kPositive,
+  list.add("update-interval", options.interval, {0, 1e9, true, false},
            "training between two changes of the mask, in updates of batch 128");
   list.add("update-until", options.until, kFraction,
            "share of the training after which the mask stays");

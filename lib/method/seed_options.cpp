@@ -33,8 +33,8 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
   list.add("seed-density", options.density, kFraction, "density of the first mask");
   list.add_choice(
       "disconnected", options.disconnected, {"auto", "fail", "warn", "repair"},
-      "what to do about hidden units on no path of the first mask, auto: fail for phew, "
-      "warn for others");
+      "what to do about units on no path of the first mask, auto: fail for phew, warn for others "
+      "and for masks that were read or shuffled");
   list.add("seed-allocation-file", options.allocation_file,
            "densities per layer, lines 'LAYER DENSITY', for seed rule table")
       .identified_by([&options] { return hex(sha256(read_file(options.allocation_file))); })
@@ -56,6 +56,17 @@ std::vector<std::string> seed_option_names() {
           "seed-batches", "synflow-rounds", "seed-inverted"};
 }
 
+void hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
+                    std::string_view origin) {
+  const DisconnectedPolicy policy = options.disconnected == "auto"
+                                        ? DisconnectedPolicy::warn
+                                        : disconnected_policy(options.disconnected);
+  const Connected connected = apply_policy(context.network, mask, policy, origin, context.seed);
+  if (!connected.warning.empty()) {
+    context.record.warnings.push_back(connected.warning);
+  }
+}
+
 MaskReport apply_seed(const SeedOptions& options, MethodContext& context) {
   SeedRequest request{context.network, context.state.values,
                       present_for_density(context.network, options.density), context.seed};
@@ -66,8 +77,10 @@ MaskReport apply_seed(const SeedOptions& options, MethodContext& context) {
   request.inverted = options.inverted;
   request.allocation = options.allocation_file;
   Seed seed = make_seed(request, options.rule, policy_of(options));
-  if (!seed.warning.empty()) {
-    context.record.warnings.push_back(seed.warning);
+  for (const std::string& told : {seed.remark, seed.warning}) {
+    if (!told.empty()) {
+      context.record.warnings.push_back(told);
+    }
   }
   context.record.cost.scoring_flops += seed.sweep_flops;
   context.state.mask = std::move(seed.mask);

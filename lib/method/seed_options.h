@@ -27,6 +27,11 @@ void add_seed_options(OptionList& list, SeedOptions& options);
 /// The names of the options that add_seed_options adds.
 std::vector<std::string> seed_option_names();
 
+/// Applies --disconnected to a mask that no seed rule made (`origin` in messages); auto: warn. A
+/// warning goes into the record.
+void hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
+                    std::string_view origin);
+
 /// "fail", "warn" or "repair".
 DisconnectedPolicy disconnected_policy(std::string_view name);
 

@@ -8,12 +8,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace gcg {
 
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::int64_t round_up(std::int64_t n) {
   return (n + kPositionStep - 1) / kPositionStep * kPositionStep;
@@ -59,7 +58,7 @@ void for_each_tap(const PlaneLayout& layout, const LayerMask& mask, const Connec
       ++unit;
     }
     if (const double value = factor(c); value != 0) {
-      f(unit, index(c - unit * fan_in), value);
+      f(unit, at(c - unit * fan_in), value);
     }
   });
 }
@@ -118,7 +117,7 @@ PlaneLayout plane_layout(const Network& network, const Layer& layer, const Shape
 
 void fill_planes(const PlaneLayout& layout, std::span<const double> input,
                  std::vector<double>& planes) {
-  planes.assign(index(layout.planes() * layout.plane + kPositionStep), 0.0);
+  planes.assign(at(layout.planes() * layout.plane + kPositionStep), 0.0);
   for (std::int64_t i = 0; i < layout.input.channels; ++i) {
     double* to = planes.data() + i * layout.phases() * layout.plane;
     const double* from = input.data() + i * layout.input.positions();
@@ -152,7 +151,7 @@ void read_planes(const PlaneLayout& layout, std::span<const double> planes,
 void fill_outputs(const PlaneLayout& layout, std::span<const double> output,
                   std::vector<double>& spread) {
   const std::int64_t plane = spread_plane(layout);
-  spread.assign(index(layout.output.channels * plane + kPositionStep), 0.0);
+  spread.assign(at(layout.output.channels * plane + kPositionStep), 0.0);
   const double* from = output.data();
   for (std::int64_t o = 0; o < layout.output.channels; ++o) {
     double* to = spread.data() + o * plane + layout.reach;
@@ -197,18 +196,18 @@ LayerTaps forward_taps(const PlaneLayout& layout, const LayerMask& mask,
   }
   if (form == TapForm::shared) {
     SharedTapRows rows{0, 1, layout.output.channels, offsets, {}};
-    rows.factor.assign(index(mask.size()), 0.0);
-    mask.for_each_present([&](std::int64_t c) { rows.factor[index(c)] = factor(c); });
+    rows.factor.assign(at(mask.size()), 0.0);
+    mask.for_each_present([&](std::int64_t c) { rows.factor[at(c)] = factor(c); });
     result.shared.push_back(std::move(rows));
     return result;
   }
   TapRows& taps = result.sparse;
-  taps.begin.assign(index(layout.output.channels) + 1, 0);
-  const std::size_t present = index(mask.count());
+  taps.begin.assign(at(layout.output.channels) + 1, 0);
+  const std::size_t present = at(mask.count());
   taps.offset.reserve(present);
   taps.factor.reserve(present);
   for_each_tap(layout, mask, factor, [&](std::int64_t unit, std::size_t k, double f) {
-    ++taps.begin[index(unit) + 1];
+    ++taps.begin[at(unit) + 1];
     taps.offset.push_back(offsets[k]);
     taps.factor.push_back(f);
   });
@@ -225,11 +224,11 @@ LayerTaps backward_taps(const PlaneLayout& layout, const LayerMask& mask,
   };
   if (form == TapForm::shared) {
     // Planes of one phase read the same shifts of all output channels, whatever their channel.
-    const std::size_t kernel = layout.plane_of.size() / index(layout.input.channels);
-    std::vector<std::size_t> taps(index(layout.phases()), 0);  // per phase and output channel
-    std::vector<std::size_t> slot(kernel);                     // of a tap among those of its phase
+    const std::size_t kernel = layout.plane_of.size() / at(layout.input.channels);
+    std::vector<std::size_t> taps(at(layout.phases()), 0);  // per phase and output channel
+    std::vector<std::size_t> slot(kernel);                  // of a tap among those of its phase
     for (std::size_t k = 0; k < kernel; ++k) {
-      slot[k] = taps[index(layout.plane_of[k])]++;
+      slot[k] = taps[at(layout.plane_of[k])]++;
     }
     for (std::int64_t phase = 0; phase < layout.phases(); ++phase) {
       SharedTapRows rows{phase, layout.phases(), layout.input.channels, {}, {}};
@@ -240,35 +239,35 @@ LayerTaps backward_taps(const PlaneLayout& layout, const LayerMask& mask,
           }
         }
       }
-      rows.factor.assign(index(rows.rows) * rows.offset.size(), 0.0);
+      rows.factor.assign(at(rows.rows) * rows.offset.size(), 0.0);
       result.shared.push_back(std::move(rows));
     }
     // Where the factors of output channel 0 go; those of the next one follow behind its taps.
     std::vector<double*> place(layout.plane_of.size());
     std::vector<std::size_t> step(layout.plane_of.size());
     for (std::size_t k = 0; k < place.size(); ++k) {
-      const std::size_t phase = index(layout.plane_of[k % kernel]);
+      const std::size_t phase = at(layout.plane_of[k % kernel]);
       SharedTapRows& rows = result.shared[phase];
       place[k] = rows.factor.data() + k / kernel * rows.offset.size() + slot[k % kernel];
       step[k] = taps[phase];
     }
     for_each_tap(layout, mask, factor, [&](std::int64_t unit, std::size_t k, double f) {
-      place[k][index(unit) * step[k]] = f;
+      place[k][at(unit) * step[k]] = f;
     });
     return result;
   }
   TapRows& taps = result.sparse;
   // Counting sort by plane; within a plane the connections keep their order.
-  taps.begin.assign(index(layout.planes()) + 1, 0);
+  taps.begin.assign(at(layout.planes()) + 1, 0);
   for_each_tap(layout, mask, factor, [&](std::int64_t, std::size_t k, double) {
-    ++taps.begin[index(layout.plane_of[k]) + 1];
+    ++taps.begin[at(layout.plane_of[k]) + 1];
   });
   std::partial_sum(taps.begin.begin(), taps.begin.end(), taps.begin.begin());
   std::vector<std::int64_t> next(taps.begin.begin(), taps.begin.end() - 1);
-  taps.offset.resize(index(taps.begin.back()));
+  taps.offset.resize(at(taps.begin.back()));
   taps.factor.resize(taps.offset.size());
   for_each_tap(layout, mask, factor, [&](std::int64_t unit, std::size_t k, double f) {
-    const std::size_t slot = index(next[index(layout.plane_of[k])]++);
+    const std::size_t slot = at(next[at(layout.plane_of[k])]++);
     taps.offset[slot] = offset(unit, k);
     taps.factor[slot] = f;
   });

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "base/index.h"
+
 namespace gcg {
 
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// One direction of a window.
 struct Direction {
@@ -19,17 +19,17 @@ struct Direction {
 /// repeat it have moved on. `same[i]`: input i + 1 repeats input i.
 void squeeze_direction(const Direction& of, const std::vector<bool>& same,
                        std::vector<std::int64_t>& kept, std::vector<std::int64_t>& output_of) {
-  std::vector<std::int64_t> run(index(of.input), 0);  // inputs behind i that all repeat it
+  std::vector<std::int64_t> run(at(of.input), 0);  // inputs behind i that all repeat it
   for (std::int64_t i = of.input - 1; i-- > 0;) {
-    run[index(i)] = same[index(i)] ? run[index(i + 1)] + 1 : 0;
+    run[at(i)] = same[at(i)] ? run[at(i + 1)] + 1 : 0;
   }
-  std::vector<bool> keep(index(of.input), true);
-  output_of.assign(index(of.output), 0);
+  std::vector<bool> keep(at(of.input), true);
+  output_of.assign(at(of.output), 0);
   for (std::int64_t o = 1; o < of.output; ++o) {
     const std::int64_t first = (o - 1) * of.stride - of.padding;
     const bool repeats =
-        first >= 0 && first < of.input && run[index(first)] >= of.kernel + of.stride - 1;
-    output_of[index(o)] = output_of[index(o - 1)] + (repeats ? 0 : 1);
+        first >= 0 && first < of.input && run[at(first)] >= of.kernel + of.stride - 1;
+    output_of[at(o)] = output_of[at(o - 1)] + (repeats ? 0 : 1);
     if (repeats) {
       const auto begin = keep.begin() + first + of.kernel;
       std::fill(begin, begin + of.stride, false);
@@ -37,7 +37,7 @@ void squeeze_direction(const Direction& of, const std::vector<bool>& same,
   }
   kept.clear();
   for (std::int64_t i = 0; i < of.input; ++i) {
-    if (keep[index(i)]) {
+    if (keep[at(i)]) {
       kept.push_back(i);
     }
   }
@@ -51,17 +51,17 @@ Squeeze squeeze(std::span<const double> values, const Shape& input, const Shape&
   const auto row = [&](std::int64_t c, std::int64_t y) {
     return values.data() + (c * input.height + y) * input.width;
   };
-  std::vector<bool> same(index(input.height), false);
+  std::vector<bool> same(at(input.height), false);
   for (std::int64_t y = 0; y + 1 < input.height; ++y) {
     bool equal = true;
     for (std::int64_t c = 0; c < input.channels && equal; ++c) {
       equal = std::equal(row(c, y), row(c, y) + input.width, row(c, y + 1));
     }
-    same[index(y)] = equal;
+    same[at(y)] = equal;
   }
   squeeze_direction({input.height, output.height, window.height, window.stride, window.padding},
                     same, result.rows, result.row_of);
-  same.assign(index(input.width), false);
+  same.assign(at(input.width), false);
   for (std::int64_t x = 0; x + 1 < input.width; ++x) {
     bool equal = true;
     for (std::int64_t c = 0; c < input.channels && equal; ++c) {
@@ -69,7 +69,7 @@ Squeeze squeeze(std::span<const double> values, const Shape& input, const Shape&
         equal = equal && row(c, y)[x] == row(c, y)[x + 1];
       }
     }
-    same[index(x)] = equal;
+    same[at(x)] = equal;
   }
   squeeze_direction({input.width, output.width, window.width, window.stride, window.padding}, same,
                     result.columns, result.column_of);
@@ -79,11 +79,11 @@ Squeeze squeeze(std::span<const double> values, const Shape& input, const Shape&
 std::vector<double> squeezed(std::span<const double> values, const Shape& input,
                              const Squeeze& squeeze) {
   std::vector<double> result;
-  result.reserve(index(input.channels) * squeeze.rows.size() * squeeze.columns.size());
+  result.reserve(at(input.channels) * squeeze.rows.size() * squeeze.columns.size());
   for (std::int64_t c = 0; c < input.channels; ++c) {
     for (const std::int64_t y : squeeze.rows) {
       for (const std::int64_t x : squeeze.columns) {
-        result.push_back(values[index((c * input.height + y) * input.width + x)]);
+        result.push_back(values[at((c * input.height + y) * input.width + x)]);
       }
     }
   }
@@ -93,11 +93,11 @@ std::vector<double> squeezed(std::span<const double> values, const Shape& input,
 std::vector<double> expanded(std::span<const double> values, const Shape& from,
                              const Squeeze& squeeze) {
   std::vector<double> result;
-  result.reserve(index(from.channels) * squeeze.row_of.size() * squeeze.column_of.size());
+  result.reserve(at(from.channels) * squeeze.row_of.size() * squeeze.column_of.size());
   for (std::int64_t c = 0; c < from.channels; ++c) {
     for (const std::int64_t y : squeeze.row_of) {
       for (const std::int64_t x : squeeze.column_of) {
-        result.push_back(values[index((c * from.height + y) * from.width + x)]);
+        result.push_back(values[at((c * from.height + y) * from.width + x)]);
       }
     }
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "paths/kernels.h"
 #include "paths/planes.h"
 #include "paths/sweep.h"
@@ -16,8 +17,6 @@
 namespace gcg {
 
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 double log_scale(std::int64_t exponent) { return static_cast<double>(exponent) * std::log(2.0); }
 
@@ -50,13 +49,13 @@ void pack_columns(const Shape& shape, std::span<const double> generality, std::i
   for (std::int64_t c = 0; c < count; ++c) {
     const double* from = generality.data() + (first + c) * shape.positions();
     for (std::int64_t p = 0; p < shape.positions(); ++p) {
-      columns[index(p * kColumnTile + c)] = from[p];
+      columns[at(p * kColumnTile + c)] = from[p];
     }
   }
 }
 
 std::size_t source_of(const Network& network, const Layer& layer) {
-  return index(network.nodes[index(layer.node)].inputs[0]);
+  return at(network.nodes[at(layer.node)].inputs[0]);
 }
 
 /// Buffers of layer_path_sums(), kept to be allocated once.
@@ -73,8 +72,8 @@ std::vector<double> layer_path_sums(const Network& network, const Layer& layer,
   const Shape& output = layout.output;
   const std::vector<std::uint32_t> offsets = tap_offsets(layout);
   fill_planes(layout, complexity, scratch.planes);
-  scratch.columns.assign(index(output.positions() * kColumnTile), 0.0);
-  std::vector<double> sums(index(layer.connections()));
+  scratch.columns.assign(at(output.positions() * kColumnTile), 0.0);
+  std::vector<double> sums(at(layer.connections()));
   for (std::int64_t o = 0; o < layer.outputs; o += kColumnTile) {
     const std::int64_t count = std::min(kColumnTile, layer.outputs - o);
     pack_columns(output, generality, o, count, scratch.columns);
@@ -90,7 +89,7 @@ std::vector<std::size_t> last_readers(const Network& network) {
   for (std::size_t n = 0; n < last.size(); ++n) {
     last[n] = n;
     for (const std::int32_t input : network.nodes[n].inputs) {
-      last[index(input)] = n;
+      last[at(input)] = n;
     }
   }
   return last;
@@ -99,7 +98,7 @@ std::vector<std::size_t> last_readers(const Network& network) {
 /// Whether node n is the last to read its first input, and reads it once.
 bool is_last_use(const Network& network, const std::vector<std::size_t>& last, std::size_t n) {
   const std::vector<std::int32_t>& inputs = network.nodes[n].inputs;
-  return !inputs.empty() && last[index(inputs[0])] == n &&
+  return !inputs.empty() && last[at(inputs[0])] == n &&
          std::count(inputs.begin(), inputs.end(), inputs[0]) == 1;
 }
 
@@ -134,8 +133,8 @@ double log_path_norm(const Network& network, const Parameters& parameters, const
   for (std::size_t n = 0; n < complexity.size(); ++n) {
     complexity[n] = sweep.forward(n, complexity, is_last_use(network, last, n));
     for (const std::int32_t input : network.nodes[n].inputs) {
-      if (last[index(input)] == n) {
-        complexity[index(input)] = {};
+      if (last[at(input)] == n) {
+        complexity[at(input)] = {};
       }
     }
   }
@@ -149,7 +148,7 @@ std::vector<ScaledArray> connection_path_sums(const Network& network, const Path
   Scratch scratch;
   for (const Layer& layer : network.layers) {
     const ScaledArray& complexity = sums.complexity[source_of(network, layer)];
-    const ScaledArray& generality = sums.generality[index(layer.node)];
+    const ScaledArray& generality = sums.generality[at(layer.node)];
     result.push_back(
         {layer_path_sums(network, layer, complexity.values, generality.values, scratch),
          complexity.log_scale + generality.log_scale});
@@ -169,10 +168,10 @@ std::vector<ScaledArray> connection_path_sums(const Network& network, const Para
   std::vector<BinaryScaled> complexity(nodes);
   for (std::size_t n = 0; n < nodes; ++n) {
     complexity[n] = sweep.forward(
-        n, complexity, is_last_use(network, last, n) && !source[index(network.nodes[n].inputs[0])]);
+        n, complexity, is_last_use(network, last, n) && !source[at(network.nodes[n].inputs[0])]);
     for (const std::int32_t input : network.nodes[n].inputs) {
-      if (last[index(input)] == n && !source[index(input)]) {
-        complexity[index(input)] = {};
+      if (last[at(input)] == n && !source[at(input)]) {
+        complexity[at(input)] = {};
       }
     }
   }
@@ -183,16 +182,16 @@ std::vector<ScaledArray> connection_path_sums(const Network& network, const Para
     const Node& node = network.nodes[n];
     generality[n] = sweep.backward(n, generality, true);
     if (node.layer >= 0) {
-      const Layer& layer = network.layers[index(node.layer)];
+      const Layer& layer = network.layers[at(node.layer)];
       const BinaryScaled& before = complexity[source_of(network, layer)];
-      result[index(node.layer)] = {
+      result[at(node.layer)] = {
           layer_path_sums(network, layer, before.values, generality[n].values, scratch),
           log_scale(before.exponent) + log_scale(generality[n].exponent)};
     }
     complexity[n] = {};  // read by layers behind n only, and these are done
     for (std::size_t reader = n + 1; reader < nodes && reader <= last[n]; ++reader) {
       const std::vector<std::int32_t>& inputs = network.nodes[reader].inputs;
-      if (!inputs.empty() && index(*std::min_element(inputs.begin(), inputs.end())) == n) {
+      if (!inputs.empty() && at(*std::min_element(inputs.begin(), inputs.end())) == n) {
         generality[reader] = {};
       }
     }
@@ -213,7 +212,7 @@ double log_path_kernel_trace(const Network& network, const Parameters& parameter
   for (std::size_t n = 0; n < nodes; ++n) {
     const bool consume = is_last_use(network, last, n);
     if (n == 0) {
-      derivative[n].values.assign(index(network.input_shape().elements()), 0.0);
+      derivative[n].values.assign(at(network.input_shape().elements()), 0.0);
     } else {
       derivative[n] = sweep.forward(n, derivative, consume);
     }
@@ -222,9 +221,9 @@ double log_path_kernel_trace(const Network& network, const Parameters& parameter
     }
     complexity[n] = sweep.forward(n, complexity, consume);
     for (const std::int32_t input : network.nodes[n].inputs) {
-      if (last[index(input)] == n) {
-        complexity[index(input)] = {};
-        derivative[index(input)] = {};
+      if (last[at(input)] == n) {
+        complexity[at(input)] = {};
+        derivative[at(input)] = {};
       }
     }
   }

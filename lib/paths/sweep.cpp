@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "paths/squeeze.h"
 
 namespace gcg {
@@ -16,8 +17,6 @@ namespace gcg {
 namespace {
 
 constexpr std::int64_t kExponentLimit = 64;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Largest of non-negative elements. Eight running maxima, because the compiler may not reorder a
 /// single one and would take an element at a time.
@@ -81,7 +80,7 @@ void for_each_pooled(const Node& node, const Shape& input, int power, F f) {
       const double factor = to_power(1.0 / static_cast<double>(count), power);
       for (std::int64_t iy = y0; iy < y1; ++iy) {
         for (std::int64_t ix = x0; ix < x1; ++ix) {
-          f(index(y * node.shape.width + x), index(iy * input.width + ix), factor);
+          f(at(y * node.shape.width + x), at(iy * input.width + ix), factor);
         }
       }
     }
@@ -105,7 +104,7 @@ std::vector<double> moved_positions(std::span<const double> values, std::int64_t
                                     std::int64_t to, std::int64_t first, std::int64_t target,
                                     std::int64_t count) {
   const std::int64_t channels = std::ssize(values) / from;
-  std::vector<double> result(index(channels * to), 0.0);
+  std::vector<double> result(at(channels * to), 0.0);
   for (std::int64_t c = 0; c < channels; ++c) {
     std::copy_n(values.begin() + c * from + first, count, result.begin() + c * to + target);
   }
@@ -116,7 +115,7 @@ std::vector<double> moved_positions(std::span<const double> values, std::int64_t
 /// apart; -1 where an addition, the input or a flattening comes first.
 std::int32_t layer_before(const Network& network, const Node& norm) {
   for (const Node* node = &norm;;) {
-    node = &network.nodes[index(node->inputs[0])];
+    node = &network.nodes[at(node->inputs[0])];
     switch (node->operation) {
       case Operation::convolution:
       case Operation::linear:
@@ -142,11 +141,10 @@ std::int32_t layer_before(const Network& network, const Node& norm) {
 
 /// Per unit: whether any incoming connection is present.
 std::vector<bool> units_with_input(const Layer& layer, const LayerMask& mask) {
-  std::vector<bool> result(index(layer.outputs), false);
+  std::vector<bool> result(at(layer.outputs), false);
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
-    for (std::int64_t c = o * layer.fan_in(); c < (o + 1) * layer.fan_in() && !result[index(o)];
-         ++c) {
-      result[index(o)] = mask.test(c);
+    for (std::int64_t c = o * layer.fan_in(); c < (o + 1) * layer.fan_in() && !result[at(o)]; ++c) {
+      result[at(o)] = mask.test(c);
     }
   }
   return result;
@@ -208,7 +206,7 @@ PathSweep::PathSweep(const Network& network, const Parameters& parameters, const
       options_(options),
       keep_taps_(keep_taps),
       readers_(network.readers()),
-      norm_scale_(index(network.norm_count)),
+      norm_scale_(at(network.norm_count)),
       forward_taps_(network.layers.size()),
       backward_taps_(network.layers.size()) {
   check_sizes(network, mask);
@@ -220,23 +218,23 @@ PathSweep::PathSweep(const Network& network, const Parameters& parameters, const
     const Layer& layer = network.layers[l];
     layouts_.push_back(plane_layout(network, layer));
     mask.layers[l].for_each_present([&](std::int64_t c) {
-      if (!std::isfinite(parameters.weights[l][index(c)])) {
+      if (!std::isfinite(parameters.weights[l][at(c)])) {
         throw Error(fmt::format("{}: {}", network.name, layer.name),
-                    fmt::format("weight {} is {}", c, parameters.weights[l][index(c)]),
+                    fmt::format("weight {} is {}", c, parameters.weights[l][at(c)]),
                     "the training diverged: a smaller learning rate, or a longer warm-up");
       }
     });
   }
   for (const Node& node : network.nodes) {
     if (node.norm >= 0) {
-      fold_norm(node, parameters.norms[index(node.norm)]);
+      fold_norm(node, parameters.norms[at(node.norm)]);
     }
   }
 }
 
 void PathSweep::fold_norm(const Node& node, const NormParameters& norm) {
-  std::vector<double>& scale = norm_scale_[index(node.norm)];
-  scale.assign(index(node.shape.channels), 1.0);
+  std::vector<double>& scale = norm_scale_[at(node.norm)];
+  scale.assign(at(node.shape.channels), 1.0);
   if (options_.norm == PathNorm::identity) {
     return;
   }
@@ -259,8 +257,7 @@ void PathSweep::fold_norm(const Node& node, const NormParameters& norm) {
   }
   if (const std::int32_t l = layer_before(network_, node); running && l >= 0) {
     // Without input the running variance decays to 0 and its inverse says nothing.
-    const std::vector<bool> alive =
-        units_with_input(network_.layers[index(l)], mask_.layers[index(l)]);
+    const std::vector<bool> alive = units_with_input(network_.layers[at(l)], mask_.layers[at(l)]);
     std::vector<double> of_alive;
     for (std::size_t k = 0; k < scale.size(); ++k) {
       if (alive[k]) {
@@ -284,7 +281,7 @@ ConnectionFactors PathSweep::factors(std::size_t layer) const {
 }
 
 BinaryScaled PathSweep::through_layer(const Node& node, const BinaryScaled& input, bool ones) {
-  const std::size_t l = index(node.layer);
+  const std::size_t l = at(node.layer);
   const LayerMask& mask = mask_.layers[l];
   const Squeeze small = squeeze(input.values, layouts_[l].input, layouts_[l].output, node.window);
   const bool smaller = small.smaller_than(layouts_[l].input);
@@ -299,7 +296,7 @@ BinaryScaled PathSweep::through_layer(const Node& node, const BinaryScaled& inpu
   } else {
     fill_planes(layout, input.values, in_);
   }
-  out_.resize(index(layout.output.channels * layout.forward_run()));
+  out_.resize(at(layout.output.channels * layout.forward_run()));
   KeptTaps& kept = forward_taps_[l];
   const bool again = !ones && !kept.taps.empty() && kept.input == layout.input;
   LayerTaps taps =
@@ -309,7 +306,7 @@ BinaryScaled PathSweep::through_layer(const Node& node, const BinaryScaled& inpu
   if (keep_taps_ && !ones) {
     kept = {std::move(taps), layout.input};
   }
-  BinaryScaled output{std::vector<double>(index(layout.output.elements())), input.exponent};
+  BinaryScaled output{std::vector<double>(at(layout.output.elements())), input.exponent};
   read_outputs(layout, out_, output.values);
   if (smaller) {
     output.values = expanded(output.values, layout.output, small);
@@ -320,11 +317,11 @@ BinaryScaled PathSweep::through_layer(const Node& node, const BinaryScaled& inpu
 
 BinaryScaled PathSweep::back_through_layer(const Node& node, const LayerTaps& taps,
                                            const BinaryScaled& generality) {
-  const PlaneLayout& layout = layouts_[index(node.layer)];
+  const PlaneLayout& layout = layouts_[at(node.layer)];
   fill_outputs(layout, generality.values, in_);
-  out_.resize(index(layout.planes() * layout.backward_run()));
+  out_.resize(at(layout.planes() * layout.backward_run()));
   sum_layer(taps, in_.data(), layout.backward_run(), out_.data());
-  BinaryScaled result{std::vector<double>(index(layout.input.elements())), generality.exponent};
+  BinaryScaled result{std::vector<double>(at(layout.input.elements())), generality.exponent};
   read_planes(layout, out_, result.values);
   normalise(result);
   return result;
@@ -333,7 +330,7 @@ BinaryScaled PathSweep::back_through_layer(const Node& node, const LayerTaps& ta
 void PathSweep::scale_channels(const Node& norm, BinaryScaled& array) const {
   const std::int64_t positions = norm.shape.positions();
   for (std::int64_t c = 0; c < norm.shape.channels; ++c) {
-    const double scale = norm_scale_[index(norm.norm)][index(c)];
+    const double scale = norm_scale_[at(norm.norm)][at(c)];
     double* values = array.values.data() + c * positions;
     for (std::int64_t p = 0; p < positions; ++p) {
       values[p] *= scale;
@@ -345,10 +342,10 @@ void PathSweep::scale_channels(const Node& norm, BinaryScaled& array) const {
 BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, bool consume) {
   const Node& node = network_.nodes[n];
   if (node.operation == Operation::input) {
-    return {std::vector<double>(index(node.shape.elements()), 1.0), 0};
+    return {std::vector<double>(at(node.shape.elements()), 1.0), 0};
   }
-  BinaryScaled& input = outputs[index(node.inputs[0])];
-  const Shape& from = network_.nodes[index(node.inputs[0])].shape;
+  BinaryScaled& input = outputs[at(node.inputs[0])];
+  const Shape& from = network_.nodes[at(node.inputs[0])].shape;
   const auto taken = [&] { return consume ? std::move(input) : input; };
   BinaryScaled result;
   switch (node.operation) {
@@ -368,8 +365,8 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
       return {moved_positions(input.values, from.positions(), 1, 0, 0, 1), input.exponent};
     case Operation::attention:
       result = input;
-      accumulate(result, outputs[index(node.inputs[1])]);
-      accumulate(result, outputs[index(node.inputs[2])]);
+      accumulate(result, outputs[at(node.inputs[1])]);
+      accumulate(result, outputs[at(node.inputs[2])]);
       spread_means(node.shape, options_.power, result.values);
       break;
     case Operation::batch_norm:
@@ -379,12 +376,12 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
       return result;
     case Operation::add:
       result = taken();
-      accumulate(result, outputs[index(node.inputs[1])]);
+      accumulate(result, outputs[at(node.inputs[1])]);
       break;
     case Operation::global_average_pool:
     case Operation::max_pool:
     case Operation::average_pool:
-      result = {std::vector<double>(index(node.shape.elements()), 0.0), input.exponent};
+      result = {std::vector<double>(at(node.shape.elements()), 0.0), input.exponent};
       for (std::int64_t c = 0; c < from.channels; ++c) {
         const double* in = input.values.data() + c * from.positions();
         double* out = result.values.data() + c * node.shape.positions();
@@ -399,13 +396,13 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
 
 BinaryScaled PathSweep::forward_ones(std::size_t n, std::span<const BinaryScaled> outputs) {
   const Node& node = network_.nodes[n];
-  return through_layer(node, outputs[index(node.inputs[0])], true);
+  return through_layer(node, outputs[at(node.inputs[0])], true);
 }
 
 BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bool consume) {
   const bool take = consume && reader.inputs.size() == 1;
   const auto taken = [&] { return take ? std::move(generality) : generality; };
-  const Shape& to = network_.nodes[index(reader.inputs[0])].shape;
+  const Shape& to = network_.nodes[at(reader.inputs[0])].shape;
   BinaryScaled result;
   switch (reader.operation) {
     case Operation::input:
@@ -426,7 +423,7 @@ BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bo
       break;
     case Operation::convolution:
     case Operation::linear: {
-      const std::size_t l = index(reader.layer);
+      const std::size_t l = at(reader.layer);
       const LayerMask& mask = mask_.layers[l];
       LayerTaps& kept = backward_taps_[l];
       LayerTaps taps = kept.empty() ? backward_taps(layouts_[l], mask, factors(l), tap_form(mask))
@@ -445,7 +442,7 @@ BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bo
     case Operation::global_average_pool:
     case Operation::max_pool:
     case Operation::average_pool:
-      result = {std::vector<double>(index(to.elements()), 0.0), generality.exponent};
+      result = {std::vector<double>(at(to.elements()), 0.0), generality.exponent};
       for (std::int64_t c = 0; c < to.channels; ++c) {
         const double* in = generality.values.data() + c * reader.shape.positions();
         double* out = result.values.data() + c * to.positions();
@@ -460,17 +457,17 @@ BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bo
 
 BinaryScaled PathSweep::backward(std::size_t n, std::span<BinaryScaled> generality, bool consume) {
   if (n + 1 == network_.nodes.size()) {
-    return {std::vector<double>(index(network_.nodes[n].shape.elements()), 1.0), 0};
+    return {std::vector<double>(at(network_.nodes[n].shape.elements()), 1.0), 0};
   }
   BinaryScaled sum;
   for (const std::int32_t reader : readers_[n]) {
-    const Node& node = network_.nodes[index(reader)];
+    const Node& node = network_.nodes[at(reader)];
     if (sum.values.empty()) {
-      sum = adjoint(node, generality[index(reader)], consume);
+      sum = adjoint(node, generality[at(reader)], consume);
     } else if (node.operation == Operation::add) {
-      accumulate(sum, generality[index(reader)]);
+      accumulate(sum, generality[at(reader)]);
     } else {
-      accumulate(sum, adjoint(node, generality[index(reader)], consume));
+      accumulate(sum, adjoint(node, generality[at(reader)], consume));
     }
   }
   normalise(sum);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "paths/sweep.h"
 
 namespace gcg {
@@ -17,8 +18,6 @@ namespace {
 /// Shares are compared with tau up to this much: what rounding may take from a sum of shares.
 constexpr double kTolerance = 1e-12;
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// Layers from which every path to the output passes another layer.
 std::vector<std::size_t> hidden_layers(const Network& network) {
   std::vector<bool> direct(network.nodes.size(), false);  // reaches the output without a layer
@@ -26,13 +25,13 @@ std::vector<std::size_t> hidden_layers(const Network& network) {
   for (std::size_t n = network.nodes.size(); n-- > 0;) {
     if (direct[n] && network.nodes[n].layer < 0) {
       for (const std::int32_t input : network.nodes[n].inputs) {
-        direct[index(input)] = true;
+        direct[at(input)] = true;
       }
     }
   }
   std::vector<std::size_t> result;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    if (!direct[index(network.layers[l].node)]) {
+    if (!direct[at(network.layers[l].node)]) {
       result.push_back(l);
     }
   }
@@ -45,9 +44,9 @@ std::vector<std::vector<bool>> nodes_before(const Network& network) {
   for (std::size_t n = 0; n < before.size(); ++n) {
     before[n].assign(before.size(), false);
     for (const std::int32_t input : network.nodes[n].inputs) {
-      before[n][index(input)] = true;
-      for (std::size_t m = 0; m < index(input); ++m) {
-        before[n][m] = before[n][m] || before[index(input)][m];
+      before[n][at(input)] = true;
+      for (std::size_t m = 0; m < at(input); ++m) {
+        before[n][m] = before[n][m] || before[at(input)][m];
       }
     }
   }
@@ -81,16 +80,16 @@ class ThinnedPaths {
 
   /// Share of the first path weight that still passes each unit of a layer.
   std::vector<double> shares(std::size_t layer) {
-    const auto n = index(network_.layers[layer].node);
+    const auto n = at(network_.layers[layer].node);
     refresh_complexity(n);
     refresh_generality(n);
     const std::int64_t positions = network_.nodes[n].shape.positions();
     const std::int64_t exponent =
         complexity_[n].exponent + generality_[n].exponent - total_exponent_;
-    std::vector<double> result(index(network_.layers[layer].outputs));
+    std::vector<double> result(at(network_.layers[layer].outputs));
     for (std::size_t u = 0; u < result.size(); ++u) {
-      const double* c = complexity_[n].values.data() + index(positions) * u;
-      const double* g = generality_[n].values.data() + index(positions) * u;
+      const double* c = complexity_[n].values.data() + at(positions) * u;
+      const double* g = generality_[n].values.data() + at(positions) * u;
       double sum = 0;
       for (std::int64_t p = 0; p < positions; ++p) {
         sum += c[p] * g[p];
@@ -103,7 +102,7 @@ class ThinnedPaths {
 
   /// Takes the unit's paths away.
   void remove(std::size_t layer, std::size_t unit) {
-    const auto n = index(network_.layers[layer].node);
+    const auto n = at(network_.layers[layer].node);
     removed_[layer].push_back(unit);
     silence(n, complexity_[n]);
     silence(n, generality_[n]);
@@ -116,8 +115,8 @@ class ThinnedPaths {
   /// Whether a path can pass units of both layers: only then does a removal in one change the
   /// other.
   [[nodiscard]] bool on_one_path(std::size_t a, std::size_t b) const {
-    const auto m = index(network_.layers[a].node);
-    const auto n = index(network_.layers[b].node);
+    const auto m = at(network_.layers[a].node);
+    const auto n = at(network_.layers[b].node);
     return before_[m][n] || before_[n][m];
   }
 
@@ -125,8 +124,8 @@ class ThinnedPaths {
   void silence(std::size_t n, BinaryScaled& array) const {
     if (network_.nodes[n].layer >= 0 && !array.values.empty()) {
       const std::int64_t positions = network_.nodes[n].shape.positions();
-      for (const std::size_t unit : removed_[index(network_.nodes[n].layer)]) {
-        std::fill_n(array.values.data() + index(positions) * unit, positions, 0.0);
+      for (const std::size_t unit : removed_[at(network_.nodes[n].layer)]) {
+        std::fill_n(array.values.data() + at(positions) * unit, positions, 0.0);
       }
     }
   }
@@ -198,7 +197,7 @@ TauCore tau_core(const Network& network, const Parameters& parameters, const Mas
       if (*largest > best) {
         best = *largest;
         best_layer = &candidate;
-        best_unit = index(largest - candidate.shares.begin());
+        best_unit = at(largest - candidate.shares.begin());
       }
     }
     if (best_layer == nullptr) {

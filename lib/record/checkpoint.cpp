@@ -22,7 +22,7 @@ namespace {
 // little-endian), payload: an HDF5 image. The magic stands for this container, the version for the
 // payload.
 constexpr std::string_view kMagic = "GCGCKPT1";
-constexpr std::uint64_t kVersion = 2;
+constexpr std::uint64_t kVersion = 3;
 constexpr std::size_t kDigestAt = 8;
 constexpr std::size_t kVersionAt = 40;
 constexpr std::size_t kSizeAt = 48;
@@ -181,10 +181,6 @@ void keep_as(const fs::path& file, const fs::path& kept) {
   }
 }
 
-fs::path stage_path(const fs::path& folder, std::int64_t stage) {
-  return folder / "stages" / (run_file::stage_name(stage) + ".gcg");
-}
-
 /// The stages that a folder keeps, "stage_000, stage_001"; "none" if there are none.
 std::string kept_stages(const fs::path& folder) {
   std::vector<std::string> names;
@@ -251,6 +247,10 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& n
               "remove the folder's checkpoints to begin the run anew");
 }
 
+fs::path stage_path(const fs::path& folder, std::int64_t stage) {
+  return folder / "stages" / (run_file::stage_name(stage) + ".gcg");
+}
+
 void write_stage(const fs::path& folder, std::int64_t stage, const Checkpoint& checkpoint) {
   const fs::path path = stage_path(folder, stage);
   make_writable_folder(path.parent_path());
@@ -269,7 +269,15 @@ Checkpoint read_stage(const fs::path& folder, std::int64_t stage) {
   if (const std::string problem = damage(content); !problem.empty()) {
     throw Error(path.string(), problem, "remove the run's folder and run it again");
   }
-  return parse(path, content);
+  Checkpoint checkpoint = parse(path, content);
+  const std::vector<TrajectoryRow>& rows = checkpoint.record.trajectory;
+  if (rows.empty() || rows.back().stage != stage) {
+    throw Error(path.string(),
+                rows.empty() ? "holds no training"
+                             : fmt::format("holds the end of stage {}", rows.back().stage),
+                "it was copied there: remove the run's folder and run it again");
+  }
+  return checkpoint;
 }
 
 }  // namespace gcg

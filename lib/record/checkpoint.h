@@ -53,7 +53,11 @@ std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, s
 void write_stage(const std::filesystem::path& folder, std::int64_t stage,
                  const Checkpoint& checkpoint);
 
-/// Reads it back. Missing (the stages that are there are named) or damaged: an Error.
+/// Where that is.
+std::filesystem::path stage_path(const std::filesystem::path& folder, std::int64_t stage);
+
+/// Reads it back. Missing (the stages that are there are named), damaged or the end of another
+/// stage: an Error. Whose run it is, check_belongs tells (record/belongs.h).
 Checkpoint read_stage(const std::filesystem::path& folder, std::int64_t stage);
 
 }  // namespace gcg

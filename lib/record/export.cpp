@@ -65,7 +65,8 @@ LayerMask packed(const std::string& where, const NpzArray& array, const Layer& l
 
 }  // namespace
 
-std::vector<std::byte> export_content(const Network& network, const TrainingState& state) {
+std::vector<std::byte> export_content(const Network& network, const TrainingState& state,
+                                      const NetworkOrigin& origin) {
   check_sizes(network, state.mask);
   check_sizes(network, state.values);
   std::vector<NpzArray> arrays;
@@ -99,7 +100,7 @@ std::vector<std::byte> export_content(const Network& network, const TrainingStat
       add(node.name + ".positions", tokens.positions, {node.shape.channels, node.shape.height});
     }
   }
-  const std::string graph = network_text(network);
+  const std::string graph = network_text(network, origin);
   const NpzText text{kNetworkFileName, graph};
   return npz_content(arrays, std::span(&text, 1));
 }

@@ -6,6 +6,7 @@
 
 #include "backend/state.h"
 #include "graph/network.h"
+#include "record/network_file.h"
 
 namespace gcg {
 
@@ -14,8 +15,9 @@ namespace gcg {
 /// layer, [outputs, inputs]; LAYER.bias where there is one; NORM.weight, NORM.bias,
 /// NORM.running_mean, NORM.running_var (batch norm); TOKENS.class_token [channels] and
 /// TOKENS.positions [channels, tokens] of a transformer; and the layer graph as network.json. The
-/// network must have its nodes (parse_network).
-std::vector<std::byte> export_content(const Network& network, const TrainingState& state);
+/// network must have its nodes (parse_network). network.json says of which run and stage it is.
+std::vector<std::byte> export_content(const Network& network, const TrainingState& state,
+                                      const NetworkOrigin& origin = {});
 
 /// The mask in such a file, or in any .npz file with an array LAYER.mask of zeros and ones (Boolean
 /// or unsigned bytes) for every layer; other arrays are passed over. Errors name file and layer: a

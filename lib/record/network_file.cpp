@@ -96,7 +96,7 @@ json checked(const std::string& where, std::string_view text) {
 
 }  // namespace
 
-std::string network_text(const Network& network) {
+std::string network_text(const Network& network, const NetworkOrigin& origin) {
   const Shape& input = network.input_shape();
   json nodes = json::array();
   for (const Node& node : network.nodes) {
@@ -121,6 +121,8 @@ std::string network_text(const Network& network) {
     nodes.push_back(std::move(entry));
   }
   json content{{"version", kNetworkFileVersion},
+               {"run", origin.run},
+               {"stage", origin.stage},
                {"name", network.name},
                {"input", {input.channels, input.height, input.width}},
                {"nodes", std::move(nodes)}};
@@ -128,9 +130,13 @@ std::string network_text(const Network& network) {
   return content.dump(1) + "\n";
 }
 
-Network parse_network(const std::string& where, std::string_view text) {
+Network parse_network(const std::string& where, std::string_view text, std::string_view run) {
   const json content = checked(where, text);
   try {
+    const std::string of = content.at("run");
+    if (!run.empty() && of != run) {
+      fail(where, fmt::format("it is that of the run '{}', not of '{}'", of, run));
+    }
     const json& input = content.at("input");
     NetworkBuilder net(content.at("name"),
                        {number(input.at(0)), number(input.at(1)), number(input.at(2))});

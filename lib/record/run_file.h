@@ -8,10 +8,6 @@
 
 namespace gcg {
 
-/// Version of the layout described in docs/run_file.md; raised by every change that a reader can
-/// see.
-inline constexpr std::int64_t kRunFileSchema = 3;
-
 /// Name of the run file within a run's folder.
 inline constexpr const char* kRunFileName = "run.h5";
 

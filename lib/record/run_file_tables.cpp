@@ -216,6 +216,38 @@ void read_fits(const Object& group, std::vector<StageRow>& rows) {
   }
 }
 
+void write_joint_fits(const Object& group, const std::vector<StageRow>& rows) {
+  std::vector<JointFit> fits;
+  std::vector<double> matrix;
+  for (const StageRow& row : rows) {
+    fits.push_back(row.joint);
+    matrix.insert(matrix.end(), row.joint.parameters.begin(), row.joint.parameters.end());
+  }
+  write_table(group, fits, {std::ssize(rows)}, schema::kJoint);
+  const std::vector<std::string> names(kJointParameterNames.begin(), kJointParameterNames.end());
+  const std::int64_t width = std::ssize(names);
+  label(group.write_texts("parameter_names", names, {width}), "none",
+        "names of the columns of parameters");
+  label(group.write_array<double>("parameters", matrix, {std::ssize(rows), width}), "1",
+        "fitted parameters, NaN without a fit");
+}
+
+void read_joint_fits(const Object& group, std::vector<StageRow>& rows) {
+  std::vector<JointFit> fits(rows.size());
+  read_table(group, fits, {std::ssize(rows)}, schema::kJoint);
+  if (!std::ranges::equal(group.read_texts("parameter_names", {kJointParameters}),
+                          kJointParameterNames)) {
+    throw Error(group.where("parameter_names"), "are not those of the joint fit");
+  }
+  const std::vector<double> matrix = group.read_array<double>(
+      "parameters", {std::ssize(rows), static_cast<std::int64_t>(kJointParameters)});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto begin = matrix.begin() + static_cast<std::ptrdiff_t>(i * kJointParameters);
+    std::copy_n(begin, kJointParameters, fits[i].parameters.begin());
+    rows[i].joint = std::move(fits[i]);
+  }
+}
+
 void write_comparisons(const Object& group, const std::vector<StageRow>& rows) {
   std::vector<StageComparison> comparisons;
   for (const StageRow& row : rows) {
@@ -387,6 +419,7 @@ void write_record(const Object& root, const RunRecord& record) {
   const Object stages = root.create_group("stages");
   write_table(stages, record.stages, {std::ssize(record.stages)}, schema::kStages);
   write_fits(stages.create_group("fit"), record);
+  write_joint_fits(stages.create_group("joint"), record.stages);
   write_comparisons(stages.create_group("above_best"), record.stages);
   write_statistics(root.create_group("statistics"), record);
   write_masks(root.create_group("masks"), record);
@@ -446,6 +479,7 @@ RunRecord read_record(const Object& root) {
   const Object stages = root.open_group("stages");
   record.stages = read_rows<StageRow>(stages, schema::kStages);
   read_fits(stages.open_group("fit"), record.stages);
+  read_joint_fits(stages.open_group("joint"), record.stages);
   read_comparisons(stages.open_group("above_best"), record.stages);
   read_statistics(root.open_group("statistics"), record);
   const Object masks = root.open_group("masks");

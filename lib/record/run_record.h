@@ -9,12 +9,16 @@
 #include "backend/state.h"
 #include "base/host.h"
 #include "base/named.h"
-#include "extrapolate/curve.h"
+#include "extrapolate/joint.h"
 #include "graph/network.h"
 #include "paths/statistics.h"
 #include "search/search.h"
 
 namespace gcg {
+
+/// Version of the layout described in docs/run_file.md; raised by every change that a reader can
+/// see.
+inline constexpr std::int64_t kRunFileSchema = 4;
 
 /// How far a run has come, as its files say.
 enum class RunStatus : std::uint8_t { running, finished, failed };
@@ -132,6 +136,7 @@ struct StageRow {
   double seconds = 0;         ///< of this stage
   double density_epochs = 0;  ///< so far, as CostRecord::density_epochs: the budget spent
   StageComparison above_best{};
+  JointFit joint{};  ///< over density and time, after this stage: a report, no rule stops by it
 };
 
 /// Mask of one stage with its statistics; weights at the end of the stage stay in the checkpoint.

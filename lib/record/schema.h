@@ -175,6 +175,29 @@ inline constexpr std::tuple kFit{
     Field{"note", &Extrapolation::note, "none", "why, in a sentence"},
 };
 
+/// StageRow::joint; its parameters are stored beside, as a matrix.
+inline constexpr std::tuple kJoint{
+    Field{"outcome", &JointFit::outcome, "none",
+          "too_few_stages, found, needs_dense, not_resolvable or undetermined"},
+    Field{"accuracy_at_one", &JointFit::accuracy_at_one, "1",
+          "fitted accuracy at density 1 after the recipe's epochs; NaN if there is none, as in all "
+          "columns of the fit"},
+    Field{"d_star", &JointFit::d_star, "1",
+          "smallest density within epsilon of accuracy_at_one after the recipe's epochs"},
+    Field{"d_low", &JointFit::d_low, "1", "lower end of the interval of d_star"},
+    Field{"d_high", &JointFit::d_high, "1", "upper end of the interval of d_star"},
+    Field{"union_low", &JointFit::union_low, "1",
+          "lower end of the union of the intervals of the joint, power and logistic forms"},
+    Field{"union_high", &JointFit::union_high, "1", "upper end of that union"},
+    Field{"difference_error", &JointFit::difference_error, "1",
+          "standard error of the accuracy given away at d_star"},
+    Field{"own_noise", &JointFit::own_noise, "1",
+          "standard deviation of a stage's accuracy that is its own"},
+    Field{"common_noise", &JointFit::common_noise, "1",
+          "standard deviation that all stages have in common: they share the validation images"},
+    Field{"note", &JointFit::note, "none", "why, in a sentence"},
+};
+
 inline constexpr std::tuple kStatistics{
     Field{"present", &MaskStatistics::present, "connections", "present connections"},
     Field{"density", &MaskStatistics::density, "1", "present / all connections"},

@@ -6,6 +6,7 @@
 
 #include "base/lookup.h"
 #include "dense/torch_executor.h"
+#include "device/device_executor.h"
 #include "sparse/kernels.h"
 #include "sparse/layer.h"
 #include "sparse/sparse_executor.h"
@@ -15,11 +16,10 @@ namespace gcg {
 namespace {
 
 MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
-  const std::vector<const sparse::Kernels*> fastest = sparse::vector_kernels();
-  const sparse::Kernels& kernels = fastest.empty() ? sparse::reference_kernels() : *fastest.front();
+  const sparse::Kernels& kernels = sparse::fastest_kernels();
   MadeBackend made;
-  const Precision precision = settings.precision == "bf16" ? Precision::bf16 : Precision::fp32;
-  made.executor = make_sparse_executor(network, settings.threads, kernels, precision);
+  made.executor =
+      make_sparse_executor(network, settings.threads, kernels, precision_named(settings.precision));
   made.facts.kernels = kernels.name;
   made.facts.fused = kernels.fused;
   made.facts.rule = fmt::format("as if it had all its weights from a density of {} of the layer on",
@@ -38,7 +38,25 @@ MadeBackend make_dense(const RunSettings& settings, const Network& network) {
   return made;
 }
 
-constexpr std::array<BackendMaker, 2> kMakers{{{"sparse", make_sparse}, {"dense", make_dense}}};
+MadeBackend make_device(const RunSettings& settings, const Network& network) {
+  MadeBackend made;
+  made.executor = make_device_executor(
+      network, settings.threads,
+      {settings.device, precision_named(settings.precision), settings.deterministic});
+  made.facts.rule = "dense everywhere";
+  made.libraries = {{"LibTorch", torch_version()}};
+  if (settings.device == "cpu") {
+    const BlasFacts blas = blas_facts();
+    made.libraries.push_back({"BLAS", fmt::format("{} ({})", blas.version, blas.library)});
+    made.warning = blas.warning;
+  } else {
+    made.libraries.push_back({"GPU", device_name(settings.device)});
+  }
+  return made;
+}
+
+constexpr std::array<BackendMaker, 3> kMakers{
+    {{"sparse", make_sparse}, {"dense", make_dense}, {"device", make_device}}};
 
 }  // namespace
 

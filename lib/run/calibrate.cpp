@@ -7,14 +7,11 @@
 
 #include "base/error.h"
 #include "run/execute.h"
+#include "train/cost.h"
 
 namespace gcg {
 
 namespace {
-
-double flops(const CostRecord& cost) {
-  return cost.training_flops + cost.scoring_flops + cost.dense_gradient_flops;
-}
 
 double seconds(const CostRecord& cost) { return cost.train_seconds + cost.grow_seconds; }
 
@@ -49,8 +46,9 @@ Calibration calibrate(GivenOptions given, std::int64_t epochs) {
   const std::unique_ptr<RunPlan> method = make_run_plan(given);
   const CostRecord of_dense = execute(*dense).cost;
   const CostRecord of_method = execute(*method).cost;
-  return {flops(of_method) / flops(of_dense), seconds(of_method) / seconds(of_dense),
-          method->folder().string(), dense->folder().string()};
+  return {recorded_flops(of_method) / recorded_flops(of_dense),
+          seconds(of_method) / seconds(of_dense), method->folder().string(),
+          dense->folder().string()};
 }
 
 std::string calibration_text(const Calibration& calibration, const Recipe& recipe) {

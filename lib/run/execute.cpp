@@ -6,11 +6,13 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "base/temporary_files.h"
 #include "data/task.h"
 #include "dense/curvature.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
 #include "run/backends.h"
+#include "study/estimate.h"
 #include "train/trainer.h"
 
 namespace gcg {
@@ -39,29 +41,7 @@ std::string progress_text(const TrainingProgress& progress) {
                      progress.loss);
 }
 
-/// What a killed process left half written; nobody else works in the folder while it is locked.
-void remove_temporary_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> left;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.path().extension() == ".tmp") {
-      left.push_back(entry.path());
-    }
-  }
-  for (const std::filesystem::path& path : left) {
-    std::filesystem::remove(path);
-  }
-}
-
 }  // namespace
-
-Network run_network(const RunPlan& plan, const DataSet& data) {
-  NetworkRequest request;
-  request.input = data.train.shape;
-  request.classes = data.classes;
-  request.width = plan.settings.width;
-  request.width = plan.method->width(plan.settings.network, request);
-  return build_network(plan.settings.network, request);
-}
 
 std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network) {
   return make_backend(plan.settings, network).executor;
@@ -74,7 +54,7 @@ RunRecord execute(RunPlan& plan) {
   const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
                               plan.settings.recipe.validation_fraction, plan.settings.seed);
   const DataSet& data = task.data;
-  const Network network = run_network(plan, data);
+  const Network network = planned_network(plan, data.train.shape, data.classes);
   const MadeBackend backend = make_backend(plan.settings, network);
   ProgressLine line;
   const Recipe recipe = with_budget(plan.settings.recipe);

@@ -9,9 +9,6 @@
 
 namespace gcg {
 
-/// The network a plan trains on this data.
-Network run_network(const RunPlan& plan, const DataSet& data);
-
 /// What runs the network as the plan asks.
 std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network);
 

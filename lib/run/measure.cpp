@@ -21,6 +21,7 @@
 #include "record/run_file.h"
 #include "run/execute.h"
 #include "score/path_score.h"
+#include "study/estimate.h"
 #include "train/trainer.h"
 
 namespace gcg {
@@ -148,7 +149,7 @@ WorkTimes measure_work(const RunPlan& plan) {
   const Task task = images_for(plan, work.data_read);
   const DataSet& data = task.data;
   count_images(work, plan, task);
-  const Network network = run_network(plan, data);
+  const Network network = planned_network(plan, data.train.shape, data.classes);
   const std::unique_ptr<Executor> executor = run_executor(plan, network);
   BatchMaker batches(data.train, normalisation(data), 1);
   work.start = process_seconds();  // libraries and data, until here

@@ -8,12 +8,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace gcg {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// One connection of a walk.
 struct Step {

@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/index.h"
 #include "sparse/execution.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Which weights' gradients a layer's kernels compute.
 Weights computed(const SparseLayer& layer, bool all) {
@@ -56,7 +55,73 @@ std::int64_t rows_read_back(const Node& node, Stripe stripe) {
                   (stripe.bottom - 1 + node.window.padding) / node.window.stride + 1);
 }
 
-/// The gradient of an instruction's first input, for all but normalisations and additions.
+void differentiate_attention(Execution& execution, const Run& run, Blocks part,
+                             const Instruction& instruction, std::int64_t thread) {
+  const Node& node = execution.network.nodes[at(instruction.node)];
+  const std::int64_t tokens = node.shape.height;
+  const auto value = [&](std::int32_t of) {
+    return single(execution, run, {of, false}, part, tokens, thread);
+  };
+  const View own = single(execution, run, {instruction.output, true}, part, tokens, thread);
+  // In single precision; of one that is kept in bf16 in a room of its own.
+  ThreadRoom& room = execution.rooms[at(thread)];
+  const auto target_of = [&](std::int32_t to, Contribution contribution, std::size_t which) {
+    const View kept = execution.gradient(to, thread);
+    const View made =
+        kept.bf16 ? View{kept.layout, room.attended[which].data()->lanes.data(), true} : kept;
+    if (kept.bf16 || contribution == Contribution::write) {
+      clear(part, made);
+    }
+    return made;
+  };
+  const View third = target_of(instruction.third, instruction.to_third, 2);
+  const View other = target_of(instruction.other, instruction.to_other, 1);
+  const View first = target_of(instruction.input, instruction.to_input, 0);
+  attention_backward(run, part, node.heads,
+                     {value(instruction.input), value(instruction.other), value(instruction.third)},
+                     own, room.scores, {first, other, third});
+  const auto keep_in = [&](std::int32_t to, Contribution contribution, const View& made) {
+    keep(run, part, all_rows(made.layout), made,
+         contribution == Contribution::write ? Store::write : Store::accumulate,
+         execution.gradient(to, thread));
+  };
+  keep_in(instruction.third, instruction.to_third, third);
+  keep_in(instruction.other, instruction.to_other, other);
+  keep_in(instruction.input, instruction.to_input, first);
+}
+
+/// Beside the gradient of its input, that of the position table, by group of blocks.
+void differentiate_tokens(Execution& execution, const Run& run, Blocks part,
+                          const Instruction& instruction, std::int64_t thread, std::int64_t group) {
+  const std::int64_t tokens = execution.network.nodes[at(instruction.node)].shape.height;
+  const View own = single(execution, run, {instruction.output, true}, part, tokens, thread);
+  position_gradient(run, part, own, execution.position_sums[at(group)]);
+}
+
+/// Leaves the gradients of scale and shift in the sums of the block, by channel.
+void differentiate_layer_norm(Execution& execution, const Run& run, Blocks part, Stripe stripe,
+                              Norm& norm, const View& input, const View& own, bool accumulate,
+                              const View& to, std::int64_t thread) {
+  const std::int64_t channels = input.layout.shape.channels;
+  const std::span<Position> sums =
+      std::span(execution.rooms[at(thread)].lanes).first(at(2 * channels));
+  for (std::int64_t b = part.begin; b < part.end; ++b) {
+    std::ranges::fill(sums, Position{});
+    layer_norm_backward(run, {b, b + 1}, stripe, norm.layer_state(), input, own, accumulate, to,
+                        sums);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      GradientSums& total = norm.sums[at(b * channels + c)];
+      total = {};
+      for (std::size_t lane = 0; lane < at(kLanes); ++lane) {
+        total.gradient += static_cast<double>(sums[at(2 * c)].lanes[lane]);
+        total.centred += static_cast<double>(sums[at(2 * c + 1)].lanes[lane]);
+      }
+    }
+  }
+}
+
+/// The gradient of an instruction's first input, for all but normalisations of the batch, additions
+/// and attention.
 void differentiate_input(Execution& execution, const Run& run, Blocks part, Stripe stripe,
                          const Instruction& instruction, std::int64_t thread) {
   const Node& node = execution.network.nodes[at(instruction.node)];
@@ -74,6 +139,7 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
     case Operation::input:
     case Operation::batch_norm:
     case Operation::add:
+    case Operation::attention:
       break;
     case Operation::convolution:
     case Operation::linear:
@@ -96,11 +162,18 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
       flatten_backward(run, part, own, accumulate, to);
       break;
     case Operation::layer_norm:
+      differentiate_layer_norm(execution, run, part, stripe, execution.norms[at(node.norm)],
+                               all_of(instruction.input), own, accumulate, to, thread);
+      break;
     case Operation::gelu:
+      gelu_backward(run, part, stripe, all_of(instruction.input), own, accumulate, to);
+      break;
     case Operation::tokens:
-    case Operation::attention:
+      make_tokens_backward(run, part, own, accumulate, to);
+      break;
     case Operation::first_token:
-      break;  // no plan has them
+      first_token_backward(run, part, own, accumulate, to);
+      break;
   }
   keep(run, part, stripe, to, adds ? Store::accumulate : Store::write, kept);
 }
@@ -128,6 +201,7 @@ void make_room(Pass& pass, const Segment& segment) {
       const SparseLayer& layer = pass.execution.layers[l];
       pass.execution.place[l] = size;
       size += weight_count(layer, computed(layer, pass.all != nullptr));
+      size += std::ssize(layer.bias.value);
     }
   }
   std::vector<std::vector<float>>& partial = pass.execution.partial;
@@ -169,7 +243,7 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
   switch (step.part) {
     case Part::forward:
     case Part::again:
-      apply(execution, pass.run, part, stripe, instruction, thread, false);
+      apply(execution, pass.run, part, stripe, instruction, thread, false, true);
       return;
     case Part::first_half: {
       Norm& norm = execution.norms[at(node.norm)];
@@ -191,17 +265,31 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
                                 rows_read(node, stripe.rows), thread);
       const View gradient =
           single(execution, pass.run, {instruction.output, true}, part, stripe.rows.bottom, thread);
-      convolve_weight_gradient(
-          pass.run, part, stripe.rows, layer, which, {0, layer.place.layer.outputs}, input,
-          gradient, execution.rooms[at(thread)].lanes,
-          std::span(execution.partial[at(group)])
-              .subspan(at(pass.execution.place[l]), at(weight_count(layer, which))));
+      const std::size_t count = at(weight_count(layer, which));
+      const std::span<float> sums =
+          std::span(execution.partial[at(group)]).subspan(at(execution.place[l]));
+      convolve_weight_gradient(pass.run, part, stripe.rows, layer, which,
+                               {0, layer.place.layer.outputs}, input, gradient,
+                               execution.rooms[at(thread)].lanes, sums.first(count));
+      if (pass.all == nullptr) {
+        add_bias_gradient(pass.run, part, stripe.rows, gradient,
+                          sums.subspan(count, layer.bias.value.size()));
+      }
       return;
     }
     case Part::backward:
       if (node.operation == Operation::add) {
         differentiate_add(execution, pass.run, part, instruction, thread);
-      } else if (instruction.to_input != Contribution::none) {
+        return;
+      }
+      if (node.operation == Operation::attention) {
+        differentiate_attention(execution, pass.run, part, instruction, thread);
+        return;
+      }
+      if (node.operation == Operation::tokens && pass.all == nullptr) {
+        differentiate_tokens(execution, pass.run, part, instruction, thread, group);
+      }
+      if (instruction.to_input != Contribution::none) {
         differentiate_input(execution, pass.run, part, stripe.rows, instruction, thread);
       }
       return;
@@ -231,26 +319,60 @@ void leave_present(Pass& pass, std::size_t l, std::span<const float> target) {
   }
 }
 
-/// The sums over the groups of blocks, in their order; leaves the groups' own at zero.
+/// The sums over the groups of blocks, in their order, from a place in theirs on; leaves the
+/// groups' own at zero.
+void add_groups(const Run& run, std::vector<std::vector<float>>& groups, std::size_t place,
+                std::span<float> target) {
+  in_parts(
+      run.threads, std::ssize(target), [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+        const std::size_t count = at(end - begin);
+        const std::span<float> to = target.subspan(at(begin), count);
+        std::ranges::fill(to, 0.0F);
+        for (std::int64_t g = 0; g < group_count(run); ++g) {
+          const std::span<float> from = std::span(groups[at(g)]).subspan(place + at(begin), count);
+          for (std::size_t i = 0; i < count; ++i) {
+            to[i] += from[i];
+            from[i] = 0.0F;
+          }
+        }
+      });
+}
+
 void finish_weights(Pass& pass, const Step& step) {
   const std::size_t l = pass.layer_of(step);
   const std::span<float> target = weight_target(pass, l);
   const std::size_t place = at(pass.execution.place[l]);
-  in_parts(pass.run.threads, std::ssize(target),
-           [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-             const std::size_t count = at(end - begin);
-             const std::span<float> to = target.subspan(at(begin), count);
-             std::ranges::fill(to, 0.0F);
-             for (std::int64_t g = 0; g < group_count(pass.run); ++g) {
-               const std::span<float> from =
-                   std::span(pass.execution.partial[at(g)]).subspan(place + at(begin), count);
-               for (std::size_t i = 0; i < count; ++i) {
-                 to[i] += from[i];
-                 from[i] = 0.0F;
-               }
-             }
-           });
+  add_groups(pass.run, pass.execution.partial, place, target);
   leave_present(pass, l, target);
+  if (pass.all == nullptr) {
+    add_groups(pass.run, pass.execution.partial, place + target.size(),
+               pass.execution.layers[l].bias.gradient);
+  }
+}
+
+/// The class token is added to the first position alone.
+void finish_tokens(Pass& pass) {
+  Execution& execution = pass.execution;
+  std::vector<float>& positions = execution.positions.gradient;
+  std::vector<float>& class_token = execution.class_token.gradient;
+  add_groups(pass.run, execution.position_sums, 0, positions);
+  for (std::size_t c = 0; c < class_token.size(); ++c) {
+    class_token[c] = positions[c * (positions.size() / class_token.size())];
+  }
+}
+
+/// The sums over the blocks, in their order.
+void finish_layer_norm(Norm& norm, std::int64_t blocks) {
+  const std::size_t channels = norm.scale.value.size();
+  for (std::size_t c = 0; c < channels; ++c) {
+    GradientSums total;
+    for (std::size_t b = 0; b < at(blocks); ++b) {
+      total.gradient += norm.sums[b * channels + c].gradient;
+      total.centred += norm.sums[b * channels + c].centred;
+    }
+    norm.shift.gradient[c] = static_cast<float>(total.gradient);
+    norm.scale.gradient[c] = static_cast<float>(total.centred);
+  }
 }
 
 /// A tensor of the batch in single precision, in `room` if it is kept in bf16.
@@ -303,6 +425,11 @@ void finish(Pass& pass, const Step& step) {
   } else if (node.layer >= 0 && step.part == Part::backward &&
              !execution.plan.weights_by_block[at(node.layer)]) {
     differentiate_weights(pass, step);
+  } else if (node.operation == Operation::tokens && pass.all == nullptr) {
+    finish_tokens(pass);
+  } else if (node.operation == Operation::layer_norm && step.part == Part::backward &&
+             pass.all == nullptr) {
+    finish_layer_norm(execution.norms[at(node.norm)], pass.run.blocks);
   } else if (step.part == Part::first_half) {
     Norm& norm = execution.norms[at(node.norm)];
     const std::size_t channels = norm.mean.size();

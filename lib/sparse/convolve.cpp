@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <utility>
 
+#include "base/index.h"
 #include "sparse/operations.h"
 #include "sparse/parallel.h"
 
@@ -10,8 +12,6 @@ namespace {
 /// Weights whose sums by lane are kept at a time: what a second cache holds beside the inputs.
 constexpr std::int64_t kWeightsAtATime = 4096;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// Where there is one position only, the blocks are the columns of the grid.
 bool is_vector(const Layout& layout) { return layout.shape.positions() == 1; }
 
@@ -19,7 +19,8 @@ Grid vector_grid(std::int64_t blocks, const Layout& input, const Layout& output)
   return {1, blocks, 0, input.block() * kLanes, 0, output.block() * kLanes};
 }
 
-/// A stripe of the output.
+/// A stripe of the output. Tokens lie side by side: one column for what takes several rows of the
+/// grid at a time.
 Grid output_grid(const LayerPlace& place, Stripe stripe) {
   const std::int64_t stride = place.window.stride * kLanes;
   return {stripe.height(), place.output.shape.width,      stride * place.input.pitch(),
@@ -29,6 +30,16 @@ Grid output_grid(const LayerPlace& place, Stripe stripe) {
 Taps taps_of(const Rows& rows, std::int64_t count, const std::vector<std::int32_t>& offset,
              std::span<const float> values) {
   return {rows.cut.data(), count, count, rows.passes, offset.data(), values.data()};
+}
+
+/// The same for what takes a row of the grid at a time.
+Grid line_grid(const LayerPlace& place, Stripe stripe) {
+  Grid grid = output_grid(place, stripe);
+  if (grid.width == 1 && place.input.pitch() == 1 && place.output.pitch() == 1 &&
+      place.window == Window{}) {
+    std::swap(grid.height, grid.width);
+  }
+  return grid;
 }
 
 /// The first tap of a row.
@@ -191,7 +202,7 @@ void convolve_weight_gradient(const Run& run, Blocks part, Stripe stripe, const 
       correlate(vector_grid(part.end - part.begin, input.layout, gradient.layout), part.begin);
     } else {
       for (std::int64_t b = part.begin; b < part.end; ++b) {
-        correlate(output_grid(place, stripe), b);
+        correlate(line_grid(place, stripe), b);
       }
     }
     run.kernels->add_lanes(to, weights, sums.data() + first);
@@ -201,6 +212,16 @@ void convolve_weight_gradient(const Run& run, Blocks part, Stripe stripe, const 
 void select_present(const LayerMask& mask, std::span<const float> all, std::span<float> present) {
   std::size_t next = 0;
   mask.for_each_present([&](std::int64_t i) { present[next++] = all[at(i)]; });
+}
+
+void add_bias_gradient(const Run& run, Blocks part, Stripe stripe, const View& gradient,
+                       std::span<float> sums) {
+  const Plane plane = flat_plane(gradient.layout, stripe);
+  for (std::int64_t b = part.begin; b < part.end; ++b) {
+    for (std::int64_t o = 0; o < std::ssize(sums); ++o) {
+      sums[at(o)] += static_cast<float>(run.kernels->sum(plane, gradient.at(b, o, stripe.top)));
+    }
+  }
 }
 
 void bias_gradient(const Run& run, const View& gradient, std::span<float> result) {

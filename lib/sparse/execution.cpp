@@ -6,12 +6,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 View view(Execution& execution, std::int32_t node, const Room& room, std::int64_t thread) {
   const Layout& layout = execution.plan.layouts[at(node)];
@@ -53,7 +52,22 @@ ThreadRoom thread_room(const Execution& execution) {
   for (const SparseLayer& layer : execution.layers) {
     lanes = std::max(lanes, lane_count(layer.place.layer));
   }
+  std::int64_t scores = 0;
+  std::int64_t attended = 0;
+  for (std::size_t n = 0; n < execution.network.nodes.size(); ++n) {
+    const Node& node = execution.network.nodes[n];
+    if (node.operation == Operation::attention) {
+      scores = std::max(scores, attention_room(node.shape.height));
+      attended = std::max(attended, execution.plan.layouts[n].block());
+    } else if (node.operation == Operation::layer_norm) {
+      lanes = std::max(lanes, 2 * node.shape.channels);
+    }
+  }
   room.lanes.resize(at(lanes));
+  room.scores.resize(at(scores));
+  for (Tensor& gradient : room.attended) {
+    gradient.resize(at(stripe > 0 ? attended : 0));
+  }
   return room;
 }
 
@@ -170,6 +184,14 @@ Run prepare(Execution& execution, std::int64_t samples) {
       execution.norms[at(nodes[n].norm)].sums.resize(
           at(planes * execution.plan.sum_stripes[at(nodes[n].norm)]));
     }
+    if (nodes[n].operation == Operation::layer_norm) {
+      execution.norms[at(nodes[n].norm)].moments.resize(
+          at(2 * run.blocks * nodes[n].shape.positions()));
+    }
+  }
+  execution.position_sums.resize(at(group_count(run)));
+  for (std::vector<float>& sums : execution.position_sums) {
+    sums.resize(execution.positions.value.size());
   }
   const std::size_t logits = at(run.blocks * kLanes * execution.network.classes());
   execution.logits.resize(logits);

@@ -25,7 +25,10 @@ struct Norm {
   std::vector<double> variance;
   std::vector<GradientSums> sums;  ///< [blocks][stripes][channels], of the backward pass
 
+  Tensor moments;  ///< of a layer normalisation, [blocks][2][positions]
+
   NormState state() { return {scale.value, shift.value, mean, variance}; }
+  LayerNormState layer_state() { return {scale.value, shift.value, moments}; }
 };
 
 /// What a thread works in.
@@ -33,8 +36,10 @@ struct ThreadRoom {
   std::vector<Tensor> blocks;  ///< as the plan says
   /// Per such room, how many rows of the block at hand are expanded in it.
   std::vector<std::int64_t> expanded;
-  Tensor stripe;  ///< results in single precision that are to be kept in bf16
-  Tensor lanes;   ///< for weight gradients
+  Tensor stripe;                   ///< results in single precision that are to be kept in bf16
+  Tensor lanes;                    ///< for weight gradients and those of layer normalisations
+  Tensor scores;                   ///< for attention
+  std::array<Tensor, 3> attended;  ///< gradients of its inputs that are to be kept in bf16
 };
 
 /// Everything a network needs to be run.
@@ -45,15 +50,19 @@ struct Execution {
   Plan plan;
   std::vector<SparseLayer> layers;
   std::vector<Norm> norms;
+  Trained class_token;
+  Trained positions;  ///< of tokens, [channels][tokens]
 
   std::int64_t blocks = 0;  ///< that there is room for
   std::vector<Tensor> buffers;
   std::array<Tensor, 2> whole;  ///< two tensors that are expanded for the whole batch
   std::vector<ThreadRoom> rooms;
   std::vector<std::vector<PlaneMoments>> moments;  ///< per node that is normalised
-  /// Weight gradients of the layers of a segment, by group of blocks; zero between segments.
+  /// Weight gradients of the layers of a segment, each with its bias gradient behind it, by group
+  /// of blocks; zero between segments.
   std::vector<std::vector<float>> partial;
   std::vector<std::int64_t> place;  ///< per layer of the segment at hand, its first in these sums
+  std::vector<std::vector<float>> position_sums;  ///< gradient of the table, by group of blocks
   std::vector<float> by_input;  ///< weights of the layers of a segment, as their inputs need them
   std::vector<std::span<const float>> by_input_of;  ///< per layer of the segment at hand
   std::vector<float> all_weights;  ///< gradient of a layer that runs as if it had all its weights
@@ -96,10 +105,11 @@ void forward(Execution& execution, const Run& run, std::span<const float> images
 /// Rows of its input, from the first one on, that a stripe of an operation's value is made of, at
 /// least.
 std::int64_t rows_read(const Node& node, Stripe stripe);
-/// Sets a stripe of an operation's value for some blocks, and takes its moments if asked for.
-/// Operations whose segments are not cut are given all rows.
+/// Sets a stripe of an operation's value for some blocks, `again` if it is known that the forward
+/// pass did, and takes its moments if asked for. Operations whose segments are not cut are given
+/// all rows.
 void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
-           const Instruction& instruction, std::int64_t thread, bool with_moments);
+           const Instruction& instruction, std::int64_t thread, bool with_moments, bool again);
 
 /// From the gradient of the logits on. Leaves its results in the layers and normalisations, or, if
 /// not null, the gradients of all weights, present or absent, per layer in `all`, and nothing else.

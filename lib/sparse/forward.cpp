@@ -1,21 +1,20 @@
 #include <limits>
 
+#include "base/index.h"
 #include "sparse/execution.h"
 
 namespace gcg::sparse {
 
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// The moments by which a normalisation is about to normalise.
 void take_moments(Execution& execution, const Run& run, const Instruction& instruction,
                   Moments moments) {
-  const std::int32_t k = execution.network.nodes[at(instruction.node)].norm;
-  if (k < 0) {
+  const Node& node = execution.network.nodes[at(instruction.node)];
+  if (node.operation != Operation::batch_norm) {
     return;
   }
-  Norm& norm = execution.norms[at(k)];
+  Norm& norm = execution.norms[at(node.norm)];
   if (moments == Moments::running) {
     norm.mean.assign(norm.running_mean.begin(), norm.running_mean.end());
     norm.variance.assign(norm.running_variance.begin(), norm.running_variance.end());
@@ -40,14 +39,14 @@ std::int64_t rows_read(const Node& node, Stripe stripe) {
 }
 
 void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
-           const Instruction& instruction, std::int64_t thread, bool with_moments) {
+           const Instruction& instruction, std::int64_t thread, bool with_moments, bool again) {
   const Node& node = execution.network.nodes[at(instruction.node)];
   const View kept = execution.value(instruction.output, thread);
   const View output = target(execution, kept, stripe.rows, thread);
-  const auto input = [&] {
-    return single(execution, run, {instruction.input, false}, part, rows_read(node, stripe.rows),
-                  thread);
+  const auto read = [&](std::int32_t value) {
+    return single(execution, run, {value, false}, part, rows_read(node, stripe.rows), thread);
   };
+  const auto input = [&] { return read(instruction.input); };
   bool is_kept = false;
   switch (node.operation) {
     case Operation::input:
@@ -85,12 +84,29 @@ void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
     case Operation::flatten:
       flatten(run, part, input(), output);
       break;
-    case Operation::layer_norm:
+    case Operation::layer_norm: {
+      const LayerNormState norm = execution.norms[at(node.norm)].layer_state();
+      const View from = input();
+      if (!again) {
+        layer_moments(run, part, stripe.rows, norm, from);
+      }
+      layer_normalise(run, part, stripe.rows, norm, from, output);
+      break;
+    }
     case Operation::gelu:
+      gelu(run, part, stripe.rows, input(), output);
+      break;
     case Operation::tokens:
+      make_tokens(run, part, execution.class_token.value, execution.positions.value, input(),
+                  output);
+      break;
     case Operation::attention:
+      attention(run, part, node.heads, {input(), read(instruction.other), read(instruction.third)},
+                execution.rooms[at(thread)].scores, output);
+      break;
     case Operation::first_token:
-      break;  // no plan has them
+      first_token(part, input(), output);
+      break;
   }
   if (with_moments) {
     if (is_kept && kept.bf16) {
@@ -123,7 +139,7 @@ void forward(Execution& execution, const Run& run, std::span<const float> images
                       const StripeOf& stripe) {
                     const Instruction& instruction = plan.instructions[at(step.instruction)];
                     apply(execution, run, part, stripe, instruction, thread,
-                          is_measured(instruction.output));
+                          is_measured(instruction.output), false);
                   });
   }
 }

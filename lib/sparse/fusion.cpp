@@ -1,12 +1,11 @@
 #include <cstddef>
 
+#include "base/index.h"
 #include "sparse/plan.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// The node that alone reads `node`, if it is a `wanted` one, else -1.
 std::int32_t sole_reader(const Network& network,
@@ -20,6 +19,19 @@ std::int32_t sole_reader(const Network& network,
 }
 
 }  // namespace
+
+bool by_token(const Network& network, const Instruction& instruction) {
+  const Node& node = network.nodes[at(instruction.node)];
+  switch (node.operation) {
+    case Operation::linear:
+    case Operation::layer_norm:
+    case Operation::gelu:
+    case Operation::add:
+      return node.shape.height > 1 && node.shape.width == 1;
+    default:
+      return false;
+  }
+}
 
 std::vector<Instruction> fuse(const Network& network) {
   const auto readers = network.readers();
@@ -50,8 +62,9 @@ std::vector<Instruction> fuse(const Network& network) {
     if (fused[at(n)].output == n) {
       order.push_back(fused[at(n)]);
     } else if (!taken[at(n)]) {
-      const std::int32_t other = node.operation == Operation::add ? node.inputs[1] : -1;
-      order.push_back({n, node.inputs[0], other, false, n});
+      Instruction& alone = order.emplace_back(Instruction{n, node.inputs[0], -1, false, n});
+      alone.other = node.inputs.size() > 1 ? node.inputs[1] : -1;
+      alone.third = node.inputs.size() > 2 ? node.inputs[2] : -1;
     }
   }
   return order;

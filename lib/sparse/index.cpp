@@ -6,12 +6,11 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Where tap k of a window meets the positions r, r + stride, ... of the input, along one axis:
 /// output j + shift for input r + stride j.

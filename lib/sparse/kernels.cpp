@@ -10,7 +10,9 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <type_traits>
 
+#include "sparse/exponential.h"
 #include "sparse/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -46,6 +48,7 @@ HWY_INLINE const float* fixed(const float* from) {
 #include "sparse/bf16.inc"
 // clang-format on
 #include "sparse/pool.inc"
+#include "sparse/transformer.inc"
 
 const Kernels& table() {
   static const Kernels kTable{hwy::TargetName(HWY_TARGET),
@@ -72,7 +75,15 @@ const Kernels& table() {
                               max_pool,
                               max_pool_gradient,
                               average_pool,
-                              average_pool_gradient};
+                              average_pool_gradient,
+                              multiply,
+                              softmax,
+                              softmax_gradient,
+                              gelu,
+                              gelu_gradient,
+                              layer_moments,
+                              layer_normalise,
+                              layer_norm_gradient};
   return kTable;
 }
 
@@ -110,6 +121,11 @@ std::vector<const Kernels*> vector_kernels() {
   }
 #endif
   return kernels;
+}
+
+const Kernels& fastest_kernels() {
+  const std::vector<const Kernels*> kernels = vector_kernels();
+  return kernels.empty() ? reference_kernels() : *kernels.front();
 }
 
 }  // namespace gcg::sparse

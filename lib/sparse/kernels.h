@@ -105,6 +105,36 @@ struct PoolPlane {
   Window window;
 };
 
+/// Sums of products of positions, lane by lane: to[r][c] (+)= sum over k, in order, of
+/// a[r][k] * b[c][k].
+struct Products {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t depth = 0;
+  std::int64_t a_row = 0;
+  std::int64_t a_step = 0;
+  std::int64_t b_row = 0;
+  std::int64_t b_step = 0;
+  std::int64_t to_row = 0;
+  std::int64_t to_column = 0;
+};
+
+/// Positions side by side in every channel; channels are `plane` apart.
+struct Columns {
+  std::int64_t channels = 0;
+  std::int64_t plane = 0;
+  std::int64_t positions = 0;
+};
+
+/// A layer normalisation: y = scale (x - mean) slope + shift, scale and shift by channel, mean and
+/// slope [positions][lanes].
+struct LayerNorm {
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  const float* mean = nullptr;
+  const float* slope = nullptr;
+};
+
 /// The kernels of one instruction set. Lane selectors are 0 or all bits, one per lane.
 struct Kernels {
   const char* name = nullptr;
@@ -178,6 +208,30 @@ struct Kernels {
   void (*average_pool)(const PoolPlane& plane, const float* x, float* y) = nullptr;
   void (*average_pool_gradient)(const PoolPlane& plane, const float* g,
                                 float* to) = nullptr;  ///< adds to `to`
+
+  void (*multiply)(const Products& of, const float* a, const float* b, bool accumulate,
+                   float* to) = nullptr;
+  /// x[row][i] becomes e^(scale x[row][i]) over the sum of these of its row, lane by lane;
+  /// scale > 0. Exponentials as exponential.h says, sums in four parts.
+  void (*softmax)(std::int64_t rows, std::int64_t count, float scale, float* x) = nullptr;
+  /// With y what softmax made and g its gradient: g becomes the gradient of x.
+  void (*softmax_gradient)(std::int64_t rows, std::int64_t count, float scale, const float* y,
+                           float* g) = nullptr;
+  /// x times the normal distribution function of x (see exponential.h), and its derivative times g,
+  /// written or added to `to`, which may be g.
+  void (*gelu)(const Plane& plane, const float* x, float* y) = nullptr;
+  void (*gelu_gradient)(const Plane& plane, const float* x, const float* g, bool accumulate,
+                        float* to) = nullptr;
+  /// Mean over the channels, and 1 / sqrt(biased variance + epsilon), of every position and lane.
+  void (*layer_moments)(const Columns& of, float epsilon, const float* x, float* mean,
+                        float* slope) = nullptr;
+  /// Zero in lanes that are not selected.
+  void (*layer_normalise)(const Columns& of, const LayerNorm& norm, const float* x,
+                          const float* lanes, float* y) = nullptr;
+  /// The gradient of x, written or added to `to`, which may be g; to sums[channels][2] it adds
+  /// those of shift and scale, lane by lane.
+  void (*layer_norm_gradient)(const Columns& of, const LayerNorm& norm, const float* x,
+                              const float* g, bool accumulate, float* to, float* sums) = nullptr;
 };
 
 /// Plain C++, one number after the other: what the others are held against.
@@ -185,5 +239,8 @@ const Kernels& reference_kernels();
 
 /// Every instruction set this processor has, the fastest first; the reference is not among them.
 std::vector<const Kernels*> vector_kernels();
+
+/// What executors use: the first of vector_kernels(), the reference where there is none.
+const Kernels& fastest_kernels();
 
 }  // namespace gcg::sparse

@@ -1,14 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
 #include "graph/parameters.h"
 #include "sparse/operations.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// What a mean loses in single precision. Kernels subtract the rounded one; in a nearly constant
 /// channel that would be felt, so the constants behind it take the rest up.

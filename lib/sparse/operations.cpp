@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/index.h"
+
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 Plane plane_of(const Layout& layout) {
   return {layout.shape.height, layout.shape.width * kLanes, layout.pitch() * kLanes};
@@ -184,6 +184,12 @@ void average_pool_backward(const Run& run, Blocks part, const Window& window, co
     }
     run.kernels->average_pool_gradient(plane, gradient.at(b, c), to.at(b, c));
   });
+}
+
+void clear(Blocks part, const View& tensor) {
+  const Plane plane = plane_of(tensor.layout);
+  for_each_plane(part, tensor.layout.shape.channels,
+                 [&](std::int64_t b, std::int64_t c) { clear(plane, tensor.at(b, c)); });
 }
 
 void flatten(const Run&, Blocks part, const View& input, const View& output) {

@@ -114,6 +114,9 @@ std::int64_t lane_count(const Layer& layer);
 /// Of present weights, out of those of all.
 void select_present(const LayerMask& mask, std::span<const float> all, std::span<float> present);
 void bias_gradient(const Run& run, const View& gradient, std::span<float> result);
+/// Adds that of a stripe of some blocks to `sums`, of as many outputs as there are.
+void add_bias_gradient(const Run& run, Blocks part, Stripe stripe, const View& gradient,
+                       std::span<float> sums);
 
 /// A normalisation of a batch: what the backward half needs of the forward half.
 struct NormState {
@@ -202,6 +205,60 @@ void average_pool(const Run& run, Blocks part, const Window& window, const View&
 inline Window whole(const Shape& input) { return {input.height, input.width, 1, 0}; }
 void average_pool_backward(const Run& run, Blocks part, const Window& window, const View& gradient,
                            bool accumulate, const View& to);
+
+/// Of planes whose rows lie side by side, one row.
+Plane flat_plane(const Layout& layout, Stripe rows);
+
+void gelu(const Run& run, Blocks part, Stripe stripe, const View& input, const View& output);
+void gelu_backward(const Run& run, Blocks part, Stripe stripe, const View& input,
+                   const View& gradient, bool accumulate, const View& to);
+
+/// A layer normalisation: what is trained of it, and [blocks][2][positions], the mean and the slope
+/// of every position, which the backward pass and a normalisation made again read.
+struct LayerNormState {
+  std::span<const float> scale;
+  std::span<const float> shift;
+  std::span<Position> moments;
+};
+void layer_moments(const Run& run, Blocks part, Stripe stripe, const LayerNormState& norm,
+                   const View& input);
+void layer_normalise(const Run& run, Blocks part, Stripe stripe, const LayerNormState& norm,
+                     const View& input, const View& output);
+/// Adds the gradients of shift and scale to `sums`, [channels][2], lane by lane.
+void layer_norm_backward(const Run& run, Blocks part, Stripe stripe, const LayerNormState& norm,
+                         const View& input, const View& gradient, bool accumulate, const View& to,
+                         std::span<Position> sums);
+
+/// An image as tokens behind a class token, [channels]; to all of them the position table,
+/// [channels][tokens], is added.
+void make_tokens(const Run& run, Blocks part, std::span<const float> class_token,
+                 std::span<const float> positions, const View& input, const View& output);
+void make_tokens_backward(const Run& run, Blocks part, const View& gradient, bool accumulate,
+                          const View& to);
+/// Adds the gradient of the position table, whose first column is that of the class token too.
+void position_gradient(const Run& run, Blocks part, const View& gradient, std::span<float> sums);
+
+void first_token(Blocks part, const View& input, const View& output);
+void first_token_backward(const Run& run, Blocks part, const View& gradient, bool accumulate,
+                          const View& to);
+
+/// Attention by `heads` heads of equal width. Tokens that look at all others are taken some at a
+/// time, so that their scores stay in a second cache; the backward pass computes them again.
+/// `room`: as many positions as attention_room() says.
+struct AttentionInputs {
+  View query;
+  View key;
+  View value;
+};
+std::int64_t attention_room(std::int64_t tokens);
+void attention(const Run& run, Blocks part, std::int64_t heads, const AttentionInputs& inputs,
+               std::span<Position> room, const View& output);
+/// Adds to the gradients of the inputs, which may be one tensor.
+void attention_backward(const Run& run, Blocks part, std::int64_t heads,
+                        const AttentionInputs& inputs, const View& gradient,
+                        std::span<Position> room, const AttentionInputs& to);
+/// Zero in all channels and rows.
+void clear(Blocks part, const View& tensor);
 
 /// [channels][height][width] to features and back.
 void flatten(const Run& run, Blocks part, const View& input, const View& output);

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/index.h"
 #include "sparse/block_rooms.h"
 #include "sparse/index.h"
 #include "sparse/plan_bf16.h"
@@ -12,8 +13,6 @@
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// Tensors of equal height and width get equal halos: what works element by element may then work
 /// in place.
@@ -42,7 +41,7 @@ std::vector<bool> trained_nodes(const Network& network) {
   std::vector<bool> trained;
   for (const Node& node : network.nodes) {
     trained.push_back(
-        node.layer >= 0 || node.norm >= 0 ||
+        node.layer >= 0 || node.norm >= 0 || node.operation == Operation::tokens ||
         std::ranges::any_of(node.inputs, [&](std::int32_t i) { return trained[at(i)]; }));
   }
   return trained;
@@ -51,7 +50,23 @@ std::vector<bool> trained_nodes(const Network& network) {
 bool works_in_place(const Network& network, const Instruction& instruction) {
   const Operation operation = network.nodes[at(instruction.node)].operation;
   return operation == Operation::batch_norm || operation == Operation::relu ||
-         operation == Operation::add;
+         operation == Operation::add || operation == Operation::layer_norm ||
+         operation == Operation::gelu;
+}
+
+/// Whether a segment is to hold nothing else: what mixes tokens works on whole blocks, and rooms
+/// are shared from segment to segment.
+bool stands_alone(const Network& network, const Instruction& instruction) {
+  const Operation operation = network.nodes[at(instruction.node)].operation;
+  return operation == Operation::attention || operation == Operation::tokens ||
+         operation == Operation::first_token;
+}
+
+/// Whether what an instruction makes is cheap to make again from its input.
+bool is_cheap(const Network& network, const Instruction& instruction) {
+  const Operation operation = network.nodes[at(instruction.node)].operation;
+  return operation == Operation::gelu || operation == Operation::layer_norm ||
+         (operation == Operation::batch_norm && instruction.other < 0);
 }
 
 bool is_vector(const Network& network, const Instruction& instruction) {
@@ -67,9 +82,14 @@ std::int32_t layer_of(const Network& network, const Instruction& instruction) {
   return network.nodes[at(instruction.node)].layer;
 }
 
-/// Appends to the last segment if that is of the same kind and `fresh` does not forbid it.
-void append(std::vector<Segment>& segments, const Step& step, bool vectors, bool fresh) {
-  if (segments.empty() || segments.back().vectors != vectors || fresh) {
+/// Appends to the last segment if that is of the same kind and nothing forbids it.
+void append(const Network& network, const Plan& plan, std::vector<Segment>& segments,
+            const Step& step, bool vectors, bool fresh) {
+  const auto alone = [&](const Step& one) {
+    return stands_alone(network, plan.instructions[at(one.instruction)]);
+  };
+  if (segments.empty() || segments.back().vectors != vectors || fresh || alone(step) ||
+      alone(segments.back().steps.back())) {
     segments.push_back({{}, vectors, {}});
   }
   segments.back().steps.push_back(step);
@@ -90,7 +110,7 @@ Segments cut_into_segments(const Network& network, Plan& plan) {
     const Instruction& instruction = plan.instructions[at(i)];
     const bool norm = is_norm(network, instruction);
     const bool fresh = norm && of.forward[at(instruction.input)] == plan.forward.size();
-    append(plan.forward, {i, Part::forward}, is_vector(network, instruction), fresh);
+    append(network, plan, plan.forward, {i, Part::forward}, is_vector(network, instruction), fresh);
     of.forward[at(instruction.output)] = plan.forward.size();
     if (norm) {
       plan.normalised[at(instruction.input)] = true;
@@ -98,19 +118,21 @@ Segments cut_into_segments(const Network& network, Plan& plan) {
   }
   for (std::int32_t i = count - 1; i >= 0; --i) {
     const Instruction& instruction = plan.instructions[at(i)];
-    const bool vectors = is_vector(network, instruction);
     if (!instruction.backward) {
       continue;
     }
+    const auto add = [&](Part part, bool fresh) {
+      append(network, plan, plan.backward, {i, part}, is_vector(network, instruction), fresh);
+    };
     if (is_norm(network, instruction)) {
-      append(plan.backward, {i, Part::first_half}, vectors, false);
-      append(plan.backward, {i, Part::second_half}, vectors, true);
+      add(Part::first_half, false);
+      add(Part::second_half, true);
     } else {
       const std::int32_t layer = layer_of(network, instruction);
       if (layer >= 0 && plan.weights_by_block[at(layer)]) {
-        append(plan.backward, {i, Part::weights}, vectors, false);
+        add(Part::weights, false);
       }
-      append(plan.backward, {i, Part::backward}, vectors, false);
+      add(Part::backward, false);
     }
     of.backward[at(i)] = plan.backward.size();
   }
@@ -123,7 +145,8 @@ bool is_made_again(const Network& network, const Plan& plan, const Segments& of,
                    const Instruction& instruction) {
   bool read = false;
   for (const Instruction& reader : plan.instructions) {
-    if (reader.input != instruction.output && reader.other != instruction.output) {
+    if (reader.input != instruction.output && reader.other != instruction.output &&
+        reader.third != instruction.output) {
       continue;
     }
     const std::int32_t layer = layer_of(network, reader);
@@ -133,7 +156,21 @@ bool is_made_again(const Network& network, const Plan& plan, const Segments& of,
     }
     read = true;
   }
-  return read && is_norm(network, instruction) && instruction.other < 0;
+  return read && is_cheap(network, instruction);
+}
+
+/// Whether only additions of the same segment read the output of a layer: no backward pass does.
+bool is_added_at_once(const Network& network, const Plan& plan, const Segments& of,
+                      const Instruction& instruction) {
+  const std::int32_t output = instruction.output;
+  return layer_of(network, instruction) >= 0 && by_token(network, instruction) &&
+         output + 1 < static_cast<std::int32_t>(network.nodes.size()) &&
+         std::ranges::all_of(plan.instructions, [&](const Instruction& reader) {
+           const bool reads =
+               reader.input == output || reader.other == output || reader.third == output;
+           return !reads || (by_token(network, reader) && reader.other >= 0 &&
+                             of.forward[at(reader.output)] == of.forward[at(output)]);
+         });
 }
 
 void place_values(const Network& network, const Segments& of, const std::vector<bool>& in_bf16,
@@ -146,6 +183,11 @@ void place_values(const Network& network, const Segments& of, const std::vector<
   keep(0);
   for (std::int32_t i = 0; i < static_cast<std::int32_t>(plan.instructions.size()); ++i) {
     const Instruction& instruction = plan.instructions[at(i)];
+    if (!in_bf16[at(instruction.output)] && is_added_at_once(network, plan, of, instruction)) {
+      const std::size_t here[] = {of.forward[at(instruction.output)]};
+      plan.value[at(instruction.output)] = rooms.take(plan.layouts[at(instruction.output)], here);
+      continue;
+    }
     if (!is_made_again(network, plan, of, instruction)) {
       keep(instruction.output);
       continue;
@@ -205,14 +247,17 @@ void place_gradients(const Network& network, const Segments& of, const std::vect
   for (std::size_t i = 0; i < plan.instructions.size(); ++i) {
     producer[at(plan.instructions[i].output)] = static_cast<std::int32_t>(i);
   }
-  // Whether the gradient of a node is used up by a convolution in the segment that makes it.
+  // Whether the gradient of a node is used up in the segment that makes it: by a layer, or, of
+  // tokens, by what works on each by itself.
   const auto is_passing = [&](std::int32_t node, std::size_t segment) {
     const std::int32_t by = producer[at(node)];
     if (by < 0 || readers[at(node)].size() != 1 || of.backward[at(by)] != segment) {
       return false;
     }
-    const std::int32_t layer = layer_of(network, plan.instructions[at(by)]);
-    return layer >= 0 && plan.weights_by_block[at(layer)];
+    const Instruction& instruction = plan.instructions[at(by)];
+    const std::int32_t layer = layer_of(network, instruction);
+    return layer >= 0 ? bool{plan.weights_by_block[at(layer)]}
+                      : by_token(network, instruction) && !in_bf16[at(node)];
   };
   std::vector<Room> waiting;
   std::size_t segment = 0;
@@ -239,12 +284,13 @@ void place_gradients(const Network& network, const Segments& of, const std::vect
       if (room != Room{}) {
         return Contribution::accumulate;
       }
-      if (norm && to == instruction.input && is_passing(to, segment)) {
+      if ((norm || (by_token(network, instruction) && !in_place)) && to == instruction.input &&
+          is_passing(to, segment)) {
         const std::size_t here[] = {backward_segment(plan, segment)};
         room = rooms.take(plan.layouts[at(to)], here);
         return Contribution::write;
       }
-      if (in_place && !handed_on) {
+      if (in_place && !handed_on && (own.kind != Room::Kind::block || is_passing(to, segment))) {
         room = own;
         handed_on = true;
         return Contribution::in_place;
@@ -254,6 +300,7 @@ void place_gradients(const Network& network, const Segments& of, const std::vect
     };
     // An addition by itself reads its gradient once more after serving its other input; fused, what
     // is left there is what the normalisation needs.
+    instruction.to_third = contribute(instruction.third, false);
     instruction.to_other = contribute(instruction.other, norm);
     instruction.to_input = contribute(instruction.input, works_in_place(network, instruction));
     if (!handed_on) {
@@ -268,13 +315,15 @@ void place_gradients(const Network& network, const Segments& of, const std::vect
 }
 
 /// Where a plane has few positions, the sums of a weight are best kept over all blocks; elsewhere
-/// the tensors are large, and best read while they are in the cache.
+/// the tensors are large, and best read while they are in the cache. Of layers with biases those
+/// over tokens alone.
 std::vector<bool> layers_by_block(const Network& network) {
   constexpr std::int64_t kFewPositions = 16;
   std::vector<bool> by_block;
   for (const Layer& layer : network.layers) {
     const Node& node = network.nodes[at(layer.node)];
-    by_block.push_back(node.shape.positions() > kFewPositions && !node.bias);
+    by_block.push_back(node.shape.positions() > kFewPositions &&
+                       (!node.bias || node.operation == Operation::linear));
   }
   return by_block;
 }

@@ -21,13 +21,16 @@ enum class Contribution : std::uint8_t {
 /// A node, or a normalisation together with the ReLU behind it or the addition and the ReLU behind
 /// it. Numbers are indexes of nodes.
 struct Instruction {
-  std::int32_t node = 0;    ///< what is computed; of fused nodes the normalisation
-  std::int32_t input = 0;   ///< first input of `node`
-  std::int32_t other = -1;  ///< second input of an addition, alone or fused; -1: none
+  std::int32_t node = 0;   ///< what is computed; of fused nodes the normalisation
+  std::int32_t input = 0;  ///< first input of `node`
+  /// Second input of an addition, alone or fused, or of an attention; -1: none.
+  std::int32_t other = -1;
   bool relu = false;        ///< a fused ReLU ends the instruction
   std::int32_t output = 0;  ///< the node whose value results
   bool backward = false;    ///< something before or in it is trained
-  /// In this order: first the other input gets its share, then the first.
+  std::int32_t third = -1;  ///< third input, of an attention
+  /// In this order: first the third input gets its share, then the other, then the first.
+  Contribution to_third = Contribution::none;
   Contribution to_other = Contribution::none;
   Contribution to_input = Contribution::none;
   bool operator==(const Instruction&) const = default;
@@ -38,6 +41,9 @@ struct Instruction {
 /// node stands where its last one stood: all it reads is there by then. Where both inputs of an
 /// addition are normalisations, the later one takes it up.
 std::vector<Instruction> fuse(const Network& network);
+
+/// Whether an instruction works on every token by itself.
+bool by_token(const Network& network, const Instruction& instruction);
 
 /// What a step does of its instruction.
 enum class Part : std::uint8_t {

@@ -5,11 +5,11 @@
 #include <set>
 #include <utility>
 
+#include "base/index.h"
+
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// The tensors that a step reads in single precision, whatever they are kept in.
 std::vector<TensorId> read_in_single(const Network& network, const Plan& plan, const Step& step) {
@@ -21,18 +21,26 @@ std::vector<TensorId> read_in_single(const Network& network, const Plan& plan, c
   if (operation == Operation::batch_norm || operation == Operation::add) {
     return {};  // there are kernels for bf16
   }
+  const bool attention = operation == Operation::attention;
+  const TensorId key{i.other, false};
+  const TensorId values{i.third, false};
   switch (step.part) {
     case Part::forward:
     case Part::again:
-      return {input};
+      return attention ? std::vector{input, key, values} : std::vector{input};
     case Part::weights:
       return {input, gradient};
     case Part::backward:
       if (operation == Operation::relu) {
         return {value, gradient};
       }
-      return operation == Operation::max_pool ? std::vector{input, gradient}
-                                              : std::vector{gradient};
+      if (attention) {
+        return {input, key, values, gradient};
+      }
+      return operation == Operation::max_pool || operation == Operation::gelu ||
+                     operation == Operation::layer_norm
+                 ? std::vector{input, gradient}
+                 : std::vector{gradient};
     case Part::first_half:
     case Part::second_half:
       break;

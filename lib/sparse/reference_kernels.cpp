@@ -263,7 +263,15 @@ constexpr Kernels kReference{"reference",
                              max_pool,
                              max_pool_gradient,
                              average_pool,
-                             average_pool_gradient};
+                             average_pool_gradient,
+                             reference::multiply,
+                             reference::softmax,
+                             reference::softmax_gradient,
+                             reference::gelu,
+                             reference::gelu_gradient,
+                             reference::layer_moments,
+                             reference::layer_normalise,
+                             reference::layer_norm_gradient};
 
 }  // namespace
 

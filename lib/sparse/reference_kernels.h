@@ -66,4 +66,15 @@ void norm_gradient_bf16(const Plane& plane, const ChannelNormGradient* norms, co
                         const float* g, const float* lanes, bool accumulate, const TwoPlanes& to);
 void add_bf16(const Plane& plane, const float* a, const float* b, float* to);
 
+void multiply(const Products& of, const float* a, const float* b, bool accumulate, float* to);
+void softmax(std::int64_t rows, std::int64_t count, float scale, float* x);
+void softmax_gradient(std::int64_t rows, std::int64_t count, float scale, const float* y, float* g);
+void gelu(const Plane& plane, const float* x, float* y);
+void gelu_gradient(const Plane& plane, const float* x, const float* g, bool accumulate, float* to);
+void layer_moments(const Columns& of, float epsilon, const float* x, float* mean, float* slope);
+void layer_normalise(const Columns& of, const LayerNorm& norm, const float* x, const float* lanes,
+                     float* y);
+void layer_norm_gradient(const Columns& of, const LayerNorm& norm, const float* x, const float* g,
+                         bool accumulate, float* to, float* sums);
+
 }  // namespace gcg::sparse::reference

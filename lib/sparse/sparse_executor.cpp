@@ -9,6 +9,7 @@
 #include "backend/check_batch.h"
 #include "backend/softmax_loss.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "sparse/execution.h"
 
 namespace gcg {
@@ -24,8 +25,6 @@ using sparse::SparseLayer;
 using sparse::Trained;
 
 enum class Mode : std::uint8_t { training, evaluation };
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 class SparseExecutor final : public Executor {
  public:
@@ -74,8 +73,12 @@ void SparseExecutor::write(const TrainingState& state) {
     run_.norms[k].running_mean = values.mean;
     run_.norms[k].running_variance = values.variance;
   }
+  run_.class_token.write(state.values.tokens.class_token);
+  run_.positions.write(state.values.tokens.positions);
   slots_.clear();
   for (const auto& [name, slot] : state.slots) {
+    run_.class_token.slots.push_back(slot.tokens.class_token);
+    run_.positions.slots.push_back(slot.tokens.positions);
     for (std::size_t l = 0; l < run_.layers.size(); ++l) {
       SparseLayer& layer = run_.layers[l];
       layer.weight.slots.push_back(layer.present(slot.weights[l]));
@@ -102,6 +105,7 @@ Parameters SparseExecutor::parameters(F what) const {
   for (const Norm& norm : run_.norms) {
     result.norms.push_back({what(norm.scale), what(norm.shift), {}, {}});
   }
+  result.tokens = {what(run_.class_token), what(run_.positions)};
   return result;
 }
 
@@ -115,6 +119,8 @@ void SparseExecutor::for_each_trained(F f) {
     f(ParameterKind::norm, norm.scale);
     f(ParameterKind::norm, norm.shift);
   }
+  f(ParameterKind::token, run_.class_token);
+  f(ParameterKind::token, run_.positions);
 }
 
 TrainingState SparseExecutor::read() const {
@@ -256,10 +262,7 @@ std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int6
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
                                                Precision precision) {
-  const std::vector<const Kernels*> fastest = sparse::vector_kernels();
-  return make_sparse_executor(network, threads,
-                              fastest.empty() ? sparse::reference_kernels() : *fastest.front(),
-                              precision);
+  return make_sparse_executor(network, threads, sparse::fastest_kernels(), precision);
 }
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,

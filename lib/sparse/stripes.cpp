@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/index.h"
+
 namespace gcg::sparse {
 
 namespace {
@@ -10,8 +12,6 @@ namespace {
 constexpr std::int64_t kStripeBytes = 352 * 1024;
 /// Fewer positions would not pay for the sums that start anew with every stripe.
 constexpr std::int64_t kFewestPositions = 64;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 enum class Reach : std::uint8_t {
   same_row,

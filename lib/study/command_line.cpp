@@ -4,11 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <boost/program_options.hpp>
-#include <fstream>
 #include <sstream>
 
 #include "backend/backends.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "extrapolate/curve.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
@@ -23,6 +23,9 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr unsigned kLineLength = 100;
+
+/// What words are stored under that follow no option; nobody can write it on a command line.
+constexpr const char* kLooseWord = "loose word";
 
 po::options_description describe_run_options() {
   po::options_description all(kLineLength);
@@ -60,17 +63,34 @@ po::options_description describe_program_options() {
   return program;
 }
 
-void store_config(const std::string& path, const po::options_description& options,
-                  po::variables_map& values) {
-  std::ifstream file(path);
-  if (!file) {
-    throw UsageError("--config", fmt::format("cannot read '{}'", path), "check the path");
+/// Lines 'name = value'. A value is all that stands behind the first '=', whatever is in it; '#'
+/// begins a comment at the beginning of a line alone.
+GivenOptions read_config(const std::string& path, const po::options_description& options) {
+  GivenOptions given;
+  std::int64_t number = 0;
+  const std::string text = read_text(path);
+  for (const std::string_view whole : lines_of(text)) {
+    const std::string_view line = trimmed(whole);
+    const std::string where = fmt::format("{}: line {}", path, ++number);
+    if (line.empty() || line.starts_with('#')) {
+      continue;
+    }
+    const std::size_t equals = line.find('=');
+    if (equals == std::string_view::npos) {
+      throw UsageError(where, fmt::format("'{}' is not 'name = value'", line),
+                       "begin a remark with '#' on a line of its own");
+    }
+    const std::string name(trimmed(line.substr(0, equals)));
+    if (options.find_nothrow(name, false) == nullptr) {
+      throw UsageError(where, fmt::format("there is no option '{}'", name),
+                       "gcg_run --help lists the options");
+    }
+    if (!given.emplace(name, trimmed(line.substr(equals + 1))).second) {
+      throw UsageError(where, fmt::format("the option '{}' is there twice", name),
+                       "leave one of the two");
+    }
   }
-  try {
-    po::store(po::parse_config_file(file, options), values);
-  } catch (const po::error& error) {
-    throw UsageError(path, error.what(), "gcg_run --help lists the options");
-  }
+  return given;
 }
 
 template <typename Table>
@@ -92,8 +112,10 @@ void list_table(std::string& text, std::string_view heading, const Table& table)
 RunCommand parse_run_command(std::span<const char* const> arguments) {
   const po::options_description program = describe_program_options();
   const po::options_description run = describe_run_options();
+  po::options_description loose;
+  loose.add_options()(kLooseWord, po::value<std::vector<std::string>>());
   po::options_description all;
-  all.add(program).add(run);
+  all.add(program).add(run).add(loose);
   po::variables_map values;
   try {
     const std::vector<std::string> texts(arguments.begin(), arguments.end());
@@ -102,17 +124,30 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
                        ~static_cast<int>(po::command_line_style::allow_guessing);
     po::store(po::command_line_parser(texts)
                   .options(all)
-                  .positional(po::positional_options_description())
+                  .positional(po::positional_options_description().add(kLooseWord, -1))
                   .style(style)
                   .run(),
               values);
   } catch (const po::error& error) {
     throw UsageError("command line", error.what(), "gcg_run --help lists the options");
   }
-  if (values.count("config") != 0) {
-    store_config(values["config"].as<std::string>(), run, values);
+  if (values.count(kLooseWord) != 0) {
+    throw UsageError("command line",
+                     fmt::format("'{}' belongs to no option",
+                                 values[kLooseWord].as<std::vector<std::string>>().front()),
+                     "write --NAME VALUE; gcg_run --help lists the options");
   }
   RunCommand command;
+  if (values.count("config") != 0) {
+    const std::string& file = values["config"].as<std::string>();
+    try {
+      command.given = read_config(file, run);
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      throw UsageError("--config", error.what(), "name a text file of lines 'name = value'");
+    }
+  }
   command.help = values.count("help") != 0;
   command.list = values.count("list") != 0;
   command.bibtex = values.count("bibtex") != 0;
@@ -166,8 +201,7 @@ std::string run_list() {
   }
   for (const Backend& backend : backend_table()) {
     const std::string lacks = missing(backend, everything);
-    text += fmt::format("  {:<12} on {}, in {}; {}\n", backend.name,
-                        fmt::join(backend.devices, ", "), fmt::join(backend.precisions, ", "),
+    text += fmt::format("  {:<12} {}; {}\n", backend.name, backend.devices_text(),
                         lacks.empty() ? "runs every network" : lacks);
   }
   return text;

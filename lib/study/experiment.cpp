@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/host.h"
+#include "base/program.h"
 #include "study/launcher.h"
 #include "study/planned_run.h"
 #include "study/report.h"
@@ -281,15 +282,7 @@ std::string_view default_data(const Experiment& experiment) {
 }
 
 int experiment_main(int argc, const char* const* argv, const Experiment& experiment) {
-  try {
-    return run(argc, argv, experiment);
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "{}: {}\n", experiment.name, error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", experiment.name, error.what());
-    return 1;
-  }
+  return run_program(experiment.name, [&] { return run(argc, argv, experiment); });
 }
 
 }  // namespace gcg

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "record/run_file.h"
 #include "study/estimate.h"
 #include "train/cost.h"
@@ -222,22 +222,10 @@ std::vector<std::string> run_command(const PlannedRun& run) {
 }
 
 std::string shell_line(const std::vector<std::string>& command) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("-_./=,:+").find(c) != std::string_view::npos;
-  };
   std::string line;
   for (const std::string& word : command) {
     line += line.empty() ? "" : " ";
-    if (!word.empty() && std::ranges::all_of(word, plain)) {
-      line += word;
-      continue;
-    }
-    line += "'";
-    for (const char c : word) {
-      line += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    line += "'";
+    line += shell_word(word);
   }
   return line;
 }
@@ -309,7 +297,8 @@ std::string study_text(const Experiment& experiment, const StudySettings& settin
                              {"settings", sizes},
                              {"data", settings.request.data},
                              {"runs", runs}};
-  return study.dump(1) + "\n";
+  // A name of a folder may be no UTF-8, which JSON has to be.
+  return study.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 void write_study_file(const Experiment& experiment, const StudySettings& settings,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/lookup.h"
+#include "base/text.h"
 #include "method/methods.h"
 
 namespace gcg {
@@ -31,16 +32,23 @@ void add_settings(OptionList& list, RunSettings& settings) {
   list.add_choice("execution", settings.execution, executions, abouts)
       .identified_by([&settings] { return std::string(backend_used(settings).name); },
                      std::string(backend_used(RunSettings()).name));
-  list.add_choice("device", settings.device, device_names(), "what the network runs on");
+  list.add_choice("device", settings.device, device_names(),
+                  "what the network runs on; cuda: the first GPU that CUDA_VISIBLE_DEVICES shows");
   list.add_choice("precision", settings.precision, {kPrecisionNames.begin(), kPrecisionNames.end()},
-                  "how the tensors of a batch are stored; all arithmetic of sparse execution is in "
-                  "fp32 either way");
+                  "how the tensors of a batch are stored and multiplied; all arithmetic of sparse "
+                  "execution is in fp32 either way; tf32: fp32 with factors of 10 bits, on cuda");
+  list.add("deterministic", settings.deterministic,
+           "the same bits in every repetition; off: faster operations of a GPU too")
+      .used_if([&settings] { return settings.device != "cpu"; },
+               "the device is cpu, which always gives the same bits");
   list.add("threads", settings.threads, {1, 1024},
            "threads of one run; dense results depend on it, sparse ones have the same bits")
       .cosmetic_if([&settings] { return !backend_used(settings).threads_change_bits; });
   list.add("out", settings.out, "folder in which every run has a folder of its own").cosmetic();
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
-           "longest time between two checkpoints; there is one after every epoch anyway")
+           "longest time between two checkpoints; after an epoch there is one as soon as saving "
+           "takes "
+           "at most 1.5 % of the time")
       .cosmetic();
   list.add("keep-stages", settings.keep_stages,
            "keep the state at the end of every stage, for --trunk and gcg_export: 4 bytes per "
@@ -122,7 +130,10 @@ RunIdentity identify(const RunPlan& plan) {
         {option.name, text, text == option.default_text, option.affects_result()});
     if (option.deviates()) {
       deviations.push_back(option.name + "=" + option.identity_text());
-      command += fmt::format(" --{} {}", option.name, text);
+    }
+    // Also what makes no other run, as the folder of the data: the line shall run as it stands.
+    if (text != option.default_text) {
+      command += fmt::format(" --{} {}", option.name, shell_word(text));
     }
   }
   std::sort(deviations.begin(), deviations.end());

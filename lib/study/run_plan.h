@@ -30,6 +30,7 @@ struct RunSettings {
   std::string execution = "auto";
   std::string device = "cpu";
   std::string precision = "fp32";
+  bool deterministic = true;
   std::int64_t threads = 1;
   std::string out = "runs";
   double checkpoint_seconds = 300;

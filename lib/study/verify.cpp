@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "base/error.h"
 #include "base/lookup.h"
 #include "record/run_file.h"
 
@@ -169,6 +170,10 @@ Comparison compare(const Expected& expected, const std::vector<const RunRecord*>
 
 bool verify(const Experiment& experiment, const StudySettings& settings,
             const std::vector<PlannedRun>& planned) {
+  if (!std::filesystem::is_directory(settings.out)) {
+    throw Error(settings.out, "there is no such folder: nothing can be verified",
+                "name the folder of the runs: --out FOLDER");
+  }
   bool good = check_files(planned);
   if (experiment.of.expected == nullptr) {
     fmt::print("{} has no table of expected values\n", experiment.name);

@@ -5,19 +5,21 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 #include <optional>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/lookup.h"
+#include "base/text.h"
 
 namespace gcg {
 
 namespace {
 
 constexpr std::string_view kWhere = "allocation";
+
+/// Behind a layer's name in allocation_text(): density, wanted, integer, realised, size.
+constexpr std::size_t kTableNumbers = 5;
 
 void check_request(std::span<const double> wanted, std::int64_t sum,
                    std::span<const std::int64_t> capacity) {
@@ -199,27 +201,32 @@ std::vector<std::int64_t> erk_allocation(const Network& network, std::int64_t pr
   return erk(network, present).counts;
 }
 
-Allocation read_allocation(const std::filesystem::path& file, const Network& network,
-                           std::int64_t present) {
-  std::ifstream stream(file);
-  if (!stream) {
-    throw Error(file.string(), "cannot be read");
-  }
+std::vector<double> read_densities(const std::filesystem::path& file, const Network& network) {
   std::vector<std::optional<double>> densities(network.layers.size());
-  std::string line;
-  for (std::int64_t number = 1; std::getline(stream, line); ++number) {
-    std::istringstream words(line.substr(0, line.find('#')));
-    std::string name;
-    if (!(words >> name)) {
+  std::int64_t number = 0;
+  const std::string text = read_text(file);
+  for (const std::string_view line : lines_of(text)) {
+    ++number;
+    const std::vector<std::string_view> words = words_of(line.substr(0, line.find('#')));
+    if (words.empty()) {
       continue;
     }
-    const std::string where = fmt::format("{}: line {}: {}", file.string(), number, name);
-    double density = 0;
-    if (!(words >> density) || !(density >= 0 && density <= 1)) {
-      throw Error(where, "needs a density in [0, 1]");
+    const std::string where = fmt::format("{}: line {}: {}", file.string(), number, words[0]);
+    std::vector<double> numbers;
+    for (std::size_t w = 1; w < words.size(); ++w) {
+      const auto value = whole_number_text<double>(words[w]);
+      if (!value) {
+        throw Error(where, fmt::format("'{}' is not a number", words[w]),
+                    "write LAYER DENSITY, with a decimal point");
+      }
+      numbers.push_back(*value);
     }
-    const auto layer = std::find_if(network.layers.begin(), network.layers.end(),
-                                    [&](const Layer& known) { return known.name == name; });
+    if ((numbers.size() != 1 && numbers.size() != kTableNumbers) ||
+        !(numbers[0] >= 0 && numbers[0] <= 1)) {
+      throw Error(where, "needs a density in [0, 1] and nothing else",
+                  "write LAYER DENSITY; '#' begins a remark");
+    }
+    const auto layer = std::ranges::find(network.layers, words[0], &Layer::name);
     if (layer == network.layers.end()) {
       throw Error(where, fmt::format("{} has no layer of this name", network.name));
     }
@@ -228,20 +235,47 @@ Allocation read_allocation(const std::filesystem::path& file, const Network& net
     if (slot) {
       throw Error(where, "the layer is there twice");
     }
-    slot = density;
+    slot = numbers[0];
   }
-  std::vector<double> shares;
+  std::vector<double> all;
   for (std::size_t l = 0; l < densities.size(); ++l) {
     if (!densities[l]) {
       throw Error(file.string(), fmt::format("layer {} is missing", network.layers[l].name));
     }
-    shares.push_back(*densities[l] * static_cast<double>(network.layers[l].connections()));
+    all.push_back(*densities[l]);
+  }
+  return all;
+}
+
+Allocation read_allocation(const std::filesystem::path& file, const Network& network,
+                           std::int64_t present) {
+  std::vector<double> shares = read_densities(file, network);
+  for (std::size_t l = 0; l < shares.size(); ++l) {
+    shares[l] *= static_cast<double>(network.layers[l].connections());
   }
   try {
     return in_proportion(network, shares, present);
   } catch (const Error& error) {
     throw Error(file.string(), error.what());
   }
+}
+
+std::string scaling_of_table(const std::filesystem::path& file, const Network& network,
+                             std::int64_t present) {
+  const std::vector<double> densities = read_densities(file, network);
+  double sum = 0;
+  for (std::size_t l = 0; l < densities.size(); ++l) {
+    sum += densities[l] * static_cast<double>(network.layers[l].connections());
+  }
+  // Densities that were rounded to whole connections are as they were asked for.
+  if (std::abs(sum - static_cast<double>(present)) <= static_cast<double>(densities.size())) {
+    return {};
+  }
+  const auto all = static_cast<double>(network.connections());
+  return fmt::format(
+      "{}: its densities are {:.4g} of the network together and were scaled to the density asked "
+      "for, {:.4g}",
+      file.string(), sum / all, static_cast<double>(present) / all);
 }
 
 std::string allocation_text(const Network& network, const Allocation& allocation,

@@ -55,12 +55,20 @@ std::vector<std::int64_t> uniform_allocation(const Network& network, std::int64_
 std::vector<std::int64_t> erk_allocation(const Network& network, std::int64_t present);
 
 /// Reads densities per layer from a text file: one line "LAYER DENSITY" for every layer, in any
-/// order, further columns ignored (so that a file of allocation_text() can be read back); '#'
-/// begins a comment. The densities are shares: their proportions count, the total is `present`.
-/// Errors name file, line and layer: an unknown layer, one that is missing or there twice, a
-/// density outside of [0, 1], a total that cannot be reached.
+/// order, or a line of allocation_text(); '#' begins a comment. Errors name file, line and layer:
+/// an unknown layer, one that is missing or there twice, a word that is no number, a density
+/// outside of [0, 1].
+std::vector<double> read_densities(const std::filesystem::path& file, const Network& network);
+
+/// The densities of such a file as shares: their proportions count, the total is `present`. Errors:
+/// as read_densities, or a total that cannot be reached.
 Allocation read_allocation(const std::filesystem::path& file, const Network& network,
                            std::int64_t present);
+
+/// A sentence if the densities of such a file together are not those of `present` connections (to
+/// one connection a layer), so that they have to be scaled; else nothing.
+std::string scaling_of_table(const std::filesystem::path& file, const Network& network,
+                             std::int64_t present);
 
 /// A table for people and for read_allocation(): per layer name, density, wanted (real number),
 /// counts (integer), realised (present in the mask) and size.

@@ -49,27 +49,33 @@ Loader epoch_loader(const Training& training) {
                          : Augmentation{};
   return {training.batches.samples(),
           {std::move(order), run.recipe.batch_size, augmentation, epoch,
-           training.now.position.batch_in_epoch},
+           training.now.position.batch_in_epoch, training.held},
           run.loader_threads};
 }
 
-void train_batch(Training& training, const Batch& batch) {
+/// Adds the sums of the next batches to those of the epoch.
+void add_sums(Training& training, std::span<const BatchSums> batches) {
   Position& position = training.now.position;
+  for (const BatchSums& sums : batches) {
+    check_loss(training, sums.loss, "training");
+    position.loss_sum += sums.loss;
+    position.correct += sums.correct;
+    position.samples += sums.samples;
+  }
+}
+
+void train_batch(Training& training, const Batch& batch) {
   CostRecord& cost = training.now.record.cost;
   if (training.stage.phase.gradient_average > 0) {
     average_gradients(training, batch);
   }
-  const BatchSums sums = training.run.executor.forward_backward(batch);
-  check_loss(training, sums.loss, "training");
+  add_sums(training, training.run.executor.queue(batch));
   recipe_step(training.run.recipe, rate_at(training, updates_done(training)),
               training.run.executor);
-  position.loss_sum += sums.loss;
-  position.correct += sums.correct;
-  position.samples += sums.samples;
-  ++position.batch_in_epoch;
+  ++training.now.position.batch_in_epoch;
   ++cost.steps;
   cost.training_flops +=
-      training_flops(training.run.network, training.now.state.mask, sums.samples);
+      training_flops(training.run.network, training.now.state.mask, batch.size());
 }
 
 void show_progress(const Training& training) {
@@ -98,12 +104,13 @@ BatchSums validate(Training& training) {
   const std::vector<std::int64_t>& images = training.split.validation;
   const Stopwatch watch(record.cost.evaluate_seconds);
   if (training.now.position.epoch_in_phase + 1 < training.stage.phase.epochs) {
-    return evaluate(run.executor, training.batches.samples(), images, run.loader_threads);
+    return evaluate(run.executor, training.batches.samples(), images, run.loader_threads, {},
+                    training.held);
   }
   StagePredictions stage{training.stage.phase.stage, std::vector<float>(images.size()), {}};
   std::vector<std::int32_t> classes(images.size());
   const BatchSums sums = evaluate(run.executor, training.batches.samples(), images,
-                                  run.loader_threads, {classes, stage.losses});
+                                  run.loader_threads, {classes, stage.losses}, training.held);
   for (std::size_t i = 0; i < images.size(); ++i) {
     stage.hits.push_back(classes[i] == run.data.train.labels[static_cast<std::size_t>(images[i])]);
   }
@@ -167,12 +174,16 @@ void train_epoch(Training& training) {
     }
     show_progress(training);
     if (position.batch_in_epoch < batches && save_is_due(training.recorder, false)) {
+      add_sums(training, executor.settle());
       training.now.state = executor.read();
       save(training);
     }
   }
+  {
+    const Stopwatch watch(cost.train_seconds);
+    add_sums(training, executor.settle());
+  }
   evaluate_epoch(training);
-  training.now.state = executor.read();
 }
 
 void test(Training& training) {

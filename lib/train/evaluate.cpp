@@ -1,16 +1,19 @@
 #include "train/evaluate.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gcg {
 
 BatchSums evaluate(Executor& executor, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, std::int64_t loader_threads,
-                   const PerSample& each) {
+                   const PerSample& each, bool held) {
   // Small enough to stay in the cache of a core, large enough to keep it busy; no effect on results
   // but for the rounding of sums.
   constexpr std::size_t batch_size = 128;
-  Loader loader(samples, {{positions.begin(), positions.end()}, batch_size, {}}, loader_threads);
+  LoaderPlan plan{{positions.begin(), positions.end()}, batch_size, {}};
+  plan.held = held;
+  Loader loader(samples, std::move(plan), loader_threads);
   BatchSums sums;
   for (std::size_t begin = 0; begin < positions.size(); begin += batch_size) {
     const std::size_t count = std::min(batch_size, positions.size() - begin);

@@ -11,9 +11,9 @@ namespace gcg {
 
 /// Sums of loss and hits over the images at these positions, not augmented, running statistics.
 /// What `each` asks for has an element per position. Batches are made ahead on
-/// `loader_threads` threads.
+/// `loader_threads` threads. `held`: the executor holds the images of `samples`.
 BatchSums evaluate(Executor& executor, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, std::int64_t loader_threads,
-                   const PerSample& each = {});
+                   const PerSample& each = {}, bool held = false);
 
 }  // namespace gcg

@@ -11,7 +11,7 @@ namespace gcg {
 
 /// Saving after an epoch waits until it takes at most this share of the time since the last one: a
 /// checkpoint and a run file grow with the stages, and so written take a time linear in them.
-inline constexpr double kRecordingShare = 0.03;
+inline constexpr double kRecordingShare = 0.015;
 
 /// Where a run is written down, and when that was done last.
 struct Recorder {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "record/belongs.h"
 #include "record/run_file.h"
 
 namespace gcg {
@@ -42,7 +43,14 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
                          const std::function<void(const std::string&)>& say) {
   check_same("identity", old.identity.hash, own.identity.hash, place);
   check_same("data digest", old.identity.data_digest, own.identity.data_digest, place);
+  // Everything in it is arranged by its own layers; the network of this process takes their place.
+  check_same_layers(place, old.network, own.network);
   if (old.status == RunStatus::finished) {
+    if (!old.result || old.stages.empty() || old.masks.size() != old.stages.size()) {
+      throw Error(place,
+                  "its checkpoint cannot be: it says that the run is finished, without a result",
+                  "remove the run's folder and run it again");
+    }
     old.network = std::move(own.network);
     return old;
   }
@@ -103,6 +111,9 @@ void check_position(const Checkpoint& now, const Stage& stage, std::int64_t coun
     require(size == 0 || size == layers, "layer counts of the allocation", size, layers);
   }
   check_mask_invariant(record.network, now.state);
+  if (now.memory.kept) {
+    check_mask_invariant(record.network, *now.memory.kept);
+  }
 }
 
 void tell_failure(const std::filesystem::path& folder, RunRecord& record,

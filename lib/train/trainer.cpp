@@ -22,8 +22,13 @@ void train_all(Training& training) {
   bool more = !stage_ended(training) || next_stage(training);
   while (more) {
     train_epoch(training);
-    more = !stage_ended(training) || next_stage(training);
-    if (more && save_is_due(training.recorder, true)) {
+    const bool saves = save_is_due(training.recorder, true);
+    const bool ended = stage_ended(training);
+    if (ended || saves) {
+      training.now.state = training.run.executor.read();
+    }
+    more = !ended || next_stage(training);
+    if (more && saves) {
       save(training);
     }
   }
@@ -49,8 +54,9 @@ std::string place(const Training& training) {
 RunRecord train(TrainingRun run) {
   Training training = prepare(run);
   // For readers of states: the run file holds the layers, not how they are connected.
-  write_file_atomically(run.folder / kNetworkFileName, network_text(run.network));
   RunRecord& record = training.now.record;
+  write_file_atomically(run.folder / kNetworkFileName,
+                        network_text(run.network, {.run = record.identity.name}));
   if (record.status == RunStatus::finished) {
     // Killed between the last checkpoint and the run file: show it again.
     write_run_file(run.folder / kRunFileName, record);

@@ -21,6 +21,7 @@ struct Training {
   Checkpoint
       now{};      ///< its state: of the last decision or saving; the executor is ahead in between
   Stage stage{};  ///< under way
+  bool held = false;         ///< the executor holds the training images
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
 };
 
@@ -33,7 +34,8 @@ Training prepare(TrainingRun& run);
 // ---- epoch.cpp
 
 /// Trains the rest of the epoch under way, with the mask updates and the snapshot that the phase
-/// asks for in it, then adds the row of its validation to the trajectory.
+/// asks for in it, then adds the row of its validation to the trajectory. The state stays with the
+/// executor.
 void train_epoch(Training& training);
 
 /// Reads the test set and the end of the run into its result.

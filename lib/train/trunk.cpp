@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "record/belongs.h"
 #include "record/run_file.h"
 
 namespace gcg {
@@ -22,6 +23,17 @@ fs::path folder_of(const fs::path& runs, const Trunk& trunk) {
                 "run the trunk first, with the same --out");
   }
   return folder;
+}
+
+/// Its run file, which has to be its own.
+RunRecord read_whole(const fs::path& folder, const Trunk& trunk) {
+  RunRecord record = read_run_file(folder / kRunFileName);
+  if (record.identity.name != trunk.name) {
+    throw Error((folder / kRunFileName).string(),
+                fmt::format("is that of another run, {}", record.identity.name),
+                "it was copied there: remove it and give the command of the run again");
+  }
+  return record;
 }
 
 std::string layers_text(const Network& network) {
@@ -87,10 +99,11 @@ void check_trunk_name(const Trunk& trunk) {
 Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord& own) {
   const fs::path folder = folder_of(runs, trunk);
   Checkpoint checkpoint = read_stage(folder, trunk.stage);
+  RunRecord whole = read_whole(folder, trunk);
   check_same(folder, checkpoint.record, own);
+  check_belongs(stage_path(folder, trunk.stage), checkpoint.record, whole);
   // The file of a stage leaves the masks before it, and the predictions up to its own, to the run
   // file.
-  RunRecord whole = read_run_file(folder / kRunFileName);
   std::vector<StageMask>& masks = whole.masks;
   std::vector<StagePredictions>& predictions = whole.predictions.stages;
   const std::vector<StageRow>& stages = checkpoint.record.stages;
@@ -109,7 +122,7 @@ Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord&
 
 Mask read_trunk_mask(const fs::path& runs, const Trunk& trunk, const RunRecord& own) {
   const fs::path folder = folder_of(runs, trunk);
-  RunRecord record = read_run_file(folder / kRunFileName);
+  RunRecord record = read_whole(folder, trunk);
   check_same(folder, record, own);
   const auto found = std::ranges::find(record.masks, trunk.stage, &StageMask::stage);
   if (found == record.masks.end()) {

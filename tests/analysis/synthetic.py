@@ -29,11 +29,11 @@ def summary(experiment="execution_agreement", **more):
 
 
 def agreement(difference=0.002, half=0.001, **more):
-    """A summary of execution_agreement: one density, two seeds."""
+    """A summary of execution_agreement: one pair, one density, two seeds."""
     row = {
         "seeds": [1, 2],
-        "sparse_accuracy": 0.5 + difference,
-        "dense_accuracy": 0.5,
+        "accuracy": 0.5 + difference,
+        "other_accuracy": 0.5,
         "difference": difference,
         "half_interval": half,
         "by_seed": [difference, difference],
@@ -41,7 +41,7 @@ def agreement(difference=0.002, half=0.001, **more):
         "loss_half_interval": half,
         "equivalent": half is not None and abs(difference) + half <= 0.015,
     }
-    return summary(margin=0.015, images=2631, densities={"1.00": row}, **more)
+    return summary(margin=0.015, images=2631, pairs={"sparse-dense": {"1.00": row}}, **more)
 
 
 def growth(**more):

@@ -181,7 +181,7 @@ class Render(unittest.TestCase):
     def test_effects_gather_phrases_and_findings_by_option(self):
         module = analyse.load_module("execution_agreement")
         found = analyse.effects(module, agreement())
-        self.assertEqual(list(found), ["execution"])
+        self.assertEqual(list(found), ["execution", "precision"])
         self.assertTrue(found["execution"][0].startswith("At density 1.00"))
 
     def test_what_is_no_experiment_is_told(self):

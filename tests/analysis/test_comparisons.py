@@ -69,14 +69,14 @@ class CostAccuracy(unittest.TestCase):
             ["IMP, rate rewound", "0.20", "2", "12 / 12", "3", "+2.0 ± 2.5", "3.00 ± 0.00", "3.00 ± 0.00"],
         )
         dense = row_of(table_of(made, "cells"), "dense")
-        self.assertEqual(dense[5:8], ["61.0 ± 2.5", "-", "1.00 ± 0.00"])
+        self.assertEqual(dense[5:9], ["61.0 ± 2.5", "-", "-", "1.00 ± 0.00"])
         first = cost_accuracy.findings(self.summary)[0]
         self.assertIn("IMP, rate rewound cost 3.0 times the training FLOPs of growth.", first)
         self.assertEqual(first.claims, ("cost",))
 
     def test_without_dense_runs_there_is_no_relative_cost(self):
         summary = summary_of(cost_accuracy, study({"growth: density 0.20: E 2": seeds(0.5)}, parts=self.PARTS))
-        self.assertEqual(cost_accuracy.tables(summary)[0].rows[0][6:], ["-", "-", "-", "-"])
+        self.assertEqual(cost_accuracy.tables(summary)[0].rows[0][6:], ["-"] * 5)
         self.assertEqual(cost_accuracy.figures(summary, "nowhere"), [])
 
 

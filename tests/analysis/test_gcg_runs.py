@@ -1,7 +1,9 @@
 """The readers in Python against the file that record_sample writes (tests/record/sample_record.cpp); what is expected
 is stated here again. GCG_SAMPLE_RUN names the file."""
 
+import contextlib
 import fcntl
+import io
 import math
 import os
 import shutil
@@ -131,6 +133,15 @@ class Load(unittest.TestCase):
         np.testing.assert_array_equal(f["parameters"], [[nan] * 3, [0.75, 2.5, 0.125], [0.875, 2, nan]])
         self.assertEqual(self.run_.fit_parameter_names, ["A1", "k", "dh"])
 
+    def test_joint_fits(self):
+        f = self.run_.joint_fits
+        self.assertEqual(f["outcome"].tolist(), ["too_few_stages", "found", "too_few_stages"])
+        names = ["a0", "a1", "log_c", "log_alpha", "gamma", "log_t", "log_b"]
+        self.assertEqual(f["parameter_names"].tolist(), names)
+        np.testing.assert_array_equal(f["parameters"][1], [0.25, 0.75, -3, -0.5, 0.125, 2, 0.0625])
+        np.testing.assert_array_equal(f["d_star"], [math.nan, 0.5, math.nan])
+        np.testing.assert_array_equal(f["difference_error"], [math.nan, 0.0625, math.nan])
+
     def test_comparisons_and_search(self):
         above = self.run_.above_best
         self.assertEqual(set(above), {"loss", "loss_error", "accuracy", "accuracy_error"})
@@ -226,11 +237,60 @@ class Files(unittest.TestCase):
         with self.assertRaisesRegex(gcg_runs.RunFileError, "nowhere: no such folder"):
             gcg_runs.load_all(self.folder / "nowhere")
 
+    def test_load_all_names_and_leaves_out_what_cannot_be_read(self):
+        paths = [self.copy("a"), self.copy("b"), self.copy("c")]
+        paths[1].write_bytes(paths[1].read_bytes()[:-1])
+        errors = []
+        self.assertEqual([run.path for run in gcg_runs.load_all(self.folder, errors)], [paths[0], paths[2]])
+        self.assertEqual(len(errors), 1)
+        self.assertIn("b/run.h5", str(errors[0]))
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            self.assertEqual(len(gcg_runs.load_all(self.folder)), 2)
+        self.assertIn("1 of 3 runs cannot be read and are left out:\n  ", said.getvalue())
+        self.assertIn("b/run.h5", said.getvalue())
+
+    def test_tables_are_read_when_they_are_asked_for_and_then_kept(self):
+        path = self.copy("a")
+        run = gcg_runs.load(path)
+        density = run.stages["density"]
+        path.write_bytes(b"gone")
+        self.assertIs(run.stages["density"], density)
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "is no run file, or one that was cut"):
+            print(run.trajectory)
+        with self.assertRaises(AttributeError):
+            print(run.nonsense)
+
+    def test_bytes_that_are_no_utf8_are_kept(self):
+        path = self.copy("a")
+        with edited(path) as file:
+            file["options/value"][0] = b"runs/\xff\xe9"
+            file["warnings"][0] = b"cannot read \xff"
+            name = file["options/name"][0].decode()
+        run = gcg_runs.load(path)
+        self.assertEqual(os.fsencode(run.options[name]), b"runs/\xff\xe9")
+        self.assertEqual(os.fsencode(run.warnings[0]), b"cannot read \xff")
+
+    def test_every_locale_prints(self):
+        path = self.copy("a")
+        with edited(path) as file:
+            file["warnings"][0] = b"cannot read \xff"
+        for locale in ("C", "C.UTF-8", "POSIX"):
+            for utf8 in ("0", "1"):
+                done = subprocess.run(
+                    [sys.executable, ROOT / "analysis" / "inspect_run.py", path],
+                    env=os.environ | {"LC_ALL": locale, "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"},
+                    capture_output=True,
+                    check=False,
+                )
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(b"zweite Warnung", done.stdout)
+
     def test_another_schema_version(self):
         path = self.copy("a")
         with edited(Path(path)) as file:
             file.attrs["schema_version"] = 7
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 3"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "run.h5: has schema version 7, this module reads 4"):
             gcg_runs.load(path)
 
     def test_what_is_no_run_file(self):

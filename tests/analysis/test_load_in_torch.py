@@ -2,6 +2,7 @@
 file says. GCG_PROGRAMS names the folder of the programs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,30 @@ class Export(unittest.TestCase):
             with np.load(path) as file:
                 for layer, mask in self.run_file.masks[stage].items():
                     np.testing.assert_array_equal(file[layer + ".mask"].ravel(), mask.ravel())
+
+    def test_the_run_file_stands_for_its_folder(self):
+        path = self.folder / "by-file.npz"
+        self.assertEqual(call("gcg_export", self.run_folder / "run.h5", "--out", path)[0], 0)
+        self.assertEqual(path.read_bytes(), (self.run_folder / "final.npz").read_bytes())
+
+    def test_what_does_not_belong_to_the_run_is_refused(self):
+        other = self.folder / "runs-of-another"
+        status, output = call(
+            "gcg_run", *self.given[: self.given.index("--out")], "--out", other, "--seed", "2", "--max-stages", "3"
+        )
+        self.assertEqual(status, 0, output)
+        (stranger,) = other.iterdir()
+        for name, text in (
+            ("network.json", "it is that of the run"),
+            ("stages/stage_001.gcg", "stage_001.gcg: belongs to another run"),
+        ):
+            with self.subTest(name):
+                copy = self.folder / f"copy-{Path(name).name}"
+                shutil.copytree(self.run_folder, copy)
+                shutil.copy(stranger / name, copy / name)
+                status, output = call("gcg_export", copy, "--stage", "1", "--out", self.folder / "never.npz")
+                self.assertEqual(status, 1, output)
+                self.assertIn(text, output)
 
     def test_what_cannot_be_exported_is_an_error_that_says_why(self):
         for arguments, status, text in (

@@ -88,7 +88,7 @@ class Generated(unittest.TestCase):
     def test_values_come_from_the_summary_of_the_largest_scale(self):
         source = (
             r"\val{execution_agreement:images|count} \val{execution_agreement:seeds|list}"
-            r" \val{execution_agreement-smoke:scale} \val{execution_agreement:densities/1.00/difference|.3f}"
+            r" \val{execution_agreement-smoke:scale} \val{execution_agreement:pairs/sparse-dense/1.00/difference|.3f}"
         )
         self.make(
             source,
@@ -100,7 +100,7 @@ class Generated(unittest.TestCase):
             r"""\expandafter\def\csname val@execution_agreement:images|count\endcsname{2,631}
 \expandafter\def\csname val@execution_agreement:seeds|list\endcsname{1, 2}
 \expandafter\def\csname val@execution_agreement-smoke:scale\endcsname{smoke}
-\expandafter\def\csname val@execution_agreement:densities/1.00/difference|.3f\endcsname{0.002}
+\expandafter\def\csname val@execution_agreement:pairs/sparse-dense/1.00/difference|.3f\endcsname{0.002}
 """,
         )
 

@@ -29,4 +29,7 @@ inline void PrintTo(const ConformanceCase& conformance, std::ostream* output) {
 /// them.
 std::span<const ConformanceCase> conformance_cases();
 
+/// Those that do not hold the executor against the reference in single precision.
+std::vector<ConformanceCase> conformance_cases_of_any_precision();
+
 }  // namespace gcg

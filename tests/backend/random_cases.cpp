@@ -131,6 +131,17 @@ std::vector<Network> small_transformers() {
   net.linear("classifier", net.gelu("gelu2", x), 4);
   networks.push_back(net.finish());
   networks.push_back(build_network("vit6_small", {{3, 8, 8}, 10, 6}));
+  // As many tokens as are taken block by block, and more than are scored at a time.
+  NetworkBuilder many("many_tokens", {3, 8, 8});
+  x = many.tokens("tokens", many.convolution("patches", 0, 4, {1, 1, 1, 0}, true));
+  x = many.layer_norm("norm1", many.add("add0", many.token_linear("first", x, 4), x));
+  y = many.attention("attention", many.token_linear("query", x, 4), many.token_linear("key", x, 4),
+                     many.token_linear("value", x, 4, false), 2);
+  x = many.add("add1", many.token_linear("projection", many.gelu("gelu1", y), 4), x);
+  y = many.gelu("gelu2", many.token_linear("mlp1", many.layer_norm("norm2", x), 7));
+  x = many.add("add2", many.token_linear("mlp2", y, 4), x);
+  many.linear("classifier", many.first_token("class_token", many.layer_norm("norm3", x)), 3);
+  networks.push_back(many.finish());
   return networks;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +144,54 @@ TEST(File, AMissingFileOrFolderIsNamed) {
   GCG_EXPECT_ERROR(write_file_atomically(missing / "file", std::string_view("text")),
                    AllOf(HasSubstr((missing / "file").string()),
                          HasSubstr("cannot create: No such file or directory")));
+}
+
+TEST(File, IsWrittenThroughLinks) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "elsewhere");
+  const fs::path target = folder / "elsewhere/target";
+  fs::create_symlink("elsewhere/target", folder / "link");  // leads nowhere yet
+  fs::create_symlink("link", folder / "second");
+  for (const char* text : {"first", "second"}) {
+    write_file_atomically(folder / "second", std::string_view(text));
+    EXPECT_EQ(text_of(target), text);
+    EXPECT_TRUE(fs::is_symlink(folder / "second"));
+    EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  }
+  EXPECT_THAT(names_in(folder / "elsewhere"), ElementsAre("target"));
+  fs::create_symlink("round", folder / "about");
+  fs::create_symlink("about", folder / "round");
+  GCG_EXPECT_ERROR(write_file_atomically(folder / "round", std::string_view("text")),
+                   HasSubstr("round: is a link that leads nowhere"));
+}
+
+TEST(File, WhatIsNoRegularFileIsNotReplaced) {
+  const TemporaryFolder folder;
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink("/dev/null", folder / "device");
+  for (const fs::path& path : {pipe, folder / "device", folder.path(), fs::path("/dev/null")}) {
+    GCG_EXPECT_ERROR(write_file_atomically(path, std::string_view("text")),
+                     HasSubstr(path.string() + ": is not a regular file and is not replaced"));
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  GCG_EXPECT_ERROR(write_file_atomically("", std::string_view("text")),
+                   HasSubstr("its name is empty"));
+}
+
+TEST(File, HasThePermissionsThatTheUmaskLeaves) {
+  const TemporaryFolder folder;
+  const auto mode = [](const fs::path& path) { return fs::status(path).permissions(); };
+  const mode_t before = ::umask(0002);
+  write_file_atomically(folder / "group", std::string_view("text"));
+  { const FolderLock lock(folder.path()); }
+  ::umask(0077);
+  write_file_atomically(folder / "own", std::string_view("text"));
+  ::umask(before);
+  EXPECT_EQ(mode(folder / "group"), fs::perms(0664));
+  EXPECT_EQ(mode(folder / ".lock"), fs::perms(0664));
+  EXPECT_EQ(mode(folder / "own"), fs::perms(0600));
 }
 
 TEST(File, OnlyRegularFilesAreRead) {

@@ -38,7 +38,9 @@ struct PlainNetwork {
   }
 };
 
-PlainNetwork make_plain(const Network& network, ChannelOrder order, Precision precision) {
+PlainNetwork make_plain(const Network& network, ChannelOrder order, Precision precision,
+                        const at::Device& device) {
+  const at::TensorOptions on(device);
   PlainNetwork plain{
       network,
       order == ChannelOrder::last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous,
@@ -53,18 +55,20 @@ PlainNetwork make_plain(const Network& network, ChannelOrder order, Precision pr
       const Layer& layer = network.layers[static_cast<std::size_t>(node.layer)];
       const bool linear = node.operation == Operation::linear;
       const at::Tensor weight =
-          linear ? at::randn({layer.outputs, layer.inputs})
-                 : at::randn({layer.outputs, layer.inputs, layer.kernel_height, layer.kernel_width})
+          linear ? at::randn({layer.outputs, layer.inputs}, on)
+                 : at::randn({layer.outputs, layer.inputs, layer.kernel_height, layer.kernel_width},
+                             on)
                        .contiguous(plain.format);
       const double scale = std::sqrt(2.0 / static_cast<double>(layer.fan_in()));
       plain.of_node[n].push_back(plain.add(weight * scale));
       if (node.bias) {
-        plain.of_node[n].push_back(plain.add(at::zeros({layer.outputs})));
+        plain.of_node[n].push_back(plain.add(at::zeros({layer.outputs}, on)));
       }
     } else if (node.operation == Operation::batch_norm) {
       const std::int64_t channels = node.shape.channels;
-      plain.of_node[n] = {plain.add(at::ones({channels})), plain.add(at::zeros({channels}))};
-      plain.running[n] = {at::zeros({channels}), at::ones({channels})};
+      plain.of_node[n] = {plain.add(at::ones({channels}, on)),
+                          plain.add(at::zeros({channels}, on))};
+      plain.running[n] = {at::zeros({channels}, on), at::ones({channels}, on)};
     }
   }
   return plain;
@@ -120,30 +124,42 @@ void optimise(PlainNetwork& plain, const std::vector<at::Tensor>& gradients) {
 
 }  // namespace
 
-std::function<void()> plain_torch_step(const Network& network, const Batch& batch,
-                                       std::int64_t threads, ChannelOrder order,
-                                       Precision precision) {
-  const auto plain = std::make_shared<PlainNetwork>(make_plain(network, order, precision));
-  return [plain, batch, threads] {
+std::function<void(int steps)> plain_torch_steps(const Network& network, const Batch& batch,
+                                                 std::int64_t threads, ChannelOrder order,
+                                                 Precision precision, const std::string& device) {
+  const at::Device on(device);
+  const auto plain = std::make_shared<PlainNetwork>(make_plain(network, order, precision, on));
+  return [plain, batch, threads, on](int steps) {
     at::set_num_threads(static_cast<int>(threads));
     const Shape& shape = plain->network.input_shape();
     const at::Tensor images =
         at::from_blob(const_cast<float*>(batch.images.data()),
                       {batch.size(), shape.channels, shape.height, shape.width}, at::kFloat)
+            .to(on)
             .contiguous(plain->format);
     const at::Tensor labels =
         at::from_blob(const_cast<std::int32_t*>(batch.labels.data()), {batch.size()}, at::kInt)
-            .to(at::kLong);
-    std::vector<at::Tensor> values{images};
-    for (std::size_t n = 1; n < plain->network.nodes.size(); ++n) {
-      values.push_back(apply(*plain, n, values));
+            .to(on, at::kLong);
+    at::Tensor loss;
+    for (int i = 0; i < steps; ++i) {
+      std::vector<at::Tensor> values{images};
+      for (std::size_t n = 1; n < plain->network.nodes.size(); ++n) {
+        values.push_back(apply(*plain, n, values));
+      }
+      loss = at::cross_entropy_loss(values.back().flatten(1).to(at::kFloat), labels);
+      optimise(*plain, torch::autograd::grad({loss}, plain->trained));
     }
-    const at::Tensor loss = at::cross_entropy_loss(values.back().flatten(1).to(at::kFloat), labels);
-    optimise(*plain, torch::autograd::grad({loss}, plain->trained));
     if (!std::isfinite(loss.item<float>())) {
       throw Error(plain->network.name, "the loss is not finite: what is timed is no training");
     }
   };
+}
+
+std::function<void()> plain_torch_step(const Network& network, const Batch& batch,
+                                       std::int64_t threads, ChannelOrder order,
+                                       Precision precision) {
+  return
+      [steps = plain_torch_steps(network, batch, threads, order, precision, "cpu")] { steps(1); };
 }
 
 }  // namespace gcg::bench

@@ -91,6 +91,10 @@ TEST_F(Study, ExplainNamesTheRunsBehindACell) {
 }
 
 TEST_F(Study, VerifyComparesWhatIsThereAndFindsDamage) {
+  const Outcome nothing = shell(command() + " --verify");
+  EXPECT_EQ(nothing.status, 1) << nothing.output;
+  EXPECT_THAT(nothing.output, HasSubstr("runs: there is no such folder"));
+  fs::create_directories(runs());
   const Outcome before = shell(command() + " --verify");
   EXPECT_EQ(before.status, 0) << before.output;
   EXPECT_THAT(before.output, HasSubstr("no run is finished"));

@@ -137,6 +137,30 @@ TEST(SplitNoise, TakesTheCommonPartFromWhatPairsDoNotHave) {
   EXPECT_DOUBLE_EQ(options.common, 0);
 }
 
+TEST(JointPriors, AreReadByName) {
+  const JointPriors priors = read_joint_priors("gamma=0.2:0.05,log_t=1.5:2");
+  EXPECT_EQ(priors.gamma.mean, 0.2);
+  EXPECT_EQ(priors.gamma.deviation, 0.05);
+  EXPECT_EQ(priors.log_t.mean, 1.5);
+  EXPECT_EQ(priors.a0.mean, JointPriors().a0.mean);
+  EXPECT_TRUE(std::isnan(read_joint_priors("").log_t.mean));
+}
+
+TEST(JointPriors, AreReadWholeOrRefused) {
+  for (const auto& [text, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"delta=1:1", "'delta=1:1' names no parameter"},
+           {"gamma=0.1", "'gamma=0.1' is no prior"},
+           {"gamma:0.1=1", "'gamma:0.1=1' is no prior"},
+           {"gamma=0,1:1", "'gamma=0' is no prior"},
+           {"gamma=0.1:1x", "holds '1x', which is no finite number"},
+           {"gamma=nan:1", "holds 'nan'"},
+           {"gamma=0.1:0", "not positive"},
+           {"gamma=0.1:1,gamma=0.2:1", "second prior"},
+           {"gamma=0.1:1,", "followed by a comma"}}) {
+    GCG_EXPECT_ERROR(read_joint_priors(text), HasSubstr(problem));
+  }
+}
+
 TEST(JointFit, RefusesStagesThatAreNone) {
   GCG_EXPECT_ERROR(fit_jointly(std::vector<JointPoint>(2, {0.1, 2, 0.5}), options_of(0.02)),
                    HasSubstr("at least 3"));

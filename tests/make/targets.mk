@@ -2,6 +2,8 @@
 include Makefile
 words:
 	@printf '%s\n' $(STUDY) $(call folder,cifar10) $(manifest)
+libtorch:
+	@printf '%s\n' $(BUILD) $(PACKAGES)
 long:
 	@$(call run,sh -c 'echo $$$$ > $(PIDS)/long; exec sleep 60')
 nested:

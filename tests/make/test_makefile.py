@@ -15,7 +15,7 @@ OWN = re.search(r"^VARIABLES := (.*)$", (PROJECT / "Makefile").read_text(), re.M
 CLEAN = {
     name: value
     for name, value in os.environ.items()
-    if not name.startswith(("MAKE", "MFLAGS", "GCG_DATA")) and name not in OWN
+    if not name.startswith(("MAKE", "MFLAGS", "GCG_DATA", "TORCH")) and name not in OWN
 }
 
 
@@ -65,6 +65,81 @@ class Makefile(unittest.TestCase):
                 make.send_signal(signal.SIGTERM)
                 self.assertNotEqual(make.wait(timeout=10), 0)
                 self.wait_for(lambda: not Path(f"/proc/{program}").exists())
+
+    def packages(self, release, *names):
+        (self.folder / "os-release").write_text(release)
+        return subprocess.run(
+            [PROJECT / "scripts" / "packages.sh", "--names", *names],
+            env=CLEAN | {"GCG_OS_RELEASE": str(self.folder / "os-release")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_packages_have_the_names_of_the_distribution(self):
+        wanted = ("g++", "libtorch-dev", "libjpeg62-turbo-dev")
+        for release, names in (
+            ("ID=debian\nVERSION_ID=12\n", list(wanted)),
+            ("ID=debian\nVERSION_ID=13\n", list(wanted)),
+            ('ID=ubuntu\nVERSION_ID="26.04"\n', ["g++", "libtorch-dev", "libjpeg-turbo8-dev"]),
+        ):
+            done = self.packages(release, *wanted)
+            self.assertEqual(done.stdout.split(), names, done.stderr)
+
+    def test_what_a_distribution_lacks_is_said_with_what_to_do(self):
+        ubuntu = 'ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04 LTS"\n'
+        done = self.packages(ubuntu, "g++", "libtorch-dev")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("Ubuntu 24.04 LTS has no package libtorch-dev", done.stderr)
+        self.assertIn("TORCH=PREFIX make", done.stderr)
+        self.assertEqual(
+            self.packages(ubuntu, "g++", "libjpeg62-turbo-dev").stdout.split(), ["g++", "libjpeg-turbo8-dev"]
+        )
+
+    def test_packages_that_are_missing_are_installed_if_the_distribution_has_them(self):
+        stubs = {
+            "dpkg-query": "exit 1",
+            "id": "echo 0",
+            "apt-get": 'echo "apt-get $*"',
+            # Long, as the answer is where a package comes from several places.
+            "apt-cache": '[ "$2" = none ] && echo "  Candidate: (none)" || echo "  Candidate: 1"; seq 9999',
+        }
+        for name, body in stubs.items():
+            (self.folder / name).write_text(f"#!/bin/bash\n{body}\n")
+            (self.folder / name).chmod(0o755)
+        (self.folder / "os-release").write_text("ID=debian\nPRETTY_NAME=Debian\n")
+        for wanted, status in ((["g++", "cmake"], 0), (["g++", "none"], 1)):
+            done = subprocess.run(
+                [PROJECT / "scripts" / "packages.sh", *wanted],
+                env=CLEAN
+                | {"PATH": f"{self.folder}:{os.environ['PATH']}", "GCG_OS_RELEASE": self.folder / "os-release"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self.assertEqual(done.returncode, status, done.stderr)
+            installs = [line for line in done.stdout.splitlines() if line.startswith("apt-get install")]
+            self.assertEqual(len(installs), 1 - status)
+            self.assertEqual("Debian has no package none" in done.stderr, bool(status))
+            self.assertNotIn("no package g++", done.stderr)
+
+    def test_another_libtorch_has_a_folder_of_its_own_and_needs_no_package_of_it(self):
+        own, other = (self.output("libtorch", **given).stdout.split() for given in ({}, {"TORCH": "/opt/my torch"}))
+        self.assertEqual(own[0], "build/release")
+        self.assertIn("libtorch-dev", own)
+        self.assertEqual(other[0], "build/release-torch")
+        self.assertNotIn("libtorch-dev", other)
+
+    def test_a_prefix_without_libtorch_is_an_error(self):
+        done = subprocess.run(
+            [PROJECT / "scripts" / "configure.sh", "release", self.folder / "build", self.folder],
+            env=CLEAN,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"TORCH={self.folder}: there is no TorchConfig.cmake below it", done.stderr)
 
     def wait_for(self, condition):
         limit = time.monotonic() + 20

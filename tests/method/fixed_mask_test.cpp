@@ -6,6 +6,7 @@
 #include "method/play.h"
 #include "record/run_file.h"
 #include "topology/allocation.h"
+#include "topology/reachability.h"
 
 namespace gcg {
 namespace {
@@ -93,9 +94,44 @@ TEST(FixedMask, AMaskOfAnotherNetworkIsAnErrorThatNamesTheFile) {
           ::testing::Property("what", &Error::what, ::testing::HasSubstr("run.h5"))));
 }
 
+/// A run file of one stage whose mask is this one.
+std::string mask_file(const testing::TemporaryFolder& folder, const Mask& mask) {
+  Play growth = play("gcg", {{"stop", "never"}, {"max-stages", "1"}, {"final", "none"}}, flat);
+  growth.record.masks.back().mask = mask;
+  const std::string path = (folder.path() / "run.h5").string();
+  write_run_file(path, growth.record);
+  return path;
+}
+
+TEST(FixedMask, AMaskWithoutAPathIsHeldToThePolicyWhereverItComesFrom) {
+  const testing::TemporaryFolder folder;
+  const Network network = testing::small_network();
+  Mask mask(network, true);
+  mask.layers.front() = LayerMask(mask.layers.front().size(), false);
+  const std::string path = mask_file(folder, mask);
+  const auto with = [&](const char* policy, const char* shuffle) {
+    return play("fixed_mask", {{"mask-file", path}, {"disconnected", policy}, {"shuffle", shuffle}},
+                flat);
+  };
+  for (const char* shuffle : {"off", "on"}) {
+    for (const char* policy : {"auto", "warn"}) {
+      EXPECT_THAT(with(policy, shuffle).record.warnings,
+                  ::testing::Contains(::testing::HasSubstr("are on no input-output path")));
+    }
+    EXPECT_THAT([&] { (void)with("fail", shuffle); },
+                ::testing::Throws<Error>(::testing::Property(
+                    "what", &Error::what, ::testing::HasSubstr("has no connection left"))));
+    const Play repaired = with("repair", shuffle);
+    EXPECT_EQ(reachability(network, repaired.begun[0].mask).disconnected_units(), 0);
+    EXPECT_EQ(repaired.begun[0].mask.present(), mask.present());
+    EXPECT_EQ(repaired.begun[0], initial_state(network, repaired.begun[0].mask, 1));
+  }
+}
+
 TEST(FixedMask, ControlsShuffleWithinLayersAndDrawOtherWeights) {
   const Play plain = play("fixed_mask", {{"seed-density", "0.2"}}, flat);
-  const Play shuffled = play("fixed_mask", {{"seed-density", "0.2"}, {"shuffle", "on"}}, flat);
+  const Play shuffled = play(
+      "fixed_mask", {{"seed-density", "0.2"}, {"shuffle", "on"}, {"disconnected", "warn"}}, flat);
   EXPECT_EQ(shuffled.begun[0].mask.counts(), plain.begun[0].mask.counts());
   EXPECT_NE(shuffled.begun[0].mask, plain.begun[0].mask);
   EXPECT_EQ(shuffled.begun[0], initial_state(plain.network, shuffled.begun[0].mask, 1));

@@ -5,14 +5,17 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/throws.h"
 #include "extrapolate/replay.h"
 #include "method/growth_rule.h"
+#include "method/joint_record.h"
 #include "method/play.h"
 
 namespace gcg {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::Options;
 using testing::play;
 using testing::Play;
 
@@ -64,6 +67,75 @@ TEST(Gcg, TheLastStageIsCutToTheLargestDensityExactly) {
       play("gcg", {{"stop", "never"}, {"max-density", "0.12"}, {"final", "none"}}, logistic(0.1));
   EXPECT_EQ(result.record.stages.back().present, present_for_density(result.network, 0.12));
   EXPECT_EQ(result.record.stages.back().decision, "stop: largest density");
+}
+
+TEST(Gcg, HoldsEveryDensityForTheStagesAskedFor) {
+  const Play result =
+      play("gcg", {{"stop", "never"}, {"hold-stages", "1"}, {"max-stages", "6"}, {"final", "none"}},
+           logistic(0.1));
+  const std::vector<StageRow>& stages = result.record.stages;
+  ASSERT_EQ(stages.size(), 6U);
+  for (std::size_t s = 0; s < 6; s += 2) {
+    EXPECT_EQ(stages[s].decision, "hold");
+    EXPECT_EQ(stages[s + 1].present, stages[s].present);
+    EXPECT_EQ(stages[s + 1].grown, 0);
+    EXPECT_EQ(result.begun[s + 1].mask, result.ended[s].mask);
+    EXPECT_EQ(result.begun[s + 1].values, result.ended[s].values);
+  }
+  EXPECT_EQ(stages[1].decision, "grow");
+  EXPECT_EQ(stages[2].present,
+            stages[1].present + std::llround(0.25 * static_cast<double>(stages[1].present)));
+}
+
+TEST(Gcg, AHeldDensityIsOnePointOfTheCurve) {
+  const Options options{{"epsilon", "0.01"}, {"final", "none"}};
+  const Play plain = play("gcg", options, logistic(0.1));
+  Options held = options;
+  held["hold-stages"] = "1";
+  const Play twice = play("gcg", held, logistic(0.1));
+  ASSERT_EQ(plain.record.stages.back().decision, "stop: reached d*");
+  EXPECT_EQ(twice.record.stages.size(), 2 * plain.record.stages.size());
+  EXPECT_EQ(twice.record.stages.back().decision, "stop: reached d*");
+  EXPECT_EQ(twice.record.stages.back().fit.d_star, plain.record.stages.back().fit.d_star);
+}
+
+// The fit over density and time is a report beside the one that growth stops by.
+TEST(Gcg, TheJointFitIsRecordedAfterEveryStageAndFollowsFromTheRecord) {
+  const Play result = play("gcg",
+                           {{"stop", "never"},
+                            {"epsilon", "0.05"},
+                            {"max-stages", "12"},
+                            {"hold-stages", "1"},
+                            {"final", "none"}},
+                           logistic(0.1));
+  const std::vector<StageRow>& stages = result.record.stages;
+  EXPECT_EQ(stages[1].joint.outcome, Outcome::too_few_stages);
+  ExtrapolationOptions own;
+  own.epsilon = 0.05;
+  own.chance = 0.1;
+  own.seed = 1;
+  for (std::size_t s = 2; s < stages.size(); ++s) {
+    const JointFit again = joint_fit(result.record, s, own, {}, 20);
+    EXPECT_EQ(stages[s].joint.outcome, again.outcome) << s;
+    EXPECT_EQ(stages[s].joint.parameters, again.parameters) << s;
+    EXPECT_EQ(stages[s].joint.note, again.note) << s;
+    EXPECT_GT(again.own_noise, 0) << s;
+  }
+  const Play other = play("gcg",
+                          {{"stop", "never"},
+                           {"epsilon", "0.05"},
+                           {"max-stages", "12"},
+                           {"hold-stages", "1"},
+                           {"final", "none"},
+                           {"joint-priors", "gamma=0.5:0.01"}},
+                          logistic(0.1));
+  EXPECT_NEAR(other.record.stages.back().joint.parameters[4], 0.5, 0.05);
+  EXPECT_EQ(other.record.stages.back().fit.d_star, stages.back().fit.d_star);
+}
+
+TEST(Gcg, RefusesPriorsOfTheJointFitThatAreNone) {
+  GCG_EXPECT_ERROR(play("gcg", {{"joint-priors", "gamma=0.1"}}, logistic(0.1)),
+                   HasSubstr("'gamma=0.1' is no prior"));
 }
 
 TEST(Gcg, FewerThanTheLeastStagesAreNotFitted) {

@@ -93,6 +93,8 @@ std::vector<std::pair<std::string, Options>> courses() {
       {"gcg", {{"max-stages", "3"}}},
       {"gcg", {{"max-density", "0.3"}, {"growth-ratio", "0.5"}, {"stage-epochs", "3"}}},
       {"gcg", {{"max-stages", "2"}, {"final", "none"}}},
+      {"gcg", {{"hold-stages", "1"}, {"max-density", "0.3"}}},
+      {"gcg", {{"hold-stages", "2"}, {"max-stages", "5"}}},
       {"gcg", {{"max-stages", "2"}, {"final", "rewind"}}},
       {"fixed_mask", {{"cycles", "3"}, {"stage-epochs", "2"}}},
       {"fixed_mask", {{"cycles", "4"}}},

@@ -232,7 +232,7 @@ TEST(Checkpoint, AnotherVersionIsAnErrorNotDamage) {
   std::string note;
   EXPECT_THAT([&] { read_checkpoint(folder.path(), note); },
               ThrowsMessage<Error>(
-                  HasSubstr("checkpoint.gcg: is a checkpoint of version 9, this program reads 2")));
+                  HasSubstr("checkpoint.gcg: is a checkpoint of version 9, this program reads 3")));
 }
 
 TEST(Checkpoint, WritingOverADamagedOneNeverLosesTheWholeOne) {

@@ -63,7 +63,8 @@ std::string sealed(const std::string& text) {
 }
 
 TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
-  const std::string good = R"({"version": 1, "name": "n", "input": [1, 2, 2], "nodes": [
+  const std::string good =
+      R"({"version": 2, "run": "r", "stage": -1, "name": "n", "input": [1, 2, 2], "nodes": [
     {"name": "f", "operation": "flatten", "inputs": [0]},
     {"name": "l", "operation": "linear", "inputs": [1], "channels": 2, "bias": true}]})";
   EXPECT_EQ(parse_network("f.json", sealed(good)).layers.at(0).inputs, 4);
@@ -87,10 +88,19 @@ TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
 
 TEST(NetworkFile, AnotherVersionIsAnErrorThatNamesBoth) {
   std::string text = network_text(build_network("lenet5", {{1, 28, 28}, 10, 1}));
-  text.replace(text.find("\"version\": 1"), 12, "\"version\": 7");
+  text.replace(text.find("\"version\": 2"), 12, "\"version\": 7");
   EXPECT_THAT([&] { (void)parse_network("f.json", text); },
-              ThrowsMessage<Error>(AllOf(HasSubstr("it has version 7, this program reads 1"),
+              ThrowsMessage<Error>(AllOf(HasSubstr("it has version 7, this program reads 2"),
                                          HasSubstr("run the run's command again"))));
+}
+
+TEST(NetworkFile, KnowsTheRunThatItBelongsTo) {
+  const Network network = build_network("lenet5", {{1, 28, 28}, 10, 1});
+  const std::string text = network_text(network, {"mine", 3});
+  EXPECT_EQ(parse_network("f.json", text, "mine").name, "lenet5");
+  EXPECT_EQ(parse_network("f.json", text).name, "lenet5");
+  EXPECT_THAT([&] { (void)parse_network("f.json", text, "yours"); },
+              ThrowsMessage<Error>(HasSubstr("it is that of the run 'mine', not of 'yours'")));
 }
 
 TEST(NetworkFile, AFlippedBitIsAnErrorOrChangesNothing) {

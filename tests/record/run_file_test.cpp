@@ -281,7 +281,7 @@ TEST(RunFile, RefusesAnotherSchemaVersion) {
   edit(folder / "run.h5",
        [](hid_t file) { overwrite_attribute(file, "/", "schema_version", kRunFileSchema + 1); });
   const auto message = ThrowsMessage<Error>(AllOf(
-      HasSubstr("run.h5: /: has schema version 4, this program reads 3"), HasSubstr("remedy")));
+      HasSubstr("run.h5: /: has schema version 5, this program reads 4"), HasSubstr("remedy")));
   EXPECT_THAT([&] { read_run_file(folder / "run.h5"); }, message);
   EXPECT_THAT([&] { read_stage_mask(folder / "run.h5", 0); }, message);
 }

@@ -124,6 +124,18 @@ std::vector<StageRow> sample_stages() {
                  {}, "stop: reached d*", 4e9, 1.75, 1.125};
   third.fit = {
       Outcome::needs_dense, {0.875, 2}, 0.75, 0.03125, 0.005, 2.25, 1, kNan, kNan, "≥ dense"};
+  second.joint.outcome = Outcome::found;
+  second.joint.parameters = {0.25, 0.75, -3, -0.5, 0.125, 2, 0.0625};
+  second.joint.accuracy_at_one = 0.6875;
+  second.joint.d_star = 0.5;
+  second.joint.d_low = 0.375;
+  second.joint.d_high = 0.75;
+  second.joint.difference_error = 0.0625;
+  second.joint.union_low = 0.25;
+  second.joint.union_high = 0.875;
+  second.joint.own_noise = 0.03125;
+  second.joint.common_noise = 0.125;
+  second.joint.note = "d* lies within the stages";
   second.above_best = {0.25, 0.03125, -0.0625, 0.015625};
   third.above_best = {0, 0, 0, 0};
   return {first, second, third};
@@ -331,16 +343,24 @@ std::string describe(const RunRecord& record) {
                 validation_loss, validation_accuracy, flops, seconds);
   }
   for (const auto& [stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
-                    growth_overlap, scores, fit, decision, flops, seconds, density_epochs, above] :
-       stages) {
-    const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
-                 note] = fit;
+                    growth_overlap, scores, fit, decision, flops, seconds, density_epochs, above,
+                    joint] : stages) {
     out += line("stage", stage, phase, present, density, epochs, loss, accuracy, grown, repaired,
                 growth_overlap, scores, decision, flops, seconds, density_epochs);
     const auto& [above_loss, loss_error, above_accuracy, accuracy_error] = above;
     out += line("above best", above_loss, loss_error, above_accuracy, accuracy_error);
-    out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
-                d_high, note);
+    {
+      const auto& [outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low, d_high,
+                   note] = fit;
+      out += line("fit", outcome, parameters, at_one, error, epsilon, chi_square, d_star, d_low,
+                  d_high, note);
+    }
+    {
+      const auto& [outcome, parameters, at_one, d_star, d_low, d_high, error, low, high, own,
+                   common, note] = joint;
+      out += line("joint", outcome, std::vector<double>(parameters.begin(), parameters.end()),
+                  at_one, d_star, d_low, d_high, error, low, high, own, common, note);
+    }
   }
   out += line("images", on_validation.images);
   for (const auto& [stage, losses, hits] : on_validation.stages) {

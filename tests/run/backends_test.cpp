@@ -38,7 +38,7 @@ TEST_P(EveryBackend, SaysWhatItIs) {
   EXPECT_EQ(facts.asked, GetParam().name);
   EXPECT_EQ(facts.used, GetParam().name);
   EXPECT_EQ(facts.device, "cpu");
-  EXPECT_THAT(GetParam().precisions, ::testing::Contains(facts.precision));
+  EXPECT_THAT(GetParam().devices.front().precisions, ::testing::Contains(facts.precision));
 }
 
 TEST_P(EveryBackend, RunsTheOperationsOfItsRowAndNoOther) {

@@ -1,14 +1,10 @@
-// Every network of the table, narrow, under a mask: one step on either executor (transformers: on
-// the dense one).
-#include <gmock/gmock.h>
+// Every network of the table, narrow, under a mask: one step on either executor.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "backend/backends.h"
 #include "backend/random_cases.h"
-#include "base/throws.h"
 #include "dense/torch_executor.h"
 #include "graph/networks.h"
 #include "sparse/sparse_executor.h"
@@ -24,18 +20,6 @@ struct EveryNetworkRuns : ::testing::TestWithParam<NetworkEntry> {
 };
 
 TEST_P(EveryNetworkRuns, MaskedAndSparseAlike) {
-  const std::span<const Operation> own = network_operations(GetParam().name);
-  const std::vector<Operation> operations(own.begin(), own.end());
-  if (!missing(find_backend("sparse"), {.operations = operations}).empty()) {
-    GCG_EXPECT_ERROR(make_sparse_executor(network, 1),
-                     ::testing::HasSubstr("sparse execution has no "));
-    const auto dense = make_torch_executor(network, 1);
-    dense->write(state);
-    EXPECT_TRUE(std::isfinite(dense->forward_backward(batch).loss));
-    dense->step(sgd_step());
-    check_mask_invariant(network, dense->read());
-    return;
-  }
   const auto dense = make_torch_executor(network, 1);
   const auto sparse = make_sparse_executor(network, 1);
   BatchSums sums[2];

@@ -71,6 +71,21 @@ TEST(Program, KilledAtAnyMomentItEndsWithTheSameBits) {
       << killed << " times killed, " << resumed << " times resumed";
 }
 
+TEST(Program, LostProgressIsNothingAndALostResultIsAFailure) {
+  const std::string shorter =
+      "--method dense --epochs 1 --width 4 --data-images 100 --data-test-images 50";
+  for (const auto& [streams, status] : std::vector<std::pair<std::string, int>>{
+           {"2>&-", 0}, {"2>/dev/full", 0}, {">/dev/full", 1}, {">&-", 1}}) {
+    SCOPED_TRACE(streams);
+    const TemporaryFolder folder;
+    const std::string line =
+        fmt::format("{} --out {} {}", shorter, folder.path().string(), streams);
+    EXPECT_EQ(gcg_run(line).status, status);
+    EXPECT_EQ(read_run_file(only_run_file(folder.path())).status, RunStatus::finished);
+    EXPECT_EQ(std::filesystem::file_size(only_run_file(folder.path()).parent_path() / ".lock"), 0);
+  }
+}
+
 TEST(Program, AFinishedRunIsNotRepeated) {
   const TemporaryFolder folder;
   const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/temporary_folder.h"
+#include "device/device_executor.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
@@ -37,10 +38,22 @@ const std::map<std::string, std::string> kShortGrowth{{"max-stages", "3"},
 
 /// What holds however the network is run.
 class TrainingBy : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Execution, TrainingBy, ::testing::Values("sparse", "dense"),
+INSTANTIATE_TEST_SUITE_P(Execution, TrainingBy,
+                         ::testing::Values("sparse", "dense", "device", "device_bf16"),
                          [](const auto& row) { return row.param; });
 
+template <Precision precision>
+std::unique_ptr<Executor> on_device(const Network& network, std::int64_t threads) {
+  return make_device_executor(network, threads, {"cpu", precision, true});
+}
+
 testing::MakeExecutor executor_of(const std::string& execution) {
+  if (execution == "device") {
+    return on_device<Precision::fp32>;
+  }
+  if (execution == "device_bf16") {
+    return on_device<Precision::bf16>;
+  }
   if (execution == "dense") {
     return make_torch_executor;
   }
@@ -126,6 +139,19 @@ TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
                          expected),
               "");
   }
+}
+
+TEST(Training, ImagesThatADeviceHoldsAndSumsThatItTellsLaterChangeNoBit) {
+  const TemporaryFolder first;
+  const TemporaryFolder second;
+  Miniature one("gcg", kShortGrowth, on_device<Precision::fp32>);
+  const RunRecord held = train(one.run(first.path()));
+  Miniature two("gcg", kShortGrowth, on_device<Precision::fp32>);
+  CheckedExecutor plain(*two.executor);  // holds no images and tells every sum at once
+  TrainingRun run{two.network, two.data, two.recipe, *two.method, plain};
+  run.folder = second.path();
+  run.record.identity.name = "miniature";
+  EXPECT_EQ(difference(train(std::move(run)), held), "");
 }
 
 TEST(Training, WhateverIsInTheRunFileIsWholeAndTellsThePresent) {

@@ -10,6 +10,7 @@
 #include "run/execute.h"
 #include "run/miniature.h"
 #include "run/same_run.h"
+#include "sparse/sparse_executor.h"
 
 namespace gcg {
 namespace {
@@ -40,14 +41,15 @@ Network small_transformer(std::int64_t width) {
 }
 
 Miniature transformer(const std::string& method, const std::string& optimiser,
-                      std::int64_t width = 8) {
+                      std::int64_t width = 8, bool sparse = true) {
   std::map<std::string, std::string> options = testing::short_run(method);
   if (method == "grow_reallocate") {
     options["peak"] = "1.25";  // with more, it wants connections that lie on no path yet
   }
   Miniature made(method, options);
   made.network = small_transformer(width);
-  made.executor = make_torch_executor(made.network, 1);
+  made.executor =
+      sparse ? make_sparse_executor(made.network, 2) : make_torch_executor(made.network, 1);
   made.recipe.optimiser = optimiser;
   made.recipe.schedule = "cosine";
   made.recipe.learning_rate = optimiser == "adamw" ? 2e-3 : 0.05;
@@ -59,19 +61,22 @@ struct EveryMethodOnATransformer : ::testing::TestWithParam<MethodEntry> {};
 
 TEST_P(EveryMethodOnATransformer, KeepsTheInvariantsUnderAdamW) {
   const std::string method(GetParam().name);
-  const TemporaryFolder folder;
-  Miniature made = transformer(method, "adamw");
-  CheckedExecutor checked(*made.executor);
-  TrainingRun run{made.network, made.data, made.recipe, *made.method, checked};
-  run.folder = folder.path();
-  const RunRecord record = train(std::move(run));
-  EXPECT_EQ(record.status, RunStatus::finished);
-  EXPECT_EQ(checked.steps, record.cost.steps);
-  EXPECT_EQ(record.stages.back().decision, "done");
-  EXPECT_EQ(record.result->state.slots.size(), 2U);
-  EXPECT_GT(record.result->state.updates, 0);
-  if (testing::short_run(method).contains("target-density") && method != "small_dense") {
-    EXPECT_EQ(record.result->state.mask.present(), present_for_density(made.network, 0.4));
+  for (const bool sparse : {true, false}) {
+    SCOPED_TRACE(sparse ? "sparse" : "dense");
+    const TemporaryFolder folder;
+    Miniature made = transformer(method, "adamw", 8, sparse);
+    CheckedExecutor checked(*made.executor);
+    TrainingRun run{made.network, made.data, made.recipe, *made.method, checked};
+    run.folder = folder.path();
+    const RunRecord record = train(std::move(run));
+    EXPECT_EQ(record.status, RunStatus::finished);
+    EXPECT_EQ(checked.steps, record.cost.steps);
+    EXPECT_EQ(record.stages.back().decision, "done");
+    EXPECT_EQ(record.result->state.slots.size(), 2U);
+    EXPECT_GT(record.result->state.updates, 0);
+    if (testing::short_run(method).contains("target-density") && method != "small_dense") {
+      EXPECT_EQ(record.result->state.mask.present(), present_for_density(made.network, 0.4));
+    }
   }
 }
 
@@ -125,7 +130,7 @@ TEST(Transformer, LearnsByEitherOptimiser) {
   }
 }
 
-TEST(Transformer, RunsDenseByItselfAndTheRecordSaysSo) {
+TEST(Transformer, RunsSparseByItselfAndTheRecordSaysSo) {
   const TemporaryFolder folder;
   const auto plan = make_run_plan({{"network", "vit6_small"},
                                    {"width", "6"},
@@ -144,7 +149,7 @@ TEST(Transformer, RunsDenseByItselfAndTheRecordSaysSo) {
   const RunRecord record = execute(*plan);
   EXPECT_EQ(record.status, RunStatus::finished);
   EXPECT_EQ(record.execution.asked, "auto");
-  EXPECT_EQ(record.execution.used, "dense");
+  EXPECT_EQ(record.execution.used, "sparse");
   EXPECT_EQ(std::ssize(record.stages), 3);
   EXPECT_GT(record.stages[1].density, record.stages[0].density);
 }

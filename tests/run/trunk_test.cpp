@@ -51,6 +51,7 @@ RunRecord run_as(const fs::path& runs, const std::string& name, const std::strin
   Miniature miniature(method, given, make_sparse_executor);
   miniature.method->check(miniature.recipe);
   TrainingRun run = miniature.run(runs / name, seed);
+  run.record.identity.name = name;
   if (change) {
     change(miniature, run);
   }
@@ -254,6 +255,32 @@ TEST_F(Trunks, ADamagedStageIsAnErrorAndKeepingNoStagesTakesNoSpace) {
   EXPECT_EQ(difference(lean, *trunk), "");
   EXPECT_THAT([&] { (void)read_stage(runs() / "lean", 3); },
               ThrowsMessage<Error>(HasSubstr("the run keeps: none")));
+}
+
+TEST_F(Trunks, AFileThatWasCopiedToWhereItDoesNotBelongIsRefused) {
+  run_as(runs(), "mixed", "gcg", with(kGrowth, kSeed));
+  run_as(runs(), "stranger", "gcg", with(kGrowth, kSeed));
+  const auto stage = [](const std::string& run, int number) {
+    return runs() / run / "stages" / fmt::format("stage_{:03}.gcg", number);
+  };
+  const auto refusal = [](std::int64_t number) {
+    RunRecord own = *trunk;
+    try {
+      (void)read_trunk(runs(), {"mixed", number}, own);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(refusal(2), "none");
+  constexpr auto replace = fs::copy_options::overwrite_existing;
+  fs::copy_file(stage("mixed", 1), stage("mixed", 2), replace);
+  EXPECT_THAT(refusal(2), HasSubstr("stage_002.gcg: holds the end of stage 1"));
+  fs::copy_file(stage("stranger", 3), stage("mixed", 3), replace);
+  EXPECT_THAT(refusal(3),
+              HasSubstr("stage_003.gcg: belongs to another run: its name is 'stranger'"));
+  fs::copy_file(runs() / "stranger" / kRunFileName, runs() / "mixed" / kRunFileName, replace);
+  EXPECT_THAT(refusal(0), HasSubstr("run.h5: is that of another run, stranger"));
 }
 
 TEST_F(Trunks, AStageHoldsTheStateThatItsTrainingEndedWith) {

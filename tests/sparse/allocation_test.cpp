@@ -34,7 +34,7 @@ TEST(Heap, IsCounted) {
 }
 
 TEST(SparseMemory, AStepTakesNone) {
-  std::vector<Network> networks = small_networks();
+  std::vector<Network> networks = all_small_networks();
   networks.push_back(build_network("resnet20", {{3, 32, 32}, 10, 4}));
   for (const Network& network : networks) {
     for (const auto& [threads, precision] :

@@ -307,7 +307,7 @@ TEST(Bf16Plan, HalvesWhatIsKeptForTheBatch) {
 }
 
 TEST(Bf16Plan, KeepsImagesAndVectorsInSinglePrecision) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     const Plan plan = make_plan(network, Precision::bf16);
     EXPECT_FALSE(plan.buffers[static_cast<std::size_t>(plan.value[0].index)].bf16);
@@ -340,7 +340,7 @@ TrainingState trained(Executor& executor) {
 }
 
 TEST(Bf16Executor, GivesTheSameBitsForAnyNumberOfThreads) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     const TrainingState one = trained(*make_sparse_executor(network, 1, Precision::bf16));
     for (const std::int64_t threads : {2, 3, 16}) {
@@ -351,7 +351,7 @@ TEST(Bf16Executor, GivesTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Bf16Executor, GivesTheSameBitsForAnyWidthOfVectorsWithFusedMultiplyAdd) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     const TrainingState expected =
         trained(*make_sparse_executor(network, 2, reference_kernels(), Precision::bf16));
     for (const Kernels* kernels : vector_kernels()) {
@@ -442,23 +442,11 @@ class Bf16Conformance : public ::testing::TestWithParam<ConformanceCase> {};
 TEST_P(Bf16Conformance, Holds) {
   GetParam().check(
       [](const Network& network) { return make_sparse_executor(network, 3, Precision::bf16); },
-      small_networks());
+      all_small_networks());
 }
 
-std::vector<ConformanceCase> cases_of_any_precision() {
-  constexpr std::array<std::string_view, 4> kAgainstReference{
-      "differentiates_the_mean_loss", "evaluates_with_running_statistics",
-      "gives_dense_gradients_purely", "follows_the_reference_over_steps"};
-  std::vector<ConformanceCase> cases;
-  for (const ConformanceCase& one : conformance_cases()) {
-    if (std::ranges::find(kAgainstReference, one.name) == kAgainstReference.end()) {
-      cases.push_back(one);
-    }
-  }
-  return cases;
-}
-
-INSTANTIATE_TEST_SUITE_P(Executor, Bf16Conformance, ::testing::ValuesIn(cases_of_any_precision()),
+INSTANTIATE_TEST_SUITE_P(Executor, Bf16Conformance,
+                         ::testing::ValuesIn(conformance_cases_of_any_precision()),
                          [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace

@@ -53,7 +53,7 @@ TEST(SparsePlan, KeepsOfAConvolutionAndItsNormalisationOneTensor) {
 }
 
 TEST(SparsePlan, MakesAValueAgainBeforeEveryWeightGradientThatReadsIt) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     const Plan plan = make_plan(network, Precision::fp32);
     for (const Segment& segment : plan.backward) {
@@ -74,7 +74,7 @@ TEST(SparsePlan, MakesAValueAgainBeforeEveryWeightGradientThatReadsIt) {
 }
 
 TEST(SparsePlan, CutsWhereTheWholeBatchMustBeKnown) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     const Plan plan = make_plan(network, Precision::fp32);
     const auto node_of = [&](const Step& step) {
@@ -121,7 +121,7 @@ TEST(SparsePlan, LeavesOutGradientsThatNobodyNeeds) {
 }
 
 TEST(SparsePlan, WritesEveryGradientBeforeItAddsToIt) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     const Plan plan = make_plan(network, Precision::fp32);
     std::vector<bool> written(network.nodes.size(), false);
@@ -139,6 +139,7 @@ TEST(SparsePlan, WritesEveryGradientBeforeItAddsToIt) {
           written[static_cast<std::size_t>(to)] = true;
         }
       };
+      contribute(instruction.third, instruction.to_third);
       contribute(instruction.other, instruction.to_other);
       contribute(instruction.input, instruction.to_input);
     }

@@ -24,12 +24,12 @@ class SparseConformance : public ::testing::TestWithParam<ConformanceCase> {};
 
 TEST_P(SparseConformance, Holds) {
   GetParam().check([](const Network& network) { return make_sparse_executor(network, 1); },
-                   small_networks());
+                   all_small_networks());
 }
 
 TEST_P(SparseConformance, HoldsWithThreads) {
   GetParam().check([](const Network& network) { return make_sparse_executor(network, 3); },
-                   small_networks());
+                   all_small_networks());
 }
 
 INSTANTIATE_TEST_SUITE_P(Executor, SparseConformance,
@@ -56,7 +56,7 @@ TrainingState trained(Executor& executor) {
 }
 
 TEST(SparseExecutor, GivesTheSameBitsForAnyNumberOfThreads) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     SCOPED_TRACE(network.name);
     const TrainingState one = trained(*make_sparse_executor(network, 1));
     for (const std::int64_t threads : {2, 3, 5, 16}) {
@@ -67,7 +67,7 @@ TEST(SparseExecutor, GivesTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(SparseExecutor, GivesTheSameBitsForAnyWidthOfVectorsWithFusedMultiplyAdd) {
-  for (const Network& network : small_networks()) {
+  for (const Network& network : all_small_networks()) {
     const TrainingState expected =
         trained(*make_sparse_executor(network, 2, sparse::reference_kernels()));
     for (const sparse::Kernels* kernels : sparse::vector_kernels()) {
@@ -142,12 +142,6 @@ TEST(SparseExecutor, RefusesWhatItCannotRun) {
   const auto executor = make_sparse_executor(network, 1);
   executor->write(random_state(network, 0.5, 1));
   executor->forward_backward(random_batch(network, 4, 1));
-}
-
-TEST(SparseExecutor, SaysThatItRunsNoTransformersAndWhatDoes) {
-  GCG_EXPECT_ERROR(make_sparse_executor(build_network("vit6_small", {{3, 8, 8}, 10, 6}), 1),
-                   HasSubstr("vit6_small: tokens: sparse execution has no tokens\n  remedy: take "
-                             "--execution dense"));
 }
 
 }  // namespace

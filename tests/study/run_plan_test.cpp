@@ -1,19 +1,22 @@
 #include "study/run_plan.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/shell.h"
 #include "method/methods.h"
 #include "study/command_line.h"
 
 namespace gcg {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 template <typename F>
 std::string usage_error(F f) {
@@ -58,16 +61,11 @@ TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   EXPECT_EQ(backend_used(dense->settings).name, "dense");
 }
 
-TEST(RunPlan, WhatSparseExecutionCannotDoIsDenseByItself) {
-  const auto plan = make_run_plan({{"network", "vit6_small"}});
-  EXPECT_EQ(backend_used(plan->settings).name, "dense");
-  const auto dense = make_run_plan({{"network", "vit6_small"}, {"execution", "dense"}});
-  EXPECT_EQ(dense->identity.hash, plan->identity.hash);
-  EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"network", "vit6_small"}, {"execution", "sparse"}});
-              }),
-              HasSubstr("--execution sparse: has no tokens, layer_norm, attention, gelu, "
-                        "first_token\n  remedy: leave it out, or take --execution dense"));
+TEST(RunPlan, TransformersRunUnderSparseExecutionByThemselves) {
+  for (const char* network : {"vit6_small", "deit_tiny"}) {
+    const auto plan = make_run_plan({{"network", network}});
+    EXPECT_EQ(backend_used(plan->settings).name, "sparse") << network;
+  }
 }
 
 TEST(RunPlan, EveryOptimiserRunsUnderSparseExecution) {
@@ -104,9 +102,28 @@ TEST(RunPlan, TheDeviceIsPartOfTheRequest) {
   EXPECT_TRUE(device->affects_result);
   EXPECT_EQ(request_of(plan->settings).device, "cpu");
   EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"device", "cuda"}});
+                (void)make_run_plan({{"device", "abacus"}});
               }),
               HasSubstr("--device"));
+}
+
+TEST(RunPlan, AGpuIsForTheBackendThatRunsOnItAndAnotherRun) {
+  const auto plan = make_run_plan({{"device", "cuda"}});
+  EXPECT_EQ(backend_used(plan->settings).name, "device");
+  EXPECT_NE(plan->identity.hash, make_run_plan({{"execution", "device"}})->identity.hash);
+  EXPECT_NE(make_run_plan({{"device", "cuda"}, {"precision", "tf32"}})->identity.hash,
+            plan->identity.hash);
+  EXPECT_NE(make_run_plan({{"device", "cuda"}, {"deterministic", "off"}})->identity.hash,
+            plan->identity.hash);
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"execution", "device"}, {"deterministic", "off"}});
+              }),
+              HasSubstr("--deterministic: has no effect here"));
+  EXPECT_THAT(
+      usage_error([] {
+        (void)make_run_plan({{"execution", "sparse"}, {"device", "cuda"}});
+      }),
+      HasSubstr("does not run on cuda\n  remedy: leave it out, or take --execution device"));
 }
 
 TEST(RunPlan, AnOptimiserHasItsOwnOptions) {
@@ -141,28 +158,79 @@ TEST(RunPlan, WhereARunIsKeptDoesNotChangeItsIdentity) {
             make_run_plan({})->identity.hash);
 }
 
-TEST(RunPlan, TheCommandLineOfTheIdentityMakesTheSameRun) {
-  const auto plan = make_run_plan({{"method", "fixed_mask"},
-                                   {"seed-rule", "erk"},
-                                   {"seed-density", "0.1"},
-                                   {"cycles", "3"},
-                                   {"nesterov", "off"}});
+TEST(RunPlan, TheCommandLineOfTheIdentityIsTheWholeOfItForAShell) {
+  const GivenOptions given{{"method", "fixed_mask"}, {"seed-rule", "erk"},
+                           {"seed-density", "0.1"},  {"cycles", "3"},
+                           {"data", "cifar10"},      {"data-dir", "/data of my/it's $HOME"},
+                           {"out", "runs/a \"b\""},  {"nesterov", "off"}};
+  const auto plan = make_run_plan(given);
+  // The shell itself takes it apart: every word on a line of its own.
+  const auto [status, text] = testing::shell(
+      "set -- " + plan->identity.command + "; shift; for word; do printf '%s\\n' \"$word\"; done");
+  ASSERT_EQ(status, 0) << text;
   std::vector<std::string> words;
-  std::string word;
-  for (const char c : plan->identity.command + " ") {
-    if (c == ' ') {
-      words.push_back(word);
-      word.clear();
-    } else {
-      word += c;
-    }
+  std::istringstream lines(text);
+  for (std::string word; std::getline(lines, word);) {
+    words.push_back(word);
   }
   std::vector<const char*> arguments;
-  for (const std::string& text : words) {
-    arguments.push_back(text.c_str());
+  for (const std::string& word : words) {
+    arguments.push_back(word.c_str());
   }
-  const RunCommand command = parse_run_command(std::span(arguments).subspan(1));
-  EXPECT_EQ(make_run_plan(command.given)->identity.hash, plan->identity.hash);
+  EXPECT_EQ(parse_run_command(arguments).given, given);
+}
+
+/// Texts that a number can be confused with, or that are one of the largest.
+constexpr const char* kExtremes[] = {"1e19",
+                                     "-1e19",
+                                     "1e300",
+                                     "1e-300",
+                                     "1e400",
+                                     "9223372036854775807",
+                                     "9223372036854775808",
+                                     "-9223372036854775808",
+                                     "18446744073709551615",
+                                     "18446744073709551616",
+                                     "nan",
+                                     "-nan",
+                                     "inf",
+                                     "-inf",
+                                     "",
+                                     " 1",
+                                     "1 ",
+                                     "+1",
+                                     "0x1",
+                                     "1,5",
+                                     "1e",
+                                     "1_000",
+                                     "\xEF\xBC\x91"};
+
+TEST(RunPlan, EveryOptionTakesAnExtremeTextAsItStandsOrRefusesIt) {
+  const Network network =
+      build_network("resnet8", {.input = {3, 16, 16}, .classes = 10, .width = 4});
+  for (const MethodEntry& method : method_table()) {
+    const auto known = make_run_plan({{"method", std::string(method.name)}});
+    for (const Option& option : known->options.options()) {
+      for (const char* text : kExtremes) {
+        SCOPED_TRACE(fmt::format("{} --{} '{}'", method.name, option.name, text));
+        std::unique_ptr<RunPlan> plan;
+        try {
+          plan = make_run_plan({{"method", std::string(method.name)}, {option.name, text}});
+        } catch (const Error& error) {
+          EXPECT_THAT(error.what(), HasSubstr(option.name));
+          continue;
+        }
+        if (option.name == "epochs" || option.name == "stage-epochs") {
+          continue;  // a course of 10^6 epochs is planned in a list
+        }
+        for (const PlannedPart& part :
+             plan->method->planned_course(with_budget(plan->settings.recipe), network)) {
+          EXPECT_TRUE(part.density > 0 && part.density <= 1) << part.density;
+          EXPECT_TRUE(part.epochs >= 0 && part.epochs <= 1e9) << part.epochs;
+        }
+      }
+    }
+  }
 }
 
 TEST(RunPlan, UnknownOptionsAreErrors) {
@@ -207,12 +275,13 @@ TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
                                                         {"epochs", "1.5"},
                                                         {"learning-rate", ""},
                                                         {"threads", "0"},
-                                                        {"seed", "-1"}}) {
+                                                        {"seed", "-1"},
+                                                        {"seed", "18446744073709551616"}}) {
     SCOPED_TRACE(name + "=" + value);
     EXPECT_THAT(usage_error([&] {
                   (void)make_run_plan({{name, value}});
                 }),
-                testing::AllOf(HasSubstr("--" + name), HasSubstr("in ")));
+                ::testing::AllOf(HasSubstr("--" + name), HasSubstr("in ")));
   }
 }
 

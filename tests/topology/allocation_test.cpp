@@ -309,7 +309,7 @@ struct AllocationFile : ::testing::Test {
 
 TEST_F(AllocationFile, SharesAreScaledToTheTotal) {
   const auto file =
-      write("# two densities and a dense layer\nfc3 1.0\n\nfc1 0.25 remark\nfc2 0.5\n");
+      write("# two densities and a dense layer\nfc3 1.0\n\nfc1 0.25 # remark\nfc2 0.5\n");
   const Allocation allocation = read_allocation(file, network, 23);  // 9 + 6 + 8
   EXPECT_THAT(allocation.counts, ElementsAre(9, 6, 8));
   EXPECT_THAT(read_allocation(file, network, 8 + 30).counts, ElementsAre(18, 12, 8));
@@ -336,9 +336,31 @@ TEST_F(AllocationFile, MistakesNameFileLineAndLayer) {
   EXPECT_THAT(error("fc1 0.5\nfc1 0.5\n"), HasSubstr("line 2: fc1: the layer is there twice"));
   EXPECT_THAT(error("fc1 0.5\nfc2 0.5\n"), HasSubstr("layer fc3 is missing"));
   EXPECT_THAT(error("fc1 1.5\n"), HasSubstr("line 1: fc1: needs a density in [0, 1]"));
+  EXPECT_THAT(error("fc1 0.5\nfc2 0,5\n"), HasSubstr("line 2: fc2: '0,5' is not a number"));
+  EXPECT_THAT(error("fc1 0.5x\n"), HasSubstr("line 1: fc1: '0.5x' is not a number"));
+  EXPECT_THAT(error("fc1 0.5 0.6\n"), HasSubstr("line 1: fc1: needs a density"));
+  EXPECT_THAT(error("fc1 0.5 remark\n"), HasSubstr("'remark' is not a number"));
+  EXPECT_THAT(error("fc1 nan\n"), HasSubstr("needs a density"));
   EXPECT_THAT(error("fc1\n"), HasSubstr("needs a density"));
   EXPECT_THAT(error("fc1 0\nfc2 1\nfc3 0\n"), HasSubstr("8 of 20 connections fit no part"));
-  GCG_EXPECT_ERROR(read_allocation(folder / "nothing", network, 20), HasSubstr("cannot be read"));
+  GCG_EXPECT_ERROR(read_allocation(folder / "nothing", network, 20), HasSubstr("cannot read"));
+  GCG_EXPECT_ERROR(read_allocation(folder.path(), network, 20), HasSubstr("not a regular file"));
+}
+
+TEST_F(AllocationFile, AByteOrderMarkAndForeignLineEndsChangeNothing) {
+  const auto file = write(
+      "\xEF\xBB\xBF"
+      "fc1 0.25\r\nfc2 0.5\r\nfc3 1\r\n");
+  EXPECT_THAT(read_allocation(file, network, 23).counts, ElementsAre(9, 6, 8));
+}
+
+TEST_F(AllocationFile, SaysThatItsDensitiesTogetherAreNotTheOneAskedFor) {
+  const auto file = write("fc1 0.25\nfc2 0.5\nfc3 1.0\n");  // 23 of 56
+  EXPECT_EQ(scaling_of_table(file, network, 23), "");
+  EXPECT_EQ(scaling_of_table(file, network, 21), "");
+  EXPECT_THAT(scaling_of_table(file, network, 38),
+              HasSubstr("its densities are 0.4107 of the network together and were scaled to the "
+                        "density asked for, 0.6786"));
 }
 
 }  // namespace

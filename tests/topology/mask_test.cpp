@@ -84,8 +84,7 @@ TEST(LayerMask, RefusesStoredWordsThatDoNotFit) {
 }
 
 TEST(LayerMask, RefusesANegativeNumberOfConnections) {
-  GCG_EXPECT_ERROR(LayerMask(-1, std::vector<std::uint64_t>{}),
-                   StrEq("mask: -1 connections"));
+  GCG_EXPECT_ERROR(LayerMask(-1, std::vector<std::uint64_t>{}), StrEq("mask: -1 connections"));
 }
 
 TEST(Mask, CountsPerLayerAndInAll) {

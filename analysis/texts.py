@@ -1,0 +1,28 @@
+"""Texts that come out the same under every locale: files are UTF-8 and replaced whole, printed text degrades."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def write(path, text):
+    """Writes a file in UTF-8 beside `path` and renames it: a full disk or a kill leaves the old file as it was. Bytes
+    that are no UTF-8 (of file names; surrogate escapes) come out as they went in."""
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def degrade():
+    """Of a text that the terminal's encoding does not have, the escapes are printed: no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

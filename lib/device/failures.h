@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace gcg {
+
+/// What an exception of LibTorch means to whoever trains: `where`: network and call; `said`: its
+/// text. Out of memory: with the largest of batch / 2, batch / 4, ... for which `fits` holds. An
+/// operation without a deterministic form: with the option that goes without. Anything else: its
+/// first line.
+Error explain_failure(const std::string& where, std::string_view said, std::int64_t batch,
+                      const std::function<bool(std::int64_t)>& fits);
+
+}  // namespace gcg

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+
+#include "backend/executor.h"
+
+namespace gcg {
+
+/// Sets of at most so many bytes are held by a device: CIFAR (150 MB) and TinyImageNet (1.2 GB)
+/// are.
+inline constexpr std::int64_t kMostHeldBytes = std::int64_t{4} << 30;
+
+/// Images that lie on a device as bytes.
+class HeldImages {
+ public:
+  /// Uploads them. Errors: sizes that do not fit.
+  HeldImages(const RawImages& images, const at::Device& device);
+
+  /// A batch of them [size][channels][height][width], normalised: the values that SampleMaker::make
+  /// gives, bit for bit. Memory in the order of `format`. Errors: an image that is not there.
+  [[nodiscard]] at::Tensor batch(std::span<const Placement> placements,
+                                 at::MemoryFormat format) const;
+
+ private:
+  at::Tensor pixels_;  ///< [images][height][width][channels] bytes
+  at::Tensor scale_;   ///< [channels] float
+  at::Tensor offset_;
+};
+
+}  // namespace gcg

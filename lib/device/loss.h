@@ -1,0 +1,18 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace gcg {
+
+/// Softmax cross-entropy (natural logarithm) of every sample, computed in double precision.
+struct DeviceLoss {
+  at::Tensor losses;    ///< [samples] double
+  at::Tensor classes;   ///< [samples] long: of the largest logit, the first one of equals
+  at::Tensor gradient;  ///< of the mean loss: [samples][classes] float
+};
+
+/// logits: [samples][classes] float; labels: [samples] long, in [0, classes). Without derivatives
+/// of LibTorch's own.
+DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels);
+
+}  // namespace gcg

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "backend/precision.h"
+
+namespace gcg {
+
+/// How a device computes.
+struct DeviceSettings {
+  std::string device =
+      "cpu";  ///< "cpu" or "cuda", the first of those that CUDA_VISIBLE_DEVICES shows
+  Precision precision = Precision::fp32;
+  bool deterministic =
+      true;  ///< on cuda: operations that give the same bits every time, or an error
+};
+
+/// Sets LibTorch up for a device, for the whole process; comes before any work on it. Errors: a
+/// LibTorch without CUDA, no device.
+void open_device(const DeviceSettings& settings);
+
+/// "NVIDIA A100-SXM4-40GB, 40.0 GiB", as the driver says; empty on the CPU.
+std::string device_name(const std::string& device);
+
+}  // namespace gcg

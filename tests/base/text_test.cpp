@@ -1,0 +1,59 @@
+#include "base/text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <fstream>
+
+#include "base/shell.h"
+#include "base/temporary_folder.h"
+#include "base/throws.h"
+
+namespace gcg {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::TemporaryFolder;
+
+TEST(Text, IsReadWholeWithoutAByteOrderMark) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "file") << "\xEF\xBB\xBF"
+                                 << "one\ntwo";
+  EXPECT_EQ(read_text(folder / "file"), "one\ntwo");
+  std::ofstream(folder / "wide") << std::string("a\0b\0", 4);
+  GCG_EXPECT_ERROR(read_text(folder / "wide"), HasSubstr("is no text: its byte 1 is 0"));
+  GCG_EXPECT_ERROR(read_text(folder.path()), HasSubstr("is not a regular file"));
+}
+
+TEST(Text, HasLinesAndWords) {
+  EXPECT_THAT(lines_of("a\r\n\nb c\n"), ElementsAre("a", "", "b c"));
+  EXPECT_THAT(lines_of("a"), ElementsAre("a"));
+  EXPECT_THAT(lines_of(""), IsEmpty());
+  EXPECT_THAT(words_of(" fc1\t 0.5 x "), ElementsAre("fc1", "0.5", "x"));
+  EXPECT_THAT(words_of(" \t"), IsEmpty());
+  EXPECT_EQ(trimmed(" a b\t"), "a b");
+}
+
+TEST(WholeNumber, IsAllOfTheText) {
+  EXPECT_EQ(whole_number_text<double>("0.5"), 0.5);
+  EXPECT_EQ(whole_number_text<std::int64_t>("-7"), -7);
+  for (const char* text : {"0,5", "0.5x", "", " 0.5", "0.5 ", "+1", "0x10", "1e999"}) {
+    EXPECT_EQ(whole_number_text<double>(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(whole_number_text<std::int64_t>("9223372036854775808"), std::nullopt);
+  EXPECT_EQ(whole_number_text<std::int64_t>("1e3"), std::nullopt);
+}
+
+TEST(ShellWord, ReadsBackAsTheText) {
+  EXPECT_EQ(shell_word("runs/a-b_1.0"), "runs/a-b_1.0");
+  for (const std::string text : {"", "a b", "it's", "$HOME", "\"", "*", "a\nb", "~", "\\", "-n"}) {
+    const auto [status, output] = testing::shell("printf %s " + shell_word(text));
+    EXPECT_EQ(output, text == "-n" ? "-n" : text);
+  }
+}
+
+}  // namespace
+}  // namespace gcg

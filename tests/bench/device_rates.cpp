@@ -1,0 +1,153 @@
+// Images a second of training on one device: the executor of lib/device fed as the trainer feeds it
+// (held images, augmentation, sums told later), and a plain LibTorch loop of the same network,
+// batch and precision that has its one batch on the device already. In turn, three times each.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <cmath>
+#include <iostream>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "backend/random_cases.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/random.h"
+#include "bench/plain_torch.h"
+#include "data/loader.h"
+#include "device/device_executor.h"
+#include "graph/networks.h"
+
+namespace gcg::bench {
+namespace {
+
+struct Setting {
+  std::string_view network;
+  std::int64_t edge;  ///< of the images, in pixels
+  std::int64_t classes;
+  std::int64_t batch;
+  Precision precision;
+  int steps;  ///< of one timing
+};
+
+constexpr std::array<Setting, 6> kSettings{{
+    {"resnet20", 32, 10, 128, Precision::fp32, 100},
+    {"resnet20", 32, 10, 128, Precision::bf16, 100},
+    {"resnet18_small", 32, 10, 128, Precision::tf32, 50},
+    {"resnet18_small", 32, 10, 128, Precision::bf16, 50},
+    {"resnet50", 224, 1000, 128, Precision::tf32, 10},
+    {"resnet50", 224, 1000, 128, Precision::bf16, 10},
+}};
+
+/// For machines without a GPU: that it works, not how fast.
+constexpr std::array<Setting, 2> kTiny{{
+    {"resnet8", 32, 10, 16, Precision::fp32, 2},
+    {"resnet8", 32, 10, 16, Precision::bf16, 2},
+}};
+
+ImageSet random_images(const Setting& setting) {
+  ImageSet images;
+  images.shape = {3, setting.edge, setting.edge};
+  const std::int64_t count = 4 * setting.batch;
+  RandomStream stream(1, "bench", 0);
+  images.pixels.resize(static_cast<std::size_t>(count * images.shape.elements()));
+  for (std::uint8_t& pixel : images.pixels) {
+    pixel = static_cast<std::uint8_t>(stream.below(256));
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    images.labels.push_back(static_cast<std::int32_t>(i % setting.classes));
+  }
+  return images;
+}
+
+/// Epochs over the images until there were so many steps, as the trainer makes them.
+void train(Executor& executor, const SampleMaker& samples, const Setting& setting, bool held) {
+  // A rate so small that the weights, and with them the work, stay what they are.
+  const OptimiserStep step = sgd_step(1e-4, 0.9, true, 1e-4);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(samples.images().size()));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  const auto check = [](std::span<const BatchSums> told) {
+    for (const BatchSums& sums : told) {
+      if (!std::isfinite(sums.loss)) {
+        throw Error("device_rates", "the loss is not finite: what is timed is no training");
+      }
+    }
+  };
+  int left = setting.steps;
+  for (std::uint64_t epoch = 0; left > 0; ++epoch) {
+    Loader loader(samples, {order, setting.batch, {4, true}, epoch, 0, held}, 1);
+    for (std::int64_t b = 0; b < loader.batches() && left > 0; ++b, --left) {
+      check(executor.queue(loader.next()));
+      executor.step(step);
+    }
+  }
+  check(executor.settle());
+}
+
+std::string rates(const Setting& setting, const std::string& device) {
+  const Network network =
+      build_network(setting.network, {{3, setting.edge, setting.edge}, setting.classes, 0});
+  const ImageSet images = random_images(setting);
+  const SampleMaker samples(images, {{0.47F, 0.47F, 0.47F}, {0.23F, 0.23F, 0.23F}}, 1);
+  const auto executor = make_device_executor(network, 1, {device, setting.precision});
+  executor->write(initial_state(network, Mask(network, true), 1));
+  const bool held = executor->hold(samples.raw());
+  const OwnedBatch batch = random_batch(network, setting.batch, 1);
+  const auto plain =
+      plain_torch_steps(network, batch, 1, ChannelOrder::last, setting.precision, device);
+  const auto seconds_of = [](const auto& work) {
+    const double start = now_seconds();
+    work();
+    return now_seconds() - start;
+  };
+  const auto own = [&] { train(*executor, samples, setting, held); };
+  const auto other = [&] { plain(setting.steps); };
+  own();  // memory is taken, kernels are chosen
+  other();
+  double own_least = std::numeric_limits<double>::infinity();
+  double other_least = own_least;
+  for (int i = 0; i < 3; ++i) {
+    own_least = std::min(own_least, seconds_of(own));
+    other_least = std::min(other_least, seconds_of(other));
+  }
+  const auto count = static_cast<double>(setting.steps * setting.batch);
+  return fmt::format("| {} | {} | {} | {:.0f} | {:.0f} | {:.2f} |\n", setting.network,
+                     setting.batch, kPrecisionNames[static_cast<std::size_t>(setting.precision)],
+                     count / own_least, count / other_least, other_least / own_least);
+}
+
+int run(int argc, char** argv) {
+  namespace po = boost::program_options;
+  std::string device = "cuda";
+  bool tiny = false;
+  po::options_description options("gcg_device_rates");
+  options.add_options()("device", po::value(&device)->default_value(device), "cpu or cuda")(
+      "tiny", po::bool_switch(&tiny), "seconds instead of minutes: that it works, not how fast");
+  po::variables_map given;
+  po::store(po::parse_command_line(argc, argv, options), given);
+  po::notify(given);
+  open_device({device});
+  std::cout << (device == "cpu" ? "The CPU" : device_name(device)) << ", images a second\n\n"
+            << "| network | batch | precision | here | plain LibTorch | times as fast as plain |\n"
+            << "|---|---|---|---|---|---|\n";
+  const auto all = tiny ? std::span<const Setting>(kTiny) : std::span<const Setting>(kSettings);
+  for (const Setting& setting : all) {
+    std::cout << rates(setting, device) << std::flush;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace gcg::bench
+
+int main(int argc, char** argv) {
+  try {
+    return gcg::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}

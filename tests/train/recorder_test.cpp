@@ -1,0 +1,36 @@
+#include "train/recorder.h"
+
+#include <gtest/gtest.h>
+
+namespace gcg {
+namespace {
+
+/// A recorder whose last saving took 0.06 s and ended so many seconds ago.
+Recorder saved(double ago) {
+  Recorder recorder;
+  recorder.checkpoint_seconds = 60;
+  recorder.saved_at = now_seconds() - ago;
+  recorder.save_seconds = 0.06;
+  return recorder;
+}
+
+TEST(Recorder, SavesAfterAnEpochOnceThatTakesLessThanTwoPercentOfTheTime) {
+  // 0.06 s of 4 s are 1.5 %: with epochs of 1 s, every fourth one is saved.
+  EXPECT_FALSE(save_is_due(saved(3), true));
+  EXPECT_TRUE(save_is_due(saved(4.1), true));
+  EXPECT_LT(0.06 / (0.06 / kRecordingShare + 0.06), 0.02);
+}
+
+TEST(Recorder, SavesWithinAnEpochAfterTheLongestTimeAlone) {
+  EXPECT_FALSE(save_is_due(saved(50), false));
+  EXPECT_TRUE(save_is_due(saved(61), false));
+}
+
+TEST(Recorder, ASlowSavingWaitsNoLongerThanTheLongestTime) {
+  Recorder slow = saved(61);
+  slow.save_seconds = 30;
+  EXPECT_TRUE(save_is_due(slow, true));
+}
+
+}  // namespace
+}  // namespace gcg
