@@ -33,8 +33,6 @@ def commands():
 
 def harmless(words, programs):
     """The command that is run instead, as words; None for one that needs no run."""
-    while re.match(r"\w+=", words[0]):  # variables of the environment
-        words = words[1:]
     first = words[0]
     if first == "make":
         return ["make", "-n", "--no-print-directory", "-C", str(ROOT), *words[1:]]
@@ -69,7 +67,8 @@ def main():
         Path(folder, "my_scale.toml").write_text(scale)
         for page, command in found:
             try:
-                words = harmless(shlex.split(command), programs)
+                # What stands before it for the environment may itself be what a command prints.
+                words = harmless(shlex.split(re.sub(r"^\w+=(\$\(.*\)|\S*) ", "", command)), programs)
                 if words is None:
                     continue
                 done = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)
