@@ -253,7 +253,7 @@ def not_below(difference, margin=MARGIN):
         return f"not below it by more than {100 * margin:g} point"
     if high < -margin:
         return f"below it by more than {100 * margin:g} point"
-    return f"whether it is below it by more than {100 * margin:g} point is not decided"
+    return f"the seeds do not decide whether it is more than {100 * margin:g} point below"
 
 
 def findings(summary):
@@ -302,8 +302,8 @@ def findings(summary):
             sentences.append(
                 Finding(
                     phrases.first_upper(phrases.against(RETURN, name, c["accuracy"]))
-                    + f' Its cost over that of {RETURN}: {number(c["octaves"]["mean"], c["octaves"]["half_interval"])}'
-                    " octaves.",
+                    + f' {phrases.first_upper(name)} costs {2 ** c["octaves"]["mean"]:.2f} times as much'
+                    f' ({number(c["octaves"]["mean"], c["octaves"]["half_interval"])} octaves; density × epochs).',
                     claims=["cost"],
                 )
             )

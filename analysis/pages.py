@@ -131,11 +131,22 @@ def backends(source):
     if source.program is None:
         raise NotHere("gcg_run is not built: make programs")
     said = subprocess.run([source.program, "--list"], capture_output=True, text=True, check=True).stdout
-    said = said[said.index("Backends (--execution)") :]
-    about = dict(re.findall(r"^  (\S+) +(\S.*)$", said.split("\n\n")[0], re.MULTILINE))
-    rows = re.findall(r"^  (\S+) +on (.*?), in (.*?)(?:; (.*))?$", said, re.MULTILINE)
-    lines = ["| `--execution` | what it does | device | number formats | limits |", "|---|---|---|---|---|"]
-    lines += [f"| `{row[0]}` | {' | '.join([about[row[0]], *row[1:]])} |" for row in rows]
+    return backend_table(said)
+
+
+def backend_table(said):
+    """From what gcg_run --list says: a line "NAME  what it does" a backend, and after an empty line one with "NAME
+    where and in what; what it lacks"."""
+    _, _, rest = said.partition("Backends (--execution)\n")
+    about, _, able = rest.partition("\n\n")
+    about = dict(re.findall(r"^  (\S+) +(\S.*)$", about, re.MULTILINE))
+    able = {name: (where, lacks) for name, where, lacks in re.findall(r"^  (\S+) +(.*); (.*?)$", able, re.MULTILINE)}
+    if not about or set(about) != set(able):
+        raise ValueError(f"gcg_run --list says what {sorted(able)} can do, but its backends are {sorted(about)}")
+    lines = ["| `--execution` | what it does | device and number formats | limits |", "|---|---|---|---|"]
+    for name, text in about.items():
+        where, lacks = able[name]
+        lines.append(f"| `{name}` | {text} | {where.removeprefix('on ')} | {lacks} |")
     return "\n".join(lines) + "\n"
 
 

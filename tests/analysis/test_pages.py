@@ -98,6 +98,20 @@ class Blocks(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "a block has no end"):
             self.main()
 
+    def test_every_backend_has_its_row_or_the_list_is_not_understood(self):
+        said = "Backends (--execution)\n  sparse   present only\n  device   all there\n\n"
+        rows = "  sparse   on cpu, in fp32; has no gelu\n  device   cpu in fp32; cuda in tf32; runs every network\n"
+        self.assertEqual(
+            pages.backend_table(said + rows).splitlines()[2:],
+            [
+                "| `sparse` | present only | cpu, in fp32 | has no gelu |",
+                "| `device` | all there | cpu in fp32; cuda in tf32 | runs every network |",
+            ],
+        )
+        for cut in (said, "", said + rows.splitlines()[0]):
+            with self.assertRaisesRegex(ValueError, "its backends are"):
+                pages.backend_table(cut)
+
     def test_a_block_of_a_program_that_is_not_built_is_left(self):
         readme = self.root / "README.md"
         readme.write_text("<!-- generated: backends -->\nas it was\n<!-- end -->\n")

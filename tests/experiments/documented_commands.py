@@ -38,9 +38,12 @@ def harmless(words, programs):
         return ["make", "-n", "--no-print-directory", "-C", str(ROOT), *words[1:]]
     if first == "/usr/bin/python3":
         return [first, str(ROOT / words[1]), "--help"]
-    if first.startswith("build/release/experiments/"):
+    if re.match(r"build/[\w-]+/experiments/", first):
         program = programs / Path(first).name
-        return [str(program), *words[1:], *([] if SHOWS & set(words) else ["--dry-run"])]
+        options = ["cpu" if word == "cuda" else word for word in words[1:]]  # a build and a machine may have no GPU
+        return [str(program), *options, *([] if SHOWS & set(words) else ["--dry-run"])]
+    if words[:3] == ["python3", "-m", "venv"]:
+        return None
     if first == "pip":
         folder = words[2].split("[")[0]
         assert words[1] == "install" and (ROOT / folder / "pyproject.toml").exists(), words
@@ -64,7 +67,8 @@ def main():
         Path(folder, "my_scale.toml").write_text(scale)
         for page, command in found:
             try:
-                words = harmless(shlex.split(command), programs)
+                # What stands before it for the environment may itself be what a command prints.
+                words = harmless(shlex.split(re.sub(r"^\w+=(\$\(.*\)|\S*) ", "", command)), programs)
                 if words is None:
                     continue
                 done = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)
