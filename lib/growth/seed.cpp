@@ -134,6 +134,37 @@ void take_surplus(const Network& network, Mask& mask, UnitDegrees& degrees, std:
   }
 }
 
+/// The smallest density, within two percent, at which a rule leaves no unit out: found by doubling
+/// and bisection, and tried.
+std::optional<double> connecting_density(const SeedRequest& request, const SeedRule& rule) {
+  const Network& network = request.network;
+  const std::int64_t all = network.connections();
+  const auto connects = [&](std::int64_t present) {
+    SeedRequest other = request;
+    other.present = present;
+    try {
+      return disconnected_units(network, rule.make(other).mask).count == 0;
+    } catch (const Error&) {
+      return false;  // a density that the rule cannot reach
+    }
+  };
+  std::int64_t low = request.present;
+  std::int64_t high = low;
+  while (high == low || !connects(high)) {
+    if (high >= all) {
+      return std::nullopt;
+    }
+    low = high;
+    high = std::min(2 * high, all);
+  }
+  while (50 * (high - low) > low) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (connects(middle) ? high : low) = middle;
+  }
+  // As it is printed: four digits, rounded up.
+  return std::ceil(1e4 * static_cast<double>(high) / static_cast<double>(all)) / 1e4;
+}
+
 void repair(const Network& network, Seed& seed, std::uint64_t number) {
   const RandomStream streams(number, kRepairStream);
   Disconnected rest;
@@ -190,9 +221,14 @@ Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPo
                   collapsed_layers(network, result.mask));
   const std::string where = fmt::format("{}: {}", network.name, disconnected.first);
   switch (policy) {
-    case DisconnectedPolicy::fail:
-      throw Error(where, problem,
-                  "ask for a higher density, another seed rule or the policy repair");
+    case DisconnectedPolicy::fail: {
+      const std::optional<double> enough = connecting_density(request, find_seed_rule(rule));
+      throw Error(
+          where, problem,
+          fmt::format("ask for {}, another seed rule or the policy repair",
+                      enough ? fmt::format("density {:.4f}, at which there is none", *enough)
+                             : "a higher density"));
+    }
     case DisconnectedPolicy::warn:
       result.warning = fmt::format("{}: {}", where, problem);
       break;
