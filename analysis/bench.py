@@ -19,7 +19,13 @@ import numpy as np
 import figures
 import texts
 
-NETWORKS = {"resnet20": "ResNet-20", "vgg16": "VGG-16", "resnet18_small": "ResNet-18"}
+NETWORKS = {
+    "resnet20": "ResNet-20",
+    "vgg16": "VGG-16",
+    "resnet18_small": "ResNet-18",
+    "vit6_small": "ViT (6 blocks, width 96)",
+    "deit_tiny": "DeiT-tiny",
+}
 
 # What sparse execution has to reach: times faster than dense; at (network, density).
 REQUIRED = {
@@ -33,6 +39,14 @@ REQUIRED = {
     ("vgg16", 0.1): 2.5,
     ("resnet18_small", 0.05): 4,
     ("resnet18_small", 0.1): 2.5,
+    ("vit6_small", 0.05): 3,
+    ("vit6_small", 0.1): 2.2,
+    ("vit6_small", 0.2): 1.5,
+    ("vit6_small", 0.5): 1,
+    ("deit_tiny", 0.05): 3.5,
+    ("deit_tiny", 0.1): 2.5,
+    ("deit_tiny", 0.2): 1.7,
+    ("deit_tiny", 0.5): 1,
 }
 # The same with the tensors of a batch in bf16, over LibTorch in single precision.
 REQUIRED_BF16 = {

@@ -134,6 +134,37 @@ void take_surplus(const Network& network, Mask& mask, UnitDegrees& degrees, std:
   }
 }
 
+/// The smallest density, within two percent, at which a rule leaves no unit out: found by doubling
+/// and bisection, and tried.
+std::optional<double> connecting_density(const SeedRequest& request, const SeedRule& rule) {
+  const Network& network = request.network;
+  const std::int64_t all = network.connections();
+  const auto connects = [&](std::int64_t present) {
+    SeedRequest other = request;
+    other.present = present;
+    try {
+      return disconnected_units(network, rule.make(other).mask).count == 0;
+    } catch (const Error&) {
+      return false;  // a density that the rule cannot reach
+    }
+  };
+  std::int64_t low = request.present;
+  std::int64_t high = low;
+  while (high == low || !connects(high)) {
+    if (high >= all) {
+      return std::nullopt;
+    }
+    low = high;
+    high = std::min(2 * high, all);
+  }
+  while (50 * (high - low) > low) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (connects(middle) ? high : low) = middle;
+  }
+  // As it is printed: four digits, rounded up.
+  return std::ceil(1e4 * static_cast<double>(high) / static_cast<double>(all)) / 1e4;
+}
+
 /// Returns how many connections moved.
 std::int64_t repair(const Network& network, Mask& repaired, std::uint64_t number) {
   const RandomStream streams(number, kRepairStream);
@@ -171,7 +202,8 @@ std::int64_t present_for_density(const Network& network, double density) {
 }
 
 Connected apply_policy(const Network& network, Mask& mask, DisconnectedPolicy policy,
-                       std::string_view origin, std::uint64_t seed) {
+                       std::string_view origin, std::uint64_t seed,
+                       const std::function<std::string()>& denser) {
   const Disconnected disconnected = disconnected_units(network, mask);
   Connected result;
   result.disconnected = disconnected.count;
@@ -185,7 +217,8 @@ Connected apply_policy(const Network& network, Mask& mask, DisconnectedPolicy po
   switch (policy) {
     case DisconnectedPolicy::fail:
       throw Error(where, problem,
-                  "ask for a higher density, another mask or --disconnected repair");
+                  fmt::format("ask for {}, another mask or --disconnected repair",
+                              denser ? denser() : "a higher density"));
     case DisconnectedPolicy::warn:
       result.warning = fmt::format("{}: {}", where, problem);
       break;
@@ -197,15 +230,20 @@ Connected apply_policy(const Network& network, Mask& mask, DisconnectedPolicy po
 }
 
 Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy) {
-  SeedMask made = find_seed_rule(rule).make(request);
+  const SeedRule& row = find_seed_rule(rule);
+  SeedMask made = row.make(request);
   Seed result;
   result.mask = std::move(made.mask);
   result.allocation = std::move(made.allocation);
   result.context = std::move(made.context);
   result.remark = std::move(made.remark);
   result.sweep_flops = made.sweep_flops;
-  Connected connected = apply_policy(request.network, result.mask, policy,
-                                     fmt::format("seed rule {}", rule), request.seed);
+  Connected connected = apply_policy(
+      request.network, result.mask, policy, fmt::format("seed rule {}", rule), request.seed, [&] {
+        const auto enough = connecting_density(request, row);
+        return enough ? fmt::format("density {:.4f}, at which there is none", *enough)
+                      : std::string("a higher density");
+      });
   result.disconnected = connected.disconnected;
   result.moved = connected.moved;
   result.warning = std::move(connected.warning);

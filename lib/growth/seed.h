@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,9 +87,11 @@ struct Connected {
 /// outgoing connection gets one, drawn uniformly; as many are taken, one by one and at random, from
 /// the layer with most that still has a connection whose loss leaves no unit without one. The count
 /// stays exact. Errors of the repair: no connection left to take; units still on no path after
-/// several tries. Input channels that are never used are exempt. Stream: "seed-repair".
+/// several tries. Input channels that are never used are exempt. `denser` says what an Error tells
+/// to ask for, where that has to be found out. Stream: "seed-repair".
 Connected apply_policy(const Network& network, Mask& mask, DisconnectedPolicy policy,
-                       std::string_view origin, std::uint64_t seed);
+                       std::string_view origin, std::uint64_t seed,
+                       const std::function<std::string()>& denser = {});
 
 /// Makes the mask and applies the policy to it.
 Seed make_seed(const SeedRequest& request, std::string_view rule, DisconnectedPolicy policy);

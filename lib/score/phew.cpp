@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -124,6 +125,44 @@ WalkGraph walk_graph(const Network& network, const Parameters& weights) {
   return graph;
 }
 
+/// An output unit of a layer.
+struct Unit {
+  std::int32_t layer = 0;
+  std::int64_t unit = 0;
+};
+
+/// Which units walks have passed, and the others in turn.
+class Visits {
+ public:
+  explicit Visits(const Network& network) {
+    for (const Layer& layer : network.layers) {
+      passed_.emplace_back(at(layer.outputs), false);
+    }
+  }
+
+  void pass(const Network& network, const Step& step) {
+    passed_[at(step.layer)][at(step.connection / network.layers[at(step.layer)].fan_in())] = true;
+  }
+
+  /// The first one that no walk has passed.
+  std::optional<Unit> left_out() {
+    for (; next_.layer < std::ssize(passed_); ++next_.layer, next_.unit = 0) {
+      const std::vector<bool>& units = passed_[at(next_.layer)];
+      while (next_.unit < std::ssize(units) && units[at(next_.unit)]) {
+        ++next_.unit;
+      }
+      if (next_.unit < std::ssize(units)) {
+        return next_;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::vector<std::vector<bool>> passed_;
+  Unit next_;
+};
+
 /// Index i with probability proportional to cumulative[i] - cumulative[i - 1]; -1 if all are zero.
 std::int64_t draw(std::span<const double> cumulative, RandomStream& stream) {
   if (!(cumulative.back() > 0)) {
@@ -163,10 +202,11 @@ std::int32_t any_of(const std::vector<std::int32_t>& nodes, RandomStream& stream
   return nodes.size() == 1 ? nodes.front() : nodes[stream.below(nodes.size())];
 }
 
-void walk_forward(const WalkGraph& graph, std::int64_t unit, RandomStream& stream,
-                  std::vector<Step>& walk) {
+/// From a unit of a node to the outputs.
+void walk_forward(const WalkGraph& graph, std::int32_t node, std::int64_t unit,
+                  RandomStream& stream, std::vector<Step>& walk) {
   const auto last = static_cast<std::int32_t>(graph.network->nodes.size()) - 1;
-  for (std::int32_t node = graph.start; node != last;) {
+  while (node != last) {
     node = any_of(graph.readers[at(node)], stream);
     if (const std::int32_t layer = graph.network->nodes[at(node)].layer; layer >= 0) {
       unit = cross(graph, layer, unit, true, stream, walk);
@@ -174,10 +214,10 @@ void walk_forward(const WalkGraph& graph, std::int64_t unit, RandomStream& strea
   }
 }
 
-void walk_backward(const WalkGraph& graph, std::int64_t unit, RandomStream& stream,
-                   std::vector<Step>& walk) {
-  for (auto node = static_cast<std::int32_t>(graph.network->nodes.size()) - 1;
-       node != graph.start;) {
+/// From a unit of a node to the inputs.
+void walk_backward(const WalkGraph& graph, std::int32_t node, std::int64_t unit,
+                   RandomStream& stream, std::vector<Step>& walk) {
+  while (node != graph.start) {
     if (const std::int32_t layer = graph.network->nodes[at(node)].layer; layer >= 0) {
       unit = cross(graph, layer, unit, false, stream, walk);
     }
@@ -196,21 +236,35 @@ Mask phew_mask(const Network& network, const Parameters& weights, std::int64_t p
   }
   const WalkGraph graph = walk_graph(network, weights);
   const std::int64_t inputs = graph.units(graph.start);
-  const std::int64_t outputs = graph.units(static_cast<std::int32_t>(network.nodes.size()) - 1);
+  const auto last = static_cast<std::int32_t>(network.nodes.size()) - 1;
+  const std::int64_t outputs = graph.units(last);
+  const bool attends = std::ranges::any_of(
+      network.nodes, [](const Node& node) { return node.operation == Operation::attention; });
 
   Mask mask(network, false);
   std::vector<Step> walk;
   std::int64_t found = 0;
   std::int64_t idle = 0;
+  std::int64_t ends = 0;  // walks from either end
+  Visits visits(network);
   for (std::int64_t w = 0; found < present; ++w) {
     walk.clear();
-    if (w % 2 == 0) {
-      walk_forward(graph, w / 2 % inputs, stream, walk);
+    const std::optional<Unit> left_out = attends && w % 3 == 2 ? visits.left_out() : std::nullopt;
+    if (left_out) {
+      const std::int32_t node = network.layers[at(left_out->layer)].node;
+      walk_backward(graph, node, left_out->unit, stream, walk);
+      walk_forward(graph, node, left_out->unit, stream, walk);
     } else {
-      walk_backward(graph, w / 2 % outputs, stream, walk);
+      if (ends % 2 == 0) {
+        walk_forward(graph, graph.start, ends / 2 % inputs, stream, walk);
+      } else {
+        walk_backward(graph, last, ends / 2 % outputs, stream, walk);
+      }
+      ++ends;
     }
     const std::int64_t before = found;
     for (const Step& step : walk) {
+      visits.pass(network, step);
       LayerMask& layer = mask.layers[at(step.layer)];
       if (found < present && !layer.test(step.connection)) {
         layer.set(step.connection);

@@ -17,6 +17,11 @@ namespace gcg {
 /// probability 1/2. The last walk is cut so that the count is exact. `weights` are dense initial
 /// weights.
 ///
+/// A walk through a transformer passes one of three projections and leaves a block out half of the
+/// times, so that walks from the ends alone leave wide hidden layers with gaps. Where there is
+/// attention, every third walk starts in both directions from the first unit, layer by layer, that
+/// no walk has passed, as long as there is one.
+///
 /// Units are channels; an input that goes straight into a flatten has one unit per feature (pixel),
 /// and in front of a linear layer the features that a flatten makes of one channel are the taps of
 /// that channel's kernel. Walks do not look at positions or padding. The connections of a complete

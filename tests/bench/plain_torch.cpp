@@ -64,14 +64,31 @@ PlainNetwork make_plain(const Network& network, ChannelOrder order, Precision pr
       if (node.bias) {
         plain.of_node[n].push_back(plain.add(at::zeros({layer.outputs}, on)));
       }
-    } else if (node.operation == Operation::batch_norm) {
+    } else if (node.norm >= 0) {
       const std::int64_t channels = node.shape.channels;
       plain.of_node[n] = {plain.add(at::ones({channels}, on)),
                           plain.add(at::zeros({channels}, on))};
       plain.running[n] = {at::zeros({channels}, on), at::ones({channels}, on)};
+    } else if (node.operation == Operation::tokens) {
+      const std::int64_t channels = node.shape.channels;
+      plain.of_node[n] = {plain.add(0.02 * at::randn({1, 1, channels}, on)),
+                          plain.add(0.02 * at::randn({1, node.shape.height, channels}, on))};
     }
   }
   return plain;
+}
+
+/// Tokens are [samples][tokens][channels], as transformers are written for LibTorch.
+bool is_sequence(const at::Tensor& x) { return x.dim() == 3; }
+
+at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                  std::int64_t heads) {
+  const auto by_heads = [&](const at::Tensor& x) {
+    return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+  };
+  const double scale = 1 / std::sqrt(static_cast<double>(query.size(2) / heads));
+  const at::Tensor scores = at::matmul(by_heads(query) * scale, by_heads(key).transpose(2, 3));
+  return at::matmul(at::softmax(scores, 3), by_heads(value)).transpose(1, 2).reshape(query.sizes());
 }
 
 at::Tensor apply(const PlainNetwork& plain, std::size_t n, const std::vector<at::Tensor>& values) {
@@ -87,7 +104,8 @@ at::Tensor apply(const PlainNetwork& plain, std::size_t n, const std::vector<at:
       return at::conv2d(plain.factor(x), plain.factor(plain.of(n, 0)), bias, window.stride,
                         window.padding);
     case Operation::linear:
-      return at::linear(plain.factor(x.flatten(1)), plain.factor(plain.of(n, 0)), bias);
+      return at::linear(plain.factor(is_sequence(x) ? x : x.flatten(1)),
+                        plain.factor(plain.of(n, 0)), bias);
     case Operation::batch_norm:
       return at::batch_norm(x, plain.of(n, 0), plain.of(n, 1), plain.running[n][0],
                             plain.running[n][1], true, 0.1, 1e-5, false);
@@ -104,11 +122,19 @@ at::Tensor apply(const PlainNetwork& plain, std::size_t n, const std::vector<at:
     case Operation::flatten:
       return x.flatten(1);
     case Operation::layer_norm:
+      return at::layer_norm(x, {node.shape.channels}, plain.of(n, 0), plain.of(n, 1), 1e-6);
     case Operation::gelu:
+      return at::gelu(x);
     case Operation::tokens:
+      return at::cat({plain.of(n, 0).expand({x.size(0), 1, node.shape.channels}),
+                      x.flatten(2).transpose(1, 2)},
+                     1) +
+             plain.of(n, 1);
     case Operation::attention:
+      return attend(x, values[static_cast<std::size_t>(node.inputs[1])],
+                    values[static_cast<std::size_t>(node.inputs[2])], node.heads);
     case Operation::first_token:
-      break;
+      return x.select(1, 0);
   }
   throw Error(node.name, "the plain step does not know this operation");
 }

@@ -32,12 +32,15 @@ struct Setting {
   std::string_view network;
   std::int64_t batch;
   std::vector<double> densities;
+  NetworkRequest request{{3, 32, 32}, 10, 0};
 };
 
-const std::array<Setting, 3> kSettings{{
+const std::array<Setting, 5> kSettings{{
     {"resnet20", 128, {0.02, 0.05, 0.1, 0.2, 0.5, 1}},
     {"vgg16", 128, {0.05, 0.1}},
     {"resnet18_small", 64, {0.05, 0.1}},
+    {"vit6_small", 128, {0.05, 0.1, 0.2, 0.5}},
+    {"deit_tiny", 32, {0.05, 0.1, 0.2, 0.5}, {{3, 224, 224}, 1000, 0}},
 }};
 
 /// Density at which growth and dense gradients are timed.
@@ -70,7 +73,7 @@ struct Start {
 
   explicit Start(const Setting& setting)
       : name(setting.network),
-        network(build_network(setting.network, {{3, 32, 32}, 10, 0})),
+        network(build_network(setting.network, setting.request)),
         initial(initial_parameters(network, 1)),
         batch(random_batch(network, setting.batch, 1)) {
     for (const double density : setting.densities) {

@@ -275,6 +275,17 @@ TEST(PhewSeed, LeavesNoUnitDisconnectedFromTheDensitiesMeasuredOn) {
   }
 }
 
+TEST(PhewSeed, ReachesEveryHeadAndChannelOfATransformer) {
+  const Network network = build_network("vit6_small", {{3, 32, 32}});
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    SCOPED_TRACE(seed);
+    const Seed made = make_seed(network, initial_parameters(network, seed), "phew", 0.05,
+                                DisconnectedPolicy::fail, seed);
+    EXPECT_EQ(made.disconnected, 0);
+    EXPECT_EQ(made.mask.present(), present_for_density(network, 0.05));
+  }
+}
+
 TEST(MakeSeed, FailNamesTheFirstUnitAndTheCounts) {
   const Network network = network_of("resnet8", 8);
   const Parameters initial = initial_parameters(network, 1);
@@ -288,6 +299,20 @@ TEST(MakeSeed, FailNamesTheFirstUnitAndTheCounts) {
                                  HasSubstr(fmt::format("{} of {} units are on no input-output path",
                                                        disconnected, 8 * 3 + 16 * 3 + 32 * 3 + 10)),
                                  HasSubstr("seed rule phew, density 0.01"))));
+  // The density it suggests is enough, and not by much more than it has to be.
+  try {
+    make_seed(network, initial, "phew", 0.01, DisconnectedPolicy::fail, 1);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    const std::size_t place = text.find("ask for density ");
+    ASSERT_NE(place, std::string::npos) << text;
+    const double enough = std::stod(text.substr(place + 16));
+    EXPECT_EQ(make_seed(network, initial, "phew", enough, DisconnectedPolicy::warn, 1).disconnected,
+              0);
+    EXPECT_GT(make_seed(network, initial, "phew", 0.97 * enough, DisconnectedPolicy::warn, 1)
+                  .disconnected,
+              0);
+  }
 }
 
 TEST(MakeSeed, WarnKeepsTheMaskAndTellsTheSame) {

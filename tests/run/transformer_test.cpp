@@ -61,7 +61,11 @@ struct EveryMethodOnATransformer : ::testing::TestWithParam<MethodEntry> {};
 
 TEST_P(EveryMethodOnATransformer, KeepsTheInvariantsUnderAdamW) {
   const std::string method(GetParam().name);
+  // Under dense execution the one method that does all that others do.
   for (const bool sparse : {true, false}) {
+    if (!sparse && method != "gcg") {
+      continue;
+    }
     SCOPED_TRACE(sparse ? "sparse" : "dense");
     const TemporaryFolder folder;
     Miniature made = transformer(method, "adamw", 8, sparse);
