@@ -25,7 +25,7 @@ void end_process(Stop& stop) {
   ::_exit(kContinueStatus);
 }
 
-void watch(const SignalWatch& signals, Stop& stop, const std::stop_token& over) {
+void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
   int signal = 0;
   while (signal == 0 || signal == SIGCHLD) {
     if (over.stop_requested()) {
@@ -48,7 +48,7 @@ void watch(const SignalWatch& signals, Stop& stop, const std::stop_token& over) 
 }  // namespace
 
 RunRecord execute_until_signal(RunPlan& plan) {
-  const SignalWatch signals;
+  SignalWatch signals;
   const auto stop = std::make_shared<Stop>();
   const std::jthread watcher([&](const std::stop_token& over) { watch(signals, *stop, over); });
   return execute(plan, stop);

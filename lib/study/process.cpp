@@ -56,12 +56,20 @@ SignalWatch::SignalWatch() {
   ::pthread_sigmask(SIG_BLOCK, &watched_, &before_);
 }
 
-SignalWatch::~SignalWatch() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+SignalWatch::~SignalWatch() {
+  if (!ends_) {
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+}
 
-int SignalWatch::wait(std::int64_t milliseconds) const {
+int SignalWatch::wait(std::int64_t milliseconds) {
   const timespec limit{milliseconds / 1000, milliseconds % 1000 * 1000000};
   const int signal = ::sigtimedwait(&watched_, nullptr, &limit);
-  return signal > 0 ? signal : 0;
+  if (signal <= 0) {
+    return 0;
+  }
+  ends_ = ends_ || signal != SIGCHLD;
+  return signal;
 }
 
 pid_t start_process(const std::vector<std::string>& command,

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -19,8 +20,9 @@ inline constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 inline constexpr int kContinueStatus = 75;
 
 /// Signals that are waited for instead of ending this process: SIGCHLD, and those of kEndingSignals
-/// that are not ignored. Until destruction; threads and processes started meanwhile inherit the
-/// mask, start_process undoes it.
+/// that are not ignored. Until destruction, or for good once an ending one came: the process is on
+/// its way out then, and a second one does not cut it short. Threads and processes started
+/// meanwhile inherit the mask, start_process undoes it.
 class SignalWatch {
  public:
   SignalWatch();
@@ -29,12 +31,13 @@ class SignalWatch {
   SignalWatch& operator=(const SignalWatch&) = delete;
 
   /// The next signal; 0 if none comes in time.
-  [[nodiscard]] int wait(std::int64_t milliseconds) const;
+  [[nodiscard]] int wait(std::int64_t milliseconds);
   [[nodiscard]] const sigset_t& before() const { return before_; }
 
  private:
   sigset_t watched_{};
   sigset_t before_{};
+  std::atomic<bool> ends_ = false;
 };
 
 /// Starts a program with arguments, this process's environment and these variables ("NAME=value"),
