@@ -1,14 +1,12 @@
 // Drives a fuzz target (LLVMFuzzerTestOneInput) without libFuzzer: its seeds, then so many
-// mutations of them by a fixed generator. The targets link to libFuzzer as they are (make fuzz),
-// which starts from the seeds: TARGET --write-seeds FOLDER.
+// mutations of them by a fixed generator. The targets link to libFuzzer as they are:
+//   clang++ -fsanitize=fuzzer,address ... TARGET.cpp
 #include "fuzz/target.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <string_view>
 
 #include "base/random.h"
 
@@ -64,15 +62,8 @@ Bytes mutate(Bytes bytes, const std::vector<Bytes>& seeds, RandomStream& stream)
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<Bytes> seeds = gcg::test::fuzz_seeds();
-  if (argc == 3 && std::string_view(argv[1]) == "--write-seeds") {
-    for (std::size_t s = 0; s < seeds.size(); ++s) {
-      std::ofstream(fmt::format("{}/seed-{}", argv[2], s), std::ios::binary)
-          .write(reinterpret_cast<const char*>(seeds[s].data()), std::ssize(seeds[s]));
-    }
-    return 0;
-  }
   const std::uint64_t runs = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 2000;
+  const std::vector<Bytes> seeds = gcg::test::fuzz_seeds();
   for (const Bytes& seed : seeds) {
     LLVMFuzzerTestOneInput(seed.data(), seed.size());
     LLVMFuzzerTestOneInput(seed.data(), seed.size() / 2);
