@@ -224,6 +224,11 @@ std::int32_t NetworkBuilder::global_average_pool(std::string name, std::int32_t 
   node.shape = {shape_of(name, from).channels, 1, 1};
   node.name = std::move(name);
   node.operation = Operation::global_average_pool;
+  if (tokens_node(network_) != nullptr) {
+    throw Error(fmt::format("{}: {}", network_.name, node.name),
+                "would average the class token in with the patches",
+                "take the first token, or pool before tokens are made");
+  }
   node.inputs = {from};
   return append(std::move(node));
 }
@@ -284,7 +289,10 @@ std::int32_t NetworkBuilder::attention(std::string name, std::int32_t query, std
   }
   if (heads <= 0 || shape.channels % heads != 0) {
     throw Error(fmt::format("{}: {}", network_.name, name),
-                fmt::format("{} channels cannot be cut into {} heads", shape.channels, heads));
+                fmt::format("{} channels cannot be cut into {} heads", shape.channels, heads),
+                heads > 0 ? fmt::format("take a width that is a multiple of {} (--width {})", heads,
+                                        (shape.channels / heads + 1) * heads)
+                          : "ask for one head at least");
   }
   Node node;
   node.shape = shape;
@@ -296,6 +304,10 @@ std::int32_t NetworkBuilder::attention(std::string name, std::int32_t query, std
 }
 
 std::int32_t NetworkBuilder::first_token(std::string name, std::int32_t from) {
+  if (tokens_node(network_) == nullptr) {
+    throw Error(fmt::format("{}: {}", network_.name, name), "there is no class token to take",
+                "make tokens first");
+  }
   Node node;
   node.shape = {token_shape(name, from).channels, 1, 1};
   node.name = std::move(name);

@@ -34,8 +34,11 @@ std::int32_t encoder_block(NetworkBuilder& net, const std::string& prefix, std::
 Network vision_transformer(std::string_view name, std::int64_t patch, int blocks,
                            const NetworkRequest& request) {
   if (request.input.height % patch != 0 || request.input.width % patch != 0) {
-    throw Error(name, fmt::format("images of {}x{} pixels have no whole number of patches of {}",
-                                  request.input.height, request.input.width, patch));
+    throw Error(
+        name,
+        fmt::format("images of {}x{} pixels have no whole number of patches of {}",
+                    request.input.height, request.input.width, patch),
+        fmt::format("take another --network, or images whose sides are multiples of {}", patch));
   }
   NetworkBuilder net{std::string(name), request.input};
   std::int32_t x = net.convolution("patches", 0, request.width, {patch, patch, patch, 0}, true);

@@ -167,10 +167,14 @@ TEST(Vit6Small, HasTheSizeCountedByHand) {
 }
 
 TEST(VisionTransformer, NeedsWholePatchesAndAWholeWidthPerHead) {
-  GCG_EXPECT_ERROR(build_network("vit6_small", {{3, 30, 32}}),
-                   HasSubstr("no whole number of patches of 4"));
-  GCG_EXPECT_ERROR(build_network("vit6_small", {kCifar, 10, 16}),
-                   HasSubstr("16 channels cannot be cut into 3 heads"));
+  GCG_EXPECT_ERROR(
+      build_network("vit6_small", {{3, 30, 32}}),
+      HasSubstr("no whole number of patches of 4\n  remedy: take another --network, or "
+                "images whose sides are multiples of 4"));
+  GCG_EXPECT_ERROR(
+      build_network("vit6_small", {kCifar, 10, 16}),
+      HasSubstr("16 channels cannot be cut into 3 heads\n  remedy: take a width that is "
+                "a multiple of 3 (--width 18)"));
 }
 
 TEST(LeNet5, HasThePublishedSizeOn28And32Pixels) {

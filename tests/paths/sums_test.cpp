@@ -29,9 +29,11 @@ template <typename F>
 void for_random_cases(int count, F f) {
   for (int seed = 0; count > 0; ++seed) {
     RandomStream stream(static_cast<std::uint64_t>(seed), "path-sums-test");
-    const Network network = seed % 5 == 4 ? tiny_transformer() : random_network(stream);
+    const bool two_blocks = seed % 10 == 9;
+    const Network network =
+        seed % 5 == 4 ? tiny_transformer(two_blocks ? 2 : 1) : random_network(stream);
     const Parameters parameters = random_parameters(network, stream);
-    const Mask mask = random_mask(network, 0.4 + 0.6 * stream.uniform(), stream);
+    const Mask mask = random_mask(network, two_blocks ? 0.4 : 0.4 + 0.6 * stream.uniform(), stream);
     if (PathReference(network, parameters, mask, {}).paths() > 4000) {
       continue;
     }

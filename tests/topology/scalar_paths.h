@@ -205,18 +205,22 @@ inline Network random_network(RandomStream& stream) {
   return net.finish();
 }
 
-/// A transformer of one block with 2 heads of one channel each, on 2 patches.
-inline Network tiny_transformer() {
+/// A transformer of one block, or of more, with 2 heads of one channel each, on 2 patches.
+inline Network tiny_transformer(int blocks = 1) {
   NetworkBuilder net("tiny_transformer", {1, 2, 2});
   std::int32_t x = net.tokens("tokens", net.convolution("patches", 0, 2, {2, 1, 1, 0}, true));
-  std::int32_t y = net.layer_norm("norm1", x);
-  const std::int32_t query = net.token_linear("query", y, 2);
-  const std::int32_t key = net.token_linear("key", y, 2);
-  const std::int32_t value = net.token_linear("value", y, 2);
-  y = net.token_linear("projection", net.attention("attention", query, key, value, 2), 2);
-  x = net.add("add1", y, x);
-  y = net.gelu("gelu", net.token_linear("mlp1", net.layer_norm("norm2", x), 3));
-  x = net.add("add2", net.token_linear("mlp2", y, 2), x);
+  for (int b = 1; b <= blocks; ++b) {
+    const std::string block = b == 1 ? "" : "block" + std::to_string(b) + ".";
+    std::int32_t y = net.layer_norm(block + "norm1", x);
+    const std::int32_t query = net.token_linear(block + "query", y, 2);
+    const std::int32_t key = net.token_linear(block + "key", y, 2);
+    const std::int32_t value = net.token_linear(block + "value", y, 2);
+    y = net.attention(block + "attention", query, key, value, 2);
+    x = net.add(block + "add1", net.token_linear(block + "projection", y, 2), x);
+    y = net.token_linear(block + "mlp1", net.layer_norm(block + "norm2", x), 3);
+    y = net.gelu(block + "gelu", y);
+    x = net.add(block + "add2", net.token_linear(block + "mlp2", y, 2), x);
+  }
   net.linear("classifier", net.first_token("class_token", net.layer_norm("norm3", x)), 2);
   return net.finish();
 }
