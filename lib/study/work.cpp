@@ -102,7 +102,12 @@ fs::file_time_type file_time_now(const fs::path& folder) {
 
 /// What a run that may be started is to a process that began at a time.
 JobFound find_job(const PlannedRun& run, fs::file_time_type began) {
-  switch (look_at_disk(*run.plan).state) {
+  DiskState state = look_at_disk(*run.plan).state;
+  if (state != DiskState::finished && state != DiskState::running) {
+    // Nobody was at it at the end of that look; who was at its beginning may have finished it.
+    state = look_at_disk(*run.plan).state;
+  }
+  switch (state) {
     case DiskState::finished:
       return JobFound::done;
     case DiskState::running:

@@ -146,13 +146,13 @@ TEST_F(Study, RunsOfOlderDefaultsAreToldAndNotTaken) {
   EXPECT_THAT(told.output, HasSubstr("not taken: gcg-old was made by another version"));
 }
 
-/// How often each run of a folder began or went on, by its log, and the epochs it has.
-std::map<std::string, int> begun(const fs::path& runs) {
+/// How often the log of each run has a line with this text.
+std::map<std::string, int> count_lines(const fs::path& runs, const std::string& text) {
   std::map<std::string, int> counts;
   for (const auto& entry : fs::directory_iterator(runs)) {
     std::ifstream log(entry.path() / "log.txt");
     for (std::string line; std::getline(log, line);) {
-      counts[entry.path().filename()] += line.find(" connections, ") != std::string::npos ? 1 : 0;
+      counts[entry.path().filename()] += line.find(text) != std::string::npos ? 1 : 0;
     }
   }
   return counts;
@@ -167,7 +167,9 @@ TEST_F(Study, TwoExperimentsInOneFolderComputeASharedRunOnce) {
                         "$second; echo statuses $one $?",
                         GCG_GROWTH_RULES, GCG_BOTTLENECK, data));
   EXPECT_THAT(both.output, HasSubstr("statuses 0 0")) << both.output;
-  for (const auto& [run, count] : begun(runs())) {
+  const std::map<std::string, int> first_stages = count_lines(runs(), "stage  0  density");
+  EXPECT_EQ(first_stages.size(), files().size());
+  for (const auto& [run, count] : first_stages) {
     EXPECT_EQ(count, 1) << run;
   }
 }
@@ -175,11 +177,11 @@ TEST_F(Study, TwoExperimentsInOneFolderComputeASharedRunOnce) {
 TEST_F(Study, WorkersShareARunsFolderAndOneMayBeKilled) {
   const std::string worker = fmt::format("{} --data-dir {} --out {} --work", GCG_GROWTH_RULES,
                                          folder.path().string(), runs().string());
-  const Outcome both = shell(fmt::format(
-      "{0} & victim=$!; {0} & other=$!; "
-      "until ls {1}/*/log.txt > /dev/null 2>&1; do sleep 0.05; done; sleep 1; "
-      "kill -KILL $victim; wait $victim; wait $other; echo status $?",
-      worker, runs().string()));
+  const Outcome both =
+      shell(fmt::format("{0} & victim=$!; {0} & other=$!; "
+                        "until ls {1}/*/log.txt > /dev/null 2>&1; do sleep 0.05; done; sleep 1; "
+                        "kill -KILL $victim; wait $victim; wait $other; echo status $?",
+                        worker, runs().string()));
   EXPECT_THAT(both.output, HasSubstr("status 0")) << both.output;
   EXPECT_EQ(files().size(), 10U);
   const fs::path shared = runs();
@@ -219,7 +221,8 @@ TEST_F(Study, ARunThatFailsUnderOneWorkerIsNotTriedByTheOthers) {
       "echo statuses $one $?",
       command()));
   EXPECT_THAT(both.output, HasSubstr("statuses 1 1"));
-  EXPECT_LE(begun(runs())[run.filename()], 2);  // both may have reached for it at once
+  EXPECT_LE(count_lines(runs(), " connections, ")[run.filename()],
+            2);  // both may have reached for it at once
   EXPECT_EQ(files().size(), 1U);
 }
 
@@ -255,9 +258,8 @@ TEST_F(Study, TheStatusOfTwoThousandRunsTakesLessThanTwoSeconds) {
   std::ifstream file(done / "status.json");
   const nlohmann::json status = nlohmann::json::parse(file);
   const fs::path many = folder / "many";
-  const std::string asked =
-      fmt::format("{} --data-dir {} --out {} --seeds 200", GCG_GROWTH_RULES,
-                  folder.path().string(), many.string());
+  const std::string asked = fmt::format("{} --data-dir {} --out {} --seeds 200", GCG_GROWTH_RULES,
+                                        folder.path().string(), many.string());
   const nlohmann::json study = nlohmann::json::parse(shell(asked + " --runs").output);
   ASSERT_EQ(study.at("runs").size(), 2000U);
   for (const nlohmann::json& run : study.at("runs")) {
