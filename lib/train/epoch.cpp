@@ -17,9 +17,8 @@ namespace gcg {
 
 namespace {
 
-/// Seconds of a step or an evaluation before which the run keeps where it stands, for whoever ends
-/// it meanwhile.
-constexpr double kLong = 2;
+/// Seconds of a step before which the run keeps where it stands, for whoever ends it meanwhile.
+constexpr double kLongStep = 2;
 
 /// A sum of losses that is not finite ends the run.
 void check_loss(const Training& training, double loss, const char* what) {
@@ -151,16 +150,13 @@ void evaluate_epoch(Training& training) {
   training.counted = 0;
 }
 
-/// Adds the sums that the executor still owes.
-void settle(Training& training) {
-  const Stopwatch watch(training.now.record.cost.train_seconds);
-  add_sums(training, training.run.executor.settle());
-}
-
 }  // namespace
 
 void catch_up(Training& training) {
-  settle(training);
+  {
+    const Stopwatch watch(training.now.record.cost.train_seconds);
+    add_sums(training, training.run.executor.settle());
+  }
   training.now.state = training.run.executor.read();
 }
 
@@ -175,7 +171,7 @@ void train_epoch(Training& training) {
   while (position.batch_in_epoch < batches) {
     const double begin = now_seconds();
     const bool updates = std::ranges::binary_search(phase.mask_updates, updates_done(training) + 1);
-    if (updates || training.step_seconds > kLong) {
+    if (updates || training.step_seconds > kLongStep) {
       catch_up(training);
       keep(training);
     }
@@ -201,15 +197,9 @@ void train_epoch(Training& training) {
       save(training);
     }
   }
-  settle(training);
-  const bool decides = position.epoch_in_phase + 1 == phase.epochs;
-  if (decides || training.evaluation_seconds > kLong) {
-    training.now.state = executor.read();
-    keep(training);
-  }
-  const double begin = now_seconds();
+  catch_up(training);
+  keep(training);
   evaluate_epoch(training);
-  training.evaluation_seconds = now_seconds() - begin;
 }
 
 void test(Training& training) {

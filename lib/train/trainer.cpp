@@ -25,13 +25,8 @@ void train_all(Training& training) {
   while (more) {
     pass(training);
     train_epoch(training);
-    const bool saves = save_is_due(training.recorder, true);
-    const bool ended = stage_ended(training);
-    if (ended || saves) {
-      training.now.state = training.run.executor.read();
-    }
-    more = !ended || next_stage(training);
-    if (more && saves) {
+    more = !stage_ended(training) || next_stage(training);
+    if (more && save_is_due(training.recorder, true)) {
       save(training);
     }
   }

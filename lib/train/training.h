@@ -24,8 +24,7 @@ struct Training {
   Stage stage{};  ///< under way
   bool held = false;         ///< the executor holds the training images
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
-  double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step
-  double evaluation_seconds = std::numeric_limits<double>::infinity();  ///< of the last one
+  double step_seconds = std::numeric_limits<double>::infinity();  ///< of the last step
 };
 
 // ---- start.cpp
@@ -41,8 +40,7 @@ Training prepare(TrainingRun& run);
 void catch_up(Training& training);
 
 /// Trains the rest of the epoch under way, with the mask updates and the snapshot that the phase
-/// asks for in it, then adds the row of its validation to the trajectory. The state stays with the
-/// executor.
+/// asks for in it, then adds the row of its validation to the trajectory.
 void train_epoch(Training& training);
 
 /// Reads the test set and the end of the run into its result.
