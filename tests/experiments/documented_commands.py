@@ -18,16 +18,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"^    (\S.*)$", re.MULTILINE)  # an indented line; a comment may follow it
-SHOWS = {"--help", "--list", "--dry-run", "--settings", "--status"}
+SHOWS = {"--help", "--list", "--dry-run", "--settings", "--status", "--slurm-dry-run"}
 OWN = re.search(r"^VARIABLES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1).split()
 
 
 def commands():
-    """[(page, command)] of all pages, without comments; code in fences is no command."""
+    """[(page, command)] of all pages, without comments; code in fences is no command. A page may name the start of its
+    commands E, which then stands in them."""
     found = []
     for page in PAGES:
         text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-        found += [(page, command.split(" #")[0].strip()) for command in COMMAND.findall(text)]
+        start = ""
+        for line in COMMAND.findall(text):
+            command = line.split(" #")[0].strip()
+            if named := re.fullmatch(r'E="(.*)"', command):
+                start = named.group(1)
+            else:
+                found.append((page, command.replace("$E", start)))
     return found
 
 
@@ -40,7 +47,10 @@ def harmless(words, programs):
         return [first, str(ROOT / words[1]), "--help"]
     if re.match(r"build/[\w-]+/experiments/", first):
         program = programs / Path(first).name
-        options = ["cpu" if word == "cuda" else word for word in words[1:]]  # a build and a machine may have no GPU
+        # A build and a machine may have no GPU and no Slurm; nothing is watched.
+        instead = {"cuda": "cpu", "--slurm": "--slurm-dry-run", "--cancel": "--status"}
+        options = [instead.get(word, word) for word in words[1:] if word != "--watch"]
+        words = options
         return [str(program), *options, *([] if SHOWS & set(words) else ["--dry-run"])]
     if words[:3] == ["python3", "-m", "venv"]:
         return None
@@ -63,12 +73,13 @@ def main():
     }
     (scale,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "experiments.md").read_text(), re.DOTALL)
     found, failed = commands(), []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as shared:
         Path(folder, "my_scale.toml").write_text(scale)
         for page, command in found:
             try:
                 # What stands before it for the environment may itself be what a command prints.
-                words = harmless(shlex.split(re.sub(r"^\w+=(\$\(.*\)|\S*) ", "", command)), programs)
+                plain = re.sub(r"^\w+=(\$\(.*\)|\S*) ", "", command).replace("/shared/", f"{shared}/")
+                words = harmless(shlex.split(plain), programs)
                 if words is None:
                     continue
                 done = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)

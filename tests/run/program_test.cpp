@@ -181,8 +181,8 @@ TEST(Program, SignalsEndItWithinFiveSecondsWhereItStands) {
     // By default a checkpoint is written every 300 s: what is kept here was saved at the signal. It
     // comes twice, as from a scheduler and from a script. A shell's background ignores SIGINT.
     const Outcome part = shell(fmt::format(
-        "env --default-signal {0} > {1}/log 2>&1 & pid=$!; "
-        "until grep -q ' connections, ' {1}/log; do sleep 0.02; done; sleep {2:.3f}; "
+        "rm -f {1}/log; env --default-signal {0} > {1}/log 2>&1 & pid=$!; "
+        "until grep -qs ' connections, ' {1}/log; do sleep 0.02; done; sleep {2:.3f}; "
         "begin=$(date +%s%N); kill -{3} $pid; kill -{3} $pid; wait $pid; status=$?; "
         "echo waited $(( ($(date +%s%N) - begin) / 1000000 )) ms; (exit $status)",
         command, logs.path().string(), duration * (0.05 + 0.1 * stream.uniform()), signal));

@@ -68,7 +68,7 @@ RunRecord search(const std::filesystem::path& folder, double best, const Options
     TrainingRun run{made.network, made.data, made.recipe, *made.method, scripted};
     run.seed = 1;
     run.folder = folder;
-    run.record.identity.name = "miniature";
+    run.record.identity.name = folder.filename().string();
     run.record.identity.hash = "hash";
     run.record.identity.seed = 1;
     run.checkpoint_seconds = interruption.batches > 0 ? 0 : 300;
