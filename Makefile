@@ -48,7 +48,7 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test faults test-debian13 gpu-check bench bench-growth bench-data \
+.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-slurm faults test-debian13 gpu-check bench bench-growth bench-data \
   reproduce-cifar inspect format tidy clean
 
 help: ## list the targets
@@ -112,8 +112,11 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 	@$(call run,$(BUILD)/experiments/demo --out $(call quote,$(RUNS)/demo) --jobs $(JOBS))
 	@$(call run,$(PYTHON) analysis/demo.py $(call quote,$(RUNS)/demo))
 
-test: build ## all tests
-	ctest --test-dir $(BUILD) --output-on-failure -j2
+test: build ## all tests but that of Slurm
+	ctest --test-dir $(BUILD) --output-on-failure -j2 -LE slurm
+
+test-slurm: build ## a disturbed study under a real Slurm of two nodes, which it starts itself (root; slurmctld, slurmd, munge; 10 minutes)
+	ctest --test-dir $(BUILD) --output-on-failure -L slurm
 
 test-debian13: ## make demo and make test of the last commit on a bare Debian 13, in a chroot made for it (root, debootstrap, 6 GB)
 	scripts/test_debian13.sh

@@ -18,6 +18,16 @@ namespace {
 /// the caches, and threads that have to wake up, would weigh.
 constexpr double kShortSeconds = 0.5;
 
+/// What ended a benchmark early, if anything did: Google Benchmark 1.8 renamed the members.
+template <typename Run>
+std::string problem_of(const Run& run) {
+  if constexpr (requires { run.error_occurred; }) {
+    return run.error_occurred ? run.error_message : "";
+  } else {
+    return run.skipped ? run.skip_message : "";
+  }
+}
+
 /// A line per round: the tables are made of the file.
 class RoundReporter final : public benchmark::BenchmarkReporter {
  public:
@@ -25,8 +35,8 @@ class RoundReporter final : public benchmark::BenchmarkReporter {
 
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
-      if (run.error_occurred) {
-        std::printf("%s: %s\n", run.benchmark_name().c_str(), run.error_message.c_str());
+      if (const std::string problem = problem_of(run); !problem.empty()) {
+        std::printf("%s: %s\n", run.benchmark_name().c_str(), problem.c_str());
       } else if (run.run_type == Run::RT_Iteration) {
         std::printf("%-40s round %2d of %d: %.1f s\n", run.run_name.str().c_str(),
                     static_cast<int>(run.repetition_index) + 1, static_cast<int>(run.repetitions),

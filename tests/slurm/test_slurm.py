@@ -15,6 +15,7 @@ from cluster import processes, run, wait_until
 
 PROGRAM = None
 SKIPPED = 77
+RUN_SECONDS = 90  # of a run that is disturbed: all that happens has to find it at work
 
 
 class Watcher(threading.Thread):
@@ -77,11 +78,24 @@ class SlurmStudy(unittest.TestCase):
         cls.folder = Path(temporary.name)
         cls.cluster = slurm.Cluster(cls.folder)
         cls.cluster.start()
+        cls.epochs = cls.stage_epochs()
         cls.runs = cls.folder / "runs"
+
+    @classmethod
+    def stage_epochs(cls):
+        """So long are the stages that a run takes about RUN_SECONDS on this machine."""
+        seconds = []
+        for epochs in (1, 11):
+            begin = time.monotonic()
+            command = [PROGRAM, "--data=procedural", "--only=path", "--seeds=1", f"--set=stage-epochs={epochs}"]
+            out = cls.folder / f"trial-{epochs}"
+            subprocess.run([*command, f"--out={out}", "--jobs=1"], check=True, capture_output=True, timeout=900)
+            seconds.append((time.monotonic() - begin) / 2)  # two curves
+        return max(12, round(10 * RUN_SECONDS / max(0.1, seconds[1] - seconds[0])))
 
     def study(self, *options, out=None, status=0):
         # Longer epochs than the smoke scale has, so that there is a middle to be disturbed in.
-        command = [PROGRAM, "--data=procedural", "--only=path", "--seeds=2", "--set=stage-epochs=12"]
+        command = [PROGRAM, "--data=procedural", "--only=path", "--seeds=2", f"--set=stage-epochs={self.epochs}"]
         command.append(f"--out={out or self.runs}")
         done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=900)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
