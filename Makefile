@@ -1,7 +1,7 @@
 # Everything a user does, one target each: `make help` lists them.
 SHELL := /bin/bash
 # Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
-# such common names for other ends. They are told once and not used. What begins with GCG_ is taken from both.
+# such common names for other purposes. They are reported once and not used. What begins with GCG_ is taken from both.
 VARIABLES := PRESET SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM
 ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
@@ -179,7 +179,7 @@ reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and i
 	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
 
 # SEEDS: how many of the scale's five.
-medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (about 3 hours each on 2 cores)
+medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (about 3 hours a seed on 2 cores)
 	@$(call each,$$(seq $(if $(filter 0,$(SEEDS)),5,$(SEEDS))),$(MAKE) --no-print-directory grow-return ON=cifar SCALE=medium SEEDS=$$e)
 
 reproduce-tinyimagenet: ## the experiments that know TinyImageNet

@@ -23,15 +23,15 @@ namespace {
 class Gcg final : public Method {
  public:
   void add_options(OptionList& list) override {
-    list.group("Seed (method gcg, fixed_mask)");
+    list.group("Seed (methods that start sparse)");
     add_seed_options(list, seed_);
-    list.group("Trunk (method gcg, fixed_mask)");
+    list.group("Trunk (methods gcg, fixed_mask, grow_return, grow_budget)");
     add_trunk_options(list, trunk_);
     for (const std::string& name : seed_option_names()) {
       list.restrict(
           name, [this] { return !trunk(); }, "the first stages are the trunk's");
     }
-    list.group("Stages and growth (method gcg)");
+    list.group("Stages and growth (methods gcg, grow_return, grow_budget)");
     add_stage_training_options(list, training_);
     list.add("growth-ratio", growth_ratio_, {0, 100, true, false},
              "connections added per stage over present connections");

@@ -179,7 +179,8 @@ std::string run_help() {
        << "  gcg_run --data procedural --epochs 20 --seed 1\n"
        << "  gcg_run --method fixed_mask --seed-rule erk --seed-density 0.1 --data cifar10 "
           "--data-dir FOLDER\n\n"
-       << "An option that the chosen method and data set do not use is an error.\n\n"
+       << "An option that the chosen method and data set do not use is an error. One that several\n"
+          "use stands under the first of them; --dry-run lists those that a run has.\n\n"
        << describe_program_options() << "\n"
        << describe_run_options();
   return text.str();
