@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <exception>
 #include <thread>
 
 #include "base/progress.h"
@@ -18,7 +19,11 @@ constexpr double kOwnWay = 2.5;
 constexpr std::int64_t kLookMilliseconds = 50;
 
 void end_process(Stop& stop) {
-  save_kept(stop);
+  try {
+    save_kept(stop);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "what was trained since the last saving is lost: {}\n", error.what());
+  }
   if (stop.leave) {
     stop.leave();
   }
