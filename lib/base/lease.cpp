@@ -186,7 +186,7 @@ void rewrite_first_byte(const fs::path& path) {
 }
 
 double time_of_a_new_file(const fs::path& folder) {
-  const fs::path probe = folder / fmt::format(".clock.{}.{}", this_process().host, ::getpid());
+  const fs::path probe = folder / fmt::format(".clock.{}", own_mark());
   const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) {
     return static_cast<double>(std::time(nullptr));  // may be read, not written

@@ -1,7 +1,6 @@
 #include "study/work.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -93,7 +92,7 @@ fs::file_time_type last_sign(const PlannedRun& run) {
 }
 
 fs::file_time_type file_time_now(const fs::path& folder) {
-  const fs::path probe = folder / fmt::format(".begin.{}.{}", this_process().host, ::getpid());
+  const fs::path probe = folder / fmt::format(".begin.{}", own_mark());
   write_file_atomically(probe, std::string_view("x"));
   const fs::file_time_type now = fs::last_write_time(probe);
   fs::remove(probe);
