@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <span>
 
-#include "base/error.h"
 #include "base/folder_lock.h"
 #include "base/host.h"
 #include "base/program.h"

@@ -4,7 +4,6 @@
 
 #include <mutex>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "base/host.h"

@@ -57,8 +57,8 @@ void add_study(po::options_description& options, const Experiment& experiment,
       "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
                                "folder of the data set; empty: the environment's GCG_DATA")(
       "execution", po::value(&study.execution)->default_value(""),
-      "how every run is executed (auto, sparse, dense, device); empty: as the experiment says, or auto")(
-      "out", po::value(&study.out)->default_value("runs"), "folder of all runs");
+      "how every run is executed (auto, sparse, dense, device); empty: as the experiment says, or "
+      "auto")("out", po::value(&study.out)->default_value("runs"), "folder of all runs");
 }
 
 void add_cluster(po::options_description& options, ExperimentCommand& command) {
