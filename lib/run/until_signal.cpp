@@ -22,7 +22,7 @@ void end_process(Stop& stop) {
   try {
     save_kept(stop);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "what was trained since the last saving is lost: {}\n", error.what());
+    put(stderr, fmt::format("what was trained since the last saving is lost: {}\n", error.what()));
   }
   if (stop.leave) {
     stop.leave();
@@ -38,8 +38,9 @@ void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
     }
     signal = signals.wait(kLookMilliseconds);
   }
-  fmt::print(stderr, "\nstopped by {}: the same command goes on from here\n", ::strsignal(signal));
   stop.asked = true;
+  put(stderr,
+      fmt::format("\nstopped by {}: the same command goes on from here\n", ::strsignal(signal)));
   const double limit = now_seconds() + kOwnWay;
   while (now_seconds() < limit) {
     if (over.stop_requested()) {
