@@ -221,6 +221,10 @@ def load_study(path):
         if name not in read:
             file = path.parent / name / "run.h5"
             read[name] = load(file) if file.exists() else None
+            if read[name] is not None and read[name].identity["name"] != name:
+                raise RunFileError(
+                    f"{file}: is that of another run, {read[name].identity['name']}: it was copied there"
+                )
         if read[name] is not None and read[name].status == "finished":
             curves.setdefault(entry["curve"], {})[int(entry["seed"])] = read[name]
     return curves

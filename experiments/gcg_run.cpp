@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <span>
 
-#include "base/error.h"
 #include "base/folder_lock.h"
 #include "base/host.h"
 #include "base/program.h"
+#include "base/progress.h"
 #include "record/run_file.h"
 #include "run/calibrate.h"
 #include "run/measure.h"
@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
       return gcg::kContinueStatus;
     } catch (const gcg::BusyError& error) {
       // Not as an error of the run: the process that is at it writes to the same log.
-      fmt::print(stderr, "not begun: {}\n", error.what());
+      gcg::put(stderr, fmt::format("not begun: {}\n", error.what()));
       return gcg::kContinueStatus;
     }
   });

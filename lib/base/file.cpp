@@ -113,7 +113,7 @@ fs::path target_of(const fs::path& path) {
 /// `path`, and so does its name on disk.
 void replace(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path target = target_of(path);
-  const fs::path temporary = target.string() + fmt::format(".{}.tmp", ::getpid());
+  const fs::path temporary = target.string() + fmt::format(".{}.tmp", own_mark());
   try {
     write(temporary);
     if (retried([&] { return ::rename(temporary.c_str(), target.c_str()); }) != 0) {
@@ -128,6 +128,12 @@ void replace(const fs::path& path, const std::function<void(const fs::path&)>& w
 }
 
 }  // namespace
+
+std::string own_mark() {
+  char host[256] = "";
+  ::gethostname(host, sizeof(host) - 1);
+  return fmt::format("{}.{}", host, ::getpid());
+}
 
 void flush_folder_of(const fs::path& path) {
   flush_file(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
@@ -207,7 +213,7 @@ void make_writable_folder(const fs::path& folder) {
       return;
     }
   }
-  const fs::path probe = folder / fmt::format(".write-probe.{}", ::getpid());
+  const fs::path probe = folder / fmt::format(".write-probe.{}", own_mark());
   {
     const Descriptor file(probe, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.open()) {

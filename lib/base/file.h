@@ -30,6 +30,10 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 void replace_file(const std::filesystem::path& path,
                   const std::function<void(const std::filesystem::path&)>& write);
 
+/// HOST.PROCESS, for names of files that several hosts or containers may make in one folder:
+/// numbers of processes alone come twice there.
+std::string own_mark();
+
 /// Makes the names in the folder of `path` as they are now outlive a power cut.
 void flush_folder_of(const std::filesystem::path& path);
 

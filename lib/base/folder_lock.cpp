@@ -141,7 +141,7 @@ std::optional<Owner> lock_owner(const fs::path& folder) {
 bool is_locked(const fs::path& folder) { return lock_owner(folder).has_value(); }
 
 bool locks_work(const fs::path& folder) {
-  const fs::path path = folder / fmt::format(".lock-probe.{}.{}", this_process().host, ::getpid());
+  const fs::path path = folder / fmt::format(".lock-probe.{}", own_mark());
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     throw_file_error(path, "create", errno);

@@ -91,7 +91,9 @@ std::optional<Found> read_lease(const Lease& lease) {
   char text[1024];
   const ssize_t size = ::read(file, text, sizeof(text));
   const bool good = ::fstat(file, &facts) == 0;
+  const int code = errno;
   ::close(file);
+  errno = code;
   if (!good || size < 0) {
     return std::nullopt;
   }
@@ -118,7 +120,7 @@ std::vector<Lease> leases_in(const fs::path& folder) {
 }
 
 /// The newest lease of a folder. One that is given back between the look at the names and that at
-/// the file is looked for again.
+/// the file is looked for again; one that cannot be read would be for ever.
 std::optional<Found> newest(const fs::path& folder) {
   for (;;) {
     const std::vector<Lease> leases = leases_in(folder);
@@ -127,6 +129,9 @@ std::optional<Found> newest(const fs::path& folder) {
     }
     if (std::optional<Found> found = read_lease(leases.back())) {
       return found;
+    }
+    if (errno != ENOENT && errno != ESTALE) {
+      throw_file_error(leases.back().file, "read", errno);
     }
   }
 }
@@ -186,7 +191,7 @@ void rewrite_first_byte(const fs::path& path) {
 }
 
 double time_of_a_new_file(const fs::path& folder) {
-  const fs::path probe = folder / fmt::format(".clock.{}.{}", this_process().host, ::getpid());
+  const fs::path probe = folder / fmt::format(".clock.{}", own_mark());
   const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) {
     return static_cast<double>(std::time(nullptr));  // may be read, not written

@@ -26,17 +26,11 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
-namespace {
-
-/// Work goes on without an audience: a line that cannot be written (a full disk, a closed pipe) is
-/// left out. fmt::print would throw.
 void put(std::FILE* output, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), output);
   std::fflush(output);
   std::clearerr(output);
 }
-
-}  // namespace
 
 ProgressLine::ProgressLine(std::FILE* output, double interval_seconds)
     : output_(output), interval_(interval_seconds), terminal_(isatty(fileno(output)) != 0) {}

@@ -6,6 +6,10 @@
 
 namespace gcg {
 
+/// Prints a text that nothing depends on. Work goes on without an audience: what cannot be written
+/// (a full disk, a terminal that went away) is left out, where fmt::print would throw.
+void put(std::FILE* output, std::string_view text);
+
 /// One line that tells how far a long job is: rewritten in place on a terminal, printed now and
 /// then (at most every `interval_seconds`) where the output is a file or a pipe.
 class ProgressLine {

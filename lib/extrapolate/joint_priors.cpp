@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "extrapolate/joint.h"
 
 namespace gcg {
@@ -24,13 +24,11 @@ constexpr std::array<Prior JointPriors::*, kJointParameters> kPriors{
 }
 
 double number(std::string_view text, std::string_view word) {
-  double value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+  const auto value = whole_number_text<double>(text);
+  if (!value || !std::isfinite(*value)) {
     refuse(word, fmt::format("holds '{}', which is no finite number", text));
   }
-  return value;
+  return *value;
 }
 
 }  // namespace

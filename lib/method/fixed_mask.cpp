@@ -99,7 +99,7 @@ class FixedMask final : public Method {
       origin = "shuffled mask";
     }
     if (!origin.empty()) {
-      hold_to_policy(seed_, context, context.state.mask, origin);
+      mask.repaired += hold_to_policy(seed_, context, context.state.mask, origin);
     }
     if (shuffle_ || reinitialise_ || !origin.empty()) {
       const std::uint64_t seed =

@@ -56,8 +56,8 @@ std::vector<std::string> seed_option_names() {
           "seed-batches", "synflow-rounds", "seed-inverted"};
 }
 
-void hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
-                    std::string_view origin) {
+std::int64_t hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
+                            std::string_view origin) {
   const DisconnectedPolicy policy = options.disconnected == "auto"
                                         ? DisconnectedPolicy::warn
                                         : disconnected_policy(options.disconnected);
@@ -65,6 +65,7 @@ void hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& ma
   if (!connected.warning.empty()) {
     context.record.warnings.push_back(connected.warning);
   }
+  return connected.moved;
 }
 
 MaskReport apply_seed(const SeedOptions& options, MethodContext& context) {

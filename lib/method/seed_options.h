@@ -28,9 +28,9 @@ void add_seed_options(OptionList& list, SeedOptions& options);
 std::vector<std::string> seed_option_names();
 
 /// Applies --disconnected to a mask that no seed rule made (`origin` in messages); auto: warn. A
-/// warning goes into the record.
-void hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
-                    std::string_view origin);
+/// warning goes into the record. Returns how many connections a repair moved.
+std::int64_t hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
+                            std::string_view origin);
 
 /// "fail", "warn" or "repair".
 DisconnectedPolicy disconnected_policy(std::string_view name);

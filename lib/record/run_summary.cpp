@@ -49,13 +49,19 @@ void write_run_summary(const fs::path& folder, const RunSummary& summary) {
   if (!mark) {
     throw Error((folder / kRunFileName).string(), "is not there, a status cannot be of it");
   }
-  const nlohmann::json json{
-      {"version", kRunSummaryVersion},      {"run_file_bytes", mark->first},
-      {"run_file_time", mark->second},      {"hash", summary.hash},
-      {"status", name_of(summary.status)},  {"failure", summary.failure},
-      {"data_digest", summary.data_digest}, {"images", summary.images},
-      {"epochs", summary.epochs},           {"accuracy", summary.accuracy},
-      {"seconds", summary.seconds},         {"memory_bytes", summary.memory_bytes}};
+  const nlohmann::json json{{"version", kRunSummaryVersion},
+                            {"run_file_schema", kRunFileSchema},
+                            {"run_file_bytes", mark->first},
+                            {"run_file_time", mark->second},
+                            {"hash", summary.hash},
+                            {"status", name_of(summary.status)},
+                            {"failure", summary.failure},
+                            {"data_digest", summary.data_digest},
+                            {"images", summary.images},
+                            {"epochs", summary.epochs},
+                            {"accuracy", summary.accuracy},
+                            {"seconds", summary.seconds},
+                            {"memory_bytes", summary.memory_bytes}};
   using Json = nlohmann::json;
   write_file_atomically(folder / kRunSummaryName,
                         json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -69,8 +75,9 @@ std::optional<RunSummary> read_run_summary(const fs::path& folder) {
   const auto mark = mark_of(folder / kRunFileName);
   try {
     const nlohmann::json json = nlohmann::json::parse(file);
-    if (json.at("version") != kRunSummaryVersion || !mark ||
-        json.at("run_file_bytes") != mark->first || json.at("run_file_time") != mark->second) {
+    if (json.at("version") != kRunSummaryVersion || json.at("run_file_schema") != kRunFileSchema ||
+        !mark || json.at("run_file_bytes") != mark->first ||
+        json.at("run_file_time") != mark->second) {
       return std::nullopt;
     }
     RunSummary summary;

@@ -13,7 +13,7 @@ namespace gcg {
 inline constexpr const char* kRunSummaryName = "status.json";
 
 /// Of the file: raised with every change of its keys.
-inline constexpr std::int64_t kRunSummaryVersion = 1;
+inline constexpr std::int64_t kRunSummaryVersion = 2;
 
 /// What a study wants to know of thousands of runs without reading their run files.
 struct RunSummary {
@@ -30,11 +30,12 @@ struct RunSummary {
 };
 RunSummary summary_of(const RunRecord& record, std::int64_t memory_bytes);
 
-/// Writes it as JSON, atomically, with the size and the time of the run file, which is there.
+/// Writes it as JSON, atomically, with kRunFileSchema and with the size and the time of the run
+/// file, which is there.
 void write_run_summary(const std::filesystem::path& folder, const RunSummary& summary);
 
 /// Reads it back; nothing if it is missing, of another version, not whole, or if the run file has
-/// another size or time than it says: then the run file itself has to be read.
+/// another layout, size or time than it says: then the run file itself has to be read.
 std::optional<RunSummary> read_run_summary(const std::filesystem::path& folder);
 
 }  // namespace gcg

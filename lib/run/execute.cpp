@@ -4,7 +4,6 @@
 
 #include <mutex>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "base/host.h"
@@ -71,9 +70,10 @@ std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& netwo
 RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop) {
   make_writable_folder(plan.folder());
   const FolderLock lock(plan.folder(), [stop, name = plan.identity.name] {
-    fmt::print(stderr, "\nanother process has taken {} over: this one was silent too long\n", name);
     stop->lost = true;
     stop->asked = true;
+    put(stderr,
+        fmt::format("\nanother process has taken {} over: this one was silent too long\n", name));
   });
   const Leave leave(*stop, [&] { lock.give_back_lease(); });
   remove_temporary_files(plan.folder());

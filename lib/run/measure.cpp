@@ -14,7 +14,6 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "data/batches.h"
-#include "data/split.h"
 #include "data/task.h"
 #include "paths/statistics.h"
 #include "record/checkpoint.h"

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <exception>
 #include <thread>
 
 #include "base/progress.h"
@@ -18,7 +19,11 @@ constexpr double kOwnWay = 2.5;
 constexpr std::int64_t kLookMilliseconds = 50;
 
 void end_process(Stop& stop) {
-  save_kept(stop);
+  try {
+    save_kept(stop);
+  } catch (const std::exception& error) {
+    put(stderr, fmt::format("what was trained since the last saving is lost: {}\n", error.what()));
+  }
   if (stop.leave) {
     stop.leave();
   }
@@ -33,8 +38,9 @@ void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
     }
     signal = signals.wait(kLookMilliseconds);
   }
-  fmt::print(stderr, "\nstopped by {}: the same command goes on from here\n", ::strsignal(signal));
   stop.asked = true;
+  put(stderr,
+      fmt::format("\nstopped by {}: the same command goes on from here\n", ::strsignal(signal)));
   const double limit = now_seconds() + kOwnWay;
   while (now_seconds() < limit) {
     if (over.stop_requested()) {

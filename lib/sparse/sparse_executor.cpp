@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "backend/backends.h"
 #include "backend/check_batch.h"

@@ -2,14 +2,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
 #include "graph/parameters.h"
 #include "sparse/operations.h"
 
 namespace gcg::sparse {
 
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 bool is_flat(const Layout& layout) { return layout.pitch() == layout.shape.width; }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "base/error.h"
 #include "base/program.h"
 #include "study/experiment_options.h"
 #include "study/planned_run.h"

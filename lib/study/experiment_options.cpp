@@ -1,11 +1,14 @@
 #include "study/experiment_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 
+#include "backend/backends.h"
 #include "base/error.h"
+#include "base/lookup.h"
 
 namespace gcg {
 
@@ -43,6 +46,9 @@ void add_questions(po::options_description& options, ExperimentCommand& command)
 void add_study(po::options_description& options, const Experiment& experiment,
                ExperimentCommand& command) {
   StudySettings& study = command.study;
+  const std::string executions =
+      fmt::format("how every run is executed (auto, {}); empty: as the experiment says, or auto",
+                  fmt::join(row_names(backend_table()), ", "));
   options.add_options()(
       "scale", po::value(&command.scale)->default_value("smoke"),
       "a scale of the settings file (smoke, small, full, ...), or FILE.toml with one of your own")(
@@ -56,8 +62,7 @@ void add_study(po::options_description& options, const Experiment& experiment,
       "data", po::value(&study.request.data)->default_value(std::string(default_data(experiment))),
       "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
                                "folder of the data set; empty: the environment's GCG_DATA")(
-      "execution", po::value(&study.execution)->default_value(""),
-      "how every run is executed (auto, sparse, dense, device); empty: as the experiment says, or auto")(
+      "execution", po::value(&study.execution)->default_value(""), executions.c_str())(
       "out", po::value(&study.out)->default_value("runs"), "folder of all runs");
 }
 

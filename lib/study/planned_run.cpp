@@ -17,7 +17,6 @@
 #include "record/run_summary.h"
 #include "study/estimate.h"
 #include "train/cost.h"
-#include "train/trainer.h"
 
 namespace gcg {
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -60,7 +61,11 @@ std::optional<std::size_t> JobQueue::ready() {
   std::optional<std::size_t> job = first_free();
   if (!job) {
     look_again();
-    job = first_free();
+    // What is found done may free what was passed before, and that may be done as well.
+    for (std::vector<JobState> before; !job && before != states_;) {
+      before = states_;
+      job = first_free();
+    }
   }
   return job;
 }
@@ -132,6 +137,8 @@ bool JobQueue::fail_waiting() {
         jobs_[j].after, [&](std::size_t index) { return states_[index] == JobState::failed; });
     if (states_[j] == JobState::waiting && failed != jobs_[j].after.end()) {
       states_[j] = JobState::failed;
+      std::error_code ignored;  // nobody has looked at it: its folder may not be there yet
+      std::filesystem::create_directories(jobs_[j].log.parent_path(), ignored);
       std::ofstream(jobs_[j].log, std::ios::app)
           << fmt::format("not started: it waits for {}, which failed\n", jobs_[*failed].name);
       any = true;

@@ -41,9 +41,10 @@ std::string kind_of(const PlannedRun& run) {
   const std::int64_t width =
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
   const TaskOptions& task = settings.recipe.task;
-  return fmt::format("{} width {}, {}, {} threads, batch {}, {}, {} classes, share {}",
-                     settings.network, width, backend_used(settings).name, settings.threads,
-                     settings.recipe.batch_size, images_of(*run.plan),
+  return fmt::format("{} width {}, {} on {} in {}, {} threads, batch {}, {}, {} classes, share {}",
+                     settings.network, width, backend_used(settings).name, settings.device,
+                     request_of(settings).precision, settings.threads, settings.recipe.batch_size,
+                     images_of(*run.plan),
                      task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
 }
 

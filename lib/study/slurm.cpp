@@ -152,7 +152,12 @@ std::string submit(const SlurmStudy& study, const fs::path& script) {
   if (job.empty() || job.find_first_not_of("0123456789") != std::string::npos) {
     throw Error("sbatch", fmt::format("answered \"{}\", no job's number", answer));
   }
-  std::ofstream(jobs_file(study), std::ios::app) << job << "\n";
+  std::ofstream file(jobs_file(study), std::ios::app);
+  if (!(file << job << "\n" << std::flush)) {
+    throw Error(jobs_file(study).string(),
+                fmt::format("cannot be written; it should say that job {} was submitted", job),
+                "take it out of the queue (scancel), make room for the file and submit again");
+  }
   return job;
 }
 

@@ -1,7 +1,6 @@
 #include "study/work.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "base/host.h"
+#include "base/progress.h"
 #include "study/launcher.h"
 #include "study/process.h"
 #include "study/watch.h"
@@ -93,7 +93,7 @@ fs::file_time_type last_sign(const PlannedRun& run) {
 }
 
 fs::file_time_type file_time_now(const fs::path& folder) {
-  const fs::path probe = folder / fmt::format(".begin.{}.{}", this_process().host, ::getpid());
+  const fs::path probe = folder / fmt::format(".begin.{}", own_mark());
   write_file_atomically(probe, std::string_view("x"));
   const fs::file_time_type now = fs::last_write_time(probe);
   fs::remove(probe);
@@ -146,13 +146,13 @@ void tell_plan(const Experiment& experiment, const StudySettings& settings,
 int tell_end(const Experiment& experiment, const Launched& launched, bool worker) {
   const auto count = [&](JobState state) { return std::ranges::count(launched.states, state); };
   if (launched.signal != 0) {
-    fmt::print(stderr, "{}: stopped by {}; the same command goes on where the runs are\n",
-               experiment.name, ::strsignal(launched.signal));
+    put(stderr, fmt::format("{}: stopped by {}; the same command goes on where the runs are\n",
+                            experiment.name, ::strsignal(launched.signal)));
     return worker ? kContinueStatus : 128 + launched.signal;
   }
   if (launched.out_of_time) {
-    fmt::print(stderr, "{}: its time is over; the same command goes on where the runs are\n",
-               experiment.name);
+    put(stderr, fmt::format("{}: its time is over; the same command goes on where the runs are\n",
+                            experiment.name));
     return kContinueStatus;
   }
   if (count(JobState::failed) > 0) {

@@ -150,6 +150,9 @@ bool next_stage(Training& training) {
   training.now.method_state = phase_text({training.stage, training.counted});
   {
     const std::lock_guard guard(training.run.stop->recording);
+    if (training.run.stop->lost) {
+      throw Stopped();
+    }
     keep_stage(training.recorder, training.now, training.stage.phase.stage);
   }
   StageMask mask = measured_mask(training);

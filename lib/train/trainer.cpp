@@ -67,6 +67,7 @@ RunRecord train(TrainingRun run) {
     run.say("failed: " + place(training));
     try {
       const std::lock_guard guard(training.run.stop->recording);
+      training.run.stop->kept.reset();  // a stop that is under way would show the run as going on
       if (!training.run.stop->lost) {
         record_failure(training.recorder, record,
                        fmt::format("{}: {}", place(training), error.what()));

@@ -98,15 +98,21 @@ class Tables(unittest.TestCase):
     def test_a_study_gives_its_finished_runs_by_curve_and_seed(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            (folder / "here").mkdir()
-            shutil.copy(SAMPLE, folder / "here" / "run.h5")
-            runs = [{"curve": "a", "seed": 1, "name": "here"}, {"curve": "a", "seed": 2, "name": "gone"}]
+            here = gcg_runs.load(SAMPLE).identity["name"]
+            for name in here, "moved":
+                (folder / name).mkdir()
+                shutil.copy(SAMPLE, folder / name / "run.h5")
+            runs = [{"curve": "a", "seed": 1, "name": here}, {"curve": "a", "seed": 2, "name": "gone"}]
             (folder / "study.json").write_text(json.dumps({"runs": runs}))
             found = gcg_runs.load_study(folder / "study.json")
             finished = gcg_runs.load(SAMPLE).status == "finished"
             self.assertEqual(
                 {curve: sorted(by_seed) for curve, by_seed in found.items()}, {"a": [1]} if finished else {}
             )
+            runs[0]["name"] = "moved"
+            (folder / "study.json").write_text(json.dumps({"runs": runs}))
+            with self.assertRaisesRegex(gcg_runs.RunFileError, "is that of another run"):
+                gcg_runs.load_study(folder / "study.json")
             with self.assertRaisesRegex(gcg_runs.RunFileError, "no such study file"):
                 gcg_runs.load_study(folder / "none.json")
             (folder / "bad.json").write_text("[]")

@@ -81,6 +81,12 @@ TEST(FolderLock, NeedsTheFolder) {
                    HasSubstr("cannot create: No such file or directory"));
 }
 
+TEST(FolderLock, ALeaseThatCannotBeReadIsAnErrorAndNotWaitedFor) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / ".lease.1");
+  GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr(".lease.1: cannot read"));
+}
+
 TEST(FolderLock, TellsWhoHoldsIt) {
   const TemporaryFolder folder;
   EXPECT_EQ(lock_owner(folder.path()), std::nullopt);

@@ -123,6 +123,7 @@ TEST(FixedMask, AMaskWithoutAPathIsHeldToThePolicyWhereverItComesFrom) {
                     "what", &Error::what, ::testing::HasSubstr("has no connection left"))));
     const Play repaired = with("repair", shuffle);
     EXPECT_EQ(reachability(network, repaired.begun[0].mask).disconnected_units(), 0);
+    EXPECT_GT(repaired.record.stages.front().repaired, 0);
     EXPECT_EQ(repaired.begun[0].mask.present(), mask.present());
     EXPECT_EQ(repaired.begun[0], initial_state(network, repaired.begun[0].mask, 1));
   }

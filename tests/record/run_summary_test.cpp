@@ -14,8 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const RunSummary kSummary{"hash", RunStatus::failed, "stage 1: \"loss\" is nan\n", "digest", 300,
-                          7,      0.125,             12.5,                         1 << 20};
+const RunSummary kSummary{
+    "hash", RunStatus::failed, "stage 1: \"loss\" is nan\n", "digest", 300, 7, 0.125, 12.5,
+    1 << 20};
 
 /// A folder with something in the place of a run file, and its status.
 struct Folder {
@@ -57,7 +58,8 @@ TEST(RunSummary, CutChangedOrMissingItIsNothing) {
     std::ofstream(file) << text.substr(0, size);
     EXPECT_EQ(read_run_summary(one.folder.path()), std::nullopt) << size;
   }
-  for (const auto& [from, to] : {std::pair{"\"version\": 1", "\"version\": 2"},
+  for (const auto& [from, to] : {std::pair{"\"version\": 2", "\"version\": 1"},
+                                 {"\"run_file_schema\": ", "\"run_file_schema\": 1"},
                                  {"\"failed\"", "\"lost\""},
                                  {"\"epochs\": 7", "\"epochs\": \"7\""},
                                  {"\"seconds\"", "\"Seconds\""}}) {

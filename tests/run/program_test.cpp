@@ -203,6 +203,18 @@ TEST(Program, SignalsEndItWithinFiveSecondsWhereItStands) {
   }
 }
 
+TEST(Program, ASignalSavesTheRunAlsoWhereNothingCanBeTold) {
+  // As on a terminal that went away, which is what SIGHUP says.
+  const TemporaryFolder folder;
+  const Outcome stopped = shell(fmt::format(
+      "env --default-signal {0} --method dense --network resnet8 --width 4 --epochs 100000 "
+      "--data-images 300 --data-test-images 50 --batch-size 64 --out {1} 2> /dev/full & pid=$!; "
+      "while kill -0 $pid && ! ls {1}/*/network.json; do sleep 0.02; done; "
+      "kill -HUP $pid; wait $pid",
+      GCG_RUN_PROGRAM, folder.path().string()));
+  EXPECT_EQ(stopped.status, 75) << stopped.output;
+}
+
 TEST(Program, AFullDiskIsAClearErrorAndTheRunGoesOnLater) {
   // A limit on the size of files stands for the disk: the state of the first stage does not fit.
   const TemporaryFolder folder;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <set>
 
+#include "base/error.h"
 #include "base/temporary_folder.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
@@ -179,6 +180,33 @@ TEST(Stop, InADecisionNoStepIsLost) {
 
 TEST(Stop, InAnUpdateOfTheMaskOneStepIsLostAtMost) {
   expect_same_bits_if_ended_in("gradients", "rigl", testing::short_run("rigl"), 20);
+}
+
+TEST(Stop, ALostFolderGetsNoStageEither) {
+  const TemporaryFolder folder;
+  Miniature miniature("gcg", kShortGrowth, make_sparse_executor);
+  const auto stop = std::make_shared<Stop>();
+  EndsIn executor(*miniature.executor, "evaluate", [&] {
+    stop->lost = true;
+    stop->asked = true;
+  });
+  TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, executor};
+  run.folder = folder.path();
+  run.stop = stop;
+  EXPECT_THROW(train(std::move(run)), Stopped);
+  EXPECT_FALSE(std::filesystem::exists(folder / "stages"));
+}
+
+TEST(Stop, WhatWasKeptBeforeAFailureIsNotSavedOverIt) {
+  const TemporaryFolder folder;
+  Miniature miniature("dense", {}, make_sparse_executor);
+  EndsIn executor(*miniature.executor, "evaluate", [] { throw Error("the device", "is lost"); });
+  TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, executor};
+  run.folder = folder.path();
+  auto* const stop = new std::shared_ptr<Stop>(run.stop);
+  EXPECT_THROW(train(std::move(run)), Error);
+  save_kept(**stop);
+  EXPECT_EQ(read_run_summary(folder.path())->status, RunStatus::failed);
 }
 
 TEST(Stop, TheFirstStepOfAProcessMayTakeLong) {

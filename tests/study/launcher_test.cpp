@@ -87,6 +87,14 @@ TEST(Launcher, WhatWaitsForAFailedJobFailsUnstartedAndItsLogSaysSo) {
   EXPECT_EQ(text_of(jobs[0].log), "not started: it waits for middle, which failed\n");
 }
 
+TEST(Launcher, TheLogOfWhatWasNotStartedNeedsNoFolder) {
+  const testing::TemporaryFolder folder;
+  std::vector<Job> jobs{shell("trunk", "exit 1"), shell("branch", "echo ran", {0})};
+  jobs[1].log = folder / "branch" / "log.txt";
+  EXPECT_EQ(states_of(jobs), (std::vector{kFailed, kFailed}));
+  EXPECT_EQ(text_of(jobs[1].log), "not started: it waits for trunk, which failed\n");
+}
+
 TEST(Launcher, JobsThatWaitForEachOtherOrForNobodyAreAnError) {
   GCG_EXPECT_ERROR((void)states_of({shell("a", "true", {1}), shell("b", "true", {0})}),
                    HasSubstr("wait for each other"));
@@ -184,9 +192,9 @@ TEST(Launcher, JobsThemselvesHearSignals) {
 TEST(Launcher, ASignalIsPassedOnAndJobsHaveTimeToSave) {
   const testing::TemporaryFolder folder;
   const std::string saved = (folder / "saved").string();
-  const std::vector<Job> jobs{shell(
-      "saver", "trap 'sleep 1; echo saved > " + saved +
-                   "; exit 75' TERM; echo started; while true; do sleep 0.05; done")};
+  const std::vector<Job> jobs{
+      shell("saver", "trap 'sleep 1; echo saved > " + saved +
+                         "; exit 75' TERM; echo started; while true; do sleep 0.05; done")};
   const pid_t launcher = launcher_of(jobs);
   ASSERT_GE(launcher, 0);
   ::kill(launcher, SIGUSR1);

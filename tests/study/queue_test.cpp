@@ -60,6 +60,14 @@ TEST(JobQueue, WhatOthersFinishIsDoneHere) {
   EXPECT_TRUE(queue.over());
 }
 
+TEST(JobQueue, AChainThatOthersFinishedIsDoneInOneLook) {
+  Desk desk({{1}, {2}, {}});
+  JobQueue queue = desk.queue();
+  desk.found.assign(3, JobFound::done);
+  EXPECT_EQ(queue.ready(), std::nullopt);
+  EXPECT_TRUE(queue.over());
+}
+
 TEST(JobQueue, WhatFailsElsewhereFailsWhatWaitsForIt) {
   Desk desk({{}, {0}, {1}});
   JobQueue queue = desk.queue();
