@@ -102,10 +102,9 @@ std::optional<Found> read_lease(const Lease& lease) {
                    1e-9 * static_cast<double>(facts.st_mtim.tv_nsec)};
 }
 
-/// All leases in a folder, the newest last.
-std::vector<Lease> leases_in(const fs::path& folder) {
+/// All leases in a folder, the newest last; `code` says whether the folder could be listed.
+std::vector<Lease> leases_in(const fs::path& folder, std::error_code& code) {
   std::vector<Lease> leases;
-  std::error_code code;
   for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
     const std::string name = at->path().filename().string();
     Lease lease{at->path()};
@@ -123,7 +122,8 @@ std::vector<Lease> leases_in(const fs::path& folder) {
 /// the file is looked for again; one that cannot be read would be for ever.
 std::optional<Found> newest(const fs::path& folder) {
   for (;;) {
-    const std::vector<Lease> leases = leases_in(folder);
+    std::error_code code;
+    const std::vector<Lease> leases = leases_in(folder, code);
     if (leases.empty()) {
       return std::nullopt;
     }
@@ -244,7 +244,8 @@ std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
   clock.beat(own.file);
   // What was followed must still be there as it was: else a whole life of another lease lay between
   // the look and now, and this number may no longer be the last.
-  const std::vector<Lease> all = leases_in(folder);
+  std::error_code listing;
+  const std::vector<Lease> all = leases_in(folder, listing);
   bool last = !all.empty() && all.back().number == own.number;
   if (before) {
     const std::optional<Found> still = read_lease(before->lease);
@@ -263,8 +264,19 @@ std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
 }
 
 bool renew(const Lease& lease, const LeaseClock& clock) {
-  const std::vector<Lease> all = leases_in(lease.file.parent_path());
-  if (all.empty() || all.back().number != lease.number || !is_own(lease)) {
+  std::error_code code;
+  const std::vector<Lease> all = leases_in(lease.file.parent_path(), code);
+  if (code && code != std::errc::no_such_file_or_directory) {
+    return true;  // cannot be told now: the next sign of life tells
+  }
+  if (all.empty() || all.back().number != lease.number) {
+    return false;
+  }
+  const std::optional<Found> found = read_lease(lease);
+  if (!found) {
+    return errno != ENOENT && errno != ESTALE;
+  }
+  if (found->text != lease.text) {
     return false;
   }
   clock.beat(lease.file);
