@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/system_call.h"
 
 namespace gcg {
 
@@ -66,7 +67,8 @@ struct FolderLock::Held {
 
 FolderLock::FolderLock(const fs::path& folder, std::function<void()> lost) {
   const fs::path path = folder / kLockFileName;
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  const int descriptor =
+      retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
   if (descriptor < 0) {
     throw_file_error(path, "create", errno);
   }
@@ -116,7 +118,7 @@ void FolderLock::give_back_lease() const { give_back(held_->lease); }
 
 std::optional<Owner> lock_owner(const fs::path& folder) {
   const fs::path path = folder / kLockFileName;
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
   if (descriptor < 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
       return std::nullopt;
@@ -142,7 +144,8 @@ bool is_locked(const fs::path& folder) { return lock_owner(folder).has_value(); 
 
 bool locks_work(const fs::path& folder) {
   const fs::path path = folder / fmt::format(".lock-probe.{}", own_mark());
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  const int descriptor =
+      retried([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
   if (descriptor < 0) {
     throw_file_error(path, "create", errno);
   }
@@ -152,7 +155,7 @@ bool locks_work(const fs::path& folder) {
     const pid_t child = ::fork();
     if (child == 0) {
       // Only calls that are safe after a fork beside threads.
-      const int second = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+      const int second = retried([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); });
       struct flock again = whole_file();
       ::_exit(second >= 0 && ::fcntl(second, F_OFD_SETLK, &again) != 0 &&
                       (errno == EAGAIN || errno == EACCES)

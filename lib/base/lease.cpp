@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/system_call.h"
 
 namespace gcg {
 
@@ -83,13 +84,17 @@ struct Found {
 
 /// As one look sees the file; nothing if it is gone.
 std::optional<Found> read_lease(const Lease& lease) {
-  const int file = ::open(lease.file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = retried([&] { return ::open(lease.file.c_str(), O_RDONLY | O_CLOEXEC); });
   if (file < 0) {
     return std::nullopt;
   }
   struct stat facts {};
   char text[1024];
-  const ssize_t size = ::read(file, text, sizeof(text));
+  ssize_t size = 0;
+  for (ssize_t count = 1; count > 0;) {
+    count = retried([&] { return ::read(file, text + size, sizeof(text) - size); });
+    size = count < 0 ? count : size + count;
+  }
   const bool good = ::fstat(file, &facts) == 0;
   const int code = errno;
   ::close(file);
@@ -178,25 +183,80 @@ double time_of(const fs::path& path) {
          1e-9 * static_cast<double>(facts.st_mtim.tv_nsec);
 }
 
+/// Writes and flushes the text; false, with errno, if the system does not take all of it.
+bool write_whole(int file, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = retried([&] { return ::write(file, text.data(), text.size()); });
+    if (count <= 0) {
+      return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return retried([&] { return ::fsync(file); }) == 0;
+}
+
 void rewrite_first_byte(const fs::path& path) {
   // A write, not a call that sets the time: the server's clock counts, not this host's.
-  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  const int file = retried([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); });
   char byte = 0;
   if (file >= 0) {
-    if (::pread(file, &byte, 1, 0) == 1 && ::pwrite(file, &byte, 1, 0) == 1) {
-      ::fsync(file);
+    if (retried([&] { return ::pread(file, &byte, 1, 0); }) == 1 &&
+        retried([&] { return ::pwrite(file, &byte, 1, 0); }) == 1) {
+      retried([&] { return ::fsync(file); });
     }
     ::close(file);
   }
 }
 
+/// Creates a new file and writes its text; false if there is one of this name. Errors: the rest.
+bool create(const fs::path& path, std::string_view text) {
+  const int file =
+      retried([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
+  if (file < 0) {
+    if (errno == EEXIST) {
+      return false;
+    }
+    throw_file_error(path, "create", errno);
+  }
+  const bool written = write_whole(file, text);
+  const int code = errno;
+  ::close(file);
+  if (!written) {
+    ::unlink(path.c_str());
+    throw_file_error(path, "write", code);
+  }
+  return true;
+}
+
+/// The same at once, by a link to a file that is written already: a process that is killed
+/// meanwhile leaves no lease without an owner. Where there are no links the file itself is created.
+bool create_whole(const fs::path& path, std::string_view text) {
+  const fs::path temporary = fmt::format("{}.{}.{}.tmp", path.string(), own_mark(), ::gettid());
+  ::unlink(temporary.c_str());  // of an earlier process of this number
+  create(temporary, text);
+  const bool linked = retried([&] { return ::link(temporary.c_str(), path.c_str()); }) == 0;
+  const int code = errno;
+  struct stat facts {};
+  // An answer that was lost on its way from a server comes again as "exists".
+  const bool done = linked || (::stat(temporary.c_str(), &facts) == 0 && facts.st_nlink == 2);
+  ::unlink(temporary.c_str());
+  if (done || code == EEXIST) {
+    return done;
+  }
+  if (code == EPERM || code == ENOTSUP || code == ENOSYS || code == EMLINK) {
+    return create(path, text);
+  }
+  throw_file_error(path, "create", code);
+}
+
 double time_of_a_new_file(const fs::path& folder) {
   const fs::path probe = folder / fmt::format(".clock.{}", own_mark());
-  const int file = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const int file = retried(
+      [&] { return ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
   if (file < 0) {
     return static_cast<double>(std::time(nullptr));  // may be read, not written
   }
-  const bool written = ::write(file, "x", 1) == 1 && ::fsync(file) == 0;
+  const bool written = write_whole(file, "x");
   ::close(file);
   const double now = written ? time_of(probe) : static_cast<double>(std::time(nullptr));
   ::unlink(probe.c_str());
@@ -225,21 +285,9 @@ std::optional<Lease> take_lease(const fs::path& folder, const Owner& owner,
   Lease own;
   own.number = before ? before->lease.number + 1 : 1;
   own.file = folder / fmt::format("{}{}", kPrefix, own.number);
-  const int file = ::open(own.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) {
-    if (errno == EEXIST) {
-      return std::nullopt;
-    }
-    throw_file_error(own.file, "create", errno);
-  }
   own.text = text_of(owner);
-  const bool written =
-      ::write(file, own.text.data(), own.text.size()) == std::ssize(own.text) && ::fsync(file) == 0;
-  const int code = errno;
-  ::close(file);
-  if (!written) {
-    ::unlink(own.file.c_str());
-    throw_file_error(own.file, "write", code);
+  if (!create_whole(own.file, own.text)) {
+    return std::nullopt;
   }
   clock.beat(own.file);
   // What was followed must still be there as it was: else a whole life of another lease lay between
