@@ -338,8 +338,8 @@ void remove_temporary_files(const fs::path& folder) {
   std::vector<fs::path> left;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    const bool ours =
-        name.starts_with("train.") || name.starts_with("test.") || name.starts_with("sources.txt.");
+    const bool ours = name.starts_with("train.") || name.starts_with("test.") ||
+                      name.starts_with("sources.txt.") || name.starts_with(".lease.");
     if (name.starts_with(".write-probe.") || (ours && name.ends_with(".tmp"))) {
       left.push_back(entry.path());
     }

@@ -10,6 +10,7 @@
 #include "record/checkpoint.h"
 #include "record/run_file.h"
 #include "record/sample_record.h"
+#include "record/visit_objects.h"
 #include "train/phase_state.h"
 
 namespace {
@@ -73,7 +74,7 @@ std::vector<std::byte> changed(std::vector<std::byte> content,
   H5Pset_file_image(access, content.data(), content.size());
   const hid_t file = H5Fopen("changed", H5F_ACC_RDWR, access);
   std::vector<Place> places{{"/", ""}};
-  H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, list_object, &places, H5O_INFO_BASIC);
+  testing::visit_objects(file, H5_ITER_INC, list_object, &places);
   std::erase_if(places, [](const Place& place) { return place.object == "/"; });
   for (std::size_t i = 0; i + 2 < std::min<std::size_t>(input.size(), 30); i += 3) {
     set_byte(file, places[input[i] * places.size() / 256], input[i + 1],

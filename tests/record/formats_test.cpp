@@ -19,6 +19,7 @@
 #include "record/npz.h"
 #include "record/run_file.h"
 #include "record/sample_record.h"
+#include "record/visit_objects.h"
 #include "record/write_bytes.h"
 
 namespace gcg {
@@ -73,7 +74,7 @@ herr_t list_object(hid_t root, const char* name, const H5O_info_t* info, void* l
 std::string hdf5_layout(const fs::path& path) {
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   std::string lines;
-  H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, list_object, &lines, H5O_INFO_BASIC);
+  testing::visit_objects(file, H5_ITER_INC, list_object, &lines);
   H5Fclose(file);
   return lines;
 }

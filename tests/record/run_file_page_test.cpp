@@ -13,6 +13,7 @@
 #include "base/temporary_folder.h"
 #include "record/run_file.h"
 #include "record/sample_record.h"
+#include "record/visit_objects.h"
 
 namespace gcg {
 namespace {
@@ -190,7 +191,7 @@ Entries walk_file(const std::filesystem::path& path) {
     H5Oclose(object);
     return herr_t{0};
   };
-  H5Ovisit2(context.file, H5_INDEX_NAME, H5_ITER_NATIVE, visit, &context, H5O_INFO_BASIC);
+  testing::visit_objects(context.file, H5_ITER_NATIVE, visit, &context);
   H5Fclose(context.file);
   return context.walk.entries;
 }

@@ -14,6 +14,7 @@
 #include "base/temporary_folder.h"
 #include "record/hdf5.h"
 #include "record/sample_record.h"
+#include "record/visit_objects.h"
 #include "record/write_bytes.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -98,7 +99,7 @@ std::vector<std::string> object_paths(const std::filesystem::path& path) {
     }
     return herr_t{0};
   };
-  H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_NATIVE, visit, &paths, H5O_INFO_BASIC);
+  testing::visit_objects(file, H5_ITER_NATIVE, visit, &paths);
   H5Fclose(file);
   return paths;
 }
@@ -316,9 +317,9 @@ TEST(RunFile, NamesEveryMisshapenDataSet) {
                                std::filesystem::copy_options::overwrite_existing);
     bool is_array = false;
     edit(folder / "bent.h5", [&](hid_t file) {
-      H5O_info_t info;
-      H5Oget_info_by_name2(file, path.c_str(), &info, H5O_INFO_BASIC, H5P_DEFAULT);
-      is_array = info.type == H5O_TYPE_DATASET;
+      const hid_t object = H5Oopen(file, path.c_str(), H5P_DEFAULT);
+      is_array = H5Iget_type(object) == H5I_DATASET;
+      H5Oclose(object);
       if (is_array) {
         const hid_t array = H5Dopen2(file, path.c_str(), H5P_DEFAULT);
         const hid_t type = H5Dget_type(array);
