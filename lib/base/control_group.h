@@ -6,16 +6,16 @@
 
 namespace gcg {
 
-/// What the control groups of this process allow it beyond what the machine has.
+/// What the control groups of this process allow it to use; the machine itself may have more.
 struct GroupLimits {
-  std::optional<std::int64_t> memory_bytes;       ///< least limit of all groups around it
-  std::optional<std::int64_t> free_memory_bytes;  ///< least room: limit minus what is used, pages
-                                                  ///< of files, which can be dropped, taken off
-  std::optional<double> cores;                    ///< of processor time a second
+  std::optional<std::int64_t> memory_bytes;       ///< smallest limit of all enclosing groups
+  std::optional<std::int64_t> free_memory_bytes;  ///< smallest room left in them: limit minus use;
+                                                  ///< pages of files can be dropped and are not use
+  std::optional<double> cores;                    ///< processor time per second
 };
 
-/// Reads them, of version 1 and 2, in the group of this process and every group around it. `root`:
-/// where /proc and the mounted groups are looked for. What cannot be read limits nothing.
+/// Reads the limits (cgroup versions 1 and 2) of this process's group and of every group around it.
+/// `root` is where /proc and the mounted groups are looked for. What cannot be read sets no limit.
 GroupLimits group_limits(const std::filesystem::path& root = "/");
 
 }  // namespace gcg

@@ -10,34 +10,34 @@
 
 namespace gcg {
 
-/// Throws the Error of a failed system call on a file: "cannot ACTION: REASON" for the system's
-/// error number, with a remedy where there is one (a full disk, a missing permission).
+/// Throws the Error for a failed system call on a file: "cannot ACTION: REASON" (the system's text
+/// for the error number), with a remedy for common causes (full disk, no permission).
 [[noreturn]] void throw_file_error(const std::filesystem::path& path, std::string_view action,
                                    int code);
 
 /// The whole content of a file. Errors name the path and the system's reason.
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 
-/// Writes `content` to a temporary file beside `path`, flushes it to disk by the descriptor that
-/// wrote, closes it and renames it, so that a reader or a crash sees the old file or the new one,
-/// whole. A link is written through; what is there and no regular file is refused. The folder must
-/// exist. A full disk, a missing permission: an Error; the old file and nothing else stays behind.
-/// A file system that cannot flush is told of once, on standard error.
+/// Writes `content` to a temporary file beside `path`, flushes it to disk, closes it and renames
+/// it: a reader or a crash sees the whole old file or the whole new one. Links are followed. The
+/// folder must exist. Errors: `path` is no regular file, a full disk, missing permission; the old
+/// file then stays as it was and nothing else is left. Warns once, on standard error, if the file
+/// system cannot flush.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-/// The same for a writer that wants a path: `write` is given a temporary path in the same folder.
+/// The same for a writer that needs a path: `write` gets a temporary path in the same folder.
 void replace_file(const std::filesystem::path& path,
                   const std::function<void(const std::filesystem::path&)>& write);
 
-/// HOST.PROCESS, for names of files that several hosts or containers may make in one folder:
-/// numbers of processes alone come twice there.
+/// HOST.PROCESS, for the names of files that several hosts or containers may create in one folder:
+/// a process number alone is not unique there.
 std::string own_mark();
 
-/// Makes the names in the folder of `path` as they are now outlive a power cut.
+/// Flushes the folder of `path` to disk, so that its present file names survive a power cut.
 void flush_folder_of(const std::filesystem::path& path);
 
-/// Creates the folder and its parents, and checks that a file can be written there.
+/// Creates the folder and its parents, and checks that files can be written there (else an Error).
 void make_writable_folder(const std::filesystem::path& folder);
 
 }  // namespace gcg

@@ -12,7 +12,7 @@ namespace gcg {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// SHA-256 of a sequence of byte blocks, fed in order.
+/// SHA-256 of a sequence of blocks of bytes, given in order.
 class Sha256 {
  public:
   Sha256();
@@ -34,9 +34,9 @@ class Sha256 {
 Digest sha256(std::span<const std::byte> bytes);
 Digest sha256(std::string_view text);
 
-/// Lower-case hexadecimal text of a digest, 64 characters.
+/// The digest as text: 64 lower-case hexadecimal digits.
 std::string hex(const Digest& digest);
-/// The digest of such a text. Anything else: an Error.
+/// Reads the digest from such a text. Anything else is an Error.
 Digest digest_of_hex(std::string_view text);
 
 }  // namespace gcg

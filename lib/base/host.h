@@ -5,21 +5,21 @@
 
 namespace gcg {
 
-/// Facts of the build, fixed when the program was compiled.
+/// Facts about the build, fixed when the program was compiled.
 struct BuildFacts {
-  std::string version;     ///< of the project, "0.1.0"
+  std::string version;     ///< of the project: "0.1.0"
   std::string commit;      ///< 40 hexadecimal digits, or "unknown" outside of a git checkout
   bool dirty = false;      ///< the checkout had uncommitted changes
   std::string compiler;    ///< "GNU 12.2.0"
   std::string build_type;  ///< "Release", ...
 };
 
-/// Facts of the machine the process runs on.
+/// Facts about the machine that the process runs on.
 struct HostFacts {
   std::string name;
-  std::string processor;     ///< model name as the kernel gives it
+  std::string processor;     ///< model name reported by the kernel
   std::string instructions;  ///< widest vector extension: "avx512", "avx2", "sse2" or "other"
-  std::int64_t cores = 0;    ///< usable by this process: by its affinity and its control group
+  std::int64_t cores = 0;    ///< usable by this process: its affinity mask and control groups
   std::int64_t memory_bytes = 0;
   std::string system;  ///< kernel name and release
 };
@@ -27,7 +27,7 @@ struct HostFacts {
 BuildFacts build_facts();
 HostFacts host_facts();
 
-/// Resident memory of this process now that no file stands behind: what it takes from others.
+/// Resident memory of this process now, in bytes, without pages of files (those can be dropped).
 std::int64_t anonymous_memory_bytes();
 
 /// Largest resident memory of this process so far, bytes.

@@ -5,7 +5,7 @@
 
 namespace gcg {
 
-/// A signed count or position, at least 0, as an index of a container.
+/// Converts a signed count or position, at least 0, to an index of a container.
 inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace gcg

@@ -10,8 +10,8 @@
 
 namespace gcg {
 
-/// The row of a table with this name; a UsageError that lists the names if there is none. `where`
-/// is the option that asks for it, "--method".
+/// The row of a table with this name. If there is none: a UsageError that lists the names. `where`
+/// is the option that asked for it, "--method".
 template <typename Table>
 const auto& find_row(const Table& table, std::string_view name, std::string_view where) {
   std::vector<std::string_view> names;

@@ -9,7 +9,7 @@
 
 namespace gcg {
 
-/// The values an option of number type accepts. An open end excludes its bound.
+/// The values that a numeric option accepts. An open end excludes its bound.
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
@@ -22,37 +22,37 @@ inline constexpr Range kNotNegative{0, std::numeric_limits<double>::infinity(), 
 inline constexpr Range kFraction{0, 1, true, false};      ///< (0, 1]: a density
 inline constexpr Range kProbability{0, 1, false, false};  ///< [0, 1]
 
-/// One option: bound to a member of a plain struct, whose value at binding time is the default.
+/// One option, bound to a member of a plain struct; its default is the member's value when added.
 struct Option {
   std::string name;                             ///< as on the command line, without "--"
   std::string group;                            ///< heading it stands under in --help
   std::string help;                             ///< what it does, with unit and range
   std::string default_text;                     ///< canonical text of the default
   std::string default_identity;                 ///< what stands for the default in an identity
-  std::function<bool()> affects_result;         ///< part of a run's identity
-  std::function<void(const std::string&)> set;  ///< throws UsageError that names option and range
+  std::function<bool()> affects_result;         ///< whether it is part of a run's identity
+  std::function<void(const std::string&)> set;  ///< throws a UsageError that names option and range
   std::function<std::string()> text;            ///< canonical text of the present value
-  /// What stands for the value in a run's identity: the text, or the digest of a file it names.
+  /// What stands for the value in a run's identity: its text, or the digest of the file it names.
   std::function<std::string()> identity_text;
-  /// Empty if the present values of the other options make use of this one, else the reason why
-  /// not.
+  /// Empty if the option has an effect with the present values of the others, else the reason why
+  /// it has none.
   std::function<std::string()> unused;
 
   Option& used_if(std::function<bool()> condition, std::string reason_if_not);
-  /// A value deviates if its identity is not `of_default` (if given), whatever its text.
+  /// What text stands for the value in an identity, and for the default if it is not its text.
   Option& identified_by(std::function<std::string()> identity, std::string of_default = {});
-  Option& cosmetic();  ///< does not affect the result: kept out of a run's identity
-  Option& cosmetic_if(std::function<bool()> condition);  ///< by the other options' present values
+  Option& cosmetic();  ///< does not affect the result: left out of a run's identity
+  Option& cosmetic_if(std::function<bool()> condition);  ///< by the present values of others
 
-  /// Whether the present value makes another run than the default.
+  /// Whether the present value gives another run than the default.
   [[nodiscard]] bool deviates() const;
 };
 
-/// The options of one run, in the order of --help. Whoever owns a struct of settings adds its
+/// The options of one run, in the order of --help. The owner of a struct of settings adds its
 /// members; the struct must outlive the list.
 class OptionList {
  public:
-  /// Options added from here on stand under this heading.
+  /// Options added after this call stand under this heading in --help.
   void group(std::string heading);
 
   Option& add(std::string name, double& value, Range range, std::string help);
@@ -64,13 +64,13 @@ class OptionList {
   Option& add_choice(std::string name, std::string& value, std::vector<std::string> choices,
                      std::string help);
 
-  /// Makes an option that is already in the list depend on one more condition, as Option::used_if.
+  /// Adds one more condition to an option that is already in the list; as Option::used_if.
   void restrict(std::string_view name, std::function<bool()> condition, std::string reason_if_not);
 
   [[nodiscard]] const std::vector<Option>& options() const { return options_; }
   [[nodiscard]] const Option* find(std::string_view name) const;
 
-  /// Sets one option from text. Unknown names and impossible values: UsageError.
+  /// Sets one option from its text. An unknown name or impossible value: UsageError.
   void set(std::string_view name, const std::string& text);
 
  private:
@@ -82,7 +82,7 @@ class OptionList {
   std::vector<Option> options_;
 };
 
-/// Shortest text that reads back as the same double ("0.1", "inf").
+/// The shortest text that reads back as the same double ("0.1", "inf").
 std::string number_text(double value);
 
 }  // namespace gcg

@@ -5,13 +5,13 @@
 
 namespace gcg {
 
-/// Runs the body of a program named `name` and returns its exit status: the body's, 2 for a
-/// UsageError, 1 for every other failure, which standard error tells.
+/// Runs the body of the program `name` and returns its exit status: that of the body, 2 after a
+/// UsageError, 1 after any other exception. The error is printed on standard error.
 ///
-/// What a program may meet from outside is the same for all: a standard stream that is closed takes
-/// no other file's place; a reader that went away and a file that may not grow are errors of the
-/// call that writes (no SIGPIPE, no SIGXFSZ); a mapped file that was cut is told before SIGBUS ends
-/// the process; a result that standard output did not take is a failure.
+/// Faults from outside are treated alike in all programs: /dev/null takes the place of a closed
+/// standard stream; writing to a closed pipe or past the file size limit fails in that call
+/// (SIGPIPE, SIGXFSZ are ignored); SIGBUS from a truncated mapped file is explained before it ends
+/// the process; it is a failure if standard output cannot be written.
 int run_program(std::string_view name, const std::function<int()>& body);
 
 }  // namespace gcg

@@ -6,12 +6,12 @@
 
 namespace gcg {
 
-/// Prints a text that nothing depends on. Work goes on without an audience: what cannot be written
-/// (a full disk, a terminal that went away) is left out, where fmt::print would throw.
+/// Prints a text that nothing depends on, and flushes. If it cannot be written (full disk, closed
+/// terminal) it is left out and work goes on, where fmt::print would throw.
 void put(std::FILE* output, std::string_view text);
 
-/// One line that tells how far a long job is: rewritten in place on a terminal, printed now and
-/// then (at most every `interval_seconds`) where the output is a file or a pipe.
+/// One line that says how far a long job is. On a terminal it is rewritten in place; in a file or a
+/// pipe a new line is printed at most every `interval_seconds`.
 class ProgressLine {
  public:
   explicit ProgressLine(std::FILE* output = stderr, double interval_seconds = 15);
@@ -19,12 +19,12 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  /// Shows the text. `done` in [0, 1] is the share of this process's work that is finished; the
-  /// time left is estimated from it and appended.
+  /// Shows the text. `done` in [0, 1] is the finished share of the whole job; the time left is
+  /// estimated from how it rose since the first call, and appended.
   void show(std::string_view text, double done);
   /// Prints a full line that stays, above the progress line.
   void say(std::string_view text);
-  /// Ends the line in place, if there is one.
+  /// Ends the progress line with a line break, if one is shown.
   void end();
 
  private:
@@ -37,7 +37,7 @@ class ProgressLine {
   double last_shown_ = -1e9;
 };
 
-/// Seconds on a clock that never goes back; the origin has no meaning.
+/// Seconds on a monotonic clock with an arbitrary origin.
 double now_seconds();
 
 /// "48 s", "3 min 20 s", "2 h 05 min".

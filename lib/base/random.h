@@ -13,29 +13,29 @@ namespace gcg {
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
-/// A sequence of random numbers that depends on (seed, name, index) alone: no shared state, no
-/// dependence on what other streams drew, on threads or on resuming. Cheap to copy.
+/// A sequence of random numbers that depends on (seed, name, index) alone: not on what other
+/// streams drew, on threads or on resuming. There is no shared state. Cheap to copy.
 ///
-/// Expected first values of RandomStream(1, "test", 0) are pinned in tests/base/random_test.cpp.
+/// The first values of RandomStream(1, "test", 0) are pinned in tests/base/random_test.cpp.
 class RandomStream {
  public:
-  /// `name` says what the numbers are for ("initial-weights", "order", ...); `index` which of them
-  /// (an epoch, a stage, a layer). The pair (seed, name) becomes the key by SHA-256.
+  /// `name` says what the numbers are for ("initial-weights", "order", ...), `index` which of
+  /// several (an epoch, a stage, a layer). The pair (seed, name) becomes the key by SHA-256.
   RandomStream(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
 
-  /// The same key with another index: cheap, for one stream per sample.
+  /// A stream with the same key and another index: cheap, for one stream per sample.
   [[nodiscard]] RandomStream at(std::uint64_t index) const;
 
   std::uint32_t next_u32();
   std::uint64_t next_u64();
   /// Uniform in [0, 1), 53 random bits.
   double uniform();
-  /// Uniform in (0, 1): safe under a logarithm.
+  /// Uniform in (0, 1), so that its logarithm is finite.
   double uniform_open();
   /// Uniform in [0, bound), without bias; bound must be positive.
   std::uint64_t below(std::uint64_t bound);
-  /// Standard normal (Box-Muller; the second value of a pair is thrown away, so that the number
-  /// of draws does not depend on history).
+  /// Standard normal (Box-Muller). The second value of each pair is thrown away, so that the number
+  /// of draws does not depend on history.
   double normal();
   /// Standard Gumbel: -log(-log(u)).
   double gumbel();
@@ -56,7 +56,7 @@ class RandomStream {
   int used_ = 4;
 };
 
-/// The index of a stream that is keyed by two numbers, each below 2^32 (checked).
+/// The index of a stream that is keyed by two numbers; an Error unless each is below 2^32.
 std::uint64_t stream_index(std::uint64_t high, std::uint64_t low);
 
 }  // namespace gcg

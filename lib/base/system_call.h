@@ -4,7 +4,7 @@
 
 namespace gcg {
 
-/// Makes a call of the system again as long as a signal interrupts it.
+/// Makes a system call and repeats it for as long as a signal interrupts it (EINTR).
 template <typename Call>
 auto retried(Call call) {
   auto result = call();

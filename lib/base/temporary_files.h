@@ -4,8 +4,8 @@
 
 namespace gcg {
 
-/// Removes below a folder what killed processes left of files that they had not finished
-/// (base/file.h): for whoever holds the folder's lock.
+/// Removes the temporary files (base/file.h) that killed processes left unfinished in a folder and
+/// below it. The caller must hold the folder's lock.
 void remove_temporary_files(const std::filesystem::path& folder);
 
 }  // namespace gcg

@@ -9,20 +9,20 @@
 
 namespace gcg {
 
-/// The text of a regular file, without a byte-order mark. Errors: those of read_file; bytes that no
-/// text has (0, as in UTF-16) are refused with their place.
+/// The text of a regular file, without a byte-order mark. Errors: those of read_file, and a byte
+/// that text does not contain (0, as in UTF-16), with its place.
 std::string read_text(const std::filesystem::path& path);
 
-/// The lines of a text, without their ends ("\n" or "\r\n"). Line n is the element n - 1.
+/// The lines of a text, without their ends ("\n" or "\r\n"). Line n is element n - 1.
 std::vector<std::string_view> lines_of(std::string_view text);
 
-/// The words of a line: what stands between blanks and tabs.
+/// The words of a line: the parts between blanks and tabs.
 std::vector<std::string_view> words_of(std::string_view line);
 
-/// Without blanks and tabs at either end.
+/// The text without blanks and tabs at either end.
 std::string_view trimmed(std::string_view text);
 
-/// The number that all of the text is; nothing if any of it is something else ("0,5", "0.5x", "").
+/// The number that the whole text spells; nothing for any other text ("0,5", "0.5x", "").
 template <typename Number>
 std::optional<Number> whole_number_text(std::string_view text) {
   Number value{};
@@ -33,7 +33,7 @@ std::optional<Number> whole_number_text(std::string_view text) {
   return value;
 }
 
-/// One word for a shell that reads back as the text, whatever is in it.
+/// The text quoted as one word for a shell, whatever it contains.
 std::string shell_word(std::string_view text);
 
 }  // namespace gcg
