@@ -7,11 +7,11 @@
 
 namespace gcg {
 
-/// A file that is written at its end. Errors name the file and what the disk says.
+/// A file that is written at its end. Errors name the file and the system's reason.
 class AppendFile {
  public:
-  /// Opens or creates it with exactly `size` bytes: what lies behind is cut off, what is missing
-  /// becomes zeros.
+  /// Opens or creates the file with exactly `size` bytes: anything beyond is cut off, anything
+  /// missing is filled with zeros.
   AppendFile(const std::filesystem::path& path, std::int64_t size);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
@@ -32,8 +32,8 @@ class AppendFile {
   std::int64_t size_ = 0;
 };
 
-/// Renames a file that was flushed, over the one that has the new name, and returns when the new
-/// name is on the disk. An Error leaves both files as they are.
+/// Renames a flushed file, replacing any file that has the new name, and returns when the new name
+/// is on disk. If the renaming fails (Error), both files are as before.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace gcg

@@ -9,18 +9,18 @@
 
 namespace gcg {
 
-/// Makes normalised batches of chosen images on the spot, in memory it keeps: the plain reference
-/// of the Loader, and what makes the few batches that are no part of an epoch.
+/// Makes normalised batches of chosen images in the calling thread, in memory that it keeps. It is
+/// the plain reference of the Loader, and makes the few batches that belong to no epoch.
 class BatchMaker {
  public:
-  /// The image set must outlive the maker. Errors as for SampleMaker.
+  /// The image set must outlive the maker. Errors: as for SampleMaker.
   BatchMaker(const ImageSet& images, const ChannelStatistics& statistics, std::uint64_t seed);
 
-  /// Training batch of the images at these positions, in this order, each as SampleMaker::make
-  /// makes it. Valid until the next call.
+  /// A training batch of the images at these positions, in this order, each made as by
+  /// SampleMaker::make. Valid until the next call.
   Batch augmented(std::span<const std::int64_t> positions, const Augmentation& augmentation,
                   std::uint64_t epoch);
-  /// Evaluation batch: not augmented.
+  /// An evaluation batch: without augmentation. Valid until the next call.
   Batch plain(std::span<const std::int64_t> positions);
 
   [[nodiscard]] const SampleMaker& samples() const { return samples_; }

@@ -8,19 +8,19 @@
 
 namespace gcg {
 
-/// Looks into folders of images and remembers what it finds there beside images.
+/// Lists folders of images and remembers what else they contain.
 class FolderScan {
  public:
   explicit FolderScan(Stray stray) : stray_(stray) {}
 
-  /// The images directly in a folder, sorted by name (bytes compared). An Error if it cannot be
-  /// read.
+  /// The images directly in a folder, sorted by the bytes of their names. An Error if the folder
+  /// cannot be read.
   std::vector<std::filesystem::path> images(const std::filesystem::path& folder);
-  /// The names of the folders in a folder that holds no images itself, sorted.
+  /// The names of the subfolders of a folder that should hold no images itself, sorted.
   std::vector<std::string> folders(const std::filesystem::path& folder);
 
-  /// "PATH: REASON" for everything that was neither, sorted. An Error if images may be among it and
-  /// they may not be passed over.
+  /// "PATH: REASON" for everything that was neither, sorted. An Error if some of it may be images
+  /// and `stray` does not allow passing them over.
   std::vector<std::string> check() const;
 
  private:

@@ -10,14 +10,14 @@
 
 namespace gcg {
 
-/// A decoded colour image: pixels [height][width][3] of red, green and blue.
+/// A decoded colour image: pixels [height][width][3] in the order red, green, blue.
 struct RgbImage {
   std::int64_t width = 0;
   std::int64_t height = 0;
   std::vector<std::uint8_t> pixels;
 };
 
-/// A rectangle of an image, in pixels; (0, 0) is the upper left corner of the first pixel.
+/// A rectangle in an image, in pixels; (0, 0) is the upper left corner of the first pixel.
 struct Region {
   double x = 0;
   double y = 0;
@@ -25,27 +25,27 @@ struct Region {
   double height = 0;
 };
 
-/// Most pixels of an image: a hostile header must not fill the memory. The largest image of
-/// ImageNet has half as many.
+/// Largest number of pixels of an image, so that a forged header cannot exhaust the memory. The
+/// largest image of ImageNet has about half as many.
 inline constexpr std::int64_t kMostImagePixels = 100'000'000;
 
-/// An encoded image opened for decoding: JPEG or PNG, told apart by content, never by name.
+/// An encoded image opened for decoding: JPEG or PNG, recognised by its content, never by its name.
 ///
-/// Pixels are those of Pillow's convert("RGB"): profiles, gamma and other colour data are passed
-/// over, 16 bits are cut to the upper 8, grey becomes three equal values, four inks (CMYK, YCCK)
-/// are taken as stored inverted, with Adobe's marker or without. Unlike there, transparent pixels
-/// are laid over white: (colour x alpha + 255 x (255 - alpha)) / 255, rounded. The orientation in
-/// EXIF data is passed over too (the field's loaders ignore it).
+/// Pixels equal those of Pillow's convert("RGB"): colour profiles and gamma are ignored, 16 bits
+/// are cut to the upper 8, grey becomes three equal values, and four inks (CMYK, YCCK) are taken as
+/// stored inverted, with or without Adobe's marker. Unlike Pillow, transparent pixels are laid over
+/// white: (colour x alpha + 255 x (255 - alpha)) / 255, rounded. The orientation in EXIF data is
+/// ignored too, as the field's loaders do.
 ///
-/// Every JPEG of 8 bits with Huffman coding is read, sequential and progressive, and every PNG. A
-/// missing end marker and superfluous bytes between segments are forgiven; missing or wrong image
-/// data are not.
+/// All PNG files are read, and all JPEG files with 8 bits and Huffman coding, sequential or
+/// progressive. A missing end marker and extra bytes between segments are accepted; missing or
+/// wrong image data are errors.
 class ImageDecoder {
  public:
   /// Reads the header. The bytes must outlive the decoder; `where` names them in errors. Errors,
-  /// with the byte that was reached: empty, neither JPEG nor PNG, a damaged header, no pixels, a
-  /// sound file of a kind that is not read (JPEG: arithmetic coding, lossless, 12 bits; more than
-  /// kMostImagePixels).
+  /// with the byte that was reached: empty, neither JPEG nor PNG, a damaged header, no pixels, or a
+  /// valid file of an unsupported kind (JPEG with arithmetic coding, lossless or with 12 bits; more
+  /// than kMostImagePixels).
   ImageDecoder(std::span<const std::byte> bytes, std::string where);
   ~ImageDecoder();
   ImageDecoder(const ImageDecoder&) = delete;
@@ -54,11 +54,11 @@ class ImageDecoder {
   [[nodiscard]] std::int64_t width() const;
   [[nodiscard]] std::int64_t height() const;
 
-  /// Decodes what a resampling of `region` to `width` x `height` pixels needs, at the smallest of
-  /// the scales 1, 1/2, 1/4 and 1/8 that keeps as many pixels, and returns where the region lies in
-  /// `image`. May be called once. Errors: a region outside of the image, damaged data.
+  /// Decodes what is needed to resample `region` to `width` x `height` pixels, at the smallest of
+  /// the scales 1, 1/2, 1/4 and 1/8 that still has that many pixels, and returns where the region
+  /// lies in `image`. Call it at most once. Errors: a region outside of the image, damaged data.
   Region decode(const Region& region, std::int64_t width, std::int64_t height, RgbImage& image);
-  /// Decodes everything at full size: the plain reference of the above. May be called once.
+  /// Decodes everything at full size: the plain reference of the above. Call it at most once.
   void decode(RgbImage& image);
 
  private:
@@ -69,19 +69,19 @@ class ImageDecoder {
   std::unique_ptr<Png> png_;
 };
 
-/// The whole image at full size.
+/// Decodes the whole image at full size.
 RgbImage decode_image(std::span<const std::byte> bytes, const std::string& where);
 
-/// Throws the Error of a file that is sound, but of a kind that is not read.
+/// Throws the Error for a file that may be valid but is of an unsupported kind.
 [[noreturn]] void fail_unsupported(const std::string& where, const std::string& problem);
 
-/// True if the bytes begin as a JPEG file does.
+/// Whether the bytes begin as a JPEG file does.
 bool is_jpeg(std::span<const std::byte> bytes);
 
-/// A JPEG file of the image: quality in [1, 100], chroma at half the resolution.
+/// Encodes the image as a JPEG file: quality in [1, 100], chroma at half the resolution.
 std::vector<std::byte> encode_jpeg(const RgbImage& image, int quality);
 
-/// A PNG file of the image.
+/// Encodes the image as a PNG file.
 std::vector<std::byte> encode_png(const RgbImage& image);
 
 }  // namespace gcg

@@ -15,60 +15,60 @@ struct ImageList {
   std::vector<std::int32_t> labels;
 };
 
-/// The image files of a data set. Labels are the places of the classes in ascending order of their
-/// names (bytes compared); files are in the order of their names within a class.
+/// The image files of a data set. A class's label is its place in the ascending order of class
+/// names (bytes compared); within a class, files are ordered by name.
 struct ImageLists {
   std::vector<std::string> classes;
   ImageList train;
   ImageList test;
-  /// What else the folders hold: "PATH: REASON", sorted.
+  /// What else the folders contain: "PATH: REASON", sorted.
   std::vector<std::string> passed_over{};
 };
 
-/// What becomes of something in a folder that looks like an image and is not taken for one: a link
-/// to nothing, an image of another format (by its ending or its first bytes), images in a folder
-/// where none are expected. Hidden files and such that are no images are passed over either way.
+/// What to do with something that looks like an image but is not used: a broken link, an image in
+/// another format (by extension or first bytes), images in a folder where none are expected. Hidden
+/// files and files that are no images are passed over in any case.
 enum class Stray : std::uint8_t { refuse, pass_over };
 
-/// A folder in ImageNet's style: train/CLASS/FILE and val/CLASS/FILE (the official validation set
-/// is the test set here). Files are images if their names end in .jpeg, .jpg, .jpe, .jfif or .png,
-/// in letters of either case. Errors: a part is missing, a class without images in either part, a
-/// class of val that train does not have, fewer than two classes, stray images (unless they may be
-/// passed over).
+/// Lists a folder in ImageNet's layout: train/CLASS/FILE and val/CLASS/FILE (the official
+/// validation set is the test set here). Images are the files that end in .jpeg, .jpg, .jpe, .jfif
+/// or .png, in either case. Errors: a part is missing; a class has no images in one of the parts;
+/// val has a class that train lacks; fewer than two classes; stray images (unless `stray` passes
+/// them over).
 ImageLists list_image_folder(const std::filesystem::path& folder, Stray stray = Stray::refuse);
 
-/// The folder of TinyImageNet, or one with it as tiny-imagenet-200: wnids.txt (the classes),
-/// train/CLASS/images/FILE, val/images/FILE and val/val_annotations.txt (a line per image: file,
-/// class and a box, parted by tabs). Errors name file and line: a class without images, a class
-/// folder that wnids.txt does not list, an annotation without its file or of no known class, a file
-/// without its annotation or with two; stray images as above. Blank lines at the end are none.
+/// Lists the folder of TinyImageNet, or one that contains it as tiny-imagenet-200: wnids.txt
+/// (classes), train/CLASS/images/FILE, val/images/FILE and val/val_annotations.txt (per image:
+/// file, class and a box, separated by tabs). Errors name file and line: a class without images, a
+/// class folder not in wnids.txt, an annotation without a file or with an unknown class, a file
+/// without an annotation or with two, stray images as above. Trailing blank lines are ignored.
 ImageLists list_tinyimagenet(const std::filesystem::path& folder, Stray stray = Stray::refuse);
 
-/// A digest of the files' names below `folder`, sizes and labels, not of what is in them: 150 GB
-/// are not read at every start of a run. The prepared form has a digest of its content.
+/// A digest of the files' names below `folder`, their sizes and labels, not of their content: that
+/// would mean reading 150 GB whenever a run starts. The prepared form has a digest of its content.
 std::string listing_digest(const std::filesystem::path& folder, const ImageLists& lists);
 
-/// The errors of damaged images that were left out, by split; each names its file.
+/// The errors of damaged images that were left out, per split; each names its file.
 struct LeftOut {
   std::vector<std::string> train;
   std::vector<std::string> test;
 };
 
-/// Decodes files into raw pixels, all of one shape (3 channels), on this many threads. A damaged
-/// file or another shape is an Error; if `left_out` is not null the image is left out and its error
-/// listed there instead.
+/// Decodes files into raw pixels of one shape (3 channels), on `threads` threads. A damaged file or
+/// another shape is an Error; with `left_out` such an image is left out instead and its error
+/// listed there.
 ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
                       std::vector<std::string>* left_out = nullptr);
 
-/// TinyImageNet as raw pixels of 3x64x64.
+/// Reads TinyImageNet as raw pixels of 3x64x64.
 DataSet read_tinyimagenet(const std::filesystem::path& folder, std::int64_t threads,
                           LeftOut* left_out = nullptr, Stray stray = Stray::refuse);
 
-/// How encoded images are used: random-resized crops and mirrored in training, no padding,
+/// Sets how encoded images are used: random resized crops and mirroring in training, no padding,
 /// normalised by the published statistics of ImageNet's training images.
 void use_encoded_conventions(DataSet& data);
 
-/// An ImageNet-style folder whose images are decoded when they are needed, at edge x edge pixels.
+/// Opens a folder in ImageNet's layout. Images are decoded when needed, to edge x edge pixels.
 DataSet open_image_folder(const std::filesystem::path& folder, const std::string& name,
                           std::int64_t edge, Stray stray = Stray::refuse);
 

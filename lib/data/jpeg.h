@@ -3,7 +3,7 @@
 #include <csetjmp>
 #include <cstdio>
 
-// After cstdio: the header of the library needs it.
+// This library's header needs cstdio before it.
 #include <jpeglib.h>
 
 #include <array>
@@ -17,9 +17,9 @@
 
 namespace gcg {
 
-/// The JPEG half of ImageDecoder, on libjpeg-turbo. The library reports by calling back; every call
-/// into it stands in a frame without destructors, which an error leaves by longjmp and turns into
-/// an Error behind it.
+/// The JPEG half of ImageDecoder, on libjpeg-turbo. The library reports errors by a callback, which
+/// must not return: it leaves by longjmp. So every call into the library is made from a function
+/// without destructors, and the Error is thrown after it.
 class ImageDecoder::Jpeg {
  public:
   Jpeg(std::span<const std::byte> bytes, const std::string& where);
@@ -59,7 +59,7 @@ class ImageDecoder::Jpeg {
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_{};
   std::array<char, JMSG_LENGTH_MAX> message_{};
-  bool unsupported_ = false;  ///< the message is of a sound file of a kind that is not read
+  bool unsupported_ = false;  ///< the message is about a valid file of an unsupported kind
   bool missing_end_ = false;
 };
 

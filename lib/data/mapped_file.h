@@ -7,21 +7,21 @@
 
 namespace gcg {
 
-/// A whole file as memory that the system reads when it is touched and shares between processes.
-/// The file must not be changed meanwhile: touching what was cut off ends the process with SIGBUS.
-/// (Replacing it by renaming another file is no change.) Whoever reads for hours asks
-/// check_unchanged() before each piece.
+/// A whole file mapped into memory: the system reads it when it is touched and shares it between
+/// processes. The file must not be changed meanwhile: touching a part that was cut off ends the
+/// process with SIGBUS. (Renaming another file over it is no change.) Code that reads for hours
+/// calls check_unchanged() before each piece.
 class MappedFile {
  public:
-  /// Errors: the file is missing, not regular or cannot be mapped. An empty file has no bytes.
+  /// Errors: the file is missing, not regular or cannot be mapped. Empty files have no bytes.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
-  /// An Error if the file was cut, extended or written to since it was opened. Costs one call of
-  /// the system.
+  /// Throws an Error if the file was cut, extended or written to since it was opened. Costs one
+  /// system call.
   void check_unchanged() const;
 
  private:

@@ -5,12 +5,12 @@
 
 namespace gcg {
 
-/// Calls `work(i)` for every i in [0, count), on this many threads, in no certain order. The first
-/// Error by i is thrown when all threads have ended; what comes after a failure may be left undone.
+/// Calls `work(i)` for every i in [0, count), on `threads` threads, in no particular order. At the
+/// end it throws the exception with the smallest i; items after a failure may not have run.
 void for_each_parallel(std::int64_t count, std::int64_t threads,
                        const std::function<void(std::int64_t)>& work);
 
-/// Threads that this process may use at once.
+/// The number of threads that this process may run at once, at least 1.
 std::int64_t usable_cores();
 
 }  // namespace gcg

@@ -13,9 +13,9 @@
 
 namespace gcg {
 
-/// The PNG half of ImageDecoder, on libpng. As in the JPEG half, every call into the library stands
-/// in a frame without destructors, which an error leaves by longjmp and turns into an Error behind
-/// it.
+/// The PNG half of ImageDecoder, on libpng. As in the JPEG half, every call into the library is
+/// made from a function without destructors, which an error leaves by longjmp; the Error is thrown
+/// after it.
 class ImageDecoder::Png {
  public:
   Png(std::span<const std::byte> bytes, std::string where);

@@ -17,67 +17,67 @@ namespace gcg {
 
 /// One prepared file to be written.
 struct PreparedSplit {
-  std::string name;   ///< of the data set, at most 31 bytes
+  std::string name;   ///< the data set's name, at most 31 bytes
   std::string split;  ///< "train" or "test"
   bool encoded = false;
   Shape shape;                       ///< of raw images
-  std::vector<std::string> classes;  ///< names by label
-  std::vector<std::int32_t> labels;  ///< one an image
-  /// The same in both splits of a set: files of different makings are not taken for one set.
+  std::vector<std::string> classes;  ///< class names, by label
+  std::vector<std::int32_t> labels;  ///< one per image
+  /// Equal in both splits of a set, so that files of different preparations are not mixed.
   Digest set_digest{};
-  /// Everything the content depends on, on one line: a file begun for another source or with other
-  /// settings is begun anew.
+  /// All that the content depends on, on one line: a file that was begun for another source or with
+  /// other settings is begun again.
   std::string source;
-  /// The bytes of an image as they are stored; called from many threads, more than once after an
-  /// interruption.
+  /// Returns the bytes to store for an image. It is called from many threads, and again for the
+  /// same image after an interruption.
   std::function<std::vector<std::byte>(std::int64_t)> image;
-  std::vector<std::string> left_out;  ///< errors of images that the reader left out already
+  std::vector<std::string> left_out;  ///< errors of images that the reader left out before
 };
 
 struct PrepareSettings {
   std::int64_t threads = 1;
-  bool skip_damaged = false;  ///< images whose making throws an Error are left out and listed
+  bool skip_damaged = false;  ///< leave out and list images that cannot be read
   Stray stray = Stray::refuse;
   std::function<void(std::int64_t done, std::int64_t all)> progress = [](auto, auto) {};
 };
 
-/// Writes FOLDER/SPLIT.images, and SPLIT.left_out.txt if images were left out: their errors, a line
-/// each, which are returned too. Images are made in
-/// parallel and written in order to SPLIT.images.partial, with a line of SPLIT.images.journal for
-/// each once they are on the disk; when all are there the file is completed, flushed and renamed.
-/// After an interruption, a full disk included, the same call goes on behind the last whole image.
-/// A finished file of the same source is left as it is; one that is damaged or of another version
-/// is replaced. Until the new file is whole the old one stays. The caller holds a FolderLock on the
-/// folder. Errors: no image left of some class, what `image` throws, what the disk says.
+/// Writes FOLDER/SPLIT.images, and SPLIT.left_out.txt if images were left out: their errors, one
+/// per line, which are also returned. Images are made in parallel and written in order to
+/// SPLIT.images.partial; SPLIT.images.journal then gets a line for each of them. When all are
+/// written, the file is completed, flushed and renamed. After an interruption, even by a full disk,
+/// the same call continues after the last whole image. A finished file from the same source is left
+/// as it is; a damaged one, or one of another version, is replaced, and stays until the new one is
+/// whole. The caller must hold a FolderLock on the folder. Errors: a class keeps no image; what
+/// `image` throws; what the disk reports.
 std::vector<std::string> write_prepared(const std::filesystem::path& folder,
                                         const PreparedSplit& split,
                                         const PrepareSettings& settings);
 
 /// How the encoded images of a set are stored.
 struct EncodedForm {
-  std::int64_t short_side = 0;  ///< pixels larger images are scaled down to; 0: bytes as they are
-  int quality = 90;             ///< of the JPEG files then written
+  std::int64_t short_side = 0;  ///< side that larger images are scaled to; 0: keep bytes
+  int quality = 90;             ///< quality of the JPEG files that are then written
 };
 
-/// The bytes of an encoded image in this form. Images that are no larger and JPEG already stay as
-/// they are, once they have been decoded as a test. The longer side is scaled like the shorter one
-/// and rounded down, as in torchvision.
+/// The bytes to store for an encoded image. JPEG images that are not larger than wanted keep their
+/// bytes, after they have been decoded as a test. The longer side is scaled by the same factor as
+/// the shorter one and rounded down, as in torchvision.
 std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::string& where,
                                    const EncodedForm& form);
 
-/// The names that prepare_data() takes.
+/// The names that prepare_data() accepts.
 std::span<const std::string_view> prepared_names();
 
-/// What became of files that are not in the prepared set.
+/// Files that did not get into the prepared set.
 struct NotTaken {
   LeftOut damaged;                       ///< errors of the images that were left out
   std::vector<std::string> passed_over;  ///< as DataSet::passed_over
 };
 
-/// Prepares a data set under `name` (a row of the data table; cifar100 as cifar100-fine or
-/// cifar100-coarse, idx as idx or idx-consecutive) from the publisher's files in `from`, and writes
-/// what it was made from to `to`/sources.txt. Locks the folder `to`: a second process that prepares
-/// there is told so.
+/// Prepares the data set `name` (a name of the data table, but cifar100-fine or cifar100-coarse for
+/// cifar100, and idx or idx-consecutive for idx) from the publisher's files in `from`, and records
+/// in `to`/sources.txt what it was made from. Locks the folder `to`: a BusyError if another process
+/// is preparing there.
 NotTaken prepare_data(const std::string& name, const std::filesystem::path& from,
                       const std::filesystem::path& to, const EncodedForm& form,
                       const PrepareSettings& settings);

@@ -10,27 +10,27 @@
 
 namespace gcg {
 
-/// What became of one image of a data set that is being prepared.
+/// The outcome for one image of a data set that is being prepared.
 struct JournalLine {
-  std::int64_t end = 0;  ///< byte behind it, counted from kPreparedDataStart
-  Digest digest{};       ///< of its bytes
-  std::string problem;   ///< why it was left out; empty: it was not
+  std::int64_t end = 0;  ///< first byte after it, counted from kPreparedDataStart
+  Digest digest{};       ///< SHA-256 of its bytes
+  std::string problem;   ///< why it was left out; empty if it was not
 };
 
-/// How far the writing of a prepared file has come: a line of text for every image, in order.
+/// How far the writing of a prepared file has come: one line of text per image, in order.
 struct PrepareJournal {
   std::vector<JournalLine> lines;
   [[nodiscard]] std::int64_t end() const { return lines.empty() ? 0 : lines.back().end; }
 };
 
-/// The lines of a journal whose images are in `partial`, whole and unchanged; what comes behind the
-/// first that is not is dropped. No lines if there is no journal, or one of another source.
+/// The lines of a journal whose images are in `partial`, whole and unchanged, up to the first that
+/// is not. No lines if there is no journal or it belongs to another source.
 PrepareJournal read_journal(const std::filesystem::path& path, const std::filesystem::path& partial,
                             std::string_view source, std::int64_t threads);
 
-/// "image END DIGEST" or "left-out END PROBLEM", and a newline.
+/// The text of a line: "image END DIGEST" or "left-out END PROBLEM", and a newline.
 std::string journal_line_text(const JournalLine& line);
-/// The whole file: a first line that names the source, then the lines.
+/// The text of the whole file: a first line that names the source, then the lines.
 std::string journal_text(const PrepareJournal& journal, std::string_view source);
 
 }  // namespace gcg

@@ -14,39 +14,39 @@
 
 namespace gcg {
 
-/// Of the layout. 1: without sources.txt, other pixels of some PNG and JPEG files.
+/// Version of the layout. Version 1: no sources.txt, other pixels for some PNG and JPEG files.
 inline constexpr std::uint32_t kPreparedVersion = 2;
 
-/// The prepared form of a data set: one file a split, made once (data/prepare.h), mapped into
+/// The prepared form of a data set: one file per split, made once (data/prepare.h) and mapped into
 /// memory by every run. All numbers are little-endian.
 ///
-///     byte 0     PreparedHeader, zeros up to byte 4096
-///     byte 4096  the images one behind the other: raw pixels [channels][height][width], or files
-///                of JPEG or PNG
+///     byte 0     PreparedHeader, then zeros up to byte 4096
+///     byte 4096  the images, one after another: raw pixels [channels][height][width], or JPEG or
+///                PNG files
 ///     then       the table: a PreparedEntry for every image
-///     then       the names of the classes, each with a newline behind it
+///     then       the names of the classes, each followed by a newline
 ///
-/// The header carries its own digest and that of table and names, the table that of every image:
-/// a changed bit anywhere is found when it is read, and the table's digest stands for the content.
+/// The header holds its own digest and that of table and names, the table that of every image: any
+/// changed bit is found when it is read, and the table's digest identifies the content.
 ///
-/// Beside both files lies sources.txt (data/sources.h): what they were made from.
+/// Beside both files is sources.txt (data/sources.h), which records what they were made from.
 struct PreparedHeader {
   std::array<char, 8> magic{};               ///< kPreparedMagic
   std::uint32_t version = kPreparedVersion;  ///< of this layout
   std::uint32_t encoded = 0;                 ///< 0: raw pixels, 1: files of JPEG or PNG
-  std::array<char, 32> name{};               ///< data set, zeros behind it
-  std::array<char, 8> split{};               ///< "train" or "test", zeros behind it
+  std::array<char, 32> name{};               ///< data set, padded with zeros
+  std::array<char, 8> split{};               ///< "train" or "test", padded with zeros
   std::int64_t images = 0;
   std::int64_t classes = 0;
   std::int64_t channels = 0;  ///< of raw pixels; encoded images: 3, 0, 0
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::int64_t image_bytes = 0;  ///< all images together
-  std::int64_t name_bytes = 0;   ///< names of the classes
-  Digest set_digest{};           ///< the same in both splits of a set; of raw pixels: data_digest()
-  Digest source_digest{};        ///< SHA-256 of what it was made from (PreparedSplit::source)
+  std::int64_t name_bytes = 0;   ///< bytes of the class names
+  Digest set_digest{};           ///< equal in both splits; for raw pixels: data_digest()
+  Digest source_digest{};        ///< SHA-256 of PreparedSplit::source
   Digest table_digest{};         ///< SHA-256 of table and names
-  Digest header_digest{};        ///< SHA-256 of all members before
+  Digest header_digest{};        ///< SHA-256 of all members above
 };
 static_assert(sizeof(PreparedHeader) == 240);
 
@@ -54,18 +54,18 @@ inline constexpr std::array<char, 8> kPreparedMagic{'G', 'C', 'G', 'I', 'M', 'G'
 inline constexpr std::int64_t kPreparedDataStart = 4096;
 
 struct PreparedEntry {
-  std::int64_t end = 0;  ///< byte behind the image, counted from kPreparedDataStart
+  std::int64_t end = 0;  ///< first byte after the image, from kPreparedDataStart
   std::int32_t label = 0;
   std::uint32_t unused = 0;
   Digest digest{};  ///< SHA-256 of the image's bytes
 };
 static_assert(sizeof(PreparedEntry) == 48);
 
-/// One open file of the prepared form. Reading it is safe from many threads.
+/// An open file of the prepared form. Many threads may read it at once.
 class PreparedFile {
  public:
   /// Maps the file and checks everything but the images. Errors name file and byte: a wrong magic,
-  /// version or size, a digest that does not match, entries or labels out of range.
+  /// version or size; a digest that does not match; entries or labels out of range.
   explicit PreparedFile(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -77,14 +77,14 @@ class PreparedFile {
   [[nodiscard]] std::int32_t label(std::int64_t image) const { return entry(image).label; }
   [[nodiscard]] const std::vector<std::string>& classes() const { return classes_; }
 
-  /// The bytes of one image, held against their digest: an Error names the image and its first byte
+  /// The bytes of one image, checked against their digest. Errors name the image and its first byte
   /// if they do not match, or the file if it was changed since it was opened.
   [[nodiscard]] std::span<const std::byte> image(std::int64_t image) const;
   /// The bytes of all images, unchecked.
   [[nodiscard]] std::span<const std::byte> all_images() const;
-  /// An Error if the file was changed since it was opened; for readers of all_images().
+  /// Throws an Error if the file was changed since it was opened; for readers of all_images().
   void check_unchanged() const { file_.check_unchanged(); }
-  /// Checks every image as image() does, with this many threads.
+  /// Checks every image as image() does, on `threads` threads.
   void check_images(std::int64_t threads) const;
 
  private:
@@ -101,10 +101,10 @@ class PreparedFile {
   std::vector<std::string> classes_;
 };
 
-/// The digest that belongs into PreparedHeader::header_digest.
+/// The value of PreparedHeader::header_digest for this header.
 Digest prepared_header_digest(const PreparedHeader& header);
 
-/// The data set's file of a split: FOLDER/train.images, FOLDER/test.images.
+/// The file of a split: FOLDER/train.images or FOLDER/test.images.
 std::filesystem::path prepared_path(const std::filesystem::path& folder, std::string_view split);
 
 }  // namespace gcg

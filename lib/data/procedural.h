@@ -6,25 +6,25 @@
 
 namespace gcg {
 
-/// The embedded image set: ten classes of 32x32x3 images made of parametrised shapes and textures
+/// The embedded image set: ten classes of 32x32 colour images of parametrised shapes and textures
 /// (data/shapes.h) with random pose, colour, clutter, occlusion and noise. Needs no download.
 ///
-/// The same options give the same bytes on every processor with IEEE 754 arithmetic: only + - * /
-/// and square roots enter a pixel, and the build forbids their contraction (a test pins the bytes).
+/// The same options give the same bytes on every processor with IEEE 754 arithmetic: pixels need
+/// only + - * / and square roots, and the build forbids contracting them (a test pins the bytes).
 struct ProceduralOptions {
   std::int64_t train_images = 4000;
   std::int64_t test_images = 1000;
-  /// In [0, 1]: scales the variation of pose and colour, clutter, occlusion and noise together.
+  /// In [0, 1]: scales variation of pose and colour, clutter, occlusion and noise together.
   double difficulty = 0.5;
-  /// Of the images: streams "procedural-train" and "procedural-test", index = image.
+  /// Seed of the images: streams "procedural-train" and "procedural-test", index = image.
   std::uint64_t seed = 1;
 };
 
-/// Most images of a set: a mistyped count must not fill the memory.
+/// Largest number of images, so that a mistyped count cannot exhaust the memory.
 inline constexpr std::int64_t kMostProceduralImages = 1'000'000;
 
-/// Labels are balanced (image i has class i mod 10 before a shuffle by stream "procedural-labels",
-/// index 0 for the training images, 1 for the test images). Errors: a count outside of
+/// Makes the set. Labels are balanced: image i has class i mod 10 before a shuffle by the stream
+/// "procedural-labels", index 0 for training images, 1 for test images. Errors: a count outside of
 /// [10, kMostProceduralImages], a difficulty outside of [0, 1].
 DataSet make_procedural(const ProceduralOptions& options);
 

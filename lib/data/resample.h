@@ -8,45 +8,45 @@
 
 namespace gcg {
 
-/// A triangle filter along one axis: bilinear interpolation where it enlarges, as wide as the step
-/// of the output where it shrinks, so that no pixel is skipped.
+/// A triangle filter along one axis: bilinear interpolation if it enlarges; if it shrinks, its half
+/// width is the step between outputs, so that no pixel is skipped.
 struct Filter {
-  /// Output i is the weighted mean of `taps` pixels from first[i] on, all of them in the image.
-  /// Some weights may be 0: every output has as many, for a loop without surprises.
+  /// Output i is the weighted mean of the `taps` pixels from first[i] on, all inside the image. All
+  /// outputs have the same number of taps, so that loops are regular; some weights may be 0.
   std::int64_t taps = 0;
   std::vector<std::int64_t> first;
-  std::vector<float> weights;  ///< [outputs][taps]; those of an output sum to 1
+  std::vector<float> weights;  ///< [outputs][taps]; each row sums to 1
 };
 
-/// The filter from the stretch [begin, begin + length) of `pixels` pixels to `outputs` outputs:
-/// output i has its centre at begin + (i + 1/2) length / outputs. Beyond the stretch it looks at
-/// the pixels there are, beyond the image at none. Errors: a stretch that is empty or not inside.
+/// The filter from the interval [begin, begin + length) of `pixels` pixels to `outputs` outputs:
+/// output i is centred at begin + (i + 1/2) length / outputs. It may use pixels beyond the
+/// interval, but none beyond the image. Errors: an interval that is empty or not inside the image.
 Filter triangle_filter(double begin, double length, std::int64_t pixels, std::int64_t outputs);
 
-/// Memory of a resampling that is kept from one to the next.
+/// Memory that is kept from one resampling to the next.
 struct ResampleScratch {
   std::vector<float> values;
 };
 
-/// Resamples a region of the image to `width` x `height` pixels, rows first, and hands each
-/// finished row to `take(y, row)`: row [3][width] floats in [0, 255]. The same bits on every
+/// Resamples a region of the image to `width` x `height` pixels and passes each finished row, in
+/// order, to `take(y, row)`: floats [3][width] in [0, 255]. The result has the same bits on every
 /// processor.
 template <typename Take>
 void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
               ResampleScratch& scratch, Take take);
 
-/// The region as an image of its own, rounded to whole numbers.
+/// The resampled region as an image, rounded to whole numbers.
 RgbImage resampled(const RgbImage& image, const Region& region, std::int64_t width,
                    std::int64_t height);
 
 namespace detail {
 
-/// The weighted mean of the rows that output `y` of the filter looks at, from `column` on:
-/// `to` [columns][3].
+/// The weighted mean of the rows that output `y` of the filter uses, starting at `column`: `to`
+/// [columns][3].
 void mean_of_rows(const RgbImage& image, const Filter& filter, std::int64_t y, std::int64_t column,
                   std::int64_t columns, float* to);
-/// The weighted means along two rows [columns][3] that begin at `column`: `to` [2][3][outputs].
-/// Reads one value, of any content, behind each row.
+/// The weighted means along two rows [columns][3] that start at `column`: `to` [2][3][outputs]. It
+/// reads one value, of any content, beyond the end of each row.
 void mean_of_columns(const float* row, const float* other, const Filter& filter,
                      std::int64_t column, float* to);
 
@@ -63,7 +63,7 @@ void resample(const RgbImage& image, const Region& region, std::int64_t width, s
   float* const row = scratch.values.data();
   float* const other = row + 3 * count;
   float* const finished = other + 3 * count;
-  // Two output rows at a time: eight lanes. An odd last one stands beside the one before.
+  // Two output rows at a time fill eight lanes. An odd last row is paired with itself.
   for (std::int64_t y = 0; y < height; y += 2) {
     detail::mean_of_rows(image, rows, y, column, count, row);
     if (y + 1 < height) {

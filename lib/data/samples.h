@@ -13,32 +13,32 @@
 
 namespace gcg {
 
-/// How training images are varied. The default leaves them as they are evaluated.
+/// How training images are augmented. The default leaves them as in evaluation.
 struct Augmentation {
-  /// Pixels of zero padding (in normalised units: the mean) on every side before a random crop.
+  /// Zero padding on every side before a random crop, pixels (zero after normalisation: the mean).
   std::int64_t crop_padding = 0;
   bool flip = false;  ///< mirrored with probability 1/2
-  /// Encoded images: a random part of the image instead of its centre (random_part).
+  /// For encoded images: a random part of the image (random_part) instead of its centre.
   bool resized_crop = false;
 };
 
-/// Training order of an epoch: a permutation of 0 .. count-1 from the stream "order", index =
+/// Training order of an epoch: a permutation of 0 .. count - 1 by the stream "order", index =
 /// epoch.
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::uint64_t epoch);
 
-/// The random-resized crop of Szegedy et al. 2015 as the field uses it: a part of 8 % to 100 % of
-/// the area (uniform) with sides in a ratio of 3:4 to 4:3 (uniform logarithm), whole pixels, its
-/// place uniform among those it fits. After ten parts that do not fit: the largest centred part of
-/// an allowed ratio.
+/// The random resized crop of Szegedy et al. 2015 as it is commonly used: a part of 8 % to 100 % of
+/// the area (uniform), with a ratio of width to height from 3:4 to 4:3 (log-uniform), in whole
+/// pixels, placed uniformly where it fits. If ten parts in a row do not fit: the largest centred
+/// part of an allowed ratio.
 Region random_part(std::int64_t width, std::int64_t height, RandomStream& stream);
 
-/// The centred square of 7/8 of the shorter side: what remains of an image that is scaled to 256
-/// pixels and cropped to 224.
+/// The centred square with 7/8 of the shorter side: what scaling the image to 256 pixels and
+/// cropping it to 224 keeps.
 Region centre_part(std::int64_t width, std::int64_t height);
 
-/// Makes normalised samples of the images of a set. The augmentation of a sample depends on (seed,
+/// Makes normalised samples of the images of a set. A sample's augmentation depends on (seed,
 /// epoch, position of the image in the set) alone: stream "augmentation", index =
-/// stream_index(epoch, position). Safe to use from many threads, each with its own scratch.
+/// stream_index(epoch, position). Many threads may use it at once, each with its own scratch.
 class SampleMaker {
  public:
   /// Memory that is kept from one sample to the next.
@@ -49,26 +49,26 @@ class SampleMaker {
   };
 
   /// The image set must outlive the maker. Throws an Error if pixels, labels and statistics do not
-  /// fit together.
+  /// match.
   SampleMaker(const ImageSet& images, const ChannelStatistics& statistics, std::uint64_t seed);
 
   [[nodiscard]] const ImageSet& images() const { return images_; }
 
-  /// The images as what an executor may hold; empty for encoded ones. Lives as long as the maker.
+  /// The images as an executor may hold them; empty for encoded ones. Valid as long as the maker.
   [[nodiscard]] RawImages raw() const { return {pixels_, images_.shape, scale_, offset_}; }
 
-  /// Where make() takes an image from: what an executor needs that holds raw().
+  /// Where make() takes an image from, for an executor that holds raw().
   [[nodiscard]] Placement place(std::int64_t position, const Augmentation& augmentation,
                                 std::uint64_t epoch) const;
 
-  /// Throws an Error if the images cannot be augmented like this: a padding outside of [0, the
+  /// Throws an Error if the images cannot be augmented like this: padding outside of [0, the
   /// image's edge], padding for encoded images, resized crops for raw ones.
   void check(const Augmentation& augmentation) const;
 
-  /// Writes the image at this position to `to` [channels][height][width]. Raw images: cropped at a
-  /// random offset (rows and columns independent, each of the 2 padding + 1 offsets equally
-  /// likely), then mirrored. Encoded images: the part (random_part, else centre_part), scaled, then
-  /// mirrored. Errors: a position outside of the set; what decoding throws.
+  /// Writes the image at this position to `to` [channels][height][width]. Raw images are cropped at
+  /// a random offset (rows and columns independently, each of the 2 padding + 1 offsets equally
+  /// likely), then mirrored. Of encoded images a part (random_part, or else centre_part) is scaled,
+  /// then mirrored. Errors: a position outside of the set; those of decoding.
   void make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
             std::span<float> to, Scratch& scratch) const;
 

@@ -13,14 +13,14 @@ struct Split {
   std::vector<std::int64_t> validation;
 };
 
-/// Stratified split: round(fraction x class count) images of every class, drawn by the stream
-/// "validation-split", index = class. Errors: fraction outside of [0, 1), a class that would lose
-/// all its images or keep none for validation (fraction > 0); classes without any image are passed
-/// over.
+/// Makes a stratified split: round(fraction x class count) images of every class, drawn by the
+/// stream "validation-split" (index = class), are for validation. Errors: a fraction outside of [0,
+/// 1); with fraction > 0, a class that would have no validation or no training images. Classes
+/// without images are skipped.
 Split stratified_split(const std::vector<std::int32_t>& labels, std::int64_t classes,
                        double fraction, std::uint64_t seed);
 
-/// The method's default: 10 % of train, 20 % below 10,000 images.
+/// Default validation fraction: 10 % of the training images, 20 % if fewer than 10,000.
 double default_validation_fraction(std::int64_t train_images);
 
 }  // namespace gcg
