@@ -11,23 +11,23 @@
 
 namespace gcg {
 
-/// A device that a backend runs on, by what --device calls it, and in which precisions it does.
+/// A device that a backend runs on, with its name for --device and the precisions it computes in.
 struct BackendDevice {
   std::string_view name;
   std::span<const std::string_view> precisions;
 };
 
-/// One row of the table of backends: what a way of execution can do. How it is made stands in
-/// run/backends.cpp, so that the table needs no library of any of them.
+/// One row of the table of backends: what a way of execution can do. Its executor is made in
+/// run/backends.cpp, so that this table needs none of the backends' libraries.
 struct Backend {
-  std::string_view name;   ///< what --execution calls it
+  std::string_view name;   ///< its name for --execution
   std::string_view about;  ///< one line for --list
   std::span<const BackendDevice> devices;
   bool (*has_operation)(Operation);
-  /// By name; empty: all of the table, for it calls their updates.
+  /// The optimisers it has, by name; empty: all of the table, because it calls their updates.
   std::span<const std::string_view> optimisers;
-  bool threads_change_bits = false;  ///< then threads belong to the identity of a run
-  /// Raised whenever the same options give other results: part of the identity of its runs.
+  bool threads_change_bits = false;  ///< if so, threads belong to the identity of a run
+  /// Raised whenever the same options give other results; part of the identity of its runs.
   std::int64_t results_version = 0;
 
   [[nodiscard]] bool has_optimiser(std::string_view optimiser) const;
@@ -35,10 +35,10 @@ struct Backend {
   [[nodiscard]] std::string devices_text() const;
 };
 
-/// Every backend. auto takes the first one that can do what is asked.
+/// All backends. `auto` takes the first one that can do what is asked.
 std::span<const Backend> backend_table();
 
-/// The row of a name; an unknown one is an Error.
+/// The row with this name. UsageError if there is none.
 const Backend& find_backend(std::string_view name);
 
 /// What a run asks of its backend.
@@ -49,17 +49,17 @@ struct BackendRequest {
   std::vector<Operation> operations;  ///< of the network
 };
 
-/// What of it a backend cannot do, "has no attention, gelu"; empty if it can do all of it.
+/// What the backend lacks for this request ("has no attention, gelu"); empty if nothing.
 std::string missing(const Backend& backend, const BackendRequest& request);
 
-/// The first backend without anything missing; null if there is none.
+/// The first backend that lacks nothing; null if there is none.
 const Backend* first_able(const BackendRequest& request);
 
-/// Every device of the table, in its order.
+/// All devices of the table, in its order.
 std::vector<std::string> device_names();
 
-/// What executors call: an Error that names the node or the optimiser that the backend does not
-/// have, and the backends that have it.
+/// Checks for executors: an Error names the node or the optimiser that the backend does not have,
+/// and the backends that have it.
 void check_operations(const Backend& backend, const Network& network);
 void check_optimiser(const Backend& backend, const OptimiserStep& step);
 

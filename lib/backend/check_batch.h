@@ -6,13 +6,13 @@
 
 namespace gcg {
 
-/// Throws an Error that names the network, `call` and what is wrong: no samples, images of another
-/// size, a label outside [0, classes), or, in `training`, a normalisation with a single value.
-/// Placements will do for images where the executor `holds` some.
+/// Throws an Error that names the network, `call` and the fault: no samples, images of another
+/// size, a label outside [0, classes), or, in `training`, a batch norm with one value per channel.
+/// Placements may replace images if the executor `holds` images.
 void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training,
                  bool holds = false);
 
-/// Throws an Error that names network and call if `each` has room for another number of samples.
+/// Throws an Error that names network and call if a span of `each` has another size than the batch.
 void check_room(const Network& network, std::string_view call, const Batch& batch,
                 const PerSample& each);
 

@@ -12,7 +12,7 @@
 
 namespace gcg {
 
-/// Images as bytes [count][channels][height][width]: a value is byte * scale + offset of its
+/// Images as bytes [count][channels][height][width]. Their values are byte * scale + offset, by
 /// channel, in single precision.
 struct RawImages {
   std::span<const std::uint8_t> pixels;
@@ -21,8 +21,8 @@ struct RawImages {
   std::span<const float> offset;
 };
 
-/// An image of a batch as one of those that the executor holds: its row and column `row` and
-/// `column` become the first ones (what lies outside of the image is 0), then it is mirrored.
+/// An image of a batch, taken from those that the executor holds: it is moved so that `row` and
+/// `column` come first (positions outside of the image are 0), then mirrored if asked.
 struct Placement {
   std::int64_t image = 0;
   std::int64_t row = 0;
@@ -30,8 +30,8 @@ struct Placement {
   bool mirrored = false;
 };
 
-/// A batch: one label a sample, and the images in plain memory, [size][channels][height][width],
-/// normalised, or as placements of those that the executor holds.
+/// A batch: one label per sample, and the images either in plain memory, normalised,
+/// [size][channels][height][width], or as placements of images that the executor holds.
 struct Batch {
   std::span<const float> images;
   std::span<const std::int32_t> labels;
@@ -39,21 +39,21 @@ struct Batch {
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
 };
 
-/// Sums over the samples of a batch, so that a short last batch counts right.
+/// Sums over the samples of a batch, not means, so that a short last batch has its right weight.
 struct BatchSums {
   double loss = 0;           ///< softmax cross-entropy, natural logarithm
-  std::int64_t correct = 0;  ///< samples whose largest logit is the label's
+  std::int64_t correct = 0;  ///< samples whose largest logit is that of their label
   std::int64_t samples = 0;
 };
 
-/// What evaluate() tells of every sample, in the batch's order; a span that is empty is left out.
+/// What evaluate() writes per sample, in the batch's order; an empty span is left out.
 struct PerSample {
-  std::span<std::int32_t> classes{};  ///< of the largest logit, the first one of equals
+  std::span<std::int32_t> classes{};  ///< class with the largest logit, the first of equals
   std::span<float> losses{};          ///< softmax cross-entropy, natural logarithm
 };
 
-/// Runs a network: the few calls every way of execution offers to the one trainer. Absent weights,
-/// their gradients and their optimiser slots are zero bits after every call.
+/// Runs a network: the few calls that every backend offers to the trainer. After every call, absent
+/// weights, their gradients and their optimiser slots are zero bits.
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -64,36 +64,36 @@ class Executor {
   virtual void write(const TrainingState& state) = 0;
   virtual TrainingState read() const = 0;
 
-  /// Training mode: forward, mean loss over the batch, backward; updates running statistics and
-  /// leaves the gradients inside for step().
+  /// Forward and backward pass in training mode, for the mean loss of the batch. Updates the
+  /// running statistics and keeps the gradients for step().
   virtual BatchSums forward_backward(const Batch& batch) = 0;
-  /// forward_backward for a loop that need not know the sums at once, so that a device is not
-  /// waited for: gives the sums of batches that are known by now and were not given before, in the
-  /// order of the batches. Valid until the next call.
+  /// forward_backward for a loop that does not need the sums at once, so that it need not wait for
+  /// a device. Returns those sums of earlier batches that are known now and were not yet returned,
+  /// in the order of the batches. Valid until the next call.
   virtual std::span<const BatchSums> queue(const Batch& batch) {
     queued_ = forward_backward(batch);
     return {&queued_, 1};
   }
-  /// The sums of all batches that queue() has not given yet.
+  /// The sums of all batches that queue() has not returned yet.
   virtual std::span<const BatchSums> settle() { return {}; }
 
-  /// One update with the gradients left by forward_backward. Slots come into being with the first
-  /// one. Errors: no gradients, an optimiser that the backend does not have or that has not made
-  /// the slots, numbers out of range.
+  /// One update with the gradients of the last forward_backward. The first update creates the
+  /// slots. Errors: no gradients; an optimiser that the backend lacks or that did not make the
+  /// slots; values out of range.
   virtual void step(const OptimiserStep& step) = 0;
 
-  /// Evaluation mode (running statistics). Errors: room in `each` for another number of samples.
+  /// Forward pass in evaluation mode (running statistics). Errors: a wrong size in `each`.
   virtual BatchSums evaluate(const Batch& batch, const PerSample& each) = 0;
 
-  /// Gradients of the mean loss with respect to every weight, present or absent, in training mode,
-  /// per layer in its layout. Pure: values, running statistics and slots come back byte for byte.
+  /// Gradients of the mean loss by every weight, present or absent, in training mode, per layer in
+  /// its layout. Pure: values, running statistics and slots are the same bits afterwards.
   virtual std::vector<std::vector<float>> dense_gradients(const Batch& batch) = 0;
 
-  /// Keeps images for batches that name their placements, which are cut and mirrored there: the
-  /// same values, bit for bit. False: it holds none, or these are too many for it.
+  /// Keeps images for batches of placements, which are cut and mirrored on the device: the same
+  /// values, bit for bit. False if it does not hold images, or not so many.
   virtual bool hold(const RawImages& /*images*/) { return false; }
 
-  /// Gradients left by forward_backward, for tests: shape of the parameters.
+  /// The gradients of the last forward_backward in the shape of the parameters, for tests.
   virtual Parameters gradients() const = 0;
 
  private:

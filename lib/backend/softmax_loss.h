@@ -7,11 +7,11 @@
 
 namespace gcg {
 
-/// Softmax cross-entropy (natural logarithm) of logits [samples][classes], sums over the samples,
-/// in double precision. labels.size() gives the number of samples; every label must be in [0,
-/// classes) (not checked here). `gradient`, if not empty, receives the gradient of the *mean* loss
-/// with respect to the logits: (softmax - one hot) / samples. What `each` asks for has an element
-/// per sample. Logits that are not finite give a loss that is not.
+/// Softmax cross-entropy (natural logarithm) of logits [samples][classes], as sums over the samples
+/// in double precision. There are labels.size() samples; labels must be in [0, classes) (not
+/// checked here). If `gradient` is not empty it gets the gradient of the *mean* loss by the logits:
+/// (softmax - one hot) / samples. Non-empty spans of `each` need one element per sample. Non-finite
+/// logits give a non-finite loss.
 BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32_t> labels,
                        std::span<float> gradient, const PerSample& each);
 
