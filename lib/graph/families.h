@@ -9,7 +9,7 @@
 namespace gcg {
 
 // The functions behind the table of networks, one file per family. Each builds the network of its
-// row for a request whose width is set.
+// row for a request that has its width set.
 
 Network build_mlp(const NetworkRequest& request);
 Network build_lenet5(const NetworkRequest& request);
@@ -35,7 +35,7 @@ Network build_wrn22_2(const NetworkRequest& request);
 Network build_deit_tiny(const NetworkRequest& request);
 Network build_vit6_small(const NetworkRequest& request);
 
-// Pieces that several families share. Each appends nodes and returns the last.
+// Parts that several families share. Each appends nodes; those with a result return the last one.
 
 /// Convolution (nodes "<prefix>conv<suffix>"), batch norm ("norm"), and ReLU ("relu").
 std::int32_t convolution_norm_relu(NetworkBuilder& net, const std::string& prefix,
@@ -47,7 +47,7 @@ std::int32_t projection_shortcut(NetworkBuilder& net, const std::string& prefix,
                                  std::int64_t outputs, std::int64_t stride);
 
 /// The basic residual block of He et al. 2016: two 3x3 convolutions, the first with the stride, and
-/// a shortcut, projected where the shape changes.
+/// a shortcut, which is a projection if the shape changes.
 std::int32_t basic_block(NetworkBuilder& net, const std::string& prefix, std::int32_t from,
                          std::int64_t inputs, std::int64_t outputs, std::int64_t stride);
 

@@ -8,7 +8,7 @@
 
 namespace gcg {
 
-/// Extent of one sample of a tensor. A plain feature vector has height = width = 1; a sequence of
+/// The shape of one sample of a tensor. A feature vector has height = width = 1. A sequence of
 /// tokens has its features as channels, height = tokens and width = 1.
 struct Shape {
   std::int64_t channels = 0;
@@ -41,9 +41,9 @@ enum class Operation : std::uint8_t {
 /// "convolution", "batch_norm", ...
 std::string_view operation_name(Operation operation);
 
-/// Kernel of a convolution or a pooling; the same stride and padding in both directions. Padding of
-/// a convolution is zeros; positions of padding count in the divisor of an average pooling only if
-/// padding > 0 is given (as torch's count_include_pad = true).
+/// Kernel of a convolution or a pooling, with the same stride and padding in both directions. A
+/// convolution is padded with zeros; average pooling counts padded positions in its divisor (as
+/// torch with count_include_pad = true).
 struct Window {
   std::int64_t height = 1;
   std::int64_t width = 1;
@@ -52,7 +52,7 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
-/// One operation of a network. `inputs` are indexes of earlier nodes.
+/// One operation of a network. `inputs` are the indexes of earlier nodes.
 struct Node {
   std::string name;  ///< unique within the network, e.g. "stage2.block1.conv1"
   Operation operation = Operation::input;
@@ -61,14 +61,14 @@ struct Node {
   Window window;            ///< convolution and pooling
   bool bias = false;        ///< convolution and linear
   std::int32_t layer = -1;  ///< convolution and linear: index into Network::layers
-  /// batch_norm and layer_norm: running number, index into Parameters::norms
+  /// batch_norm and layer_norm: index into Parameters::norms
   std::int32_t norm = -1;
-  std::int64_t heads = 0;  ///< attention: the channels are cut into so many heads, in their order
+  std::int64_t heads = 0;  ///< attention: number of heads; each has consecutive channels
 };
 
-/// A maskable layer: every convolution and linear node. Its weight is an array
-/// [outputs][inputs][kernel_height][kernel_width], row-major; one *connection* is one element.
-/// A linear layer has a kernel of 1x1; on tokens it is applied to each of them.
+/// A maskable layer: a convolution or linear node. Its weight is an array
+/// [outputs][inputs][kernel_height][kernel_width], row-major; one *connection* is one element. A
+/// linear layer has a 1x1 kernel; on tokens it is applied to each of them.
 struct Layer {
   std::string name;
   std::int32_t node = -1;
@@ -82,8 +82,8 @@ struct Layer {
   [[nodiscard]] std::int64_t connections() const { return outputs * fan_in(); }
 };
 
-/// A network as data: nodes in topological order, the first the input, the last the logits
-/// (channels = classes, 1x1); no weights. Built with NetworkBuilder, which checks every shape.
+/// A network as data, without weights: nodes in topological order, first the input, last the logits
+/// (channels = classes, 1x1). Built with NetworkBuilder, which checks every shape.
 struct Network {
   std::string name;
   std::vector<Node> nodes;
@@ -93,15 +93,15 @@ struct Network {
   [[nodiscard]] const Shape& input_shape() const { return nodes.front().shape; }
   [[nodiscard]] std::int64_t classes() const { return nodes.back().shape.channels; }
   [[nodiscard]] std::int64_t connections() const;
-  /// For every node the indexes of the nodes that read it.
+  /// For every node, the indexes of the nodes that read it.
   [[nodiscard]] std::vector<std::vector<std::int32_t>> readers() const;
 };
 
-/// The node that makes tokens; null where there is none.
+/// The node that makes tokens; null if there is none.
 const Node* tokens_node(const Network& network);
 
-/// Appends nodes one by one; every call returns the index of the new node. Shapes that do not fit
-/// together are an Error that names the node.
+/// Appends nodes one by one. Every call returns the index of the new node. If shapes do not fit
+/// together, an Error names the node.
 class NetworkBuilder {
  public:
   NetworkBuilder(std::string name, Shape input);
@@ -115,28 +115,28 @@ class NetworkBuilder {
   std::int32_t max_pool(std::string name, std::int32_t from, Window window);
   std::int32_t average_pool(std::string name, std::int32_t from, Window window);
   std::int32_t global_average_pool(std::string name, std::int32_t from);
-  /// [channels][height][width] becomes channels * height * width features, in that order.
+  /// Turns [channels][height][width] into channels * height * width features, in that order.
   std::int32_t flatten(std::string name, std::int32_t from);
 
-  /// The positions of an image as tokens, row by row, behind a learned class token; a learned
-  /// position table is added to all of them: [C][H][W] becomes [C][1 + H W][1]. One in a network.
+  /// Makes the positions of an image tokens, row by row, after a learned class token, and adds a
+  /// learned position table: [C][H][W] becomes [C][1 + H W][1]. At most one in a network.
   std::int32_t tokens(std::string name, std::int32_t from);
-  /// The same linear layer for every token.
+  /// Applies the same linear layer to every token.
   std::int32_t token_linear(std::string name, std::int32_t from, std::int64_t outputs,
                             bool bias = true);
-  /// Normalises the channels of every position to mean 0 and variance 1 (biased), then a learned
-  /// scale and shift per channel (Ba et al. 2016).
+  /// Normalises the channels at every position to mean 0 and variance 1 (biased), then applies a
+  /// learned scale and shift per channel (Ba et al. 2016).
   std::int32_t layer_norm(std::string name, std::int32_t from);
-  /// x times the normal distribution function of x, exact (Hendrycks & Gimpel 2016).
+  /// x times the standard normal distribution function of x, exact (Hendrycks & Gimpel 2016).
   std::int32_t gelu(std::string name, std::int32_t from);
-  /// Scaled dot-product attention (Vaswani et al. 2017) of tokens of equal shape: per head of d
-  /// channels softmax(Q K' / sqrt(d)) V, the softmax over the tokens of K.
+  /// Scaled dot-product attention (Vaswani et al. 2017) of tokens of equal shape: for each head of
+  /// d channels softmax(Q K' / sqrt(d)) V, where the softmax runs over the tokens of K.
   std::int32_t attention(std::string name, std::int32_t query, std::int32_t key, std::int32_t value,
                          std::int64_t heads);
-  /// The first token alone, the class token, as a vector.
+  /// The first token (the class token) alone, as a vector.
   std::int32_t first_token(std::string name, std::int32_t from);
 
-  /// The finished network: every node must be read but the last, which must have 1x1 positions.
+  /// The finished network. Errors: a node other than the last is not read; the last is not 1x1.
   Network finish();
 
  private:
@@ -145,31 +145,31 @@ class NetworkBuilder {
                      const Window& window) const;
   std::int32_t append(Node node);
   std::int32_t append_layer(Node node, std::int64_t inputs);
-  /// A node of one input that keeps its shape.
+  /// Appends a node with one input and the same shape.
   std::int32_t append_like(std::string name, Operation operation, std::int32_t from);
   std::int32_t append_linear(std::string name, std::int32_t from, std::int64_t outputs, bool bias);
-  /// The shape of a sequence of tokens, or an Error.
+  /// The shape of a node that is a sequence of tokens. An Error if it is none.
   const Shape& token_shape(std::string_view name, std::int32_t node) const;
 
   Network network_;
 };
 
-/// Multiply-adds of one forward pass of one sample, per layer, if `present[l]` of layer l's
-/// connections are present: present x output positions. Padding positions count as elsewhere
-/// in the literature (Evci et al. 2020, appendix). Multiply by 2 for FLOPs.
+/// Multiply-adds of one forward pass of one sample, per layer, with `present[l]` connections
+/// present in layer l: present x output positions. Padded positions count, as elsewhere in the
+/// literature (Evci et al. 2020, appendix). Multiply by 2 for FLOPs.
 std::vector<double> multiply_adds(const Network& network, std::span<const std::int64_t> present);
 
-/// Multiply-adds of the products between tokens (Q K' and the weights times V) of all attention
-/// nodes, one sample: 2 x tokens^2 x channels each. They multiply activations, so no mask changes
+/// Multiply-adds of the products between tokens (Q K', and weights times V) of all attention nodes,
+/// for one sample: 2 x tokens^2 x channels each. They multiply activations, so masks do not change
 /// them.
 double attention_multiply_adds(const Network& network);
 
-/// FLOPs of one forward pass of one sample: 2 per multiply-add, those of layers and of attention;
-/// normalisation, activation, softmax and loss ignored (Evci et al. 2020, appendix). A training
-/// step costs three times that: backward = 2 x forward.
+/// FLOPs of one forward pass of one sample: 2 per multiply-add of layers and attention;
+/// normalisation, activation, softmax and loss are ignored (Evci et al. 2020, appendix). A training
+/// step costs three times as much, since backward = 2 x forward.
 double forward_flops(const Network& network, std::span<const std::int64_t> present);
 
-/// Connections per layer: the `present` of a dense network.
+/// Connections of every layer: the value of `present` for a dense network.
 std::vector<std::int64_t> layer_sizes(const Network& network);
 
 }  // namespace gcg

@@ -13,7 +13,7 @@ namespace gcg {
 struct NetworkRequest {
   Shape input;
   std::int64_t classes = 10;
-  std::int64_t width = 0;  ///< of the first stage; 0 asks for the network's own default
+  std::int64_t width = 0;  ///< of the first stage; 0: the network's default
 };
 
 /// One row of the table of networks.
@@ -26,16 +26,16 @@ struct NetworkEntry {
   std::int64_t width_step = 1;  ///< widths are multiples of it
 };
 
-/// Every network, in the order of --list. To add one: write its function, add its row.
+/// All networks, in the order of --list. To add one: write its function, add its row.
 std::span<const NetworkEntry> network_table();
 
-/// The row of a name; an unknown one is an Error.
+/// The row with this name. UsageError if there is none.
 const NetworkEntry& network_entry(std::string_view name);
 
-/// The operations a network of the table is made of, each once: the same for every input and width.
+/// The operations that a network of the table uses, each once: the same for every input and width.
 std::span<const Operation> network_operations(std::string_view name);
 
-/// Looks the name up and builds. Unknown names and inputs that do not fit are Errors.
+/// Builds the network with this name. Errors: an unknown name, an input or width that does not fit.
 Network build_network(std::string_view name, NetworkRequest request);
 
 }  // namespace gcg
