@@ -9,24 +9,24 @@
 
 namespace gcg {
 
-/// One connection: index into the weight array of its layer.
+/// One connection: its layer and its index in that layer's weight array.
 struct Connection {
   std::int32_t layer = 0;
   std::int64_t index = 0;
 };
 
-/// Present connections on either side of every unit (output channel u of maskable layer l, before
-/// any addition).
+/// The present connections on either side of every unit (output channel u of maskable layer l,
+/// before any addition).
 ///
-/// incoming[l][u]: the present connections of layer l into u (its own row; what other branches add
-/// to the same channel behind it does not count).
+/// incoming[l][u]: the present connections of layer l into u, which are those of its own row; what
+/// other branches add to the same channel later does not count.
 /// outgoing[l][u]: the present connections, of any maskable layer, that read a tensor holding u:
-/// behind norm, ReLU, pooling and flatten, and behind additions, where they count for every unit
-/// that shares the channel.
+/// after norm, activation, pooling or flatten, or after an addition, where they count for every
+/// unit that shares the channel.
 ///
-/// A unit of a layer without readers (the classifier) is an output; all others are hidden. Where
+/// The units of a layer without readers (the classifier) are outputs; all others are hidden. If
 /// every unit has an incoming and every hidden unit an outgoing connection, every unit is on an
-/// input-output path, positions and padding aside.
+/// input-output path, except for effects of positions and padding.
 struct UnitDegrees {
   std::vector<std::vector<std::int32_t>> feeders;  ///< per layer: the layers whose units it reads
   std::vector<std::vector<std::int32_t>> readers;  ///< per layer: the layers that read its units
@@ -40,14 +40,14 @@ UnitDegrees unit_degrees(const Network& network, const Mask& mask);
 void change_degrees(UnitDegrees& degrees, const Network& network, const Connection& connection,
                     std::int64_t change);
 
-/// True if the unit at each end keeps another connection on that side when this one goes.
+/// Whether the units at both ends keep another connection on that side when this one is removed.
 bool is_surplus(const UnitDegrees& degrees, const Network& network, const Connection& connection);
 
-/// Uniformly one of the connections into a unit.
+/// Draws one of the connections into a unit, uniformly.
 Connection draw_incoming(const Network& network, std::int32_t layer, std::int64_t unit,
                          RandomStream& stream);
 
-/// Uniformly one of the connections that read a hidden unit.
+/// Draws one of the connections that read a hidden unit, uniformly.
 Connection draw_outgoing(const UnitDegrees& degrees, const Network& network, std::int32_t layer,
                          std::int64_t unit, RandomStream& stream);
 
