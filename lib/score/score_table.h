@@ -11,23 +11,23 @@
 
 namespace gcg {
 
-/// What a score is computed from. Nothing of it is changed.
+/// What a score is computed from. Scores change none of it.
 struct ScoreRequest {
   const Network& network;
   const TrainingState& state;
   PathNorm path_norm = PathNorm::folded;
-  GradientSource gradients{};                          ///< for the scores that look at images
+  GradientSource gradients{};                          ///< for scores that use images
   CurvatureSource curvature{};                         ///< for grasp
   std::uint64_t first_batch = 0;                       ///< number of the first batch of images
-  std::int64_t batches = 1;                            ///< batches the gradients are averaged over
+  std::int64_t batches = 1;                            ///< number of batches for gradients
   const ConnectionValues* gradient_average = nullptr;  ///< for momentum: kept during training
 };
 
-/// A score and how it came about.
+/// A score and how it was computed.
 struct Scored {
   Scores scores;
   std::string context;     ///< for the record: mode of batch norm, precision, batches used
-  double sweep_flops = 0;  ///< of sweeps without images; gradients are counted by their source
+  double sweep_flops = 0;  ///< of sweeps without images; gradient sources count their own
 };
 
 /// One row of the table of scores.
@@ -40,19 +40,19 @@ struct ScoreRule {
   bool prunes = false;    ///< ranks present connections: a pruning rule
   bool images = false;    ///< needs gradients of training images, or their average
   bool averaged = false;  ///< needs ScoreRequest::gradient_average
-  bool paths = false;     ///< sums over paths: ScoreRequest::path_norm matters
-  bool equal = false;     ///< every connection alike: there is no order
+  bool paths = false;     ///< sums over paths: uses ScoreRequest::path_norm
+  bool equal = false;     ///< all connections are equal: there is no order
 };
 
 /// path, path_l2, gradient, random, momentum, magnitude, snip, grasp, synflow. To add one: write
 /// its function, add its row.
 std::span<const ScoreRule> score_table();
 
-/// The row of a score. Unknown names: UsageError.
+/// The row with this name. UsageError if there is none.
 const ScoreRule& find_score(std::string_view name);
 
-/// The row's score, checked: a NaN, and a score that is 0 at every connection it ranks, are Errors
-/// that name rule and layer. `rule` is one of the table, else a UsageError.
+/// Computes the score of a row and checks it. Errors that name rule and layer: a NaN, or a score of
+/// 0 at every connection that it ranks. UsageError if `rule` is not in the table.
 Scored score(std::string_view rule, const ScoreRequest& request);
 
 }  // namespace gcg
