@@ -12,12 +12,12 @@
 namespace gcg {
 
 /// How the path sums read a layer (a convolution; a linear layer is one with a 1x1 kernel on 1x1
-/// positions). The input of a layer, padded and split by the phase of the stride
-/// (plane (i, py, px) holds the padded positions (row * stride + py, column * stride + px) of
-/// channel i), makes every tap a shifted view of one plane: the element for output position (y, x)
-/// stands at offset(tap) + y * pitch + x. A sum over positions is then one flat run over memory,
-/// whatever the kernel, stride and padding. Columns of a run behind the output's width hold sums
-/// without meaning; they are skipped when the result is read.
+/// positions). The layer's input is padded and split by the phase of the stride: plane (i, py, px)
+/// holds the padded positions (row * stride + py, column * stride + px) of channel i. Every tap is
+/// then a shifted view of one plane: its element for output position (y, x) is at offset(tap) + y *
+/// pitch + x. So a sum over positions is one contiguous run over memory, whatever the kernel,
+/// stride and padding. Elements of a run beyond the output's width hold sums without meaning, which
+/// are skipped when the result is read.
 struct PlaneLayout {
   Shape input;
   Shape output;
@@ -26,10 +26,10 @@ struct PlaneLayout {
   std::int64_t phase_rows = 1;         ///< min(stride, kernel height)
   std::int64_t phase_columns = 1;      ///< min(stride, kernel width)
   std::int64_t reach = 0;              ///< largest shift of a tap within its plane
-  std::int64_t pitch = 0;              ///< elements from one row of a plane to the next
+  std::int64_t pitch = 0;              ///< elements between the starts of two rows of a plane
   std::int64_t plane = 0;              ///< elements of a plane
   std::vector<std::int64_t> plane_of;  ///< per element of a unit's weight [inputs][kh][kw]
-  std::vector<std::int64_t> shift_of;  ///< and its shift within that plane, in [0, reach]
+  std::vector<std::int64_t> shift_of;  ///< its shift within that plane, in [0, reach]
 
   [[nodiscard]] std::int64_t phases() const { return phase_rows * phase_columns; }
   [[nodiscard]] std::int64_t planes() const { return input.channels * phases(); }
@@ -42,31 +42,31 @@ struct PlaneLayout {
 /// Throws an Error that names the layer if its planes exceed 2^32 elements.
 PlaneLayout plane_layout(const Network& network, const Layer& layer);
 
-/// The same for an input of another size: height and width of `input` alone differ from the
-/// network's.
+/// The same for an input with another
+/// height and width than in the network.
 PlaneLayout plane_layout(const Network& network, const Layer& layer, const Shape& input);
 
-/// The layer's input [channels][height][width] as planes, zeros at the padding. Every forward run
-/// that starts at a tap's offset lies inside of the buffer.
+/// Writes the layer's input [channels][height][width] as planes, with zeros as padding. Every
+/// forward run that starts at a tap's offset lies inside the buffer.
 void fill_planes(const PlaneLayout& layout, std::span<const double> input,
                  std::vector<double>& planes);
-/// The inverse for sums of the backward sweep (rows of backward_run() elements, one per plane):
-/// positions that no tap reads become 0.
+/// The inverse, for sums of the backward sweep (rows of backward_run() elements, one per plane).
+/// Positions that no tap reads become 0.
 void read_planes(const PlaneLayout& layout, std::span<const double> planes,
                  std::span<double> input);
 
-/// The layer's output spread to rows of `pitch` columns, zeros around, so that a backward run with
-/// every shift taken back lies inside of the buffer.
+/// Spreads the layer's output to rows of `pitch` columns, with zeros around, so that a backward run
+/// shifted back by any tap lies inside the buffer.
 void fill_outputs(const PlaneLayout& layout, std::span<const double> output,
                   std::vector<double>& spread);
-/// The output from sums of the forward sweep (rows of forward_run() elements, one per channel).
+/// Reads the output from sums of the forward sweep (rows of forward_run() elements, 1 per channel).
 void read_outputs(const PlaneLayout& layout, std::span<const double> runs,
                   std::span<double> output);
 
-/// Offsets into the planes, per element of a unit's weight.
+/// The offset into the planes of every element of a unit's weight.
 std::vector<std::uint32_t> tap_offsets(const PlaneLayout& layout);
 
-/// The factor of every connection of a layer: |w|^power, or 1 where `weights` is empty.
+/// The factor of every connection of a layer: |w|^power, or 1 if `weights` is empty.
 struct ConnectionFactors {
   std::span<const float> weights;
   int power = 1;
@@ -87,7 +87,7 @@ struct LayerTaps {
   TapRows sparse;
   std::vector<SharedTapRows> shared;  ///< used if not empty
 
-  /// All rows are the same row, which alone is stored: `copies` in all (0: rows differ).
+  /// All rows are equal and only one is stored: the number of copies (0: rows differ).
   std::int64_t copies = 0;
 
   [[nodiscard]] bool empty() const { return sparse.begin.empty() && shared.empty(); }
@@ -95,18 +95,18 @@ struct LayerTaps {
 
 enum class TapForm : std::uint8_t { sparse, shared };
 
-/// The faster form: shared from a density of two thirds on.
+/// The faster form: shared for densities from two thirds on.
 TapForm tap_form(const LayerMask& mask);
 
-/// One row per output channel, over planes. Full layers whose factors are all 1 have one row and
-/// copies of it.
+/// One row per output channel, over planes. A full layer whose factors are all 1 has one row and
+/// its copies.
 LayerTaps forward_taps(const PlaneLayout& layout, const LayerMask& mask,
                        const ConnectionFactors& factor, TapForm form);
 /// The same connections transposed: one row per plane, over spread outputs.
 LayerTaps backward_taps(const PlaneLayout& layout, const LayerMask& mask,
                         const ConnectionFactors& factor, TapForm form);
 
-/// All rows: sum_taps() or sum_shared_taps().
+/// Sums all rows with sum_taps() or sum_shared_taps().
 void sum_layer(const LayerTaps& taps, const double* in, std::int64_t positions, double* out);
 
 }  // namespace gcg
