@@ -10,17 +10,17 @@
 
 namespace gcg {
 
-/// One bit per connection of one layer, in the order of the layer's weight array. Bits behind the
+/// One bit per connection of one layer, in the order of the layer's weight array. Bits after the
 /// last connection are zero, so that words can be compared, counted and stored as they are.
 class LayerMask {
  public:
   LayerMask() = default;
   explicit LayerMask(std::int64_t size, bool present = false);
-  /// From stored words; throws if their number does not fit or a bit behind the end is set.
+  /// From stored words. An Error if their number does not fit or a bit after the end is set.
   LayerMask(std::int64_t size, std::vector<std::uint64_t> words);
 
   [[nodiscard]] std::int64_t size() const { return size_; }
-  /// Number of present connections (counted anew: a pass over the words).
+  /// Number of present connections (counted on every call, by a pass over the words).
   [[nodiscard]] std::int64_t count() const;
   [[nodiscard]] bool test(std::int64_t i) const {
     return ((words_[static_cast<std::size_t>(i >> 6)] >> (i & 63)) & 1U) != 0;
@@ -34,7 +34,7 @@ class LayerMask {
   /// Bit i of the layer is bit i % 64 of word i / 64.
   [[nodiscard]] std::span<const std::uint64_t> words() const { return words_; }
 
-  /// Calls f(i) for every present connection in ascending order.
+  /// Calls f(i) for every present connection, in ascending order.
   template <typename F>
   void for_each_present(F f) const {
     for (std::size_t w = 0; w < words_.size(); ++w) {
@@ -56,7 +56,7 @@ struct Mask {
   std::vector<LayerMask> layers;
 
   Mask() = default;
-  /// All connections absent, or all present.
+  /// All connections absent or all present.
   Mask(const Network& network, bool present);
 
   [[nodiscard]] std::int64_t present() const;
@@ -71,14 +71,14 @@ struct Mask {
 /// Throws an Error that names the layer unless the mask has the network's layers and sizes.
 void check_sizes(const Network& network, const Mask& mask);
 
-/// |a and b| / |a or b| of one layer or of all; 1 where both are empty.
+/// The Jaccard index |a and b| / |a or b| of one layer or of all; 1 if both are empty.
 double jaccard(const LayerMask& a, const LayerMask& b);
 double jaccard(const Mask& a, const Mask& b);
 
-/// A uniform set of `count` of `size` connections.
+/// A uniformly random set of `count` out of `size` connections.
 LayerMask random_layer(std::int64_t size, std::int64_t count, RandomStream& stream);
 
-/// The union, in place.
+/// Adds the connections of `other` to `mask`.
 void unite(Mask& mask, const Mask& other);
 
 }  // namespace gcg
