@@ -11,24 +11,24 @@
 
 namespace gcg {
 
-/// Where training stands.
+/// How far training has come.
 struct Position {
-  std::int64_t phase = 0;  ///< phases finished or under way
+  std::int64_t phase = 0;  ///< number of finished phases
   std::int64_t epoch_in_phase = 0;
-  std::int64_t batch_in_epoch = 0;  ///< 0 at an epoch's start; > 0 for a checkpoint within an epoch
-  double loss_sum = 0;              ///< of the epoch under way
+  std::int64_t batch_in_epoch = 0;  ///< 0 at an epoch's start; > 0 within an epoch
+  double loss_sum = 0;              ///< of the epoch so far
   std::int64_t correct = 0;
   std::int64_t samples = 0;
 };
 
-/// What a method remembers beyond the record and the state.
+/// What a method remembers besides the record and the state.
 struct MethodMemory {
   std::optional<TrainingState> kept;                 ///< a state to go back to
   std::vector<std::vector<float>> gradient_average;  ///< dense, per layer; empty if none is kept
   bool operator==(const MethodMemory&) const = default;
 };
 
-/// Everything needed to go on: the truth of a run; the run file is rebuilt from it.
+/// Everything needed to continue a run. It is authoritative: the run file is rebuilt from it.
 struct Checkpoint {
   RunRecord record;
   TrainingState state;
@@ -37,27 +37,27 @@ struct Checkpoint {
   MethodMemory memory{};
 };
 
-/// Writes folder/checkpoint.gcg atomically with magic, version, size and SHA-256; the one before is
-/// kept as folder/checkpoint.previous.gcg.
+/// Writes folder/checkpoint.gcg atomically with magic, version, size and SHA-256, and keeps the
+/// previous one as folder/checkpoint.previous.gcg.
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 
-/// The newest checkpoint that is whole; nothing if there is none at all. A damaged newest one is
-/// reported in `note` (file and reason) and the previous one is used; both damaged: an Error. A
+/// Reads the newest intact checkpoint; nothing if there is none at all. If the newest is damaged,
+/// `note` says so (file and reason) and the previous one is used; if both are damaged: an Error. A
 /// checkpoint of another version is an Error, not damage.
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, std::string& note);
 
-/// Keeps the checkpoint at the end of a stage's training, before the decision that follows it, as
-/// folder/stages/stage_KKK.gcg: the container of a checkpoint with its arrays compressed. Atomic;
-/// one that is there already is replaced. The record may lack its masks, which the run file holds
-/// too.
+/// Keeps the checkpoint at the end of a stage's training, before the
+/// decision that follows, as folder/stages/stage_KKK.gcg: the format of a
+/// checkpoint with compressed arrays. Atomic; an existing file is replaced.
+/// The record may lack its masks, since the run file also holds them.
 void write_stage(const std::filesystem::path& folder, std::int64_t stage,
                  const Checkpoint& checkpoint);
 
-/// Where that is.
+/// The path of that file.
 std::filesystem::path stage_path(const std::filesystem::path& folder, std::int64_t stage);
 
-/// Reads it back. Missing (the stages that are there are named), damaged or the end of another
-/// stage: an Error. Whose run it is, check_belongs tells (record/belongs.h).
+/// Reads it back. Errors: the file is missing (the existing stages are named), damaged or of
+/// another stage. check_belongs (record/belongs.h) checks which run it belongs to.
 Checkpoint read_stage(const std::filesystem::path& folder, std::int64_t stage);
 
 }  // namespace gcg

@@ -13,16 +13,16 @@
 
 #include "base/error.h"
 
-/// A thin layer over the HDF5 C library: identifiers close themselves, failures are exceptions,
-/// files are built and read in memory. Not for use from several threads at once (the library is
-/// not).
+/// A thin layer over the HDF5 C library: identifiers close
+/// themselves, failures are exceptions, files are built and
+/// read in memory. Not thread-safe, because the library is not.
 namespace gcg::hdf5 {
 
 /// A call of the HDF5 library failed.
 class Hdf5Error : public Error {
  public:
   Hdf5Error(std::string_view where, std::string_view problem, std::string stack);
-  /// The library's own error stack: one line per call, "function: reason", outermost first.
+  /// The library's error stack: one line per call, "function: reason", outermost first.
   [[nodiscard]] const std::string& stack() const { return stack_; }
 
  private:
@@ -55,27 +55,27 @@ class Handle {
   Close close_ = nullptr;
 };
 
-/// Extents of an array, slowest first. In what a reader expects, kAny stands for any extent.
+/// Extents of an array, the slowest first. In what a reader expects, kAny matches any extent.
 using Extents = std::vector<std::int64_t>;
 inline constexpr std::int64_t kAny = -1;
 
-/// Arrays of fewer bytes are stored in their object's header, others in compressed chunks.
+/// Arrays with fewer bytes are stored in their object's header, others in compressed chunks.
 inline constexpr std::size_t kCompressFrom = 4096;
 
-/// How arrays from kCompressFrom bytes on are stored.
+/// How arrays with kCompressFrom bytes or more are stored.
 enum class Storage : std::uint8_t { compressed, plain };
 
-/// The name of a link that stands for any text: "/" becomes "%2F", "%" becomes "%25", the name "."
+/// A link name that represents any text: "/" becomes "%2F", "%" becomes "%25", and the name "."
 /// becomes "%2E". Empty names are an Error.
 std::string link_name(std::string_view text);
 
 /// A group or a data set of an open file, with the path that errors name ("FILE: /group/name").
 /// Numbers are stored little-endian; flags as the two-valued enumeration that h5py reads as bool;
-/// text as UTF-8 (attributes: of variable length, arrays: padded with zero bytes). Objects carry no
+/// text as UTF-8 (attributes: variable length, arrays: padded with zero bytes). Objects store no
 /// times, so that equal content gives equal bytes.
 ///
-/// Every reading function throws an Error that names file and object if it is missing, has another
-/// type or another shape, or claims more elements than its stored bytes can hold.
+/// Every reading function throws an Error that names file and object if the object is missing, has
+/// another type or shape, or claims more elements than its stored bytes can hold.
 class Object {
  public:
   [[nodiscard]] std::string where() const;
@@ -101,7 +101,7 @@ class Object {
                                              const Extents& expected) const;
   [[nodiscard]] std::vector<std::string> read_texts(const std::string& name,
                                                     const Extents& expected) const;
-  /// Extents of an array, without reading it.
+  /// The extents of an array, without reading it.
   [[nodiscard]] Extents extents(const std::string& name) const;
   [[nodiscard]] Object open_array(const std::string& name) const;
 
@@ -132,16 +132,16 @@ class Object {
                            const void* data) const;
 
   std::shared_ptr<const Shared> shared_;
-  std::string path_;  ///< without "/" at the end: the root's is empty
+  std::string path_;  ///< without a final "/": empty for the root
   Handle id_;
 };
 
-/// An HDF5 file in memory. `name` is what errors call it: the path it comes from or goes to.
+/// An HDF5 file in memory. `name` is used in errors: the path it comes from or goes to.
 class Image {
  public:
-  /// An empty file to be written.
+  /// Creates an empty file to be written.
   explicit Image(const std::string& name, Storage storage = Storage::compressed);
-  /// A file to be read. Errors: not HDF5, truncated.
+  /// Opens a file to be read. Errors: not HDF5, truncated.
   Image(const std::string& name, std::span<const std::byte> bytes);
   Image(const Image&) = delete;
   Image& operator=(const Image&) = delete;

@@ -6,14 +6,14 @@
 
 #include "record/hdf5.h"
 
-/// Calls of the HDF5 library with their failures as exceptions: what hdf5.cpp and hdf5_image.cpp
-/// share, nobody else's.
+/// Calls of the HDF5 library whose failures become exceptions: shared by hdf5.cpp and
+/// hdf5_image.cpp only.
 namespace gcg::hdf5 {
 
-/// Throws Hdf5Error "cannot ACTION" with the library's error stack, which is emptied.
+/// Throws Hdf5Error "cannot ACTION" with the library's error stack and clears that stack.
 [[noreturn]] void fail(std::string_view where, std::string_view action);
 
-/// A result of the library, fail() if it is negative.
+/// Returns the library's result, or calls fail() if it is negative.
 template <typename Status>
 Status checked(Status status, std::string_view where, std::string_view action) {
   if (status < 0) {
@@ -24,7 +24,7 @@ Status checked(Status status, std::string_view where, std::string_view action) {
 
 Handle owned(hid_t id, Handle::Close close, std::string_view where, std::string_view action);
 
-/// The type of an element in the file and in memory.
+/// The type of an element in the file (file_type) and in memory (memory_type).
 template <typename T>
 hid_t file_type() {
   if constexpr (std::is_same_v<T, std::uint8_t>) {
@@ -61,23 +61,23 @@ hid_t memory_type() {
   }
 }
 
-/// The enumeration of one byte that h5py writes and reads as bool.
+/// The one-byte enumeration that h5py writes and reads as bool.
 Handle make_flag_type(const std::string& where);
 
-/// UTF-8 text of a fixed size, padded with zero bytes, or of H5T_VARIABLE.
+/// UTF-8 text of a fixed size, padded with zero bytes, or of size H5T_VARIABLE.
 Handle make_text_type(const std::string& where, std::size_t size);
 
-/// Attributes in the order of their making, all in the object's header, which thereby has a
-/// checksum; no times.
+/// Attributes in order of creation, all in the object's header, which gives them a checksum; no
+/// times.
 void plain_header(hid_t list, const std::string& where);
 
-/// The same for a group and its members: no groups here are so large that another form pays.
+/// The same for a group and its members. Our groups are too small for another form to pay off.
 void plain_group(hid_t list, const std::string& where);
 
-/// How a data set is stored; values are always written whole, so there is nothing to fill.
+/// How a data set is stored. Values are always written completely, so no fill value is needed.
 Handle array_list(H5D_layout_t layout, const std::string& where);
 
-/// What all objects of one file have in common.
+/// What all objects of a file share.
 struct Object::Shared {
   explicit Shared(const std::string& file_name, Storage how)
       : file(file_name),

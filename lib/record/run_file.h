@@ -8,24 +8,24 @@
 
 namespace gcg {
 
-/// Name of the run file within a run's folder.
+/// Name of the run file in a run's folder.
 inline constexpr const char* kRunFileName = "run.h5";
 
-/// Writes the record as a whole HDF5 file to a temporary path and renames it (replace_file).
+/// Writes the record as an HDF5 file to a temporary path and renames it (replace_file).
 void write_run_file(const std::filesystem::path& path, const RunRecord& record);
 
-/// Reads a run file back, all of it (network: layers only). Errors name path and object: a checksum
-/// that is missing or does not match, another schema version, a missing or misshapen object.
+/// Reads the whole run file back (of the network: layers only). Errors name path and object: a
+/// missing or wrong checksum, another schema version, a missing or malformed object.
 RunRecord read_run_file(const std::filesystem::path& path);
 
-/// The schema version of a run file, of this program or another. Errors: as read_run_file, but for
-/// the version.
+/// The schema version of a run file, written by this program or another version. Errors: as for
+/// read_run_file, except for the version.
 std::int64_t run_file_schema(const std::filesystem::path& path);
 
-/// The mask of one stage of a run file (-1: the last stage), for fixed_mask.
+/// Reads the mask of one stage from a run file (-1: the last stage), for fixed_mask.
 Mask read_stage_mask(const std::filesystem::path& path, std::int64_t stage);
 
-/// Version of the HDF5 library the process runs with, "1.10.8".
+/// Version of the HDF5 library that the process runs with, "1.10.8".
 std::string hdf5_version();
 
 }  // namespace gcg

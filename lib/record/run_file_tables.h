@@ -3,18 +3,18 @@
 #include "record/hdf5.h"
 #include "record/run_record.h"
 
-/// What docs/run_file.md describes, between the record and an open HDF5 file: shared by run files
-/// and checkpoints.
+/// Moves what docs/run_file.md describes between the record and an open HDF5 file; used for run
+/// files and checkpoints.
 namespace gcg::run_file {
 
-/// Writes everything; the group must be empty. Masks, statistics and arrays that do not fit the
-/// layers of record.network, stages with two masks, texts with zero bytes: an Error.
+/// Writes everything; the group must be empty. Errors: masks, statistics or arrays that do not fit
+/// the layers of record.network, stages with two masks, texts with zero bytes.
 void write_record(const hdf5::Object& root, const RunRecord& record);
 
-/// Reads everything back. Another schema version, missing and misshapen objects: an Error.
+/// Reads everything back. Errors: another schema version, missing or malformed objects.
 RunRecord read_record(const hdf5::Object& root);
 
-/// The layer table alone (nodes are not stored), after the check of the schema's version.
+/// Reads only the layer table (nodes are not stored), after checking the schema version.
 Network read_layers(const hdf5::Object& root);
 
 }  // namespace gcg::run_file

@@ -16,22 +16,22 @@
 
 namespace gcg {
 
-/// Version of the layout described in docs/run_file.md; raised by every change that a reader can
+/// Version of the layout described in docs/run_file.md; raised with every change that a reader can
 /// see.
 inline constexpr std::int64_t kRunFileSchema = 4;
 
-/// How far a run has come, as its files say.
+/// The status of a run, as its files say.
 enum class RunStatus : std::uint8_t { running, finished, failed };
 template <>
 inline constexpr auto kNames<RunStatus> = std::to_array<std::string_view>({"running", "finished",
                                                                            "failed"});
 
-/// What a stage is in the course of its method.
+/// What a stage does within its method.
 enum class Role : std::uint8_t {
   dense,  ///< trains all connections
-  fixed,  ///< trains a mask that never changes by the recipe
-  stage,  ///< limited training of one stage of a path of densities
-  set,    ///< the recipe under the mask updates of the method of this name, as the next four
+  fixed,  ///< trains a fixed mask by the recipe
+  stage,  ///< limited training of one stage in a series of densities
+  set,    ///< the recipe with the mask updates of the method of this name; so the next four
   rigl,
   granet,
   gmp,
@@ -39,7 +39,7 @@ enum class Role : std::uint8_t {
   round,       ///< training after a round of pruning
   reallocate,  ///< the recipe while connections move and go
   returning,   ///< limited training of one stage on the way back to lower densities
-  final,       ///< training of the network that was found; stays the last
+  final,       ///< training of the network that was found; must stay the last
 };
 template <>
 inline constexpr auto kNames<Role> =
@@ -47,7 +47,7 @@ inline constexpr auto kNames<Role> =
                                      "acdc", "round", "reallocate", "return", "final"});
 static_assert(kNames<Role>.size() == static_cast<std::size_t>(Role::final) + 1);
 
-/// One option of the run as it was resolved.
+/// One option of the run with its resolved value.
 struct OptionValue {
   std::string name;
   std::string value;  ///< canonical text
@@ -67,18 +67,18 @@ struct RunIdentity {
   std::string data_digest;
   std::int64_t classes = 0;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0;
-  std::string command;  ///< the gcg_run line that makes this run
+  std::string command;  ///< the gcg_run line that produces this run
 };
 
-/// How the network was run.
+/// How the network was executed.
 struct ExecutionFacts {
   std::string asked;      ///< --execution: auto or a backend's name
   std::string used;       ///< the backend's name
   std::string device;     ///< "cpu"
   std::string precision;  ///< of products: "fp32"
-  std::string kernels;    ///< instruction set of the sparse kernels ("AVX2"); empty under dense
-  bool fused = false;     ///< the kernels' multiply-adds round once: the same bits as every other
-                          ///< fused instruction set
+  std::string kernels;    ///< instruction set of the sparse kernels ("AVX2"); empty if not sparse
+  bool fused = false;     ///< the kernels' multiply-adds round once: the same bits as with every
+                          ///< other fused instruction set
   std::string rule;       ///< how each layer's kernel is chosen by its shape and density
 };
 
@@ -86,10 +86,10 @@ struct Library {
   std::string name, version;
 };
 
-/// One row per evaluation (every epoch's end). Accuracies in [0, 1], losses in nats per sample.
+/// One row per evaluation (end of each epoch). Accuracies in [0, 1], losses in nats per sample.
 struct TrajectoryRow {
   std::int64_t step = 0;   ///< updates so far
-  std::int64_t epoch = 0;  ///< epochs of training so far, 1 after the first
+  std::int64_t epoch = 0;  ///< epochs so far: 1 after the first
   std::int64_t stage = 0;  ///< 0: before any growth
   Role phase = Role::stage;
   double density = 0;
@@ -99,11 +99,11 @@ struct TrajectoryRow {
   double validation_loss = 0;
   double validation_accuracy = 0;
   double training_flops = 0;  ///< so far: training steps, scoring sweeps and dense gradients
-  double seconds = 0;         ///< so far, all processes of the run together
+  double seconds = 0;         ///< so far, of all processes of the run
 };
 
-/// A stage against the best one of its way back, on the same validation images: that of least mean
-/// loss. Differences, stage minus best, with their standard errors; NaN where there is no way back.
+/// A stage against the best (least mean loss) of its way back, on the same validation images:
+/// differences, stage minus best, with standard errors. NaN if there is no way back.
 struct StageComparison {
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< nats
   double loss_error = std::numeric_limits<double>::quiet_NaN();
@@ -121,63 +121,63 @@ struct StageRow {
   double validation_loss = 0;
   double validation_accuracy = 0;
   std::int64_t grown = 0;     ///< connections added to reach this stage's mask
-  std::int64_t repaired = 0;  ///< of those, by the repair of dead units; first stage: connections
-                              ///< that the repair of the seed mask moved
-  /// Structural diversity: Jaccard index of the connections the growth rule selected with those of
-  /// a second draw at the same layer counts (1: no choice was left). NaN where nothing was
+  std::int64_t repaired = 0;  ///< of those, added by the repair of dead units; in the first stage:
+                              ///< connections that the repair of the seed mask moved
+  /// Structural diversity: Jaccard index between the connections that the growth rule selected and
+  /// a second draw with the same layer counts (1: there was no choice). NaN if nothing was
   /// selected.
   double growth_overlap = std::numeric_limits<double>::quiet_NaN();
-  std::string scores;  ///< the last score behind this stage's mask and how it came about: rule,
+  std::string scores;  ///< the last score behind this stage's mask and how it was computed: rule,
                        ///< mode of batch norm, precision, batches; empty if there was none
-  Extrapolation fit;   ///< after this stage (outcome too_few_stages where there is none)
+  Extrapolation fit;   ///< after this stage (too_few_stages if there is none)
   std::string
       decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
   double training_flops = 0;  ///< of this stage, growth included
   double seconds = 0;         ///< of this stage
   double density_epochs = 0;  ///< so far, as CostRecord::density_epochs: the budget spent
   StageComparison above_best{};
-  JointFit joint{};  ///< over density and time, after this stage: a report, no rule stops by it
+  JointFit joint{};  ///< over density and time, after this stage: no rule uses it to stop
 };
 
-/// Mask of one stage with its statistics; weights at the end of the stage stay in the checkpoint.
+/// The mask of one stage with its statistics. The weights at the stage's end are in the checkpoint.
 struct StageMask {
   std::int64_t stage = 0;
   Mask mask;
   MaskStatistics statistics;
 };
 
-/// What the network says of the validation images at the end of one stage, in the split's order.
+/// The network's predictions on the validation images at a stage's end, in the split's order.
 struct StagePredictions {
   std::int64_t stage = 0;
   std::vector<float> losses;  ///< nats
-  std::vector<bool> hits;     ///< classified right
+  std::vector<bool> hits;     ///< classified correctly
 };
 
 struct PredictionRecord {
-  std::vector<std::int64_t> images;  ///< of the split: positions among the training images
+  std::vector<std::int64_t> images;  ///< the split: positions among the training images
   std::vector<StagePredictions> stages;
 };
 
-/// What a search for a density has found; numbers that do not exist are NaN.
+/// What a search for a density has found. Numbers that do not exist are NaN.
 struct SearchResult {
   SearchOutcome outcome = SearchOutcome::none;
-  std::int64_t stage = -1;  ///< whose state was trained to the end; -1: none
+  std::int64_t stage = -1;  ///< stage whose state got the final training; -1: none
   double density = std::numeric_limits<double>::quiet_NaN();  ///< of the network that was found
-  /// Smallest and largest density of the way back whose loss the validation images do not tell from
-  /// the least (as_good_as): their noise alone, which is less than that of another seed.
+  /// Smallest and largest density on the way back whose loss the validation images cannot tell from
+  /// the least (as_good_as). This covers their noise only, which is less than that between seeds.
   double low = std::numeric_limits<double>::quiet_NaN();
   double high = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// Seconds and counts by kind of work.
+/// Seconds, FLOPs and counts by kind of work.
 struct CostRecord {
-  double density_epochs = 0;        ///< sum over epochs of density: the source's cost
+  double density_epochs = 0;        ///< sum over epochs of density: the cost used in the source
   double training_flops = 0;        ///< steps
   double scoring_flops = 0;         ///< path sweeps
   double dense_gradient_flops = 0;  ///< gradients of absent connections
   double train_seconds = 0, evaluate_seconds = 0, grow_seconds = 0, statistics_seconds = 0,
          record_seconds = 0;     ///< checkpoints and run files
-  double data_wait_seconds = 0;  ///< of train_seconds: waiting for a batch to be made
+  double data_wait_seconds = 0;  ///< part of train_seconds: waiting for a batch to be made
   std::int64_t peak_memory_bytes = 0;
   std::int64_t steps = 0, epochs = 0;
 };
@@ -188,7 +188,7 @@ struct RunResult {
   double density = 0;
   double validation_accuracy = 0, validation_loss = 0;
   double test_accuracy = 0, test_loss = 0;
-  std::vector<std::int32_t> test_predictions;  ///< class per test image, in file order
+  std::vector<std::int32_t> test_predictions;  ///< predicted class per test image, in file order
   std::vector<std::int32_t> test_labels;
   double inference_flops = 0;  ///< one sample
 };
@@ -204,7 +204,7 @@ struct RunRecord {
   RunStatus status = RunStatus::running;
   std::string failure;  ///< what and where, if failed
   std::vector<std::string> warnings;
-  Network network;  ///< layers are stored; nodes are not read back
+  Network network;  ///< only layers are stored; nodes are not read back
   std::vector<TrajectoryRow> trajectory;
   std::vector<StageRow> stages;
   std::vector<StageMask> masks;

@@ -9,33 +9,33 @@
 
 namespace gcg {
 
-/// Name of the small file beside a run file that says how far the run is.
+/// Name of the small file beside a run file that says how far the run has come.
 inline constexpr const char* kRunSummaryName = "status.json";
 
-/// Of the file: raised with every change of its keys.
+/// Version of the file; raised with every change of its keys.
 inline constexpr std::int64_t kRunSummaryVersion = 2;
 
-/// What a study wants to know of thousands of runs without reading their run files.
+/// What a study needs to know about thousands of runs without reading their run files.
 struct RunSummary {
   std::string hash;  ///< RunIdentity::hash
   RunStatus status = RunStatus::running;
   std::string failure;
   std::string data_digest;
-  std::int64_t images = 0;        ///< of training and validation
+  std::int64_t images = 0;        ///< training and validation images
   std::int64_t epochs = 0;        ///< finished
   double accuracy = 0;            ///< validation accuracy after the last of them
-  double seconds = 0;             ///< of all processes of the run together
-  std::int64_t memory_bytes = 0;  ///< of the process, without pages of files
+  double seconds = 0;             ///< of all processes of the run
+  std::int64_t memory_bytes = 0;  ///< peak of the process, without pages of files
   bool operator==(const RunSummary&) const = default;
 };
 RunSummary summary_of(const RunRecord& record, std::int64_t memory_bytes);
 
-/// Writes it as JSON, atomically, with kRunFileSchema and with the size and the time of the run
-/// file, which is there.
+/// Writes it as JSON, atomically, with kRunFileSchema and the size and time of the run file, which
+/// must exist.
 void write_run_summary(const std::filesystem::path& folder, const RunSummary& summary);
 
-/// Reads it back; nothing if it is missing, of another version, not whole, or if the run file has
-/// another layout, size or time than it says: then the run file itself has to be read.
+/// Reads it back. Nothing if it is missing, incomplete or of another version, or if the run file
+/// has another layout, size or time than it says: then the run file itself has to be read.
 std::optional<RunSummary> read_run_summary(const std::filesystem::path& folder);
 
 }  // namespace gcg

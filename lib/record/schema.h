@@ -5,12 +5,12 @@
 
 #include "record/run_record.h"
 
-/// The members of the record's structs as a run file stores them: name, unit and meaning, stated
-/// once for writing, reading and docs/run_file.md. A new member of a struct gets its row here.
+/// The members of the record's structs as a run file stores them: name, unit and meaning, defined
+/// once for writing, reading and docs/run_file.md. A new member of a struct needs a row here.
 namespace gcg::schema {
 
-/// A column of a table (one array per column) or an attribute of a group. Units: "1" for numbers
-/// without dimension, "none" for texts and flags.
+/// A column of a table (one array per column) or an attribute of a group. Units: "1" for
+/// dimensionless numbers, "none" for texts and flags.
 template <typename Row, typename Value>
 struct Field {
   std::string_view name;
@@ -159,7 +159,7 @@ inline constexpr std::tuple kSearch{
     Field{"high", &SearchResult::high, "1", "largest such density"},
 };
 
-/// StageRow::fit; its parameters are stored beside, as a matrix.
+/// StageRow::fit. Its parameters are stored beside it, as a matrix.
 inline constexpr std::tuple kFit{
     Field{"outcome", &Extrapolation::outcome, "none",
           "too_few_stages, found, needs_dense, not_resolvable or undetermined"},
@@ -175,7 +175,7 @@ inline constexpr std::tuple kFit{
     Field{"note", &Extrapolation::note, "none", "why, in a sentence"},
 };
 
-/// StageRow::joint; its parameters are stored beside, as a matrix.
+/// StageRow::joint. Its parameters are stored beside it, as a matrix.
 inline constexpr std::tuple kJoint{
     Field{"outcome", &JointFit::outcome, "none",
           "too_few_stages, found, needs_dense, not_resolvable or undetermined"},
@@ -222,7 +222,7 @@ inline constexpr std::tuple kStatistics{
           "hidden units of the narrowest hidden layer"},
 };
 
-/// Matrices [stages][layers]; the degrees are stored beside, one matrix per layer.
+/// Matrices [stages][layers]. The degrees are stored beside them, one matrix per layer.
 inline constexpr std::tuple kLayerStatistics{
     Field{"present", &LayerStatistics::present, "connections", "present connections"},
     Field{"effective", &LayerStatistics::effective, "connections",
