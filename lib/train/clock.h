@@ -4,7 +4,7 @@
 
 namespace gcg {
 
-/// Adds the seconds until its destruction to a total.
+/// Adds the seconds from its construction to its destruction to a total.
 class Stopwatch {
  public:
   explicit Stopwatch(double& total) : total_(total), start_(now_seconds()) {}

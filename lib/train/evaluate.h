@@ -9,8 +9,8 @@
 
 namespace gcg {
 
-/// Sums of loss and hits over the images at these positions, not augmented, running statistics.
-/// What `each` asks for has an element per position. Batches are made ahead on
+/// Sums of loss and hits over the images at these positions, without augmentation and with running
+/// statistics. Non-empty spans of `each` need one element per position. Batches are made ahead on
 /// `loader_threads` threads. `held`: the executor holds the images of `samples`.
 BatchSums evaluate(Executor& executor, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, std::int64_t loader_threads,

@@ -7,19 +7,19 @@
 
 namespace gcg {
 
-/// The stage that a checkpoint stands in, as it is kept there.
+/// The stage in which a checkpoint was made, as the checkpoint stores it.
 struct PhaseState {
   Stage stage;
-  std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
+  std::int64_t counted = 0;  ///< batches of the present epoch that density_epochs already counts
 };
 
-/// Raised with every change of the text below.
+/// Version of the text below; raised with every change of it.
 inline constexpr std::int64_t kPhaseStateVersion = 3;
 
-/// As JSON: one object with a key for every member and the version.
+/// The state as JSON: one object with a key for every member and the version.
 std::string phase_text(const PhaseState& state);
 
-/// The state of such a text. An Error that names `where`: a text of another version, a key that is
+/// Reads the state from such a text. An Error names `where`: another version, or a key that is
 /// missing, unknown or of another type.
 PhaseState read_phase(const std::string& text, const std::string& where);
 

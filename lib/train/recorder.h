@@ -9,32 +9,32 @@
 
 namespace gcg {
 
-/// Saving after an epoch waits until it takes at most this share of the time since the last one: a
-/// checkpoint and a run file grow with the stages, and so written take a time linear in them.
+/// After an epoch, saving waits until it costs at most this share of the time since the last one:
+/// files grow with the stages, and so the total cost stays linear in them.
 inline constexpr double kRecordingShare = 0.015;
 
-/// Where a run is written down, and when that was done last.
+/// Where a run is recorded, and when that was done last.
 struct Recorder {
   std::filesystem::path folder;
   double checkpoint_seconds = 300;  ///< as TrainingRun::checkpoint_seconds
   bool keep_stages = true;
   double saved_at = now_seconds();
-  double save_seconds = 0;        ///< that the last saving took
-  std::int64_t memory_bytes = 0;  ///< largest of this process at a saving, without pages of files
+  double save_seconds = 0;        ///< duration of the last saving
+  std::int64_t memory_bytes = 0;  ///< largest of this process when saving, without pages of files
 };
 
-/// Whether to save now: after `checkpoint_seconds` in any case, at the end of an epoch as soon as
+/// Whether to save now: after `checkpoint_seconds` in any case; at the end of an epoch as soon as
 /// kRecordingShare allows.
 bool save_is_due(const Recorder& recorder, bool epoch_ended);
 
-/// Writes the checkpoint, then the run file that shows it, then the status file (run_summary.h).
+/// Writes the checkpoint, then the run file made from it, then the status file (run_summary.h).
 void save(Recorder& recorder, Checkpoint& now);
 
 /// Keeps the state at the end of a stage's training, without the masks and predictions of the
-/// stages: a branch finds those in the run file.
+/// stages: branches read those from the run file.
 void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage);
 
-/// Shows in the run file that the run failed and why; the checkpoint stays where it was.
+/// Records in the run file that the run failed, and why. The checkpoint stays as it was.
 void record_failure(Recorder& recorder, RunRecord& record, const std::string& failure);
 
 }  // namespace gcg

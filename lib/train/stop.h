@@ -9,30 +9,30 @@
 
 namespace gcg {
 
-/// Thrown by train() after it was asked to stop and has saved where it stands. No std::exception:
+/// Thrown by train() when it was asked to stop and has saved its state. Not a std::exception:
 /// nothing has failed.
 struct Stopped {};
 
-/// Between a run and another thread that may end it.
+/// Shared by a run and another thread that may end it.
 struct Stop {
   /// Set by the other thread: the run ends at its next step.
   std::atomic<bool> asked = false;
-  /// Set by the other thread, with asked: the folder is another process's, nothing is written.
+  /// Set by the other thread, with `asked`: another process has the folder, nothing is written.
   std::atomic<bool> lost = false;
 
-  /// Held while the run's files are written.
+  /// Locked while the run's files are written.
   std::mutex recording;
-  /// Where the run stood before work that may take long (an evaluation and the decision after it, a
-  /// step with an update of the mask, a slow step), for save_kept; guarded by `recording`.
+  /// The state before work that may take long (an evaluation and the decision after it, a step with
+  /// a mask update, a slow step), for save_kept. Guarded by `recording`.
   std::optional<Checkpoint> kept{};
   std::optional<Recorder> recorder{};
-  /// Gives the hold on the folder back; once there is one. Guarded by `recording`.
+  /// Releases the hold on the folder, once there is one. Guarded by `recording`.
   std::function<void()> leave{};
 };
 
-/// For the other thread, where the run does not come to its next step in time: saves what was kept
-/// last, if anything was since the last saving. Nothing is written by the run any more: the process
-/// has to end without letting it go on.
+/// For the other thread, if the run does not reach its next step in time: saves the state kept
+/// last, if there is one since the last saving. After this the run writes nothing more: the process
+/// must end without letting it continue.
 void save_kept(Stop& stop);
 
 }  // namespace gcg

@@ -28,7 +28,7 @@ struct TrainingProgress {
   double done = 0;  ///< share of the planned epochs
 };
 
-/// One run: everything the trainer needs. References must outlive the call.
+/// One run: all that the trainer needs. References must outlive the call.
 struct TrainingRun {
   const Network& network;
   const DataSet& data;
@@ -36,33 +36,33 @@ struct TrainingRun {
   const Method& method;
   Executor& executor;
   std::uint64_t seed = 1;
-  /// Of data.train, which make_task makes of the recipe; without it the stratified split.
+  /// The split of data.train that make_task made for the recipe; without it the stratified split.
   std::optional<Split> split{};
-  std::filesystem::path folder{};   ///< exists, belongs to this run alone
+  std::filesystem::path folder{};   ///< must exist; belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
-  bool keep_stages = true;  ///< the state at the end of every stage, for branches and export
-  /// A Hessian-vector product on a batch, for the scores that need one; the executors have none.
+  bool keep_stages = true;  ///< keep the state at every stage's end, for branches and export
+  /// A Hessian-vector product on a batch, for scores that need one; executors do not have it.
   std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
       curvature{};
-  std::int64_t loader_threads = 1;  ///< that make batches ahead; no effect on results
-  std::shared_ptr<Stop> stop = std::make_shared<Stop>();  ///< for another thread to end the run
-  /// Facts of identity, build and host; the trainer fills the rest.
+  std::int64_t loader_threads = 1;  ///< threads that make batches ahead; no effect on results
+  std::shared_ptr<Stop> stop = std::make_shared<Stop>();  ///< for another thread to end it
+  /// Facts about identity, build and host; the trainer fills in the rest.
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< one line that stays
 };
 
-/// Trains from the last checkpoint in the folder, or from the start, to the end; writes a
-/// checkpoint and the run file after an epoch (save_is_due), and keeps the state of every stage's
-/// end (keep_stage). A finished run is returned as it is. Interrupted anywhere and called again it
-/// ends with the same bits (columns of time and memory excepted).
+/// Trains from the last checkpoint in the folder, or from the start, to the end. Writes a
+/// checkpoint and the run file after epochs (save_is_due) and keeps the state at every stage's end
+/// (keep_stage). A finished run is returned as it is. If it is interrupted anywhere and called
+/// again, it ends with the same bits (except for columns of time and memory).
 ///
-/// Errors: a checkpoint of another identity or data digest, or one that cannot be; a trunk that
-/// read_trunk refuses; a run that failed twice in the same way. From its first decision on whatever
-/// std::exception ends the run (a loss that is not finite, the method, measures, files) is thrown
-/// on after the run file got the status failed, the place and the reason; called again, the run
-/// goes on once more from its last checkpoint. What is no std::exception, from progress or say,
-/// leaves the folder as a killed process would. Stopped (train/stop.h): it was asked to end.
+/// Errors: a checkpoint of another identity or data digest, or an impossible one; a trunk that
+/// read_trunk refuses; a run that failed twice in the same way. From the first decision on, any
+/// std::exception that ends the run (a non-finite loss, the method, measures, files) is passed on
+/// after the run file has got the status failed, the place and the reason; called again, the run
+/// continues once from its last checkpoint. Anything else thrown by progress or say leaves the
+/// folder as a killed process would. Stopped (train/stop.h): it was asked to end.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

@@ -10,7 +10,7 @@
 
 namespace gcg {
 
-/// One run under way: what it was given, and all that changes while it trains.
+/// One run in progress: what it was given and all that changes while it trains.
 struct Training {
   TrainingRun& run;
   Split split;
@@ -21,61 +21,61 @@ struct Training {
   Recorder recorder;
   Checkpoint
       now{};      ///< its state: of the last decision or saving; the executor is ahead in between
-  Stage stage{};  ///< under way
+  Stage stage{};  ///< in progress
   bool held = false;         ///< the executor holds the training images
-  std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
+  std::int64_t counted = 0;  ///< batches of the present epoch that density_epochs already counts
   double step_seconds = std::numeric_limits<double>::infinity();  ///< of the last step
 };
 
 // ---- start.cpp
 
-/// Reads the checkpoint of the run or the stage of its trunk; a fresh run stands in a stage of no
-/// epochs. Errors: as train() says of them.
+/// Reads the checkpoint of the run, or the stage of its trunk; a fresh run gets a stage with no
+/// epochs. Errors: as for train().
 Training prepare(TrainingRun& run);
 
 // ---- epoch.cpp
 
-/// Brings `now` to where the executor stands, within an epoch: its state and the sums of batches
-/// that it still owes.
+/// Brings `now` up to date with the executor within an epoch: the state, and the sums of batches
+/// that are still outstanding.
 void catch_up(Training& training);
 
-/// Trains the rest of the epoch under way, with the mask updates and the snapshot that the phase
-/// asks for in it, then adds the row of its validation to the trajectory.
+/// Trains the rest of the present epoch, with the mask updates and the snapshot that the phase asks
+/// for, then adds a row with its validation to the trajectory.
 void train_epoch(Training& training);
 
-/// Reads the test set and the end of the run into its result.
+/// Evaluates the test set and sets the run's result.
 void test(Training& training);
 
 // ---- decisions.cpp
 
-/// The method's first stage on fresh dense values.
+/// Starts the method's first stage from fresh dense values.
 void begin(Training& training);
 
-/// Whether all epochs of the stage are trained.
+/// Whether all epochs of the stage have been trained.
 bool stage_ended(const Training& training);
 
-/// Ends the stage in the record and asks the method what follows. False: nothing.
+/// Ends the stage in the record and asks the method what follows. False: nothing follows.
 bool next_stage(Training& training);
 
-/// A mask update of the method, after the phase's `done`-th update.
+/// The method's mask update after the phase's `done`-th update.
 void update_mask(Training& training, std::int64_t done);
 
-/// One update of memory.gradient_average by a batch's dense gradients.
+/// One update of memory.gradient_average with a batch's dense gradients.
 void average_gradients(Training& training, const Batch& batch);
 
 /// Adds the batches since the last change of the mask to density_epochs.
 void count_density(Training& training);
 
-/// save() of the recorder, with the stage under way. Throws Stopped instead if the folder is lost.
+/// save() of the recorder, with the present stage. If the folder is lost, throws Stopped.
 void save(Training& training);
 
 // ---- stop.cpp
 
-/// Lets another thread save where training stands now, until the next step or saving.
+/// Lets another thread save the present state, until the next step or saving.
 void keep(Training& training);
 
-/// After a step: what was kept is behind the run. Where the run was asked to stop it is saved first
-/// and Stopped thrown.
+/// Called after a step: drops the kept state. If the run was asked to stop, it is saved and Stopped
+/// is thrown.
 void pass(Training& training);
 
 }  // namespace gcg
