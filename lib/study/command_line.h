@@ -8,7 +8,7 @@
 
 namespace gcg {
 
-/// A command line of gcg_run, taken apart but not yet resolved.
+/// A command line of gcg_run, parsed but not yet resolved.
 struct RunCommand {
   GivenOptions given;
   bool help = false;
@@ -20,12 +20,12 @@ struct RunCommand {
   std::int64_t calibrate = 0;  ///< epochs; 0: not asked for
 };
 
-/// Parses with Boost.Program_options: the command line first, then the file named by --config
-/// (lines "name = value"), whose values give way. Anything unknown, given twice, abbreviated or
-/// left over: UsageError.
+/// Parses the command line with Boost.Program_options, then the file named by --config (lines "name
+/// = value"), whose values give way to the command line's. UsageError: anything unknown, given
+/// twice, abbreviated or left over.
 RunCommand parse_run_command(std::span<const char* const> arguments);
 
-/// The text of gcg_run --help: every option of every method and data set with its default.
+/// The text of gcg_run --help: all options of all methods and data sets with their defaults.
 std::string run_help();
 
 /// The text of gcg_run --list: methods, growth rules, seed rules, networks, data sets,

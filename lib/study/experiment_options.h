@@ -11,12 +11,12 @@
 
 namespace gcg {
 
-/// A command line of an experiment, taken apart.
+/// A command line of an experiment, parsed.
 struct ExperimentCommand {
-  StudySettings study;                 ///< its scale not yet read
+  StudySettings study;                 ///< its scale is not yet read
   std::string scale;                   ///< as given: a name or a file
   std::vector<std::string> changes;    ///< SETTING=VALUE
-  std::optional<std::string> explain;  ///< the cell asked about; empty text: all
+  std::optional<std::string> explain;  ///< the cell to explain; empty text: all
   std::string rate_file;               ///< with --dry-run; empty: none
   double minutes = 0;                  ///< with --work; 0: no limit
   SlurmRequest slurm;
@@ -25,11 +25,11 @@ struct ExperimentCommand {
        slurm_dry_run = false, wait = false, cancel = false;
 };
 
-/// The options of an experiment, bound to `command`; also for --help.
+/// The options of an experiment, bound to `command`; also used for --help.
 boost::program_options::options_description experiment_options(const Experiment& experiment,
                                                                ExperimentCommand& command);
 
-/// UsageError: unknown, contradictory or unused options.
+/// Parses the command line. UsageError: unknown, contradictory or unused options.
 ExperimentCommand parse_experiment_command(int argc, const char* const* argv,
                                            const Experiment& experiment);
 

@@ -13,41 +13,41 @@
 
 namespace gcg {
 
-/// What an experiment's command line says of its runs.
+/// What an experiment's command line says about its runs.
 struct StudySettings {
   ExperimentRequest request;
   std::int64_t jobs = 0;
   std::string only, data_dir, execution, out;
 };
 
-/// What a run's folder tells, what needs looking at first.
+/// What a run's folder shows, in the order of urgency for the user.
 enum class DiskState : std::uint8_t {
   running,  ///< a process works on it
   failed,
-  damaged,  ///< is rebuilt from its checkpoint
-  foreign,  ///< of another version, never taken
-  stopped,  ///< begun, goes on from its checkpoint
-  nothing,  ///< there is none
-  finished  ///< stays the last
+  damaged,  ///< will be rebuilt from its checkpoint
+  foreign,  ///< of another version, never used
+  stopped,  ///< begun, continues from its checkpoint
+  nothing,  ///< there is no folder or run in it
+  finished  ///< must stay the last
 };
 template <>
 inline constexpr auto kNames<DiskState> = std::to_array<std::string_view>(
     {"running", "failed", "damaged", "foreign", "stopped", "-", "finished"});
 static_assert(kNames<DiskState>.size() == static_cast<std::size_t>(DiskState::finished) + 1);
 
-/// What is on disk of a run.
+/// What is on disk for a run.
 struct RunOnDisk {
   DiskState state = DiskState::nothing;
-  std::string note{};  ///< why it failed, is damaged or foreign; who is at it
+  std::string note{};  ///< why it failed, is damaged or foreign; who runs it
   std::string data_digest{};
-  std::int64_t train_images = 0;  ///< validation images included
+  std::int64_t train_images = 0;  ///< with validation images
   std::int64_t epochs = 0;        ///< finished
   double accuracy = 0;            ///< validation accuracy after the last of them
-  double seconds = 0;             ///< of all processes of the run together
-  std::int64_t memory_bytes = 0;  ///< peak, without pages of files where the status file says it
+  double seconds = 0;             ///< of all processes of the run
+  std::int64_t memory_bytes = 0;  ///< peak; without pages of files if the status file gives it
 };
 
-/// One run of the experiment with its plan and what is on disk of it.
+/// One run of the experiment with its plan and what is on disk for it.
 struct PlannedRun {
   ExperimentRun run;
   std::unique_ptr<RunPlan> plan;
@@ -60,51 +60,51 @@ struct PlannedRun {
   [[nodiscard]] std::filesystem::path log() const;
 };
 
-/// For every run the index of its trunk run: of curve `trunk` and the same seed. Errors: no such
-/// run; runs that start from each other.
+/// For every run, the index of its trunk run: that of curve `trunk` with the same seed. Errors: no
+/// such run; runs that start from each other.
 std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentRun>& runs);
 
 /// The runs of the experiment, resolved and looked up on disk. A selected run's trunk is selected
-/// too. UsageError: a selection without any run, --execution where the experiment sets it, data the
-/// experiment does not support.
+/// too. UsageError: a selection without any run, --execution although the experiment sets it, data
+/// that the experiment does not support.
 std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings);
 
-/// The options of a run's images: runs that agree in them see the same.
+/// The options that determine a run's images: runs with equal ones see the same images.
 std::string images_of(const RunPlan& plan);
 
-/// What is on disk of a run's plan now, by its status file if that is of the run file there is.
+/// What is on disk for a run now: from its status file if that matches the run file that is there.
 RunOnDisk look_at_disk(const RunPlan& plan);
 
-/// The same by the run file itself, read to its checksum.
+/// The same from the run file itself, which is read and its checksum checked.
 RunOnDisk read_disk(const RunPlan& plan);
 
-/// The gcg_run beside this program, with the options of a run.
+/// The gcg_run beside this program, and its command line with the options of a run.
 std::filesystem::path run_program();
 std::vector<std::string> run_command(const PlannedRun& run);
 
-/// A command as a shell wants it.
+/// A command as one line for a shell.
 std::string shell_line(const std::vector<std::string>& command);
 
-/// The last thing a log says: gcg_run's own message if there is one near the end, else the last
-/// line.
+/// The last message in a log: gcg_run's own if
+/// there is one near the end, else the last line.
 std::string last_words(const std::filesystem::path& log);
 
-/// How wide a column for curves has to be.
+/// The width that a column of curves needs.
 std::size_t curve_width(const std::vector<PlannedRun>& planned);
 
-/// Of the study file: raised whenever its layout changes, for the analysis to refuse others.
+/// Version of the study file; raised with every change of its layout. The analysis refuses others.
 inline constexpr std::int64_t kStudyVersion = 2;
 
-/// The list of runs that the analysis starts from, as JSON: of every run its curve, what that is
-/// (Part), seed, name and options. It stands in OUT/NAME-SCALE.json.
+/// The list of runs that the analysis starts from, as JSON: for every run its curve, what that is
+/// (Part), seed, name and options. It is written to OUT/NAME-SCALE.json.
 std::string study_text(const Experiment& experiment, const StudySettings& settings,
                        const std::vector<PlannedRun>& planned);
 std::filesystem::path study_file(const Experiment& experiment, const StudySettings& settings);
 void write_study_file(const Experiment& experiment, const StudySettings& settings,
                       const std::vector<PlannedRun>& planned);
 
-/// Finished runs of an earlier study file that another version of the defaults or of the layout
-/// made: their names, to be told. They are not taken and not touched.
+/// Names of finished runs in an earlier study file that another version of the defaults or of the
+/// layout made, to tell the user. They are neither used nor changed.
 std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,
                                        const std::vector<PlannedRun>& planned);
 

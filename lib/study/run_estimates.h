@@ -8,19 +8,19 @@
 
 namespace gcg {
 
-/// Seconds of runs that are not finished.
+/// Estimated seconds of runs that are not finished.
 struct RunEstimates {
-  std::vector<double> seconds;  ///< by run, what is done of it taken off; NaN: unknown; finished: 0
-  std::vector<std::string> notes;  ///< what the numbers stand on, for people
+  std::vector<double> seconds;     ///< by run, without its finished part; NaN: unknown; finished: 0
+  std::vector<std::string> notes;  ///< what the numbers are based on, for people
 };
 
-/// Estimates the selected runs. A run whose options, but for the seed, are those of finished runs
-/// takes what they took on average. For the others gcg_run --estimate times one run of every
-/// distinct kind (network, width, execution, threads, batch size, data), `jobs` kinds at a time, a
-/// few seconds each, and the seconds follow from the method's planned course; where finished runs
-/// of the kind are there, they are multiplied by the root of the median ratio of what those took to
-/// what the same sum gives for them. Today's timing and theirs then count the same: other work may
-/// have slowed either.
+/// Estimates the selected runs. If finished runs have the same options except for
+/// the seed, a run takes their mean time. For the others, gcg_run --estimate times
+/// one run of every kind (network, width, execution, threads, batch size, data),
+/// `jobs` kinds at a time, a few seconds each, and the method's planned course gives
+/// the seconds. If there are finished runs of the kind, the estimate is multiplied
+/// by the square root of the median ratio of their real to their estimated seconds.
+/// So today's timing and theirs count equally: other work may have slowed either.
 RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs);
 
 }  // namespace gcg

@@ -17,10 +17,10 @@
 
 namespace gcg {
 
-/// Options as given, by name without "--".
+/// Options as given, by name, without "--".
 using GivenOptions = std::map<std::string, std::string>;
 
-/// The settings every run has.
+/// The settings that every run has.
 struct RunSettings {
   std::string method = "gcg";
   std::string network = "resnet8";
@@ -39,17 +39,17 @@ struct RunSettings {
   Recipe recipe;
 };
 
-/// The backend that --execution comes to; auto: the first of the table that can do what the run
-/// asks. Backends round differently, so its name is part of a run's identity, and so are the
-/// threads where its row says so. Errors: a name that is not in the table, no backend that can do
-/// it.
+/// The backend that --execution means; for auto the first of the table
+/// that can do what the run asks. Backends round differently, so the name
+/// is part of a run's identity, and so are the threads if its row says so.
+/// Errors: a name that is not in the table, no backend that can do it.
 const Backend& backend_used(const RunSettings& settings);
 
 /// What a run asks of its backend.
 BackendRequest request_of(const RunSettings& settings);
 
-/// One fully resolved run: settings, its method and its data source with their options, and what
-/// identifies it. Lives on the heap: the option list is bound to the members.
+/// One fully resolved run: its settings, its method and data source with their options, and what
+/// identifies it. It must not move: the option list is bound to its members.
 struct RunPlan {
   RunSettings settings;
   std::unique_ptr<Method> method;
@@ -61,15 +61,15 @@ struct RunPlan {
   RunPlan(const RunPlan&) = delete;
   RunPlan& operator=(const RunPlan&) = delete;
 
-  /// out/NAME: where the run's checkpoint, run file and log live.
+  /// out/NAME: the folder of the run's checkpoint, run file and log.
   [[nodiscard]] std::filesystem::path folder() const;
 };
 
-/// Resolves the options of a run. Unknown options, values out of range, options that the chosen
-/// method or data set does not use and contradictions are UsageErrors that say so. No data is read.
+/// Resolves the options of a run; reads no data. UsageError, with the reason: unknown options,
+/// values out of range, options that the chosen method or data set does not use, contradictions.
 std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given);
 
-/// An option of any method and data set, for --help and for the parser.
+/// An option of any method or data set, for --help and for the parser.
 struct OptionDescription {
   std::string name, group, help, default_text;
   std::vector<std::string> owners;  ///< "method gcg", "data cifar10"; empty: every run has it

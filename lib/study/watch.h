@@ -12,14 +12,14 @@
 
 namespace gcg {
 
-/// Shows how far the jobs of a launch are: one line, and one that stays for every run that ends.
-/// What run files and logs say is read now and then. `index[j]` is the planned run of job j.
+/// Shows the progress of a launch: one progress line, and one that stays for every run that ends.
+/// Run files and logs are read from time to time. `index[j]` is the planned run of job j.
 class LaunchProgress {
  public:
   LaunchProgress(const Experiment& experiment, const std::vector<PlannedRun>& planned,
                  const std::vector<Job>& jobs, const std::vector<std::size_t>& index);
 
-  /// Called with the states by job, as often as one likes.
+  /// Takes the states by job; may be called as often as wanted.
   void update(const std::vector<JobState>& states);
 
  private:
@@ -36,16 +36,16 @@ class LaunchProgress {
   double last_ = 0;
 };
 
-/// The page that --status --watch repaints: counts, and per run its state, epochs of those planned,
-/// last validation accuracy and time left; running and failed ones first, failed ones with their
-/// log and its last line; at most `lines` lines (0: no limit).
+/// The page that --status --watch repaints: counts, and per run its state, epochs out of those
+/// planned, last validation accuracy and time left. Running and failed runs come first, failed ones
+/// with their log and its last line. At most `lines` lines (0: no limit).
 std::string watch_page(const Experiment& experiment, const std::vector<PlannedRun>& planned,
                        std::size_t lines);
 
-/// --status --watch: repaints the page every few seconds while runs of the study go on, in whatever
-/// process, or tasks of it are queued; ends when neither is so in two looks in a row, for a worker
-/// may be between two runs. Where the output is no terminal a page follows when something changed.
-/// `queue` is asked now and then.
+/// --status --watch: repaints the page every few seconds while runs of the study are in progress,
+/// in any process, or tasks of it are queued. It ends when neither holds in two looks in a row,
+/// since a worker may be between two runs. If the output is no terminal, a page is printed when
+/// something changed. `queue` is asked from time to time.
 void watch_status(const Experiment& experiment, std::vector<PlannedRun>& planned,
                   const std::function<std::vector<QueuedTask>()>& queue);
 

@@ -11,22 +11,22 @@ namespace gcg {
 /// How a process works on a study.
 struct WorkSettings {
   std::int64_t side_by_side = 1;
-  /// One of several workers: takes runs in an order of its own, and leaves when all that is left is
-  /// in others' hands. Else it stays until the last run is over.
+  /// One of several workers: takes runs in its own order, and leaves when all that is left is in
+  /// other processes' hands. Otherwise it stays until the last run is over.
   bool worker = false;
-  double seconds = std::numeric_limits<double>::infinity();  ///< after which it ends
+  double seconds = std::numeric_limits<double>::infinity();  ///< time limit, after which it ends
 };
 
-/// How many runs fit side by side on this host, at least 1.
+/// The number of runs that fit side by side on this host, at least 1.
 std::int64_t runs_side_by_side(const Experiment& experiment, const StudySettings& settings,
                                const std::vector<PlannedRun>& planned);
 
-/// Runs what is not finished yet and nobody else has, trunks before what starts from them; writes
-/// the study file. Any number of processes, of one experiment or of several, may work in one folder
-/// of runs: a run that they share is computed once. A run that failed before this process began is
-/// tried again, one that fails meanwhile is not. Exit status: 0: all is finished, or in others'
-/// hands; 1: some failed; kContinueStatus: a worker was ended by a signal or by its time; 128 +
-/// signal: another process was ended by a signal.
+/// Runs what is not finished and nobody else is running, trunks before the runs that start from
+/// them; writes the study file. Any number of processes, of one or several experiments, may work in
+/// one folder of runs: a run that they share is computed once. A run that failed before this
+/// process began is tried again; one that fails later is not. Exit status: 0: all is finished or in
+/// other processes' hands; 1: some failed; kContinueStatus: a worker was ended by a signal or its
+/// time limit; 128 + signal: another process was ended by a signal.
 int work(const Experiment& experiment, const StudySettings& settings,
          const std::vector<PlannedRun>& planned, const WorkSettings& how);
 
