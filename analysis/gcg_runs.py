@@ -336,7 +336,7 @@ def _opened(path):
     data = _bytes(path)
     end = len(data) - len(TRAILER) - hashlib.sha256().digest_size
     if end < 0 or data[end : end + len(TRAILER)] != TRAILER:
-        raise RunFileError(f"{path}: is no run file, or one that was cut: it does not end with a checksum; {REBUILD}")
+        raise RunFileError(f"{path}: is not a run file, or is truncated: it does not end with a checksum; {REBUILD}")
     content = data[:end]
     if hashlib.sha256(content).digest() != data[end + len(TRAILER) :]:
         raise RunFileError(f"{path}: the checksum does not match: the file is damaged; {REBUILD}")

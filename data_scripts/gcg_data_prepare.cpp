@@ -42,7 +42,7 @@ int run(std::span<const char* const> arguments) {
            "leave damaged images out and list them in TO/SPLIT.left_out.txt: on or off");
   list.add("pass-over", pass_over,
            "leave out what looks like an image and cannot be taken (links to nothing, other "
-           "formats, images in a folder too many): on or off");
+           "formats, images in an unexpected folder): on or off");
   if (!gcg::read_arguments(arguments, kAbout, list)) {
     return 0;
   }

@@ -127,7 +127,7 @@ void check_step(const OptimiserStep& step) {
     const bool below = range.high_open ? value < range.high : value <= range.high;
     if (!std::isfinite(value) || !above || !below) {
       throw Error(step.optimiser->name,
-                  fmt::format("a step with {} of {}, which has to be finite and in {}{}, {}{}",
+                  fmt::format("a step with {} = {}, which must be finite and in {}{}, {}{}",
                               option.name, value, range.low_open ? '(' : '[', range.low, range.high,
                               range.high_open ? ')' : ']'));
     }

@@ -13,7 +13,7 @@ constexpr std::array kOptions{
     OptimiserOption{
         "beta2", 0.999, {0, 1, false, true}, "decay of AdamW's average of squared gradients"},
     OptimiserOption{"weight-decay", 1e-4, kNotNegative,
-                    "decay of present weights alone, decoupled"}};
+                    "decay of the present weights only, decoupled"}};
 
 constexpr std::array kSlots{OptimiserSlot{"gradient_average", "averaged gradient"},
                             OptimiserSlot{"square_average", "averaged squared gradient"}};

@@ -11,7 +11,7 @@ constexpr std::array kOptions{
     OptimiserOption{"trust", 1e-3, kPositive,
                     "LARS: a layer's rate is this times |weights| / (|gradient| + weight-decay "
                     "|weights|) of the learning rate"},
-    OptimiserOption{"weight-decay", 1e-4, kNotNegative, "L2 penalty on present weights alone"}};
+    OptimiserOption{"weight-decay", 1e-4, kNotNegative, "L2 penalty on the present weights only"}};
 
 constexpr std::array kSlots{OptimiserSlot{"velocity", "last update"}};
 

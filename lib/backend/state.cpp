@@ -30,7 +30,7 @@ void check_slots(const Optimiser& optimiser, const std::vector<std::string>& nam
     throw Error(
         optimiser.name,
         fmt::format("the state has the slots of another optimiser: {}", fmt::join(names, ", ")),
-        "go on with the optimiser that made it, or empty its slots");
+        "continue with the optimiser that made it, or empty its slots");
   }
 }
 

@@ -95,7 +95,7 @@ fs::path target_of(const fs::path& path) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
     throw Error(path.string(), "is not a regular file and is not replaced",
-                "name a file, or what does not exist yet");
+                "name a regular file, or a path that does not exist yet");
   }
   fs::path target = path;
   std::error_code code;

@@ -36,7 +36,7 @@ void hold_standard_streams() {
 void tell_lost_mapping(int signal) {
   constexpr std::string_view text =
       "a file that is mapped into memory was cut short, or its disk failed (SIGBUS)\n  remedy: "
-      "leave prepared data alone while they are in use; start the same command again: it "
+      "do not change prepared data while a run uses them; start the same command again: it "
       "continues\n";
   (void)!::write(STDERR_FILENO, text.data(), text.size());
   std::signal(signal, SIG_DFL);
@@ -58,7 +58,7 @@ int run_program(std::string_view name, const std::function<int()>& body) {
     const int status = body();
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
       throw Error("standard output", fmt::format("cannot be written: {}", std::strerror(errno)),
-                  "what was to be printed is lost, files that were written are not");
+                  "the output is lost, files that were written are not");
     }
     return status;
   } catch (const UsageError& error) {

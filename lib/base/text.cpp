@@ -21,7 +21,7 @@ std::string read_text(const std::filesystem::path& path) {
   const std::vector<std::byte> content = read_file(path);
   std::string text(reinterpret_cast<const char*>(content.data()), content.size());
   if (const std::size_t zero = text.find('\0'); zero != std::string::npos) {
-    throw Error(path.string(), fmt::format("is no text: its byte {} is 0", zero),
+    throw Error(path.string(), fmt::format("is not a text file: byte {} is 0", zero),
                 "write it as plain text in UTF-8");
   }
   if (text.starts_with(kByteOrderMark)) {

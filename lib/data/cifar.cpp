@@ -40,7 +40,8 @@ struct Format {
   [[nodiscard]] constexpr std::int64_t labels() const { return classes[1] == 0 ? 1 : 2; }
   [[nodiscard]] constexpr std::int64_t record_bytes() const { return labels() + kPixelBytes; }
   [[nodiscard]] std::string fetch_again() const {
-    return fmt::format("the file is damaged or no {} binary file: unpack {} again", name, archive);
+    return fmt::format("the file is damaged or not a {} binary file: unpack {} again", name,
+                       archive);
   }
   [[nodiscard]] std::string unpack_there() const {
     return fmt::format("unpack {} ({} binary version) there", archive, name);
@@ -69,7 +70,7 @@ std::vector<std::byte> read_records(const fs::path& path, const Format& format,
   }
   if (max_records > 0 && bytes > max_records * record_bytes) {
     throw Error(path.string(),
-                fmt::format("byte {}: the file goes on after {} records, it has {} bytes",
+                fmt::format("byte {}: the file continues after {} records, it has {} bytes",
                             max_records * record_bytes, max_records, bytes),
                 format.fetch_again());
   }
@@ -81,8 +82,9 @@ std::vector<std::byte> read_records(const fs::path& path, const Format& format,
   }
   std::vector<std::byte> content = read_file(path);
   if (std::ssize(content) != bytes) {
-    throw Error(path.string(), fmt::format("{} bytes read of {}: the file changes while it is read",
-                                           content.size(), bytes));
+    throw Error(path.string(),
+                fmt::format("{} bytes read of {}: the file changed while it was read",
+                            content.size(), bytes));
   }
   return content;
 }
@@ -184,7 +186,7 @@ Manifest read_manifest(const fs::path& path) {
                         entry.at("sha256").get<std::string>(), false};
     }
   } catch (const nlohmann::json::parse_error& error) {
-    throw Error(path.string(), fmt::format("byte {}: no JSON: {}", error.byte, error.what()),
+    throw Error(path.string(), fmt::format("byte {}: not JSON: {}", error.byte, error.what()),
                 remedy);
   } catch (const nlohmann::json::exception& error) {
     throw Error(path.string(), error.what(), remedy);
@@ -269,7 +271,7 @@ std::vector<std::string> class_names(const fs::path& path, std::int64_t classes)
   }
   if (std::ssize(names) != classes) {
     throw Error(path.string(), fmt::format("it lists {} classes, not {}", names.size(), classes),
-                "unpack the archive again, or remove the file: classes then have numbers alone");
+                "unpack the archive again, or remove the file: the classes then have numbers only");
   }
   return names;
 }

@@ -128,7 +128,7 @@ ExpectedFacts read_expected(const std::filesystem::path& manifest) {
                             json.at("channels").at("deviation").get<std::vector<float>>()};
     }
   } catch (const nlohmann::json::parse_error& error) {
-    throw Error(manifest.string(), fmt::format("byte {}: no JSON: {}", error.byte, error.what()));
+    throw Error(manifest.string(), fmt::format("byte {}: not JSON: {}", error.byte, error.what()));
   } catch (const nlohmann::json::exception& error) {
     throw Error(manifest.string(), error.what());
   }

@@ -106,7 +106,7 @@ class ImageFolderSource : public FolderSource {
     // What is taken matters, and is in the data digest.
     list.add("pass-over", pass_over_,
              "leave out what looks like an image and cannot be taken (links to nothing, other "
-             "formats, images in a folder too many): on or off, which makes it an error")
+             "formats, images in an unexpected folder): on or off, which makes it an error")
         .cosmetic();
   }
 

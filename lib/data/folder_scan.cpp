@@ -99,7 +99,7 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
 
 /// Why something that is neither a file nor a folder may be an image.
 std::string odd_reason(const fs::directory_entry& entry) {
-  return entry.is_symlink() ? "a link to nothing" : "neither a file nor a folder";
+  return entry.is_symlink() ? "a broken link" : "neither a file nor a folder";
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ std::vector<fs::path> FolderScan::images(const fs::path& folder) {
     const fs::path& path = entry.path();
     std::error_code error;
     if (is_of_the_system(path.filename().string())) {
-      note(path, "hidden or of the system", false);
+      note(path, "a hidden or system file", false);
     } else if (entry.is_regular_file(error)) {
       if (is_one_of(kReadEndings, path)) {
         found.push_back(path);
@@ -135,7 +135,7 @@ std::vector<std::string> FolderScan::folders(const fs::path& folder) {
     const fs::path& path = entry.path();
     std::error_code error;
     if (is_of_the_system(path.filename().string())) {
-      note(path, "hidden or of the system", false);
+      note(path, "a hidden or system file", false);
     } else if (entry.is_directory(error)) {
       found.push_back(path.filename().string());
     } else if (entry.is_regular_file(error)) {

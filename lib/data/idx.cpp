@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t kMostPixels = 65'536;  // of a row or a column
 constexpr std::string_view kFetchAgain =
-    "the file is damaged or another one: fetch it again and unpack it with gunzip";
+    "the file is damaged or of another kind: fetch it again and unpack it with gunzip";
 
 /// A file of unsigned bytes behind a header of 4-byte big-endian numbers: magic, then the sizes.
 struct IdxFile {
@@ -99,9 +99,9 @@ fs::path find_file(const fs::path& folder, std::span<const std::string> names) {
   }
   if (found.size() > 1) {
     throw Error(folder.string(),
-                fmt::format("{} and {} could both be meant", found[0].filename().string(),
+                fmt::format("both {} and {} exist", found[0].filename().string(),
                             found[1].filename().string()),
-                "leave one of them there");
+                "keep only one of them");
   }
   return found.front();
 }

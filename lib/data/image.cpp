@@ -36,7 +36,7 @@ bool is_jpeg(std::span<const std::byte> bytes) { return begins_with<3>(bytes, {0
 
 void fail_unsupported(const std::string& where, const std::string& problem) {
   throw Error(where, problem,
-              "the file may be sound, but its kind is not read: convert it to a baseline or "
+              "the file may be valid, but its kind is not supported: convert it to a baseline or "
               "progressive JPEG or a PNG of at most 100 million pixels, or leave it out");
 }
 

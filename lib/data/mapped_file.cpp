@@ -60,7 +60,7 @@ MappedFile::Facts MappedFile::facts() const {
 void MappedFile::check_unchanged() const {
   if (const Facts now = facts(); now != opened_) {
     throw Error(path_.string(),
-                fmt::format("the file was changed while it is in use: {} bytes, {} when it was "
+                fmt::format("the file was changed while it was in use: {} bytes, {} when it was "
                             "opened",
                             now.bytes, opened_.bytes),
                 "remove the file, prepare the data set again and start the same command again: it "

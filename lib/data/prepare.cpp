@@ -314,7 +314,7 @@ DataSet read_raw(const std::string& name, const fs::path& from, const PrepareSet
     return read_tinyimagenet(from, settings.threads, settings.skip_damaged ? &left_out : nullptr,
                              settings.stray);
   }
-  throw Error("read_raw", fmt::format("'{}' is no set of raw images", name));
+  throw Error("read_raw", fmt::format("'{}' is not a set of raw images", name));
 }
 
 void check_name(std::string_view name) {

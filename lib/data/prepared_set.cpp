@@ -23,8 +23,8 @@ std::shared_ptr<const PreparedFile> open_split(const fs::path& folder, std::stri
                                                std::string_view split) {
   const fs::path path = prepared_path(folder, split);
   if (std::error_code error; !fs::exists(path, error)) {
-    throw Error(path.string(), "the file is missing: the data set is prepared in part only",
-                "run gcg_data_prepare again, it goes on where it was");
+    throw Error(path.string(), "the file is missing: the data set is only partly prepared",
+                "run gcg_data_prepare again: it goes on where it was");
   }
   auto file = std::make_shared<const PreparedFile>(path);
   if (file->name() != name || file->split() != split) {
@@ -76,7 +76,7 @@ DataSet open_prepared(const fs::path& folder, std::string_view name, std::int64_
   const Sources sources = read_sources(folder);
   if (sources.set != train->header().set_digest) {
     throw Error((folder / "sources.txt").string(), "it is of another data set than train.images",
-                "run gcg_data_prepare again, it goes on where it was");
+                "run gcg_data_prepare again: it goes on where it was");
   }
   check_sources(name, folder, sources, usable_cores());
   DataSet data;

@@ -162,8 +162,8 @@ void write_sources(const fs::path& prepared, const Sources& sources) {
 Sources read_sources(const fs::path& prepared) {
   const fs::path path = prepared / kFileName;
   if (std::error_code error; !fs::exists(path, error)) {
-    throw Error(path.string(), "the file is missing: the data set is prepared in part only",
-                "run gcg_data_prepare again, it goes on where it was");
+    throw Error(path.string(), "the file is missing: the data set is only partly prepared",
+                "run gcg_data_prepare again: it goes on where it was");
   }
   const std::vector<std::byte> content = read_file(path);
   std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
@@ -182,7 +182,7 @@ Sources read_sources(const fs::path& prepared) {
   const std::string_view set = cut(text, '\n');
   const std::string_view folder = cut(text, '\n');
   if (!set.starts_with("set ") || !folder.starts_with("folder ")) {
-    fail(path, "line 2 or 3 is not that of the set or of the folder");
+    fail(path, "lines 2 and 3 do not name the set and the folder");
   }
   sources.set = digest_of_hex(set.substr(4));
   sources.folder = unescaped(folder.substr(7));
@@ -242,7 +242,7 @@ void check_sources(std::string_view name, const fs::path& prepared, const Source
   throw Error(
       prepared.string(),
       fmt::format(
-          "the data set was prepared from other files than are in {}: {}{}", folder.string(),
+          "the data set was prepared from other files than those in {}: {}{}", folder.string(),
           fmt::join(problems.begin(), problems.begin() + std::ptrdiff_t(named), "; "),
           named < problems.size() ? fmt::format("; and {} more", problems.size() - named) : ""),
       fmt::format("run gcg_data_prepare --data {} --from {} --to {} again (with the options "

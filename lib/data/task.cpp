@@ -161,7 +161,7 @@ Task make_task(DataSet data, const TaskOptions& options, double validation_fract
   }
   if (options.label_noise > 0) {
     if (data.classes < 2) {
-      throw Error("--label-noise", "there is one class alone");
+      throw Error("--label-noise", "there is only one class");
     }
     add_label_noise(task.split.train, data, options.label_noise, seed);
   }

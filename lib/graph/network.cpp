@@ -226,7 +226,7 @@ std::int32_t NetworkBuilder::global_average_pool(std::string name, std::int32_t 
   node.operation = Operation::global_average_pool;
   if (tokens_node(network_) != nullptr) {
     throw Error(fmt::format("{}: {}", network_.name, node.name),
-                "would average the class token in with the patches",
+                "would average the class token together with the patches",
                 "take the first token, or pool before tokens are made");
   }
   node.inputs = {from};
@@ -289,10 +289,10 @@ std::int32_t NetworkBuilder::attention(std::string name, std::int32_t query, std
   }
   if (heads <= 0 || shape.channels % heads != 0) {
     throw Error(fmt::format("{}: {}", network_.name, name),
-                fmt::format("{} channels cannot be cut into {} heads", shape.channels, heads),
+                fmt::format("{} channels cannot be split into {} heads", shape.channels, heads),
                 heads > 0 ? fmt::format("take a width that is a multiple of {} (--width {})", heads,
                                         (shape.channels / heads + 1) * heads)
-                          : "ask for one head at least");
+                          : "ask for at least one head");
   }
   Node node;
   node.shape = shape;

@@ -32,7 +32,7 @@ void check_belongs(const std::filesystem::path& place, const RunRecord& found,
     if (is != of) {
       throw Error(
           place.string(),
-          fmt::format("belongs to another run: its {} is '{}', here lies '{}'", what, is, of),
+          fmt::format("belongs to another run: its {} is '{}', this file has '{}'", what, is, of),
           "it was copied there: remove it and give the run's command again");
     }
   };

@@ -71,7 +71,7 @@ std::string damage(std::span<const std::byte> content) {
   }
   const Digest digest = sha256(content.subspan(kVersionAt));
   if (std::memcmp(content.data() + kDigestAt, digest.data(), digest.size()) != 0) {
-    return "its checksum does not fit its content";
+    return "its checksum does not match its content";
   }
   return "";
 }
@@ -243,8 +243,8 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& n
     }
     problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", path.string(), problem);
   }
-  throw Error(folder.string(), fmt::format("no checkpoint is whole ({})", problems),
-              "remove the folder's checkpoints to begin the run anew");
+  throw Error(folder.string(), fmt::format("no checkpoint is intact ({})", problems),
+              "remove the folder's checkpoints to start the run again");
 }
 
 fs::path stage_path(const fs::path& folder, std::int64_t stage) {

@@ -211,7 +211,7 @@ Handle Object::opened_array(const std::string& name, const Handle& type, const E
   const bool text = type.get() < 0;  // any text of fixed width
   if (text ? H5Tget_class(found.get()) != H5T_STRING || H5Tis_variable_str(found.get()) != 0
            : H5Tequal(found.get(), type.get()) <= 0) {
-    throw Error(place, "has another element type than the schema asks for");
+    throw Error(place, "has another element type than in the schema");
   }
   const Extents shape = array_extents(array.id_.get(), place);
   if (!fits(shape, expected)) {
@@ -327,7 +327,7 @@ Handle Object::opened_attribute(const std::string& name, hid_t type, std::int64_
   Handle id = owned(H5Aopen(id_.get(), name.c_str(), H5P_DEFAULT), H5Aclose, place, "open it");
   const Handle found = owned(H5Aget_type(id.get()), H5Tclose, place, "read the type");
   if (H5Tequal(found.get(), type) <= 0) {
-    throw Error(place, "has another type than the schema asks for");
+    throw Error(place, "has another type than in the schema");
   }
   const Handle space = owned(H5Aget_space(id.get()), H5Sclose, place, "read the shape");
   const hssize_t count = H5Sget_simple_extent_npoints(space.get());

@@ -19,7 +19,7 @@ constexpr std::int64_t kLargest = 1 << 20;
 std::int64_t number(const json& value) {
   if (!value.is_number_integer() || value < 0 || value > kLargest) {
     throw Error("number",
-                fmt::format("'{}' is no whole number in [0, {}]", value.dump(), kLargest));
+                fmt::format("'{}' is not a whole number in [0, {}]", value.dump(), kLargest));
   }
   return value.get<std::int64_t>();
 }
@@ -65,12 +65,12 @@ void append(NetworkBuilder& net, const json& node) {
   } else if (is(Operation::first_token)) {
     net.first_token(name, input(0));
   } else {
-    throw Error(name, fmt::format("'{}' is no operation", operation));
+    throw Error(name, fmt::format("'{}' is not an operation", operation));
   }
 }
 
 [[noreturn]] void fail(const std::string& where, std::string_view problem) {
-  throw Error(where, fmt::format("is no layer graph: {}", problem),
+  throw Error(where, fmt::format("is not a layer graph: {}", problem),
               "run the run's command again: it writes the file anew and repeats nothing");
 }
 
@@ -135,7 +135,7 @@ Network parse_network(const std::string& where, std::string_view text, std::stri
   try {
     const std::string of = content.at("run");
     if (!run.empty() && of != run) {
-      fail(where, fmt::format("it is that of the run '{}', not of '{}'", of, run));
+      fail(where, fmt::format("it belongs to the run '{}', not to '{}'", of, run));
     }
     const json& input = content.at("input");
     NetworkBuilder net(content.at("name"),

@@ -40,7 +40,7 @@ Archive open_archive(const std::string& where, const Source& source, int flags) 
     zip_source_free(source.get());
     const std::string text = zip_error_strerror(&problem);
     zip_error_fini(&problem);
-    fail(where, fmt::format("is no .npz file: {}", text));
+    fail(where, fmt::format("is not an .npz file: {}", text));
   }
   return archive;
 }
@@ -114,14 +114,14 @@ std::vector<std::int64_t> shape_of(const std::string& where, const std::string& 
       std::int64_t extent = -1;
       const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), extent);
       if (code != std::errc() || extent < 0 || shape.size() == 32) {
-        fail(where, fmt::format("the shape of {} is none", name));
+        fail(where, fmt::format("the shape of {} is invalid", name));
       }
       shape.push_back(extent);
       text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     }
   }
   if (!text.starts_with(')')) {
-    fail(where, fmt::format("the shape of {} is none", name));
+    fail(where, fmt::format("the shape of {} is invalid", name));
   }
   return shape;
 }
@@ -182,7 +182,7 @@ NpzArray parse_array(const std::string& where, std::string name, std::span<const
   };
   const auto start = part(0, 12);
   if (text_of(start.first(kNpy.size())) != kNpy) {
-    fail(where, fmt::format("{} is no NumPy array", name));
+    fail(where, fmt::format("{} is not a NumPy array", name));
   }
   const std::size_t width = start[6] == std::byte{1} ? 2 : 4;
   std::size_t length = 0;
@@ -200,12 +200,12 @@ NpzArray parse_array(const std::string& where, std::string name, std::span<const
   array.type = quote == std::string_view::npos ? "" : std::string(type.substr(1, quote - 1));
   const std::size_t size = value_size(array.type);
   if (size == 0) {
-    fail(where, fmt::format("{} is no array of plain little-endian numbers", name));
+    fail(where, fmt::format("{} is not an array of plain little-endian numbers", name));
   }
   array.shape = shape_of(where, name, value_of(where, name, header, "shape"));
   const auto values = bytes.subspan(8 + width + length);
   if (values.size() % size != 0 || !fits(array.shape, values.size() / size)) {
-    fail(where, fmt::format("the {} bytes of {} are not those of its shape", values.size(), name));
+    fail(where, fmt::format("the {} bytes of {} do not match its shape", values.size(), name));
   }
   const std::string_view by_columns = value_of(where, name, header, "fortran_order");
   if (by_columns.starts_with("True")) {
@@ -213,7 +213,7 @@ NpzArray parse_array(const std::string& where, std::string name, std::span<const
   } else if (by_columns.starts_with("False")) {
     array.bytes.assign(values.begin(), values.end());
   } else {
-    fail(where, fmt::format("the order of {} is none", name));
+    fail(where, fmt::format("the order of {} is invalid", name));
   }
   array.name = std::move(name);
   return array;
@@ -261,7 +261,7 @@ std::vector<std::byte> npz_content(std::span<const NpzArray> arrays,
 
 std::vector<NpzArray> parse_npz(const std::string& where, std::span<const std::byte> content) {
   if (content.empty()) {
-    fail(where, "is no .npz file: it is empty");
+    fail(where, "is not an .npz file: it is empty");
   }
   const Source source(zip_source_buffer_create(content.data(), content.size(), 0, nullptr),
                       zip_source_free);

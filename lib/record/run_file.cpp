@@ -31,7 +31,7 @@ std::vector<std::byte> read_content(const std::filesystem::path& path) {
   constexpr std::size_t length = kTrailer.size() + sizeof(Digest);
   if (content.size() < length || std::memcmp(content.data() + content.size() - length,
                                              kTrailer.data(), kTrailer.size()) != 0) {
-    fail("is no run file, or one that was cut: it does not end with a checksum");
+    fail("is not a run file, or is truncated: it does not end with a checksum");
   }
   Digest stored{};
   std::memcpy(stored.data(), content.data() + content.size() - sizeof(Digest), sizeof(Digest));
@@ -86,7 +86,7 @@ std::string hdf5_version() {
   unsigned minor = 0;
   unsigned release = 0;
   if (H5get_libversion(&major, &minor, &release) < 0) {
-    throw Error("HDF5", "the library does not tell its version");
+    throw Error("HDF5", "the library does not give its version");
   }
   return fmt::format("{}.{}.{}", major, minor, release);
 }

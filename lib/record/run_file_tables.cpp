@@ -455,7 +455,7 @@ Network read_layers(const Object& root) {
     }
     if (layer.name.empty() || !names.insert(layer.name).second) {
       throw Error(group.where("name"),
-                  fmt::format("layer name \"{}\" is empty or double", layer.name));
+                  fmt::format("layer name \"{}\" is empty or not unique", layer.name));
     }
   }
   return network;

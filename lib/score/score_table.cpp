@@ -100,7 +100,7 @@ constexpr std::array<ScoreRule, 9> kScores{{
      .grows = true,
      .images = true},
     {.name = "random",
-     .about = "every connection alike",
+     .about = "all connections equal",
      .reference = "",
      .score = score_random,
      .grows = true,
@@ -157,7 +157,7 @@ void check(const ScoreRule& rule, const ScoreRequest& request, const Scores& sco
     throw Error(request.network.name,
                 fmt::format("score {} is zero at all {} connections it ranks", rule.name,
                             rule.prunes ? mask.present() : mask.connections() - mask.present()),
-                "no path leads through the network: ask for a higher density");
+                "no path goes through the network: ask for a higher density");
   }
 }
 

@@ -55,9 +55,9 @@ po::options_description describe_program_options() {
       "version", "print version and build and exit")(
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
       "estimate",
-      "time a few training steps, print what the run would take in seconds (JSON), and exit")(
+      "time a few training steps, print how many seconds the run would take (JSON), and exit")(
       "calibrate", po::value<std::int64_t>()->value_name("EPOCHS"),
-      "run the method and dense training for so many epochs each, print the cost ratios that "
+      "run the method and dense training for this many epochs each, print the cost ratios that "
       "--budget flops and --budget time want, and exit")(
       "config", po::value<std::string>()->value_name("FILE"),
       "read options from a file of lines 'name = value'; the command line wins");
@@ -79,7 +79,7 @@ GivenOptions read_config(const std::string& path, const po::options_description&
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos) {
       throw UsageError(where, fmt::format("'{}' is not 'name = value'", line),
-                       "begin a remark with '#' on a line of its own");
+                       "write a comment on its own line, after '#'");
     }
     const std::string name(trimmed(line.substr(0, equals)));
     // find_nothrow() takes an empty name for every option.
@@ -89,8 +89,8 @@ GivenOptions read_config(const std::string& path, const po::options_description&
                        "gcg_run --help lists the options");
     }
     if (!given.emplace(name, trimmed(line.substr(equals + 1))).second) {
-      throw UsageError(where, fmt::format("the option '{}' is there twice", name),
-                       "leave one of the two");
+      throw UsageError(where, fmt::format("the option '{}' is given twice", name),
+                       "keep one of the two");
     }
   }
   return given;

@@ -24,7 +24,8 @@ void add_questions(po::options_description& options, ExperimentCommand& command)
       "study-file", po::bool_switch(&command.study_file),
       "print the path of the study file, which names the scale, and exit")(
       "dry-run", po::bool_switch(&command.dry_run),
-      "print the exact gcg_run line of every run, its state and about how long it takes, and exit")(
+      "print the exact gcg_run line of every run, its state and roughly how long it takes, and "
+      "exit")(
       "rate", po::value(&command.rate_file)->value_name("FILE"),
       "with --dry-run: hours on 1, 8 and 64 devices of the kinds whose rates the file gives, "
       "instead "
@@ -40,7 +41,7 @@ void add_questions(po::options_description& options, ExperimentCommand& command)
       "verify", po::bool_switch(&command.verify),
       "check the run files, compare what was measured with what is expected, and exit")(
       "settings", po::bool_switch(&command.settings),
-      "print the settings file with the scales, to make one of your own of it, and exit");
+      "print the settings file with the scales, as a start for your own, and exit");
 }
 
 void add_study(po::options_description& options, const Experiment& experiment,
@@ -73,7 +74,7 @@ void add_cluster(po::options_description& options, ExperimentCommand& command) {
       "be one of any number of workers, on any hosts that share the folder of runs: take runs that "
       "nobody has, until none is left")(
       "minutes", po::value(&command.minutes)->value_name("M"),
-      "with --work: end after so many minutes; runs under way go on later")(
+      "with --work: end after this many minutes; unfinished runs continue later")(
       "slurm", po::bool_switch(&command.submit),
       "write a batch script, print it and submit it: one array of equal workers")(
       "slurm-dry-run", po::bool_switch(&command.slurm_dry_run),
@@ -81,7 +82,7 @@ void add_cluster(po::options_description& options, ExperimentCommand& command) {
       "wait", po::bool_switch(&command.wait),
       "with --slurm: stay until nothing of the study is queued or runs")(
       "cancel", po::bool_switch(&command.cancel),
-      "take the study's jobs out of Slurm's queue; runs under way save where they are")(
+      "remove the study's jobs from Slurm's queue; running ones save their state")(
       "workers", po::value(&slurm.workers)->value_name("N"), "workers of the array (1)")(
       "partition", po::value(&slurm.partition)->value_name("P"), "partition of the workers")(
       "account", po::value(&slurm.account)->value_name("A"), "account of the workers")(
@@ -122,8 +123,7 @@ void check(const po::variables_map& values, const ExperimentCommand& command,
   }
   if (experiment.kind == ExperimentKind::alone && study.jobs > 1) {
     throw UsageError("--jobs",
-                     fmt::format("{} measures seconds, runs side by side would disturb "
-                                 "each other",
+                     fmt::format("{} measures seconds: runs side by side would disturb each other",
                                  experiment.name),
                      "leave it out");
   }

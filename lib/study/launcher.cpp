@@ -84,7 +84,7 @@ class Launch {
       }
       if (children_.running.empty() &&
           std::ranges::count(queue_.states(), JobState::elsewhere) == 0) {
-        throw Error("jobs", "wait for each other");
+        throw Error("jobs", "wait for each other in a circle");
       }
       const int signal = signals_.wait(200);
       const bool ended_by_signal = signal != 0 && signal != SIGCHLD;

@@ -22,7 +22,7 @@ Rate read_rate(const toml::table& table, const std::string& file) {
   const auto text = [&](const char* key) {
     const std::optional<std::string> value = table[key].value<std::string>();
     if (!value) {
-      throw UsageError(where, fmt::format("a rate has no text {}", key),
+      throw UsageError(where, fmt::format("a rate lacks the text {}", key),
                        "docs/clusters.md shows such a file");
     }
     return *value;
@@ -33,19 +33,19 @@ Rate read_rate(const toml::table& table, const std::string& file) {
   rate.data = text("data");
   rate.images = table["images_per_second"].value<double>().value_or(0);
   if (!(rate.images > 0)) {
-    throw UsageError(where, "images_per_second is no number above 0");
+    throw UsageError(where, "images_per_second is not a number above 0");
   }
   if (table.contains("width")) {
     rate.width = table["width"].value<std::int64_t>().value_or(0);
     if (rate.width < 1) {
-      throw UsageError(where, "width is no number above 0");
+      throw UsageError(where, "width is not a number above 0");
     }
   }
   for (const auto& [key, value] : table) {
     static const std::set<std::string_view> known{"device", "network", "data", "width",
                                                   "images_per_second"};
     if (!known.contains(key.str())) {
-      throw UsageError(where, fmt::format("'{}' is no part of a rate", std::string(key.str())));
+      throw UsageError(where, fmt::format("'{}' is not part of a rate", std::string(key.str())));
     }
   }
   return rate;
@@ -79,7 +79,7 @@ std::vector<Rate> read_rates(const std::filesystem::path& file) {
   }
   const toml::array* list = document["rate"].as_array();
   if (list == nullptr || document.size() != 1 || !list->is_array_of_tables()) {
-    throw UsageError(file.string(), "holds something else than tables [[rate]]",
+    throw UsageError(file.string(), "has something other than tables [[rate]]",
                      "docs/clusters.md shows such a file");
   }
   std::vector<Rate> rates;

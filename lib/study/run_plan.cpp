@@ -22,7 +22,7 @@ void add_settings(OptionList& list, RunSettings& settings) {
   list.add("width", settings.width, {0, 4096},
            "channels of the network's first stage; 0: the network's own default");
   list.add_choice("data", settings.data, row_names(data_source_table()), "images");
-  list.add("seed", settings.seed, "number every random stream of the run is keyed by");
+  list.add("seed", settings.seed, "seed of all random streams of the run");
   std::vector<std::string> executions = row_names(backend_table());
   std::string abouts = "auto: the first of these that can do what the run asks";
   for (const Backend& backend : backend_table()) {
@@ -55,7 +55,7 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "present connection and as many for each slot of the optimiser")
       .cosmetic();
   list.add("data-threads", settings.data_threads, {0, 256},
-           "threads that make batches ahead of the training; 0: it makes them itself")
+           "threads that prepare batches ahead; 0: the training thread prepares them")
       .cosmetic();
 }
 

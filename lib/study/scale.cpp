@@ -50,7 +50,7 @@ Setting::Value value_of(const std::string& where, const toml::node& node) {
   if (const auto* flag = node.as_boolean()) {
     return {Setting::Kind::flag, flag->get() ? "true" : "false"};
   }
-  throw UsageError(where, "is no word, number, true or false, nor a list of them");
+  throw UsageError(where, "is not a word, number, true or false, or a list of these");
 }
 
 Setting setting_of(const std::string& where, const toml::node& node) {
@@ -136,7 +136,7 @@ Scale own_scale(const SettingsFile& shipped, const std::string& path, std::strin
       name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
   if (name.empty() || !plain || std::ranges::find(taken, name) != taken.end()) {
     throw UsageError(at_line(path, file.begin()->first.source()),
-                     fmt::format("'{}' cannot name a scale of your own", name),
+                     fmt::format("'{}' cannot be the name of your own scale", name),
                      fmt::format("choose letters, digits, '-' and '_', and none of: {}",
                                  fmt::join(taken, ", ")));
   }
@@ -145,7 +145,7 @@ Scale own_scale(const SettingsFile& shipped, const std::string& path, std::strin
     const Setting base = like->second;
     own.settings.erase(like);
     if (base.is_list || base.values.front().kind != Setting::Kind::word) {
-      throw UsageError(base.where, "is no name of a scale", "write like = \"small\"");
+      throw UsageError(base.where, "is not the name of a scale", "write like = \"small\"");
     }
     // What the file says wins; what it leaves out is the shipped scale's.
     own.settings.merge(shipped_scale(shipped, base.values.front().text, data, base.where).settings);

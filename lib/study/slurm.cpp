@@ -93,7 +93,7 @@ void check_slurm_request(const SlurmRequest& request) {
                                           {"--memory", request.memory},
                                           {"--time", request.time}}) {
     if (value.find_first_of(" \t\n\"'\\$`") != std::string::npos) {
-      throw UsageError(option, fmt::format("\"{}\" is no word of Slurm's", value));
+      throw UsageError(option, fmt::format("\"{}\" is not a word for Slurm", value));
     }
   }
 }
@@ -150,7 +150,7 @@ std::string submit(const SlurmStudy& study, const fs::path& script) {
   // "12", or "12;cluster"
   const std::string job = answer.substr(0, answer.find_first_of(";\n"));
   if (job.empty() || job.find_first_not_of("0123456789") != std::string::npos) {
-    throw Error("sbatch", fmt::format("answered \"{}\", no job's number", answer));
+    throw Error("sbatch", fmt::format("answered \"{}\", which is not a job number", answer));
   }
   std::ofstream file(jobs_file(study), std::ios::app);
   if (!(file << job << "\n" << std::flush)) {

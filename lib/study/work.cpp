@@ -40,7 +40,7 @@ void check_ground(const std::vector<PlannedRun>& planned) {
     }
     if (run.selected && run.disk.state == DiskState::foreign) {
       throw Error(run.plan->folder().string(),
-                  fmt::format("is the work of another version of the program and is not taken: {}",
+                  fmt::format("is the work of another version of the program and is not used: {}",
                               run.disk.note),
                   "choose another --out, or remove that folder to have the run made again");
     }
@@ -128,12 +128,12 @@ JobFound find_job(const PlannedRun& run, fs::file_time_type began) {
 void tell_plan(const Experiment& experiment, const StudySettings& settings,
                const std::vector<PlannedRun>& planned, std::size_t jobs, const WorkSettings& how) {
   for (const std::string& name : outdated_runs(experiment, settings, planned)) {
-    fmt::print("not taken: {} was made by another version of the defaults or the layout\n", name);
+    fmt::print("not used: {} was made by another version of the defaults or the layout\n", name);
   }
   if (!locks_work(settings.out)) {
     fmt::print(
-        "file locks do nothing in {}: runs are told apart by leases alone, and what a killed "
-        "process on another host held is taken {:.0f} s later\n",
+        "file locks do nothing in {}: only leases protect runs, and a run that a killed process on "
+        "another host held is free {:.0f} s later\n",
         settings.out, kLeaseSeconds);
   }
   fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
@@ -146,12 +146,12 @@ void tell_plan(const Experiment& experiment, const StudySettings& settings,
 int tell_end(const Experiment& experiment, const Launched& launched, bool worker) {
   const auto count = [&](JobState state) { return std::ranges::count(launched.states, state); };
   if (launched.signal != 0) {
-    put(stderr, fmt::format("{}: stopped by {}; the same command goes on where the runs are\n",
+    put(stderr, fmt::format("{}: stopped by {}; the same command goes on with the runs\n",
                             experiment.name, ::strsignal(launched.signal)));
     return worker ? kContinueStatus : 128 + launched.signal;
   }
   if (launched.out_of_time) {
-    put(stderr, fmt::format("{}: its time is over; the same command goes on where the runs are\n",
+    put(stderr, fmt::format("{}: its time is over; the same command goes on with the runs\n",
                             experiment.name));
     return kContinueStatus;
   }
@@ -161,7 +161,7 @@ int tell_end(const Experiment& experiment, const Launched& launched, bool worker
     return 1;
   }
   if (count(JobState::elsewhere) > 0) {
-    fmt::print("{}: the {} runs that are left are in other processes' hands\n", experiment.name,
+    fmt::print("{}: other processes are working on the {} runs that are left\n", experiment.name,
                count(JobState::elsewhere));
   }
   return 0;

@@ -29,7 +29,7 @@ void check_request(std::span<const double> wanted, std::int64_t sum,
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!(wanted[i] >= 0) || std::isinf(wanted[i])) {
       throw Error(kWhere,
-                  fmt::format("share {} is {}: not a finite number from 0 on", i, wanted[i]));
+                  fmt::format("share {} is {}: not a finite number of at least 0", i, wanted[i]));
     }
     if (capacity[i] < 0) {
       throw Error(kWhere, fmt::format("capacity {} is {}", i, capacity[i]));
@@ -224,7 +224,7 @@ std::vector<double> read_densities(const std::filesystem::path& file, const Netw
     if ((numbers.size() != 1 && numbers.size() != kTableNumbers) ||
         !(numbers[0] >= 0 && numbers[0] <= 1)) {
       throw Error(where, "needs a density in [0, 1] and nothing else",
-                  "write LAYER DENSITY; '#' begins a remark");
+                  "write LAYER DENSITY; '#' begins a comment");
     }
     const auto layer = std::ranges::find(network.layers, words[0], &Layer::name);
     if (layer == network.layers.end()) {
@@ -233,7 +233,7 @@ std::vector<double> read_densities(const std::filesystem::path& file, const Netw
     std::optional<double>& slot =
         densities[static_cast<std::size_t>(layer - network.layers.begin())];
     if (slot) {
-      throw Error(where, "the layer is there twice");
+      throw Error(where, "the layer is listed twice");
     }
     slot = numbers[0];
   }

@@ -64,7 +64,7 @@ LayerMask::LayerMask(std::int64_t size, std::vector<std::uint64_t> words)
     throw Error("mask", fmt::format("{} words do not hold {} connections", words_.size(), size));
   }
   if (size % 64 != 0 && (words_.back() >> (size % 64)) != 0) {
-    throw Error("mask", fmt::format("a bit behind connection {} is set", size));
+    throw Error("mask", fmt::format("a bit after connection {} is set", size));
   }
 }
 

@@ -9,7 +9,7 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.group("Recipe (the dense training every method is measured by)");
   list.add("epochs", recipe.epochs, {1, 1e6}, "epochs of the recipe's schedule");
   list.add("batch-size", recipe.batch_size, {2, 1e6},
-           "images per update; a last batch of fewer is used");
+           "images per update; a smaller last batch is used");
   list.add("learning-rate", recipe.learning_rate, kPositive, "peak learning rate");
   list.add_choice("schedule", recipe.schedule, {"step", "cosine"},
                   "learning rate over the epochs, step: x0.1 at 1/2 and 3/4");
@@ -27,11 +27,11 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.add("label-noise", recipe.task.label_noise, {0, 1, false, true},
            "share of the training split's labels that are wrong; validation and test stay true");
   list.add_choice("budget", recipe.budget, {"epochs", "flops", "time"},
-                  "what a method has in common with dense training; flops and time stretch the "
+                  "what equals dense training; flops and time stretch the "
                   "epochs by 1 / cost-ratio, at most fivefold");
   list.add("cost-ratio", recipe.cost_ratio, kPositive,
-           "FLOPs or seconds of the method at equal epochs over those of dense training: "
-           "gcg_run --calibrate tells")
+           "FLOPs or seconds of the method at equal epochs over those of dense training, as "
+           "gcg_run --calibrate prints")
       .used_if([&recipe] { return recipe.budget != "epochs"; }, "the budget is epochs");
 }
 

@@ -47,9 +47,10 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
   check_same_layers(place, old.network, own.network);
   if (old.status == RunStatus::finished) {
     if (!old.result || old.stages.empty() || old.masks.size() != old.stages.size()) {
-      throw Error(place,
-                  "its checkpoint cannot be: it says that the run is finished, without a result",
-                  "remove the run's folder and run it again");
+      throw Error(
+          place,
+          "its checkpoint is inconsistent: it says that the run is finished, but has no result",
+          "remove the run's folder and run it again");
     }
     old.network = std::move(own.network);
     return old;
@@ -57,7 +58,8 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
   const auto compare = [&](std::string_view what, const std::string& was, const std::string& is) {
     if (was != is) {
       const std::string warning = fmt::format(
-          "resumed with another {} ({}, before: {}): results may differ from a run in one piece",
+          "resumed with another {} ({}, before: {}): results may differ from those of an "
+          "uninterrupted run",
           what, is, was);
       old.warnings.push_back(warning);
       say("warning: " + warning);
@@ -82,7 +84,7 @@ void check_position(const Checkpoint& now, const Stage& stage, std::int64_t coun
                     std::int64_t epoch_batches, const std::string& place) {
   const auto require = [&](bool holds, std::string_view what, auto is, auto of) {
     if (!holds) {
-      throw Error(place, fmt::format("its checkpoint cannot be: {} {}, of {}", what, is, of),
+      throw Error(place, fmt::format("its checkpoint is inconsistent: {} {}, of {}", what, is, of),
                   "remove the run's folder and run it again");
     }
   };

@@ -85,7 +85,7 @@ void add_trunk_options(OptionList& list, Trunk& trunk) {
   list.add("trunk", trunk.name,
            "name of a run in the same --out folder, of the same network, data and seed, to branch "
            "off from; empty: none");
-  list.add("trunk-stage", trunk.stage, {0, 1e6}, "stage at whose end this run branches off")
+  list.add("trunk-stage", trunk.stage, {0, 1e6}, "stage at the end of which this run branches off")
       .used_if([&trunk] { return !trunk.name.empty(); }, "there is no --trunk");
 }
 
@@ -109,7 +109,7 @@ Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord&
   const std::vector<StageRow>& stages = checkpoint.record.stages;
   if (masks.size() < stages.size() || predictions.size() <= stages.size()) {
     throw Error(folder.string(),
-                fmt::format("its run file holds the masks of {} stages yet, {} are needed",
+                fmt::format("its run file has the masks of only {} stages, {} are needed",
                             masks.size(), stages.size()),
                 "finish the trunk first");
   }

@@ -256,7 +256,7 @@ class Files(unittest.TestCase):
         density = run.stages["density"]
         path.write_bytes(b"gone")
         self.assertIs(run.stages["density"], density)
-        with self.assertRaisesRegex(gcg_runs.RunFileError, "is no run file, or one that was cut"):
+        with self.assertRaisesRegex(gcg_runs.RunFileError, "is not a run file, or is truncated"):
             print(run.trajectory)
         with self.assertRaises(AttributeError):
             print(run.nonsense)
@@ -299,7 +299,7 @@ class Files(unittest.TestCase):
         text = self.folder / "text.h5"
         text.write_text("some text")
         with self.assertRaisesRegex(
-            gcg_runs.RunFileError, "text.h5: is no run file, or one that was cut.*command again"
+            gcg_runs.RunFileError, "text.h5: is not a run file, or is truncated.*command again"
         ):
             gcg_runs.load(text)
         with edited(self.folder / "plain.h5"):

@@ -24,7 +24,7 @@ TEST(Text, IsReadWholeWithoutAByteOrderMark) {
                                  << "one\ntwo";
   EXPECT_EQ(read_text(folder / "file"), "one\ntwo");
   std::ofstream(folder / "wide") << std::string("a\0b\0", 4);
-  GCG_EXPECT_ERROR(read_text(folder / "wide"), HasSubstr("is no text: its byte 1 is 0"));
+  GCG_EXPECT_ERROR(read_text(folder / "wide"), HasSubstr("is not a text file: byte 1 is 0"));
   GCG_EXPECT_ERROR(read_text(folder.path()), HasSubstr("is not a regular file"));
 }
 

@@ -145,7 +145,7 @@ TEST(CifarFile, MoreRecordsThanTheLimitIsAnErrorAtTheFirstOneTooMany) {
   write_bytes(folder / "a.bin", records({1, 2, 3}));
   ImageSet images;
   EXPECT_THAT(error_of([&] { append_cifar10_file(folder / "a.bin", images, 2); }),
-              AllOf(HasSubstr("byte 6146: the file goes on after 2 records, it has 9219 bytes"),
+              AllOf(HasSubstr("byte 6146: the file continues after 2 records, it has 9219 bytes"),
                     HasSubstr("remedy: ")));
   EXPECT_NO_THROW(append_cifar10_file(folder / "a.bin", images, 3));
 }
@@ -157,7 +157,7 @@ TEST(CifarFile, HugeFileIsRefusedBeforeItIsRead) {
   std::filesystem::resize_file(folder / "a.bin", std::uintmax_t{3073} << 30);
   ImageSet images;
   EXPECT_THAT(error_of([&] { append_cifar10_file(folder / "a.bin", images, 10'000); }),
-              HasSubstr("byte 30730000: the file goes on after 10000 records"));
+              HasSubstr("byte 30730000: the file continues after 10000 records"));
 }
 
 TEST(CifarFile, IsNotAppendedToImagesOfAnotherShape) {
@@ -261,7 +261,7 @@ TEST(CifarFolder, FileBeyondTheOfficialSizeIsAnError) {
   write_folder(folder.path());
   std::filesystem::resize_file(folder / "test_batch.bin", 3073 * 10'001);
   EXPECT_THAT(error_of([&] { read_cifar10(folder.path()); }),
-              HasSubstr("test_batch.bin: byte 30730000: the file goes on after 10000 records"));
+              HasSubstr("test_batch.bin: byte 30730000: the file continues after 10000 records"));
 }
 
 TEST(CifarManifest, ThatAgreesIsAccepted) {
@@ -293,7 +293,7 @@ TEST(CifarManifest, ThatDisagreesIsAnErrorThatNamesTheFile) {
       {R"("files")", R"("flies")", "manifest.json: "},
       {R"("records": 1)", R"("records": "one")", "manifest.json: "},
       {R"("records": 1,)", "", "manifest.json: "},
-      {"{", "[", "manifest.json: byte 9: no JSON"},
+      {"{", "[", "manifest.json: byte 9: not JSON"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.message);

@@ -175,7 +175,7 @@ TEST(IdxFolder, TwoNamesForOnePartAreAnError) {
   write_folder(folder, 2);
   write_bytes(folder / "test-labels-idx1-ubyte", label_file(2));
   EXPECT_THAT(error_of([&] { read_idx_folder(folder.path(), "digits"); }),
-              HasSubstr("t10k-labels-idx1-ubyte and test-labels-idx1-ubyte could both be meant"));
+              HasSubstr("both t10k-labels-idx1-ubyte and test-labels-idx1-ubyte exist"));
 }
 
 TEST(IdxFolder, MissingFileIsNamedWithAllItsNames) {

@@ -98,7 +98,7 @@ TEST(ImageFolder, ImagesThatCannotBeTakenAreAnErrorUnlessTheyMayBePassedOver) {
   EXPECT_THAT(error_with([](const fs::path& train) {
                 fs::create_symlink("/nowhere/a.JPEG", train / "n00000000/a.JPEG");
               }),
-              HasSubstr("n00000000/a.JPEG: a link to nothing"));
+              HasSubstr("n00000000/a.JPEG: a broken link"));
   for (const char* name : {"a.webp", "a.bmp", "a.tif", "a.TIFF", "a.gif"}) {
     EXPECT_THAT(
         error_with([&](const fs::path& train) { write_text(train / "n00000001" / name, "x"); }),
@@ -119,7 +119,7 @@ TEST(ImageFolder, ImagesThatCannotBeTakenAreAnErrorUnlessTheyMayBePassedOver) {
   EXPECT_THAT(error_with([](const fs::path& train) {
                 fs::create_directory_symlink("/nowhere/class", train / "n00000007");
               }),
-              HasSubstr("train/n00000007: a link to nothing"));
+              HasSubstr("train/n00000007: a broken link"));
 }
 
 TEST(ImageFolder, ManyImagesThatCannotBeTakenAreCounted) {
@@ -213,7 +213,8 @@ TEST(TinyImageNet, ClassesMustBeThoseOfTheList) {
   const TemporaryFolder folder;
   write_tinyimagenet(folder.path());
   write_text(folder / "wnids.txt", "n01\nn02\nn03\n");
-  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("train/n03: cannot read the folder"));
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+              HasSubstr("train/n03: cannot read the folder"));
   write_text(folder / "wnids.txt", "n01\nn04\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
               HasSubstr("train/n02: wnids.txt does not list this class"));

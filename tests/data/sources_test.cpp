@@ -190,7 +190,7 @@ TEST(MappedFile, ThatIsCutOrOverwrittenWhileItIsReadIsAnError) {
     if (cut) {
       fs::resize_file(to / "train.images", kPreparedDataStart);
     }
-    const auto says_so = AllOf(HasSubstr("train.images: the file was changed while it is in use"),
+    const auto says_so = AllOf(HasSubstr("train.images: the file was changed while it was in use"),
                                HasSubstr("remedy: "));
     EXPECT_THAT(error_of([&] { samples.make(39, {}, 0, sample, scratch); }), says_so);
     EXPECT_THAT(error_of([&] { static_cast<void>(data.train.prepared->image(3)); }), says_so);

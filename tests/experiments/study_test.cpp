@@ -143,7 +143,7 @@ TEST_F(Study, RunsOfOlderDefaultsAreToldAndNotTaken) {
       shell(fmt::format("{} --data-dir {} --out {} --only greedy", GCG_GROWTH_RULES,
                         folder.path().string(), runs().string()));
   EXPECT_EQ(told.status, 0) << told.output;
-  EXPECT_THAT(told.output, HasSubstr("not taken: gcg-old was made by another version"));
+  EXPECT_THAT(told.output, HasSubstr("not used: gcg-old was made by another version"));
 }
 
 /// How often the log of each run has a line with this text.

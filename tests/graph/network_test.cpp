@@ -178,9 +178,9 @@ TEST(NetworkBuilder, RefusesTokensThatAreNone) {
   const std::int32_t x = net.tokens("tokens", 0);
   GCG_EXPECT_ERROR(net.tokens("again", 0), StrEq("net: again: the network has tokens already"));
   GCG_EXPECT_ERROR(net.global_average_pool("pool", x),
-                   HasSubstr("net: pool: would average the class token in with the patches"));
+                   HasSubstr("net: pool: would average the class token together with the patches"));
   GCG_EXPECT_ERROR(net.attention("a", x, x, x, 3),
-                   StrEq("net: a: 4 channels cannot be cut into 3 heads\n  remedy: take a width "
+                   StrEq("net: a: 4 channels cannot be split into 3 heads\n  remedy: take a width "
                          "that is a multiple of 3 (--width 6)"));
   GCG_EXPECT_ERROR(net.attention("a", x, x, x, 0), HasSubstr("0 heads"));
   const std::int32_t narrow = net.token_linear("narrow", x, 2);

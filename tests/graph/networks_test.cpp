@@ -173,7 +173,7 @@ TEST(VisionTransformer, NeedsWholePatchesAndAWholeWidthPerHead) {
                 "images whose sides are multiples of 4"));
   GCG_EXPECT_ERROR(
       build_network("vit6_small", {kCifar, 10, 16}),
-      HasSubstr("16 channels cannot be cut into 3 heads\n  remedy: take a width that is "
+      HasSubstr("16 channels cannot be split into 3 heads\n  remedy: take a width that is "
                 "a multiple of 3 (--width 18)"));
 }
 

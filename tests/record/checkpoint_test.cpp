@@ -207,8 +207,8 @@ TEST(Checkpoint, NoneWholeIsAnError) {
   std::string note;
   EXPECT_THAT(
       [&] { read_checkpoint(folder.path(), note); },
-      ThrowsMessage<Error>(AllOf(HasSubstr("no checkpoint is whole"),
-                                 HasSubstr("checkpoint.gcg: its checksum does not fit"),
+      ThrowsMessage<Error>(AllOf(HasSubstr("no checkpoint is intact"),
+                                 HasSubstr("checkpoint.gcg: its checksum does not match"),
                                  HasSubstr("checkpoint.previous.gcg: the file is missing"))));
   write_checkpoint(folder.path(), at_step(2));
   write_checkpoint(folder.path(), at_step(3));
@@ -216,7 +216,7 @@ TEST(Checkpoint, NoneWholeIsAnError) {
   damage(folder / "checkpoint.previous.gcg");
   EXPECT_THAT(
       [&] { read_checkpoint(folder.path(), note); },
-      ThrowsMessage<Error>(HasSubstr("checkpoint.previous.gcg: its checksum does not fit")));
+      ThrowsMessage<Error>(HasSubstr("checkpoint.previous.gcg: its checksum does not match")));
 }
 
 TEST(Checkpoint, AnotherVersionIsAnErrorNotDamage) {

@@ -82,7 +82,7 @@ TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
         with("\"l\"", "\"f\"")}) {
     SCOPED_TRACE(text);
     EXPECT_THAT([&] { (void)parse_network("f.json", text); },
-                ThrowsMessage<Error>(HasSubstr("f.json: is no layer graph")));
+                ThrowsMessage<Error>(HasSubstr("f.json: is not a layer graph")));
   }
 }
 
@@ -100,7 +100,7 @@ TEST(NetworkFile, KnowsTheRunThatItBelongsTo) {
   EXPECT_EQ(parse_network("f.json", text, "mine").name, "lenet5");
   EXPECT_EQ(parse_network("f.json", text).name, "lenet5");
   EXPECT_THAT([&] { (void)parse_network("f.json", text, "yours"); },
-              ThrowsMessage<Error>(HasSubstr("it is that of the run 'mine', not of 'yours'")));
+              ThrowsMessage<Error>(HasSubstr("it belongs to the run 'mine', not to 'yours'")));
 }
 
 TEST(NetworkFile, AFlippedBitIsAnErrorOrChangesNothing) {
@@ -175,18 +175,19 @@ TEST(Npz, HostileHeadersAreErrors) {
       parse("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }          \n", 24)());
   for (const auto& [dictionary, text] : std::vector<std::pair<std::string, std::string>>{
            {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }",
-            "not those of its shape"},
+            "do not match its shape"},
            {"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 4), }",
-            "not those of its shape"},
+            "do not match its shape"},
            {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4, 6), }",
-            "not those of its shape"},
+            "do not match its shape"},
            {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4), }",
-            "not those of its shape"},
-           {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -3), }", "shape of a is none"},
-           {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3", "shape of a is none"},
-           {"{'descr': '<f4', 'fortran_order': False, 'shape': 6}", "shape of a is none"},
+            "do not match its shape"},
+           {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -3), }",
+            "shape of a is invalid"},
+           {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3", "shape of a is invalid"},
+           {"{'descr': '<f4', 'fortran_order': False, 'shape': 6}", "shape of a is invalid"},
            {"{'descr': '<f4', 'fortran_order': False}", "has no shape"},
-           {"{'descr': '<f4', 'fortran_order': 1, 'shape': (2, 3)}", "the order of a is none"},
+           {"{'descr': '<f4', 'fortran_order': 1, 'shape': (2, 3)}", "the order of a is invalid"},
            {"{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3)}", "plain little-endian"},
            {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 3)}", "plain little-endian"},
            {"{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (6,)}",
@@ -197,7 +198,7 @@ TEST(Npz, HostileHeadersAreErrors) {
     EXPECT_THAT(parse(dictionary, 24), ThrowsMessage<Error>(HasSubstr(text)));
   }
   EXPECT_THAT([] { (void)parse_npz("x.npz", bytes_of("PK, or so it says")); },
-              ThrowsMessage<Error>(HasSubstr("is no .npz file")));
+              ThrowsMessage<Error>(HasSubstr("is not an .npz file")));
 }
 
 TEST(Npz, ColumnMajorArraysAreTurned) {

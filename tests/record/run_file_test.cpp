@@ -268,7 +268,7 @@ TEST(RunFile, RefusesATruncatedFile) {
     SCOPED_TRACE(size);
     write_bytes(folder / "part.h5", std::span(whole).first(size));
     EXPECT_THAT([&] { read_run_file(folder / "part.h5"); },
-                ThrowsMessage<Error>(HasSubstr("part.h5: is no run file, or one that was cut")));
+                ThrowsMessage<Error>(HasSubstr("part.h5: is not a run file, or is truncated")));
     seal(folder / "part.h5");
     EXPECT_THAT([&] { read_run_file(folder / "part.h5"); },
                 ThrowsMessage<Error>(

@@ -248,7 +248,7 @@ TEST_F(Trunks, ADamagedStageIsAnErrorAndKeepingNoStagesTakesNoSpace) {
   bytes[bytes.size() / 2] ^= std::byte{1};
   write_file_atomically(stage, bytes);
   EXPECT_THAT([&] { (void)read_stage(runs() / "damaged", 3); },
-              ThrowsMessage<Error>(HasSubstr("its checksum does not fit its content")));
+              ThrowsMessage<Error>(HasSubstr("its checksum does not match its content")));
   const RunRecord lean = run_as(runs(), "lean", "gcg", branch(2), 1,
                                 [](Miniature&, TrainingRun& run) { run.keep_stages = false; });
   EXPECT_FALSE(fs::exists(runs() / "lean" / "stages"));

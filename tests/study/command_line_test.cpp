@@ -96,11 +96,11 @@ TEST(CommandLine, MistakesOfAConfigurationFileNameFileLineAndWord) {
   };
   EXPECT_THAT(problem("seed = 5\n\nepochs 4\n"), HasSubstr("gcg-test.ini: line 3: 'epochs 4'"));
   EXPECT_THAT(problem("seed = 5\nseed = 6\n"),
-              HasSubstr("line 2: the option 'seed' is there twice"));
+              HasSubstr("line 2: the option 'seed' is given twice"));
   EXPECT_THAT(problem("= 5\n"), HasSubstr("line 1: there is no option ''"));
   EXPECT_THAT(problem("[run]\nseed = 5\n"), HasSubstr("line 1: '[run]'"));
   EXPECT_THAT(problem("epochs = 3 # few\n"), HasSubstr("no usage error"));  // as --epochs "3 # few"
-  EXPECT_THAT(problem(std::string("s\0e\0e\0d\0", 8)), HasSubstr("is no text"));
+  EXPECT_THAT(problem(std::string("s\0e\0e\0d\0", 8)), HasSubstr("is not a text file"));
   EXPECT_THAT(problem("config = other\n"), HasSubstr("there is no option 'config'"));
 }
 

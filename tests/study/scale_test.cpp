@@ -97,12 +97,12 @@ TEST(Scale, AUsersFileIsRefusedWithItsLine) {
   refused("epochs = 3\n", "one scale's table");
   refused("[a]\nepochs = 3\n[b]\nepochs = 4\n", "one scale's table");
   refused("", "is empty");
-  refused("[small]\nepochs = 3\n", "my.toml, line 1: 'small' cannot name a scale of your own");
-  refused("[\"../x\"]\nepochs = 3\n", "cannot name a scale");
+  refused("[small]\nepochs = 3\n", "my.toml, line 1: 'small' cannot be the name of your own scale");
+  refused("[\"../x\"]\nepochs = 3\n", "cannot be the name of your own scale");
   refused("[vgg]\nlike = \"huge\"\n", "my.toml, line 2: like: 'huge' is none of: smoke, small");
-  refused("[vgg]\nlike = 3\n", "my.toml, line 2: like: is no name of a scale");
+  refused("[vgg]\nlike = 3\n", "my.toml, line 2: like: is not the name of a scale");
   refused("[vgg.mars]\nepochs = 3\n", "my.toml, line 1: 'mars' is none of");
-  refused("[vgg]\nepochs = 2024-01-01\n", "my.toml, line 2: epochs: is no word, number");
+  refused("[vgg]\nepochs = 2024-01-01\n", "my.toml, line 2: epochs: is not a word, number");
   EXPECT_THROW((void)read_scale(kShipped, "/nowhere/my.toml", {}, "cifar10"), UsageError);
   EXPECT_THROW((void)read_scale(kShipped, "huge", {}, "cifar10"), UsageError);
 }
@@ -124,7 +124,7 @@ TEST(Scale, ValuesAreOfTheRightTypeAndInRangeAndReadWhole) {
   EXPECT_TRUE(with("x = []").numbers("x", kFraction, true).empty());
   GCG_EXPECT_ERROR((void)with("x = [1, 1.0]").numbers("x", kFraction), HasSubstr("has 1 twice"));
   GCG_EXPECT_ERROR((void)with("x = [[1]]").numbers("x", kFraction),
-                   HasSubstr("is no word, number"));
+                   HasSubstr("is not a word, number"));
   GCG_EXPECT_ERROR((void)with("x = \"rose\"").word("x", {"path", "rosa"}),
                    HasSubstr("there is no 'rose'\n  remedy: did you mean 'rosa'?"));
   EXPECT_EQ(with("x = 1").number("x", kFraction), 1);  // a whole number is a number

@@ -92,7 +92,7 @@ TEST(LargestRemainder, RefusesWhatCannotBeHeld) {
 TEST(LargestRemainder, RefusesSharesThatAreNoNumbers) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   GCG_EXPECT_ERROR(largest_remainder(Shares{1, -0.5}, 3, Counts{5, 5}),
-                   StrEq("allocation: share 1 is -0.5: not a finite number from 0 on"));
+                   StrEq("allocation: share 1 is -0.5: not a finite number of at least 0"));
   GCG_EXPECT_ERROR(largest_remainder(Shares{infinity, 1}, 3, Counts{5, 5}),
                    HasSubstr("share 0 is inf"));
   GCG_EXPECT_ERROR(largest_remainder(Shares{1, std::nan("")}, 3, Counts{5, 5}),
@@ -333,7 +333,7 @@ TEST_F(AllocationFile, MistakesNameFileLineAndLayer) {
     return std::string("no error");
   };
   EXPECT_THAT(error("fc1 0.5\nfc9 0.5\n"), HasSubstr("line 2: fc9: mlp has no layer"));
-  EXPECT_THAT(error("fc1 0.5\nfc1 0.5\n"), HasSubstr("line 2: fc1: the layer is there twice"));
+  EXPECT_THAT(error("fc1 0.5\nfc1 0.5\n"), HasSubstr("line 2: fc1: the layer is listed twice"));
   EXPECT_THAT(error("fc1 0.5\nfc2 0.5\n"), HasSubstr("layer fc3 is missing"));
   EXPECT_THAT(error("fc1 1.5\n"), HasSubstr("line 1: fc1: needs a density in [0, 1]"));
   EXPECT_THAT(error("fc1 0.5\nfc2 0,5\n"), HasSubstr("line 2: fc2: '0,5' is not a number"));

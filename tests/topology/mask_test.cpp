@@ -79,7 +79,7 @@ TEST(LayerMask, RefusesStoredWordsThatDoNotFit) {
   GCG_EXPECT_ERROR(LayerMask(64, std::vector<std::uint64_t>{0, 0}),
                    HasSubstr("2 words do not hold 64"));
   GCG_EXPECT_ERROR(LayerMask(65, std::vector<std::uint64_t>{0, 2}),
-                   StrEq("mask: a bit behind connection 65 is set"));
+                   StrEq("mask: a bit after connection 65 is set"));
   EXPECT_EQ(LayerMask(65, std::vector<std::uint64_t>{0, 1}).count(), 1);
 }
 
