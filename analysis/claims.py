@@ -68,7 +68,7 @@ def near(difference, margin):
 
 
 def growth_accuracy(summaries):
-    """The default pace (a tenth of the recipe's epochs a stage) to the lowest density of cost_accuracy: holds if the
+    """The default pace (a tenth of the recipe's epochs per stage) to the lowest density of cost_accuracy: holds if the
     interval of its difference to dense lies above -MARGIN."""
     summary = summaries.get("cost_accuracy")
     if summary is None:
@@ -154,7 +154,7 @@ def equal_density(summaries):
     ratios = [r["density_epochs_ratio"]["mean"] for r in rows]
     worse = sum(phrases.side(r) == "lower" for r in rows)
     text = (
-        f"At equal density and epochs a stage, iterative pruning costs {min(ratios):.1f} to {max(ratios):.1f} times"
+        f"At equal density and epochs per stage, iterative pruning costs {min(ratios):.1f} to {max(ratios):.1f} times"
         f" what growth costs (density × epochs); the accuracy of growth is {phrases.counted(rows, 'settings')}."
     )
     return min(ratios) > 1 and not worse, text
@@ -215,13 +215,13 @@ def growth_exploration(summaries):
         (
             f"Its stopping rule ends at density {span(grown['densities'])}, {number(above['mean'], half, 1)} octaves"
             f" above {summary['oracle']['density']:.2f}, the smallest trained density within"
-            f" {100 * summary['epsilon']:g} points of dense by the means (n = {len(grown['seeds'])})."
+            f" {100 * summary['epsilon']:g} points of dense on average (n = {len(grown['seeds'])})."
         ),
     )
 
 
 def returned_exploration(summaries):
-    """By the aims of its experiment: cost at most .35 of a dense training, densities within a factor 1.6 over seeds."""
+    """By the aims of its experiment: cost at most .35 of a dense training, densities within a factor of 1.6."""
     row = returned_row(summaries)
     if row is None:
         return Verdict(UNMEASURED)
@@ -234,8 +234,8 @@ def returned_exploration(summaries):
     return Verdict(
         HOLDS if within else FAILS,
         (
-            f"It finds {span(densities)}, a factor {factor:.2f} over {len(densities)} seeds (aim: {FACTOR:g}), at"
-            f" {cost:.2f} of a dense training (aim: {COST:g})."
+            f"It finds densities of {span(densities)}, a factor of {factor:.2f} over {len(densities)} seeds"
+            f" (aim: {FACTOR:g}), at {cost:.2f} of a dense training (aim: {COST:g})."
         ),
     )
 

@@ -281,8 +281,8 @@ def findings(summary):
     pairs, less_loss, smaller_norm = shuffled_pairs(summary["starts"], parts)
     if pairs:
         sentences.append(
-            f"Shuffled within its layers a mask ends with less training loss in {less_loss} of {pairs} pairs, and"
-            f" starts with a smaller path norm (L1) in {smaller_norm}."
+            f"A mask shuffled within its layers ends with less training loss than the original in {less_loss} of"
+            f" {pairs} pairs, and starts with a smaller path norm (L1) in {smaller_norm}."
         )
     for t in summary["predictions"]:
         if t["p_holm"] < phrases.LEVEL:

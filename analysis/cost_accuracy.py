@@ -183,9 +183,9 @@ def findings(summary):
         sentences.append(
             Finding(
                 (
-                    f"Accuracy of growth minus {method} at equal density, E and final training:"
+                    f"Accuracy of growth compared with {method}, at equal density, epochs per stage and final training:"
                     f" {phrases.counted(rows, 'settings')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
-                    f" {phrases.surviving(rows)}); {method} cost {spanned} times the training FLOPs of"
+                    f" {phrases.surviving(rows)}); {method} costs {spanned} times the training FLOPs of"
                     " growth."
                 ),
                 claims=["cost"],
@@ -201,8 +201,8 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        f"{text} cost {min(costs):.2f} to {max(costs):.2f} times the dense training in density × epochs"
-                        " over the grid of E and densities."
+                        f"{text} costs {min(costs):.2f} to {max(costs):.2f} dense trainings (density × epochs) over"
+                        " the grid of epochs per stage and densities."
                     ),
                     claims=["cost"],
                 )

@@ -410,8 +410,7 @@ def findings(summary):
         ]
         sentences.append(
             f'{first} costs {number(found[first]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
-            " epochs); "
-            + (f'cheaper by the means: {"; ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
+            " epochs); " + (f'cheaper on average: {"; ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
         )
         tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
         if tested:
@@ -423,7 +422,7 @@ def findings(summary):
                 f" {phrases.NO_DIFFERENCE}."
             )
     within = [name for name, p in found.items() if p["within"] == len(p["seeds"])]
-    sentences.append("Within epsilon for every seed: " + ("; ".join(within) if within else "none") + ".")
+    sentences.append("Within epsilon at every seed: " + ("; ".join(within) if within else "none") + ".")
     return sentences
 
 

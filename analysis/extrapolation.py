@@ -297,8 +297,8 @@ def tables(summary):
         Table(
             "fits",
             (
-                "What the fit says after every stage: validation accuracy, %; outcome; d* for epsilon ="
-                f" {epsilon:.1f} points with its 95 % bootstrap interval (validation noise alone); A(1) ± standard"
+                "The fit after every stage: validation accuracy, %; outcome; d* for epsilon ="
+                f" {epsilon:.1f} points with its 95 % bootstrap interval (validation noise only); A(1) ± standard"
                 " error, %."
             ),
             ["seed", "stage", "density", "accuracy", "outcome", "d*", "interval", "A(1)"],
@@ -322,9 +322,9 @@ def tables(summary):
             Table(
                 "joint",
                 (
-                    "The fit over density alone beside the fit of density and time together, after the last stage: d*"
-                    " of either; interval that holds the 95 % intervals of the joint, the logistic and the power form;"
-                    " standard error of A(1) - A(d*) in the joint fit, points, which"
+                    "The fit over density alone and the fit of density and time together, after the last stage: d*"
+                    " of either; interval that contains the 95 % intervals of the joint, the logistic and the power"
+                    " form; standard error of A(1) - A(d*) in the joint fit, points, which"
                     f" epsilon = {epsilon:.1f} has to exceed."
                 ),
                 ["seed", "d* of density", "outcome", "joint d*", "interval over three forms", "error"],
@@ -436,10 +436,10 @@ def early_by_form(summary, rules):
         held = sum(c["covered"] for c in wrong), sum(c["intervals"] for c in wrong)
         if max(biases) < 0:
             said.append(
-                f"{name} stops early because of its form: on simulated curves of the other families its d* is"
-                f" {-max(biases):.1f} to {-min(biases):.1f} octaves too low, and {held[0]} of {held[1]} intervals hold"
-                " the true one. Here this error and the delay of a fit that takes longer training for density partly"
-                " cancel; that is an accident, and no reason to prefer the form."
+                f"The {name} rule stops early because of its form: on simulated curves of the other families its d* is"
+                f" {-max(biases):.1f} to {-min(biases):.1f} octaves too low, and {held[0]} of {held[1]} intervals"
+                " contain the true one. Here this error partly cancels another one: the fits take the effect of longer"
+                " training for that of density, and stop late. That is a coincidence, and no reason to prefer the form."
             )
     return said
 
@@ -448,12 +448,15 @@ def findings(summary):
     said = []
     real, verdicts = summary["real_coverage"], list(summary["verdicts"].values())
     if verdicts:
-        counts = [f"{verdicts.count(kind)} {kind}" for kind in ("right", "too low", "too high") if verdicts.count(kind)]
+        counts = [
+            f"{kind} for {verdicts.count(kind)}" for kind in ("right", "too low", "too high") if verdicts.count(kind)
+        ]
         said.append(
             phrases.Finding(
                 (
-                    "Against the stages' masks trained by the recipe, d* after the last stage is"
-                    f" {', '.join(counts) or 'not to be judged'} (of {len(verdicts)} seeds with a d*)."
+                    "Compared with the stages' masks trained by the recipe, d* after the last stage"
+                    f" {'is ' + ', '.join(counts) if counts else 'can be judged for none'} of {len(verdicts)} seeds"
+                    " with a d*."
                 ),
                 claims=["exploration"],
                 options=["extrapolator", "epsilon"],
@@ -475,10 +478,10 @@ def findings(summary):
     if summary["controls"]:
         stage = summary["control_stage"]
         said.append(
-            "By the means of control (b) no stage's mask stays within epsilon of dense."
+            "By the means of control (b), no stage's mask stays within epsilon of dense."
             if stage is None
             else (
-                "By the means of control (b) the masks are within epsilon of dense from density"
+                "By the means of control (b), the masks are within epsilon of dense from density"
                 f" {summary['controls'][stage]['density']:.3f} on."
             )
         )
@@ -492,9 +495,9 @@ def findings(summary):
             said.append(
                 phrases.Finding(
                     (
-                        f'{row["extrapolator"]} at the study\'s epsilon stops at density'
+                        f'The {row["extrapolator"]} rule at the study\'s epsilon stops at density'
                         f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), ends'
-                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points against dense'
+                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points from dense'
                         f' training and costs {row["cost"]["mean"]:.2f} dense trainings.'
                     ),
                     options=["extrapolator"],
@@ -510,8 +513,8 @@ def findings(summary):
             said.append(
                 phrases.Finding(
                     (
-                        f"{OWN} at the study's epsilon with its first fit after {', '.join(first)} stages stops at"
-                        f" density {', '.join(f'{density:.2f}' for density in first.values())}."
+                        f"The {OWN} rule at the study's epsilon with its first fit after {', '.join(first)} stages"
+                        f" stops at density {', '.join(f'{density:.2f}' for density in first.values())}."
                     ),
                     options=["min-stages"],
                 )
@@ -519,14 +522,14 @@ def findings(summary):
     for row in summary["coverage"]:
         if row["truth"] == row["extrapolator"] and row["intervals"]:
             said.append(
-                f'On simulated curves of the {row["truth"]} family the interval of its own fit holds the true d* in'
-                f' {100 * row["covered"] / row["intervals"]:.0f} % of {row["intervals"]} intervals'
+                f'On simulated curves of the {row["truth"]} family, the interval of a fit of the same form contains'
+                f' the true d* in {100 * row["covered"] / row["intervals"]:.0f} % of {row["intervals"]} intervals'
                 f' ({row["trials"]} trials, level 95 %).'
             )
     if real["others"]:
         said.append(
-            f'The interval of one seed holds the d* of another in {real["hold_other"]} of {real["others"]} pairs: it'
-            " covers validation noise alone."
+            f'The interval of one seed contains the d* of another in {real["hold_other"]} of {real["others"]} pairs: it'
+            " covers validation noise only."
         )
     return said
 

@@ -17,7 +17,7 @@ UNCONNECTED = re.compile(r"no input-output path|no connection left|score \w+ is 
 
 
 def failed_cell(failures):
-    """What stands for a cell without any finished run."""
+    """What is shown for a cell without any finished run."""
     texts = list(failures.values())
     return {
         "kind": "not applicable" if all(UNCONNECTED.search(text) for text in texts) else "failed",
@@ -151,7 +151,7 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        f"At density {density}, accuracy of grow-then-reallocate minus the other methods:"
+                        f"At density {density}, accuracy of grow-then-reallocate compared with the other methods:"
                         f" {phrases.counted(rows, 'methods')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
                         f" {phrases.surviving(rows)})."
                     ),

@@ -2,7 +2,7 @@
 find?
 
 Aims, stated before any of its runs: grown and returned minus dense (of the recipe's epochs) not below -1 point
-(non-inferiority), density x epochs at most .35 of that training, the density found within a factor 1.6 over seeds,
+(non-inferiority), density x epochs at most .35 of that training, the density found within a factor of 1.6 over seeds,
 cheaper than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together,
 as many as there are; the way back chose its density by the validation images, so the test images alone stand beside it.
 """
@@ -233,9 +233,9 @@ def tables(summary):
             Table(
                 "found",
                 (
-                    "What every search ended with. Interval: all stages of the way back without a significant"
-                    " difference from the least loss (paired over the validation images, one-sided, 5 %): their"
-                    " noise alone; other seeds of the whole search differ as the rows do."
+                    "What every search found. Interval: all stages of the way back without a significant"
+                    " difference from the least loss (paired over the validation images, one-sided, 5 %). It covers"
+                    " their noise only; other seeds of the whole search differ as the rows do."
                 ),
                 ["procedure", "seed", "outcome", "density", "interval", "peak"],
                 found,
@@ -278,9 +278,9 @@ def findings(summary):
         sentences.append(
             Finding(
                 (
-                    f"It costs {cost_text(cost)} of that training in density × epochs, the search included"
-                    f' (aim: at most {COST}: {"met" if cost["mean"] <= COST else "missed"}), and finds'
-                    f" {span(densities)}: a factor {factor:.2f} over seeds (aim: {FACTOR}:"
+                    f"It costs {cost_text(cost)} of that training in density × epochs, including the search"
+                    f' (aim: at most {COST}, {"met" if cost["mean"] <= COST else "missed"}), and finds densities of'
+                    f" {span(densities)}: a factor of {factor:.2f} over seeds (aim: at most {FACTOR},"
                     f' {"met" if factor <= FACTOR else "missed"}).'
                 ),
                 claims=["cost"],

@@ -170,7 +170,7 @@ def findings(summary):
     ):
         rows = [r for r in summary["comparisons"] if r["kind"] == kind]
         for column, what in (
-            (lambda r: r["growth_end"], "validation accuracy when growth ends"),
+            (lambda r: r["growth_end"], "validation accuracy at the end of growth"),
             (lambda r: r, "test accuracy after the final training"),
         ):
             found = [column(r) for r in rows]
@@ -178,7 +178,7 @@ def findings(summary):
                 sentences.append(
                     Finding(
                         (
-                            f"{words}: {what} {phrases.counted(found, 'paces')} ({phrases.span(found)}; n ="
+                            f"{words}: {what} is {phrases.counted(found, 'paces')} ({phrases.span(found)}; n ="
                             f" {found[0]['seeds']}; {phrases.surviving(found)})."
                         ),
                         options=["stage-epochs" if kind == "epochs" else "growth-ratio"],

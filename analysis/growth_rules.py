@@ -276,7 +276,7 @@ def control_difference_table(summary):
     return Table(
         "control-differences",
         (
-            "Path growth (sampled) at the stage of a density, minus the control of this density after all stages:"
+            "Path growth (sampled) when it reaches a density, minus the control of this density after all stages:"
             " validation accuracy, points, paired by seed, mean ± 95 % t interval."
         ),
         ["density", "seeds", "difference"],
@@ -347,15 +347,15 @@ def reader_tables(summary):
 
 def reader_sentence(reader):
     if reader["by_mean"] is not None:
-        parts = [f"by the means d* would be {reader['by_mean']:.3f}"]
+        parts = [f"by the means, d* would be {reader['by_mean']:.3f}"]
     else:
-        parts = [f"by the means no density below {reader['densest']:.3f} is within epsilon"]
+        parts = [f"by the means, no density below {reader['densest']:.3f} is within epsilon"]
     if reader["clearly_worse_up_to"] is not None:
-        parts.append(f"up to {reader['clearly_worse_up_to']:.3f} the whole interval is beyond epsilon")
+        parts.append(f"up to {reader['clearly_worse_up_to']:.3f} the whole interval is outside epsilon")
     if reader["clearly_within_from"] is not None:
         parts.append(f"from {reader['clearly_within_from']:.3f} on the whole interval is within epsilon")
     else:
-        parts.append("at no density is the whole interval within epsilon: the seeds do not resolve it")
+        parts.append("at no density is the whole interval within epsilon, so the seeds do not resolve it")
     text = "; ".join(parts) + "."
     return text[0].upper() + text[1:]
 
@@ -368,7 +368,7 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        f"Accuracy of path growth (sampled) minus {name}:"
+                        f"Accuracy of path growth (sampled) compared with {name}:"
                         f" {phrases.counted(rows, 'stage densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']};"
                         f" {phrases.surviving(rows)})."
                     ),
@@ -380,8 +380,8 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        "Accuracy of path growth at the stage of a density, minus a network trained at this density"
-                        f" for all stages: {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n ="
+                        "Accuracy of path growth when it reaches a density, compared with a network trained at this"
+                        f" density for all stages: {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n ="
                         f" {rows[0]['seeds']}; {phrases.surviving(rows)})."
                     ),
                     claims=["exploration"],
@@ -391,7 +391,7 @@ def findings(summary):
         sentences.append(
             Finding(
                 (
-                    f"Read from the controls of constant density, at epsilon = {100 * reader['epsilon']:.1f} points:"
+                    f"From the controls of constant density, at epsilon = {100 * reader['epsilon']:.1f} points:"
                     f" {lower(reader_sentence(reader))}"
                 ),
                 options=["epsilon"],
@@ -431,13 +431,13 @@ def extrapolation_against(reader, result):
     by_mean = reader["by_mean"]
     excluded = result["low"] is not None and not result["low"] <= by_mean <= result["high"]
     where = "above" if result["d_star"] > by_mean else "below"
-    named = f"the density by the controls' means ({by_mean:.3f})"
+    named = f"the density that the controls' means give ({by_mean:.3f})"
     if excluded:
         rest = f"its interval over seeds lies {where} {named}"
     elif result["low"] is not None:
         rest = f"its interval over seeds contains {named}"
     else:
-        rest = f"one seed has no interval to hold against {named}"
+        rest = f"one seed has no interval to compare with {named}"
     return f"The extrapolated d* lies {place} the range that the controls allow; {rest}."
 
 

@@ -65,11 +65,11 @@ def against(left, right, difference):
 
 
 def counted(differences, what):
-    """How many of several differences are significant: "higher at 1, lower at 0 of 8 densities, no significant
+    """How many of several differences are significant: "higher at 1 of 8 densities, lower at 0, no significant
     difference at 7"."""
     sides = [side(d) for d in differences]
     return (
-        f'higher at {sides.count("higher")}, lower at {sides.count("lower")} of {len(sides)} {what}, {NO_DIFFERENCE}'
+        f'higher at {sides.count("higher")} of {len(sides)} {what}, lower at {sides.count("lower")}, {NO_DIFFERENCE}'
         f" at {sides.count(NO_DIFFERENCE)}"
     )
 

@@ -14,7 +14,8 @@ EXPERIMENTS = {
     ),
     "cost_accuracy": (
         "Cost at equal density",
-        "Is growth cheaper than iterative and gradual pruning at the same density, epochs a stage and final training?",
+        "Is growth cheaper than iterative and gradual pruning at the same density, epochs per stage and final"
+        " training?",
     ),
     "discovery_cost": (
         "Cost of finding a density",

@@ -223,7 +223,7 @@ def findings(summary):
                 f" {measured(curves[name]['flops_of_dense'], 2)} of its FLOPs."
             )
     if summary["break_even_density"] is None:
-        sentences.append("Within the densities measured there is no break-even with LibTorch.")
+        sentences.append("There is no break-even with LibTorch at the densities that were measured.")
     else:
         sentences.append(
             f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were"

@@ -71,7 +71,7 @@ class CostAccuracy(unittest.TestCase):
         dense = row_of(table_of(made, "cells"), "dense")
         self.assertEqual(dense[5:9], ["61.0 ± 2.5", "-", "-", "1.00 ± 0.00"])
         first = cost_accuracy.findings(self.summary)[0]
-        self.assertIn("IMP, rate rewound cost 3.0 times the training FLOPs of growth.", first)
+        self.assertIn("IMP, rate rewound costs 3.0 times the training FLOPs of growth.", first)
         self.assertEqual(first.claims, ("cost",))
 
     def test_without_dense_runs_there_is_no_relative_cost(self):

@@ -149,9 +149,9 @@ class Summary(unittest.TestCase):
         self.assertIn("seed 1: right; seed 2: too high", text)
         self.assertIn("| logistic | logistic | 0.300   | 95    | 90       | 95     | 1.00", text)
         said = " ".join(ex.findings(summary))
-        self.assertIn("1 right, 1 too high (of 2 seeds with a d*)", said)
+        self.assertIn("right for 1, too high for 1 of 2 seeds with a d*", said)
         self.assertIn("within epsilon of dense from density 0.200 on", said)
-        self.assertIn("holds the true d* in 95 % of 180 intervals", said)
+        self.assertIn("contains the true d* in 95 % of 180 intervals", said)
 
     def test_the_joint_fit_stands_beside_the_fit_over_density_alone(self):
         path = self.study.folder / "extrapolation-small.replay.json"
@@ -215,7 +215,7 @@ class Summary(unittest.TestCase):
             for truth, octaves in (("logistic", 0.4), ("power", 1.0), ("exponential", 0.0))
         ]
         (said,) = ex.early_by_form({"coverage": coverage}, rules)
-        self.assertIn("0.4 to 1.0 octaves too low, and 0 of 400 intervals hold", said)
+        self.assertIn("0.4 to 1.0 octaves too low, and 0 of 400 intervals contain", said)
         coverage[0]["log_bias"] = 0.1
         self.assertEqual(ex.early_by_form({"coverage": coverage}, rules), [])
 

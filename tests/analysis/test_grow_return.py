@@ -99,7 +99,7 @@ class Summary(unittest.TestCase):
         self.assertEqual(len(made[2].rows), 6)
         said = grow_return.findings(self.summary)
         self.assertIn("not below it by more than 1 point", said[0])
-        self.assertIn("a factor 1.02 over seeds (aim: 1.6: met)", said[1])
+        self.assertIn("a factor of 1.02 over seeds (aim: at most 1.6, met)", said[1])
         with tempfile.TemporaryDirectory() as folder:
             for path in grow_return.figures(self.summary, f"{folder}/figure"):
                 self.assertTrue(Path(path).exists())

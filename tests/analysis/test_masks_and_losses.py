@@ -214,7 +214,7 @@ class Convergence(unittest.TestCase):
             convergence.shuffled_pairs(summary["starts"], parts_of(summary)), (2, 2, 0)
         )  # less loss, more trace, both seeds
         self.assertIn(
-            "Shuffled within its layers a mask ends with less training loss in 2 of 2 pairs",
+            "A mask shuffled within its layers ends with less training loss than the original in 2 of 2 pairs",
             " ".join(convergence.findings(summary)),
         )
 

@@ -185,7 +185,7 @@ class Generated(unittest.TestCase):
         missing = self.make("", execution_agreement__small=agreement(), growth_rules__small=growth())
         self.assertTrue(
             self.read("findings-exploration").startswith(
-                "\\begin{itemize}\n\\item Accuracy of path growth at the stage of a density, minus a network"
+                "\\begin{itemize}\n\\item Accuracy of path growth when it reaches a density, compared"
             )
         )
         self.assertEqual(
