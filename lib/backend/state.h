@@ -23,7 +23,7 @@ struct TrainingState {
   Parameters values;
   Mask mask;
   std::vector<Slot> slots{};  ///< the optimiser's, from its first update on; else empty
-  std::int64_t updates = 0;   ///< number of updates so far, if the optimiser counts
+  std::int64_t updates = 0;   ///< updates since the slots were empty, if counted
   bool operator==(const TrainingState&) const = default;
 };
 

@@ -7,7 +7,7 @@
 namespace gcg {
 
 /// A failure that the library reports: what went wrong, where, and what to do about it. what()
-/// reads "WHERE: PROBLEM\n remedy: REMEDY" (the second line only if there is a remedy).
+/// reads "WHERE: PROBLEM\n  remedy: REMEDY" (the second line only if there is a remedy).
 class Error : public std::runtime_error {
  public:
   /// `where` names a file and position, a layer, an option or a stage; never empty.
