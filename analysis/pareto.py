@@ -326,8 +326,8 @@ def fronts(points):
             tables.Table(
                 f"front-{str(budget).replace('.', '-')}",
                 (
-                    f"Highest mean test accuracy by density within {budget:g} of one dense training's FLOPs, search"
-                    " included: accuracy minus dense training of the same seed, points, mean ± 95 % t interval."
+                    f"Highest mean test accuracy by density within {budget:g} of one dense training's FLOPs,"
+                    " including the search: accuracy minus dense training of the same seed, points, mean ± 95 % t interval."
                 ),
                 ["method", "density", "minus dense", "seeds", "cost", "epochs"],
                 [
@@ -353,7 +353,7 @@ def page(description, points):
             (
                 f"Accuracy, density and cost of all methods: {description}; {len(points)} settings from"
                 f" {', '.join(f'{name} ({count})' for name, count in sorted(counted.items()))}. Made by"
-                " analysis/pareto.py of the summaries beside this page."
+                " analysis/pareto.py from the summaries beside this page."
             ),
             "",
             *(tables.markdown(table) for table in fronts(points)),

@@ -171,7 +171,7 @@ def tables(summary):
                 "growth",
                 (
                     "Gradual Capacity Growth from its seed to the end of its final training, against one dense training"
-                    " by LibTorch (stages hold their own evaluation and the harness's measures of masks), by seed."
+                    " by LibTorch (stages include their own evaluation and the harness's measures of masks), by seed."
                 ),
                 [
                     "seed",
