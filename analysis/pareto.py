@@ -327,7 +327,8 @@ def fronts(points):
                 f"front-{str(budget).replace('.', '-')}",
                 (
                     f"Highest mean test accuracy by density within {budget:g} of one dense training's FLOPs,"
-                    " including the search: accuracy minus dense training of the same seed, points, mean ± 95 % t interval."
+                    " including the search: accuracy minus dense training of the same seed, points, mean ± 95 % t"
+                    " interval."
                 ),
                 ["method", "density", "minus dense", "seeds", "cost", "epochs"],
                 [
