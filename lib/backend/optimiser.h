@@ -65,6 +65,7 @@ struct Optimiser {
   std::string_view reference;  ///< where it is described
   std::span<const OptimiserOption> options;
   std::span<const OptimiserSlot> slots;
+  double learning_rate = 0;     ///< the peak of a schedule that says nothing else
   bool counts_updates = false;  ///< whether the number of an update matters
   /// Sets values and slots in single precision and allocates nothing. Where value, slots and
   /// gradient are +0 they stay +0, whatever the other elements are: an absent connection stays
