@@ -207,7 +207,7 @@ $(TARGETS): programs study-data
 	@e=$(subst -,_,$@); program=$(BUILD)/experiments/$$e; study=$$($$program $(STUDY) --study-file) || exit; \
 	$(call run,$$program $(STUDY) $(if $(filter slurm,$(LAUNCHER)),--slurm --wait $(SLURM),$(if $(filter $(ALONE),$(subst -,_,$@)),,--jobs $(JOBS)))); failed=$$?; \
 	[ $$failed -le 1 ] || exit $$failed; \
-	[ $$e != extrapolation ] || { $(call run,$(BUILD)/experiments/gcg_replay "$$study"); } || failed=1; \
+	case $$e in extrapolation|grow_return) false;; esac || { $(call run,$(BUILD)/experiments/gcg_replay "$$study"); } || failed=1; \
 	{ $(call run,$(PYTHON) analysis/analyse.py "$$study" $(if $(DATA_NAME),--data-name $(call quote,$(DATA_NAME)))); } || failed=1; \
 	exit $$failed
 

@@ -5,8 +5,12 @@ Aims, stated before any of its runs: grown and returned minus dense (of the reci
 (non-inferiority), density x epochs at most .35 of that training, the density found within a factor of 1.6 over seeds,
 cheaper than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together,
 as many as there are; the way back chose its density by the validation images, so the test images alone stand beside it.
+
+Other rules that end a way back are replayed on the recorded ones: what `gcg_replay FOLDER/grow_return-SCALE.json` writes
+there. Without it that table is left out.
 """
 
+import json
 import math
 
 import numpy as np
@@ -15,7 +19,7 @@ import figures as look
 import phrases
 from costs import density_epochs, equally_long, of_seeds, relative_costs, test_accuracies
 from execution_agreement import accuracy
-from intervals import holm_differences, paired
+from intervals import holm_differences, mean_interval, paired
 from phrases import Finding
 from study_runs import with_role
 from tables import Table, number, percent
@@ -112,6 +116,67 @@ def comparisons(curves):
     return rows
 
 
+def read_replay(study):
+    path = study.folder / f"{study.experiment}-{study.scale}.replay.json"
+    return json.loads(path.read_bytes())["runs"] if path.exists() else []
+
+
+def turns(replayed, study, dense):
+    """{curve: {rule: what it makes of the recorded ways back}}, over the seeds of finished runs."""
+    found = {}
+    for run in replayed:
+        seed = run["seed"]
+        if "turns" not in run or seed not in study.curves.get(run["curve"], {}) or seed not in dense:
+            continue
+        for turn in run["turns"]:
+            rule = found.setdefault(run["curve"], {}).setdefault(
+                turn["rule"], {"ended": 0, "density": {}, "cost": {}, "loss": {}, "accuracy": {}}
+            )
+            key = str(seed)
+            rule["ended"] += turn["end"] is not None
+            rule["density"][key] = turn["density"]
+            rule["cost"][key] = turn["cost"] / density_epochs(dense[seed])
+            rule["loss"][key] = turn["loss_over_live"]["mean"]
+            rule["accuracy"][key] = turn["accuracy_over_live"]["mean"]
+    return found
+
+
+def turns_table(by_curve):
+    rows = [
+        [
+            curve,
+            rule,
+            f'{r["ended"]} of {len(r["density"])}',
+            f'{math.exp(float(np.mean([math.log(d) for d in r["density"].values()]))):.3f}',
+            span(r["density"].values()),
+            number(*mean_interval(list(r["cost"].values()))),
+            number(*mean_interval(list(r["loss"].values()))),
+            number(*(100 * value for value in mean_interval(list(r["accuracy"].values()))), digits=1),
+        ]
+        for curve, rules in by_curve.items()
+        for rule, r in rules.items()
+    ]
+    return Table(
+        "turns",
+        (
+            "Other rules on the recorded ways back, nothing trained: how many of them they would have ended (the others"
+            " would have gone on beyond the record; what they take is then that of the record's end); density of the"
+            " stage they take, geometric mean and range over seeds; cost with its final training, over the dense"
+            " training; validation loss (nats) and accuracy (points) at the end of that stage, minus those of the stage"
+            " that was taken. Mean ± 95 % t interval over seeds."
+        ),
+        ["procedure", "rule", "ended", "density", "range", "cost", "loss", "accuracy"],
+        rows,
+        [
+            (
+                'The first rule is the one the runs used. "Significantly": by more than the noise of the validation'
+                ' images (paired, one-sided, 5 %); "sparsest as good": the last stage that is not significantly behind'
+                " the best one."
+            )
+        ],
+    )
+
+
 def summarise(study):
     curves = study.curves
     dense = curves.get(reference(study.parts), {})
@@ -131,6 +196,7 @@ def summarise(study):
             for name, runs in curves.items()
             if any(run.search["outcome"] != "none" for run in runs.values())
         },
+        "turns": turns(read_replay(study), study, dense),
     }
 
 
@@ -241,6 +307,8 @@ def tables(summary):
                 found,
             )
         )
+    if summary.get("turns"):
+        made.append(turns_table(summary["turns"]))
     return made
 
 

@@ -1,5 +1,6 @@
-// Every stopping rule on the recorded growth runs of a study, without training, and the coverage of
-// the interval of d* on simulated curves: from FOLDER/NAME.json to FOLDER/NAME.replay.json.
+// Every stopping rule on the recorded runs of a study, without training: of growth those that
+// extrapolate, with the coverage of the interval of d* on simulated curves; of growing and
+// returning those that see the loss turn. From FOLDER/NAME.json to FOLDER/NAME.replay.json.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,7 +17,10 @@
 #include "base/text.h"
 #include "extrapolate/replay.h"
 #include "method/joint_record.h"
+#include "method/search_record.h"
 #include "record/run_file.h"
+#include "search/paired.h"
+#include "search/turn.h"
 
 namespace {
 
@@ -24,7 +28,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::string_view kAbout =
-    "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs\n";
+    "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs and searches\n";
 
 /// An epsilon of a rule: absolute or a share of what is above chance.
 struct Epsilon {
@@ -172,6 +176,41 @@ json coverage_json(const gcg::RunRecord& record) {
   return result;
 }
 
+json difference_json(const gcg::PairedDifference& difference) {
+  return {{"mean", difference.mean}, {"error", difference.error}};
+}
+
+/// Every rule on the last way back of a search: where it ends (null: not within the record), the
+/// stage it takes, what that costs with its final training, and how that stage differs from the one
+/// that the live rule takes, on the validation images. Costs in epochs of dense training.
+json turns_json(const gcg::RunRecord& record) {
+  const gcg::RecordedWay way = gcg::recorded_way(record);
+  const std::size_t live = gcg::turn_of(way.stages, gcg::turn_rules().front()).taken;
+  const auto final_epochs = static_cast<double>(record.stages.back().epochs);
+  json turns = json::array();
+  for (const gcg::TurnRule& rule : gcg::turn_rules()) {
+    const gcg::Turn turn = gcg::turn_of(way.stages, rule);
+    const gcg::StageRow& taken = record.stages[way.first + turn.taken];
+    const std::size_t end = way.first + turn.end.value_or(way.stages.size() - 1);
+    turns.push_back(
+        {{"rule", rule.name},
+         {"end", turn.end ? json(record.stages[end].stage) : json()},
+         {"taken", taken.stage},
+         {"density", taken.density},
+         {"cost", record.stages[end].density_epochs + taken.density * final_epochs},
+         {"loss_over_live", difference_json(gcg::paired_loss(way.stages[turn.taken].losses,
+                                                             way.stages[live].losses))},
+         {"accuracy_over_live", difference_json(gcg::paired_accuracy(*way.stages[turn.taken].hits,
+                                                                     *way.stages[live].hits))}});
+  }
+  return turns;
+}
+
+/// Whether the record is one of a way back that was trained to the end.
+bool has_turn(const gcg::RunRecord& record) {
+  return record.identity.method == "grow_return" && record.stages.back().phase == gcg::Role::final;
+}
+
 json read_plan(const fs::path& study) {
   try {
     return json::parse(gcg::read_text(study));
@@ -196,19 +235,26 @@ void replay_study(const fs::path& study) {
                        fmt::format("is that of another run, {}", record.identity.name),
                        "it was copied there: give the experiment's command again");
     }
-    if (record.identity.method != "gcg" || record.status != gcg::RunStatus::finished) {
+    if (record.status != gcg::RunStatus::finished) {
       continue;
     }
-    json run = replay_run(record);
+    json run;
+    if (record.identity.method == "gcg") {
+      run = replay_run(record);
+      if (coverage.is_null()) {
+        coverage = coverage_json(record);
+      }
+    } else if (has_turn(record)) {
+      run["turns"] = turns_json(record);
+    } else {
+      continue;
+    }
     run["curve"] = entry.at("curve");
     run["seed"] = entry.at("seed");
     runs.push_back(std::move(run));
-    if (coverage.is_null()) {
-      coverage = coverage_json(record);
-    }
   }
   if (runs.empty()) {
-    throw gcg::Error(study.string(), "none of its growth runs is finished",
+    throw gcg::Error(study.string(), "none of its growth runs and searches is finished",
                      "run the experiment first");
   }
   const fs::path to = fs::path(study).replace_extension("replay.json");

@@ -23,6 +23,9 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
     fail(fmt::format("{} labels need {} values of images, not {}", batch.size(),
                      batch.size() * elements, batch.images.size()));
   }
+  if (!(batch.label_smoothing >= 0 && batch.label_smoothing < 1)) {
+    fail(fmt::format("a label smoothing of {} is not in [0, 1)", batch.label_smoothing));
+  }
   for (std::size_t s = 0; s < batch.labels.size(); ++s) {
     if (batch.labels[s] < 0 || batch.labels[s] >= network.classes()) {
       fail(fmt::format("label {} of sample {} is not in [0, {})", batch.labels[s], s,

@@ -36,6 +36,9 @@ struct Batch {
   std::span<const float> images;
   std::span<const std::int32_t> labels;
   std::span<const Placement> placements{};
+  /// Share of every target that is spread evenly over all classes in training, in [0, 1) (Szegedy
+  /// et al. 2016, section 7); evaluation takes the labels as they are.
+  double label_smoothing = 0;
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
 };
 

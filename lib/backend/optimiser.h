@@ -65,6 +65,7 @@ struct Optimiser {
   std::string_view reference;  ///< where it is described
   std::span<const OptimiserOption> options;
   std::span<const OptimiserSlot> slots;
+  double learning_rate = 0;     ///< the peak learning rate unless the user gives one
   bool counts_updates = false;  ///< whether updates use ArrayUpdate::number
   /// Updates values and slots in single precision; allocates nothing.
   /// Elements whose value, slots and gradient are +0 stay +0 whatever

@@ -54,6 +54,7 @@ Optimiser adamw_optimiser() {
           "Loshchilov & Hutter 2019, Decoupled weight decay regularization",
           kOptions,
           kSlots,
+          0.001,
           true,
           update};
 }

@@ -58,6 +58,7 @@ Optimiser lars_optimiser() {
           "You et al. 2017, Large batch training of convolutional networks",
           kOptions,
           kSlots,
+          0.1,
           false,
           update};
 }

@@ -45,6 +45,7 @@ Optimiser sgd_optimiser() {
           "Sutskever et al. 2013, On the importance of initialization and momentum",
           kOptions,
           kSlots,
+          0.1,
           false,
           update};
 }

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace gcg {
 
 BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32_t> labels,
-                       std::span<float> gradient, const PerSample& each) {
+                       double smoothing, std::span<float> gradient, const PerSample& each) {
   BatchSums sums;
   sums.samples = std::ssize(labels);
   if (labels.empty()) {
@@ -14,6 +15,7 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
   }
   const std::size_t classes = logits.size() / labels.size();
   const double samples = static_cast<double>(labels.size());
+  const double everywhere = smoothing / static_cast<double>(classes);
   for (std::size_t s = 0; s < labels.size(); ++s) {
     const std::span<const float> row = logits.subspan(s * classes, classes);
     const auto largest = std::max_element(row.begin(), row.end());
@@ -25,8 +27,12 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     for (std::size_t c = 0; c < classes; ++c) {
       sum += exponential(c);
     }
-    const double loss =
-        std::log(sum) + static_cast<double>(*largest) - static_cast<double>(row[label]);
+    double loss = std::log(sum) + static_cast<double>(*largest) - static_cast<double>(row[label]);
+    if (smoothing > 0) {
+      const double mean =
+          std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(classes);
+      loss += smoothing * (static_cast<double>(row[label]) - mean);
+    }
     sums.loss += loss;
     if (!each.losses.empty()) {
       each.losses[s] = static_cast<float>(loss);
@@ -38,7 +44,7 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     }
     if (!gradient.empty()) {
       for (std::size_t c = 0; c < classes; ++c) {
-        const double target = c == label ? 1 : 0;
+        const double target = (c == label ? 1 - smoothing : 0) + everywhere;
         gradient[s * classes + c] = static_cast<float>((exponential(c) / sum - target) / samples);
       }
     }

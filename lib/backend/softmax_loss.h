@@ -10,9 +10,10 @@ namespace gcg {
 /// Softmax cross-entropy (natural logarithm) of logits [samples][classes], as sums over the samples
 /// in double precision. There are labels.size() samples; labels must be in [0, classes) (not
 /// checked here). If `gradient` is not empty it gets the gradient of the *mean* loss by the logits:
-/// (softmax - one hot) / samples. Non-empty spans of `each` need one element per sample. Non-finite
-/// logits give a non-finite loss.
+/// (softmax - target) / samples. The target of a sample is 1 - smoothing at its label, plus
+/// smoothing / classes at every class; smoothing is in [0, 1). Non-empty spans of `each` need one
+/// element per sample. Non-finite logits give a non-finite loss.
 BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32_t> labels,
-                       std::span<float> gradient, const PerSample& each);
+                       double smoothing, std::span<float> gradient, const PerSample& each);
 
 }  // namespace gcg

@@ -151,8 +151,12 @@ std::vector<std::vector<float>> hessian_product(const Network& network, const Tr
   }
   const std::vector<std::int64_t> labels(batch.labels.begin(), batch.labels.end());
   const at::Tensor targets = to_device(labels, {batch.size()}, at::kCPU);
-  const at::Tensor loss = at::nll_loss(
-      at::log_softmax(logits(network, state.values, weights, batch, type), 1), targets);
+  const at::Tensor logarithms =
+      at::log_softmax(logits(network, state.values, weights, batch, type), 1);
+  at::Tensor loss = at::nll_loss(logarithms, targets);
+  if (batch.label_smoothing > 0) {
+    loss = (1 - batch.label_smoothing) * loss - batch.label_smoothing * logarithms.mean();
+  }
   const std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, weights, {}, true, true);
   at::Tensor slope = at::zeros({}, type);
   for (std::size_t l = 0; l < gradients.size(); ++l) {

@@ -50,7 +50,8 @@ TorchExecutor::Differentiated TorchExecutor::differentiate(const Batch& batch, M
   const at::Tensor on_host = logits.detach().to(at::kCPU);
   const at::Tensor logit_gradient = at::empty_like(on_host, at::kFloat);
   Differentiated result;
-  result.sums = softmax_loss(host_memory(on_host), batch.labels, host_memory(logit_gradient), {});
+  result.sums = softmax_loss(host_memory(on_host), batch.labels, batch.label_smoothing,
+                             host_memory(logit_gradient), {});
   result.gradients = torch_.differentiate(logits, logit_gradient.to(torch_.device()));
   return result;
 }
@@ -72,7 +73,7 @@ BatchSums TorchExecutor::evaluate(const Batch& batch, const PerSample& each) {
   check_room(network(), "evaluate", batch, each);
   const c10::InferenceMode no_autograd;
   const at::Tensor logits = torch_.forward(torch_.images(batch), Mode::evaluation).to(at::kCPU);
-  return softmax_loss(host_memory(logits), batch.labels, {}, each);
+  return softmax_loss(host_memory(logits), batch.labels, 0, {}, each);
 }
 
 void TorchExecutor::step(const OptimiserStep& step) {

@@ -86,7 +86,7 @@ bool DeviceExecutor::fits(std::int64_t samples) {
             .contiguous(torch_.format());
     const at::Tensor logits = torch_.forward(black, Mode::pure_training);
     const at::Tensor first = at::zeros({samples}, options.dtype(at::kLong));
-    (void)torch_.differentiate(logits, device_loss(logits.detach(), first).gradient);
+    (void)torch_.differentiate(logits, device_loss(logits.detach(), first, 0).gradient);
     return true;
   } catch (const c10::Error&) {
     return false;
@@ -107,7 +107,7 @@ std::vector<at::Tensor> DeviceExecutor::differentiate(const Batch& batch, Mode m
                                                       at::Tensor* sums) {
   const at::Tensor logits = torch_.forward(images(batch), mode);
   const at::Tensor targets = labels(batch);
-  const DeviceLoss loss = device_loss(logits.detach(), targets);
+  const DeviceLoss loss = device_loss(logits.detach(), targets, batch.label_smoothing);
   if (sums != nullptr) {
     *sums = at::stack({loss.losses.sum(), loss.classes.eq(targets).sum().to(at::kDouble)});
   }
@@ -167,7 +167,7 @@ BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
   return run("evaluate", batch, [&] {
     const c10::InferenceMode no_autograd;
     const DeviceLoss loss =
-        device_loss(torch_.forward(images(batch), Mode::evaluation), labels(batch));
+        device_loss(torch_.forward(images(batch), Mode::evaluation), labels(batch), 0);
     const std::vector<double> numbers =
         plain_doubles(at::stack({loss.losses, loss.classes.to(at::kDouble)}));
     BatchSums sums;

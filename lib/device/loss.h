@@ -4,15 +4,16 @@
 
 namespace gcg {
 
-/// Softmax cross-entropy (natural logarithm) of every sample, computed in double precision.
+/// Softmax cross-entropy (natural logarithm) of every sample, computed in double precision, as
+/// softmax_loss of the other backends.
 struct DeviceLoss {
   at::Tensor losses;    ///< [samples] double
   at::Tensor classes;   ///< [samples] long: of the largest logit, the first one of equals
   at::Tensor gradient;  ///< of the mean loss: [samples][classes] float
 };
 
-/// logits: [samples][classes] float; labels: [samples] long, in [0, classes). Without derivatives
-/// of LibTorch's own.
-DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels);
+/// logits: [samples][classes] float; labels: [samples] long, in [0, classes); smoothing in [0, 1).
+/// Without derivatives of LibTorch's own.
+DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing);
 
 }  // namespace gcg

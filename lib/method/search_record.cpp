@@ -9,18 +9,10 @@ namespace gcg {
 
 namespace {
 
-/// Rows and predictions of the last way back; both have one entry a stage.
-struct WayBack {
-  std::size_t first = 0;  ///< index of the peak among the stages
-  std::size_t best = 0;   ///< within the way
-  std::span<const StagePredictions> predictions;
-};
-
-WayBack last_way_back(const RunRecord& record) {
+/// The index within the way of its stage of least loss.
+std::size_t best_of_last_way(const RunRecord& record) {
   const std::vector<SearchStage> stages = search_stages(record);
-  const std::span<const SearchStage> way = way_back(stages);
-  const std::size_t first = stages.size() - way.size();
-  return {first, least_loss(way), std::span(record.predictions.stages).subspan(first, way.size())};
+  return least_loss(way_back(stages));
 }
 
 }  // namespace
@@ -36,16 +28,26 @@ std::vector<SearchStage> search_stages(const RunRecord& record) {
   return stages;
 }
 
+RecordedWay recorded_way(const RunRecord& record) {
+  const std::vector<SearchStage> stages = search_stages(record);
+  const std::size_t length = way_back(stages).size();
+  RecordedWay way{stages.size() - length, {}};
+  for (std::size_t i = way.first; i < stages.size(); ++i) {
+    const StagePredictions& stage = record.predictions.stages[i];
+    way.stages.push_back({stage.losses, &stage.hits});
+  }
+  return way;
+}
+
 void compare_way_back(RunRecord& record) {
-  const WayBack way = last_way_back(record);
-  if (way.predictions.size() < 2) {
+  const RecordedWay way = recorded_way(record);
+  if (way.stages.size() < 2) {
     return;
   }
-  const StagePredictions& best = way.predictions[way.best];
-  for (std::size_t i = 0; i < way.predictions.size(); ++i) {
-    const StagePredictions& stage = way.predictions[i];
-    const PairedDifference loss = paired_loss(stage.losses, best.losses);
-    const PairedDifference accuracy = paired_accuracy(stage.hits, best.hits);
+  const WayStage& best = way.stages[best_of_last_way(record)];
+  for (std::size_t i = 0; i < way.stages.size(); ++i) {
+    const PairedDifference loss = paired_loss(way.stages[i].losses, best.losses);
+    const PairedDifference accuracy = paired_accuracy(*way.stages[i].hits, *best.hits);
     record.stages[way.first + i].above_best = {loss.mean, loss.error, accuracy.mean,
                                                accuracy.error};
   }
@@ -57,16 +59,16 @@ SearchResult search_result(const RunRecord& record, const SearchStep& step) {
   result.stage = record.stages[step.from].stage;
   result.density =
       static_cast<double>(step.present) / static_cast<double>(record.network.connections());
-  const WayBack way = last_way_back(record);
-  if (way.predictions.size() < 2) {
+  const RecordedWay way = recorded_way(record);
+  if (way.stages.size() < 2) {
     return result;
   }
   result.low = result.high = result.density;
   std::vector<std::span<const float>> losses;
-  for (const StagePredictions& stage : way.predictions) {
-    losses.emplace_back(stage.losses);
+  for (const WayStage& stage : way.stages) {
+    losses.push_back(stage.losses);
   }
-  for (const std::size_t i : as_good_as(losses, way.best)) {
+  for (const std::size_t i : as_good_as(losses, best_of_last_way(record))) {
     result.low = std::min(result.low, record.stages[way.first + i].density);
     result.high = std::max(result.high, record.stages[way.first + i].density);
   }

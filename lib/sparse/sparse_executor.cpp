@@ -166,7 +166,8 @@ BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient, const Per
   const std::span<float> gradient =
       with_gradient ? std::span(run_.logit_gradient).first(count) : std::span<float>();
   sparse::unpack(run_.value(last), logits);
-  const BatchSums sums = softmax_loss(logits, batch.labels, gradient, each);
+  const double smoothing = with_gradient ? batch.label_smoothing : 0;
+  const BatchSums sums = softmax_loss(logits, batch.labels, smoothing, gradient, each);
   if (with_gradient) {
     const Run run = prepare(run_, batch.size());
     sparse::pack(run, {0, run.blocks}, gradient, run_.gradient(last));

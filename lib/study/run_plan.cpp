@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/optimiser.h"
 #include "backend/precision.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -195,6 +196,10 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
   check_known(list, given, plan->settings);
   for (const auto& [name, value] : given) {
     list.set(name, value);
+  }
+  if (!given.contains("learning-rate")) {
+    list.set("learning-rate",
+             number_text(find_optimiser(plan->settings.recipe.optimiser).learning_rate));
   }
   for (const auto& [name, value] : given) {
     const std::string reason = list.find(name)->unused();

@@ -22,7 +22,9 @@ Batch scoring_batch(Training& training, std::uint64_t number) {
   stream.shuffle(std::span(positions));
   positions.resize(
       std::min(positions.size(), static_cast<std::size_t>(training.run.recipe.batch_size)));
-  return training.batches.plain(positions);
+  Batch batch = training.batches.plain(positions);
+  batch.label_smoothing = training.run.recipe.label_smoothing;
+  return batch;
 }
 
 /// Counts dense gradients as this many.

@@ -177,7 +177,8 @@ void train_epoch(Training& training) {
     }
     {
       const Stopwatch watch(cost.train_seconds);
-      const Batch batch = loader.next();
+      Batch batch = loader.next();
+      batch.label_smoothing = training.run.recipe.label_smoothing;
       cost.data_wait_seconds += loader.waited_seconds() - waited;
       waited = loader.waited_seconds();
       train_batch(training, batch);

@@ -1,5 +1,7 @@
 #include "train/recipe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -10,13 +12,21 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.add("epochs", recipe.epochs, {1, 1e6}, "epochs of the recipe's schedule");
   list.add("batch-size", recipe.batch_size, {2, 1e6},
            "images per update; a smaller last batch is used");
-  list.add("learning-rate", recipe.learning_rate, kPositive, "peak learning rate");
+  std::string peaks;
+  for (const Optimiser& optimiser : optimiser_table()) {
+    peaks += fmt::format("{}{} for {}", peaks.empty() ? "" : ", ",
+                         number_text(optimiser.learning_rate), optimiser.name);
+  }
+  list.add("learning-rate", recipe.learning_rate, kPositive,
+           fmt::format("peak learning rate; unless given, {}", peaks));
   list.add_choice("schedule", recipe.schedule, {"step", "cosine"},
                   "learning rate over the epochs, step: x0.1 at 1/2 and 3/4");
   list.add("warmup", recipe.warmup, {0, 1, false, true},
            "share of the epochs with a linear rise to the peak");
   add_optimiser_options(list, recipe.optimiser, recipe.optimiser_settings);
   list.add("augment", recipe.augment, "random crops and mirror images, as the data set allows");
+  list.add("label-smoothing", recipe.label_smoothing, {0, 1, false, true},
+           "share of every training target that is spread evenly over the classes");
   list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
            "stratified share of the training images kept for validation; 0: 10 %, or 20 % below "
            "10,000 images");

@@ -21,6 +21,7 @@ struct Recipe {
   std::string optimiser = "sgd";
   OptimiserSettings optimiser_settings;
   bool augment = true;             ///< the data set's own augmentation
+  double label_smoothing = 0;      ///< share of a target spread evenly over the classes
   double validation_fraction = 0;  ///< of the training images; 0: 10 %, or 20 % below 10,000 images
   TaskOptions task;                ///< what makes the data set harder or easier
   std::string budget = "epochs";   ///< what equals dense training: epochs, flops or time

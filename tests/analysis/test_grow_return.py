@@ -1,5 +1,6 @@
 """Searches against dense training: differences at equal cost and at equal epochs, verdicts by rule, both legs."""
 
+import json
 import math
 import sys
 import tempfile
@@ -50,6 +51,7 @@ def study(**more):
     parts = {name: Part("dense", "dense") for name in curves if name.startswith("dense")}
     made = fakes.study(curves, parts=parts)
     made.any_run = lambda: next(iter(curves["dense"].values()))
+    made.folder, made.experiment, made.scale = Path("/nowhere"), "grow_return", "small"
     return made
 
 
@@ -103,6 +105,39 @@ class Summary(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for path in grow_return.figures(self.summary, f"{folder}/figure"):
                 self.assertTrue(Path(path).exists())
+
+    def test_other_rules_on_the_recorded_ways_stand_beside_the_one_that_was_used(self):
+        turn = lambda rule, end, density, cost: {
+            "rule": rule,
+            "end": end,
+            "taken": 3,
+            "density": density,
+            "cost": cost,
+            "loss_over_live": {"mean": 0.02, "error": 0.01},
+            "accuracy_over_live": {"mean": -0.005, "error": 0.01},
+        }
+        replay = [
+            {
+                "curve": "grow, then return",
+                "seed": seed,
+                "turns": [turn("live", 5, 0.12, 6.0), turn("later", None if seed == 7 else 5, 0.06, 5.0)],
+            }
+            for seed in (7, 8, 11)  # 11: not among the finished runs
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            with_replay = study()
+            with_replay.folder = Path(folder)
+            (Path(folder) / "grow_return-small.replay.json").write_text(json.dumps({"runs": replay}))
+            summary = grow_return.summarise(with_replay)
+        table = grow_return.tables(summary)[-1]
+        self.assertEqual(table.name, "turns")
+        self.assertEqual(
+            [row[1:] for row in table.rows],
+            [
+                ["live", "2 of 2", "0.120", "0.120", "0.30 ± 0.00", "0.02 ± 0.00", "-0.5 ± 0.0"],
+                ["later", "1 of 2", "0.060", "0.060", "0.25 ± 0.00", "0.02 ± 0.00", "-0.5 ± 0.0"],
+            ],
+        )
 
     def test_the_mask_that_a_way_back_begins_with_is_no_row(self):
         summary = grow_return.summarise(study(**{"static mask": {7: run(0.5)}}))

@@ -160,6 +160,27 @@ void differentiates_the_mean_loss(const ExecutorFactory& make, const Networks& n
   });
 }
 
+void smooths_labels_in_training_alone(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const OwnedBatch owned = random_batch(network, 7, 8);
+    Batch batch = owned;
+    const auto executor = make(network);
+    const auto reference = make_reference_executor(network);
+    executor->write(random_state(network, 0.5, 9));
+    reference->write(random_state(network, 0.5, 9));
+    const BatchSums plain = executor->evaluate(batch, {});
+    const BatchSums hard = executor->forward_backward(batch);
+    executor->write(random_state(network, 0.5, 9));
+    batch.label_smoothing = 0.3;
+    EXPECT_EQ(executor->evaluate(batch, {}).loss, plain.loss);
+    const BatchSums soft = executor->forward_backward(batch);
+    EXPECT_NE(soft.loss, hard.loss);
+    expect_near(soft, reference->forward_backward(batch));
+    expect_near(network, executor->gradients(), reference->gradients(), kGradientTolerance);
+  }
+}
+
 void evaluates_with_running_statistics(const ExecutorFactory& make, const Networks& networks) {
   for (const Network& network : networks) {
     for (const std::int64_t samples : {1, 7, 19}) {
@@ -507,6 +528,9 @@ void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) 
   batch.labels[2] = -1;
   refuse(batch, "label -1");
   batch.labels[2] = 0;
+  Batch too_smooth = batch;
+  too_smooth.label_smoothing = 1;
+  refuse(too_smooth, "smoothing of 1");
   std::vector<std::int32_t> classes(3);
   std::vector<float> losses(5);
   GCG_EXPECT_ERROR(executor->evaluate(batch, {.classes = classes}), HasSubstr("room for 3"));
@@ -528,6 +552,7 @@ void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) 
 constexpr std::array kCases{
     GCG_CASE(reads_what_was_written),
     GCG_CASE(differentiates_the_mean_loss),
+    GCG_CASE(smooths_labels_in_training_alone),
     GCG_CASE(evaluates_with_running_statistics),
     GCG_CASE(sums_add_up_over_batches),
     GCG_CASE(gives_dense_gradients_purely),
@@ -550,9 +575,10 @@ constexpr std::array kCases{
 std::span<const ConformanceCase> conformance_cases() { return kCases; }
 
 std::vector<ConformanceCase> conformance_cases_of_any_precision() {
-  constexpr std::array<std::string_view, 4> kAgainstReference{
-      "differentiates_the_mean_loss", "evaluates_with_running_statistics",
-      "gives_dense_gradients_purely", "follows_the_reference_over_steps"};
+  constexpr std::array<std::string_view, 5> kAgainstReference{
+      "differentiates_the_mean_loss", "smooths_labels_in_training_alone",
+      "evaluates_with_running_statistics", "gives_dense_gradients_purely",
+      "follows_the_reference_over_steps"};
   std::vector<ConformanceCase> cases;
   for (const ConformanceCase& one : kCases) {
     if (std::ranges::find(kAgainstReference, one.name) == kAgainstReference.end()) {

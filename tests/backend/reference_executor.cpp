@@ -83,7 +83,7 @@ class ReferenceExecutor final : public Executor {
     }
     gradients_.tokens = {rounded(gradients.class_token), rounded(gradients.positions)};
     has_gradients_ = true;
-    return sums(pass, batch, {});
+    return sums(pass, batch, batch.label_smoothing, {});
   }
 
   void step(const OptimiserStep& step) override {
@@ -122,7 +122,7 @@ class ReferenceExecutor final : public Executor {
   BatchSums evaluate(const Batch& batch, const PerSample& each) override {
     check(batch, "evaluate");
     check_room(network_, "evaluate", batch, each);
-    return sums(forward(batch, Mode::evaluation), batch, each);
+    return sums(forward(batch, Mode::evaluation), batch, 0, each);
   }
 
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
@@ -269,14 +269,24 @@ class ReferenceExecutor final : public Executor {
     return result;
   }
 
-  BatchSums sums(const Pass& pass, const Batch& batch, const PerSample& each) const {
+  /// What the probability of a class shall be.
+  double target(const Batch& batch, std::size_t sample, std::size_t c, double smoothing) const {
+    const double hard = c == static_cast<std::size_t>(batch.labels[sample]) ? 1 : 0;
+    return (1 - smoothing) * hard + smoothing / static_cast<double>(network_.classes());
+  }
+
+  BatchSums sums(const Pass& pass, const Batch& batch, double smoothing,
+                 const PerSample& each) const {
     const std::size_t classes = static_cast<std::size_t>(network_.classes());
     BatchSums result;
     result.samples = batch.size();
     for (std::size_t s = 0; s < batch.labels.size(); ++s) {
       const std::span<const double> logits(&pass.outputs.back().values[s * classes], classes);
       const auto prediction = std::ranges::max_element(logits) - logits.begin();
-      const double loss = -std::log(softmax(logits)[static_cast<std::size_t>(batch.labels[s])]);
+      double loss = 0;
+      for (std::size_t c = 0; c < classes; ++c) {
+        loss -= target(batch, s, c, smoothing) * std::log(softmax(logits)[c]);
+      }
       result.loss += loss;
       result.correct += prediction == batch.labels[s] ? 1 : 0;
       if (!each.classes.empty()) {
@@ -310,9 +320,9 @@ class ReferenceExecutor final : public Executor {
       const std::vector<double> probabilities =
           softmax({&pass.outputs.back().values[s * classes], classes});
       for (std::size_t c = 0; c < classes; ++c) {
-        const double target = c == static_cast<std::size_t>(batch.labels[s]) ? 1 : 0;
         gradients.back().values[s * classes + c] =
-            (probabilities[c] - target) / static_cast<double>(batch.size());
+            (probabilities[c] - target(batch, s, c, batch.label_smoothing)) /
+            static_cast<double>(batch.size());
       }
     }
     for (std::size_t n = network_.nodes.size() - 1; n > 0; --n) {

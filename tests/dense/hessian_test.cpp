@@ -64,7 +64,9 @@ TEST(HessianProduct, AgreesWithDifferencesOfGradientsWhereThereAreNoKinks) {
   net.linear("fc", net.flatten("flatten", x), 4);
   const Network network = net.finish();
   const TrainingState state = random_state(network, 0.8, 2);
-  const OwnedBatch batch = random_batch(network, 32, 4);
+  const OwnedBatch owned = random_batch(network, 32, 4);
+  Batch batch = owned;
+  batch.label_smoothing = 0.2;
   const Values direction = gradients(network, state, batch);
   TrainingState ahead = state;
   TrainingState behind = state;

@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/file.h"
@@ -18,6 +19,7 @@
 #include "record/network_file.h"
 #include "record/npz.h"
 #include "record/run_file.h"
+#include "record/run_summary.h"
 #include "record/sample_record.h"
 #include "record/visit_objects.h"
 #include "record/write_bytes.h"
@@ -143,6 +145,18 @@ TEST(Formats, ExportedArchive) {
     lines += fmt::format("{} {} [{}]\n", array.name, array.type, fmt::join(array.shape, ", "));
   }
   expect_pinned("export", kNetworkFileVersion, lines);
+}
+
+TEST(Formats, Status) {
+  const TemporaryFolder folder;
+  write_run_file(folder / kRunFileName, sample_record());
+  write_run_summary(folder.path(), summary_of(sample_record(), 1 << 20));
+  std::ifstream file(folder / kRunSummaryName);
+  std::string lines;
+  for (const auto& [key, value] : nlohmann::json::parse(file).items()) {
+    lines += fmt::format("{} {}\n", key, value.type_name());
+  }
+  expect_pinned("status", kRunSummaryVersion, lines);
 }
 
 }  // namespace

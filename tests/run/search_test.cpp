@@ -174,6 +174,11 @@ TEST(Search, ThePredictionsInTheRunFileGiveTheLossesOfItsStages) {
   const std::vector<SearchStage> stages = search_stages(read);
   EXPECT_EQ(stages.size() + 1, read.stages.size());
   EXPECT_EQ(stages.back().spent, read.stages[stages.size() - 1].density_epochs);
+  const RecordedWay way = recorded_way(read);
+  const Turn turn = turn_of(way.stages, turn_rules().front());
+  ASSERT_EQ(read.search.outcome, SearchOutcome::found);
+  EXPECT_EQ(turn.end, way.stages.size() - 1);
+  EXPECT_EQ(read.stages[way.first + turn.taken].stage, read.search.stage);
 }
 
 TEST(Search, ABranchWithTheTrunksOptionsEndsWithItsBits) {

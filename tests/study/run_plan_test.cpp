@@ -139,6 +139,18 @@ TEST(RunPlan, AnOptimiserHasItsOwnOptions) {
             make_run_plan({{"optimiser", "adamw"}})->identity.hash);
 }
 
+TEST(RunPlan, TheLearningRateIsTheOptimisersOwnUnlessItIsGiven) {
+  EXPECT_EQ(make_run_plan({})->settings.recipe.learning_rate, 0.1);
+  EXPECT_EQ(make_run_plan({{"optimiser", "adamw"}})->settings.recipe.learning_rate, 0.001);
+  const auto given = make_run_plan({{"optimiser", "adamw"}, {"learning-rate", "0.1"}});
+  EXPECT_EQ(given->settings.recipe.learning_rate, 0.1);
+  // Said or not, it is the same run.
+  EXPECT_EQ(make_run_plan({{"optimiser", "adamw"}, {"learning-rate", "0.001"}})->identity.name,
+            make_run_plan({{"optimiser", "adamw"}})->identity.name);
+  EXPECT_THAT(make_run_plan({{"optimiser", "adamw"}})->identity.command,
+              HasSubstr("--learning-rate 0.001"));
+}
+
 TEST(RunPlan, ThreadsBelongToTheIdentityUnderDenseExecutionAlone) {
   const auto threads_affect_result = [](const RunPlan& plan) {
     return std::ranges::find(plan.identity.options, "threads", &OptionValue::name)->affects_result;
