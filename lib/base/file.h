@@ -34,6 +34,10 @@ void replace_file(const std::filesystem::path& path,
 /// numbers of processes alone come twice there.
 std::string own_mark();
 
+/// Flushes what was written to an open file; false, with errno, if that fails. Some file systems
+/// cannot flush: then nobody can, one warning of the process says so, and that is no failure.
+bool flush_to_disk(int descriptor, const std::filesystem::path& path);
+
 /// Makes the names in the folder of `path` as they are now outlive a power cut.
 void flush_folder_of(const std::filesystem::path& path);
 
