@@ -213,7 +213,8 @@ TEST(TinyImageNet, ClassesMustBeThoseOfTheList) {
   const TemporaryFolder folder;
   write_tinyimagenet(folder.path());
   write_text(folder / "wnids.txt", "n01\nn02\nn03\n");
-  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("train/n03: cannot read the folder"));
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+              HasSubstr("train/n03: cannot read the folder"));
   write_text(folder / "wnids.txt", "n01\nn04\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
               HasSubstr("train/n02: wnids.txt does not list this class"));
