@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 # Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
 # such common names for other purposes. They are reported once and not used. What begins with GCG_ is taken from both.
-VARIABLES := PRESET SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM
+VARIABLES := PRESET MINUTES SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM
 ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
   and not used; write it behind make: make ... $(name)=VALUE)))
@@ -44,12 +44,16 @@ PACKAGES := g++ cmake ninja-build lld ccache git \
   nlohmann-json3-dev libtomlplusplus-dev libssl-dev libhwy-dev libzip-dev libjpeg62-turbo-dev libpng-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib python3-scipy \
   black flake8
 
+# What the presets of Clang need more, and the checks of the sources.
+CHECK_PACKAGES := clang clang-format clang-tidy llvm libclang-rt-dev libomp-dev
+CLANG := clang checked tsan
+
 # What the paper needs: pdflatex with booktabs, caption, xcolor and Times.
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-slurm faults test-debian13 gpu-check bench bench-growth bench-data \
-  reproduce-cifar inspect format tidy clean
+.PHONY: help packages paper-packages check-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-slurm faults fuzz-smoke fuzz sanitize tsan coverage test-debian13 gpu-check bench bench-growth bench-data \
+  reproduce-cifar inspect format format-check tidy tidy-changed clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-22s %s\n", $$1, $$2}'
@@ -61,16 +65,17 @@ help: ## list the targets
 	@echo "  on a cluster: LAUNCHER=slurm SLURM=\"--workers N --partition P --time T\" (docs/clusters.md)"
 	@echo "  variables: SCALE=smoke|small|full|FILE.toml  CHANGE=\"SETTING=VALUE ...\"  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
 
-packages: WANTED = $(PACKAGES)
+packages: WANTED = $(PACKAGES) $(if $(filter $(CLANG),$(PRESET)),$(CHECK_PACKAGES))
+check-packages: WANTED = $(CHECK_PACKAGES)
 paper-packages: WANTED = $(PAPER_PACKAGES)
 packages: ## install the Debian packages that are missing (prints the list first)
-packages paper-packages:
+packages paper-packages check-packages:
 	@scripts/packages.sh $(WANTED)
 
 configure: packages
 	@scripts/configure.sh $(PRESET) $(BUILD) $(call quote,$(TORCH))
 
-build: configure ## configure and compile everything (PRESET=release|ci|clang|debug|asan)
+build: configure ## configure and compile everything (PRESET=release|ci|clang|debug|checked|tsan)
 	@cmake --build $(BUILD) -j$$(nproc)
 
 programs: configure ## compile the library and the programs, not the tests
@@ -124,6 +129,40 @@ test-debian13: ## make demo and make test of the last commit on a bare Debian 13
 faults: build ## every fault that the system can answer a run, a preparation and a fetch with, and 200 kills
 	$(PYTHON) tests/fault/faults.py $(BUILD) --all
 	$(PYTHON) tests/fault/kills.py $(BUILD) --kills 200
+
+# Builds of their own, by Clang: CHECKED has the sanitizers, the coverage and libFuzzer, THREADS the thread sanitizer, to
+# which Archer tells what LLVM's OpenMP, itself not instrumented, orders.
+CHECKED := build/checked
+THREADS := build/tsan
+# Minutes that `make fuzz` gives every target.
+MINUTES := 10
+# Readers of files, and what they are made of: little of the library.
+FUZZ = $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp))
+checked-build = $(MAKE) --no-print-directory configure PRESET=$(notdir $(1)) BUILD=$(1) && cmake --build $(1) -j$$(nproc) --target $(2)
+# The tests that are built; those of LibTorch, of other languages and of whole programs are not.
+BUILT := --output-on-failure -j2 -E '_NOT_BUILT$$|^(analysis|style|make|data_scripts|container|install|slurm|experiments)\.|^install$$|^gcg_runs$$|gpu_check|mirror'
+
+sanitize: ## address and undefined-behaviour sanitizers over all tests without LibTorch (Clang)
+	@$(call checked-build,$(CHECKED),own_tests)
+	ctest --test-dir $(CHECKED) $(BUILT)
+
+tsan: ## thread sanitizer over loader, leases, launcher and sparse executor (Clang)
+	@$(call checked-build,$(THREADS),base_tests data_tests gcg_study_tests gcg_sparse_tests)
+	OMP_TOOL_LIBRARIES=$$(llvm-config --libdir)/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1 ctest --test-dir $(THREADS) $(BUILT)
+
+coverage: ## lines of lib that all tests run, by folder: everything is built with the sanitizers and run (Clang; long)
+	@$(call checked-build,$(CHECKED),all)
+	rm -rf $(CHECKED)/profiles
+	-ctest --test-dir $(CHECKED) --output-on-failure -j2 -LE slurm
+	$(PYTHON) tests/style/line_coverage.py $(CHECKED) --least 90
+
+fuzz-smoke: ## libFuzzer and sanitizers on every reader of files, a minute each, two side by side (Clang; 9 minutes)
+	@$(call checked-build,$(CHECKED),$(FUZZ:%=fuzz_%) $(FUZZ:%=libfuzzer_%))
+	$(PYTHON) tests/fuzz/fuzz.py $(CHECKED) --seconds 60
+
+fuzz: ## the same for longer: MINUTES=10 each
+	@$(call checked-build,$(CHECKED),$(FUZZ:%=fuzz_%) $(FUZZ:%=libfuzzer_%))
+	$(PYTHON) tests/fuzz/fuzz.py $(CHECKED) --seconds $$((60 * $(MINUTES)))
 
 bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
 	@cmake --build $(BUILD) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench
@@ -248,6 +287,12 @@ paper: paper-packages ## the LaTeX report of the study from docs/results: paper/
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 	@$(PYTHON) analysis/inspect_run.py $(call quote,$(RUN))
+
+format-check: ## whether `make format` would change a C++ source
+	@git ls-files '*.h' '*.cpp' | xargs -P2 -n40 clang-format --dry-run -Werror
+
+tidy-changed: configure ## clang-tidy over what of the library the last commit (a merge: its branch) changed
+	@git diff --name-only --diff-filter=d HEAD~1 -- 'lib/*.cpp' 'experiments/*.cpp' | xargs -r -P2 -n1 clang-tidy -p $(BUILD) --quiet
 
 format: ## format the C++ and Python sources (needs clang-format and black)
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from manifest import DataError, Lock, check_file, load, progress_line, run
+from manifest import DataError, Lock, check_file, flush_to_disk, load, progress_line, run
 
 BLOCK = 1 << 18
 TIMEOUT_SECONDS = 60
@@ -105,8 +105,7 @@ def fetch_url(url, partial):
                     raise WrongContent(url, f"byte {size}: goes on, but the manifest says {size} bytes")
                 file.write(block)
                 show(have)
-            file.flush()
-            os.fsync(file.fileno())
+            flush_to_disk(file)
         if have < size:
             # A connection that broke, where the length was known; else the content is short.
             broken = answer.headers.get("Content-Length") is not None

@@ -1,6 +1,8 @@
 """Manifests: what a data set's archives must be, and digests to hold them against."""
 
+import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -91,6 +93,24 @@ def check_file(path, expected, progress=None, remedy="fetch it again, from anoth
             break  # the strongest one is enough
 
 
+@functools.cache
+def warn_once(text):
+    """Says once in a process what is not guaranteed."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def flush_to_disk(file):
+    """Makes what was written outlive a power cut. Some file systems cannot: then nobody can, and that is said."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        folder = Path(file.name).parent
+        warn_once(f"{folder}: this file system cannot flush to disk: after a power cut the newest files may be missing")
+
+
 class Lock:
     """An exclusive lock on a folder, until the process ends or the block does."""
 
@@ -106,6 +126,10 @@ class Lock:
             raise DataError(
                 self.folder, "another process is working in this folder", "wait for it to end, or choose another folder"
             ) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL):
+                raise
+            warn_once(f"{self.folder}: this file system has no locks: start no second process in this folder")
         return self
 
     def __exit__(self, *_):

@@ -62,26 +62,14 @@ class Descriptor {
   int value_;
 };
 
-/// Some file systems cannot flush: then nobody can, and that is said.
-void flush_to_disk(int descriptor, const fs::path& path) {
-  if (retried([&] { return ::fsync(descriptor); }) == 0) {
-    return;
-  }
-  if (errno != EINVAL && errno != ENOTSUP && errno != ENOSYS) {
-    throw_file_error(path, "flush to disk", errno);
-  }
-  static bool told = false;
-  warn_once(told, path,
-            "this file system cannot flush to disk: after a power cut the newest files may be "
-            "older or missing");
-}
-
 void flush_file(const fs::path& path, int flags) {
   Descriptor file(path, flags);
   if (!file.open()) {
     throw_file_error(path, "flush to disk", errno);
   }
-  flush_to_disk(file.get(), path);
+  if (!flush_to_disk(file.get(), path)) {
+    throw_file_error(path, "flush to disk", errno);
+  }
   if (!file.close()) {
     throw_file_error(path, "close", errno);
   }
@@ -128,6 +116,20 @@ void replace(const fs::path& path, const std::function<void(const fs::path&)>& w
 }
 
 }  // namespace
+
+bool flush_to_disk(int descriptor, const fs::path& path) {
+  if (retried([&] { return ::fsync(descriptor); }) == 0) {
+    return true;
+  }
+  if (errno != EINVAL && errno != ENOTSUP && errno != ENOSYS) {
+    return false;
+  }
+  static bool told = false;
+  warn_once(told, path,
+            "this file system cannot flush to disk: after a power cut the newest files may be "
+            "older or missing");
+  return true;
+}
 
 std::string own_mark() {
   char host[256] = "";
@@ -189,7 +191,9 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> cont
       done += static_cast<std::size_t>(count);
     }
     // By the descriptor that wrote: another would not be told what went wrong with these bytes.
-    flush_to_disk(file.get(), temporary);
+    if (!flush_to_disk(file.get(), temporary)) {
+      throw_file_error(temporary, "flush to disk", errno);
+    }
     if (!file.close()) {
       throw_file_error(temporary, "close", errno);
     }

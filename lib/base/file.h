@@ -34,6 +34,10 @@ void replace_file(const std::filesystem::path& path,
 /// a process number alone is not unique there.
 std::string own_mark();
 
+/// Flushes what was written to an open file; false, with errno, if that fails. Some file systems
+/// cannot flush at all: then one warning of the process says so, and it counts as success.
+bool flush_to_disk(int descriptor, const std::filesystem::path& path);
+
 /// Flushes the folder of `path` to disk, so that its present file names survive a power cut.
 void flush_folder_of(const std::filesystem::path& path);
 

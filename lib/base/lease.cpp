@@ -184,7 +184,7 @@ double time_of(const fs::path& path) {
 }
 
 /// Writes and flushes the text; false, with errno, if the system does not take all of it.
-bool write_whole(int file, std::string_view text) {
+bool write_whole(int file, const fs::path& path, std::string_view text) {
   while (!text.empty()) {
     const ssize_t count = retried([&] { return ::write(file, text.data(), text.size()); });
     if (count <= 0) {
@@ -192,7 +192,7 @@ bool write_whole(int file, std::string_view text) {
     }
     text.remove_prefix(static_cast<std::size_t>(count));
   }
-  return retried([&] { return ::fsync(file); }) == 0;
+  return flush_to_disk(file, path);
 }
 
 void rewrite_first_byte(const fs::path& path) {
@@ -202,7 +202,7 @@ void rewrite_first_byte(const fs::path& path) {
   if (file >= 0) {
     if (retried([&] { return ::pread(file, &byte, 1, 0); }) == 1 &&
         retried([&] { return ::pwrite(file, &byte, 1, 0); }) == 1) {
-      retried([&] { return ::fsync(file); });
+      (void)flush_to_disk(file, path);
     }
     ::close(file);
   }
@@ -218,7 +218,7 @@ bool create(const fs::path& path, std::string_view text) {
     }
     throw_file_error(path, "create", errno);
   }
-  const bool written = write_whole(file, text);
+  const bool written = write_whole(file, path, text);
   const int code = errno;
   ::close(file);
   if (!written) {
@@ -256,7 +256,7 @@ double time_of_a_new_file(const fs::path& folder) {
   if (file < 0) {
     return static_cast<double>(std::time(nullptr));  // may be read, not written
   }
-  const bool written = write_whole(file, "x");
+  const bool written = write_whole(file, probe, "x");
   ::close(file);
   const double now = written ? time_of(probe) : static_cast<double>(std::time(nullptr));
   ::unlink(probe.c_str());

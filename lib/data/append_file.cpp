@@ -48,7 +48,7 @@ void AppendFile::write(std::span<const std::byte> bytes, std::int64_t at) {
 }
 
 void AppendFile::flush() {
-  if (retried([&] { return ::fsync(descriptor_); }) != 0) {
+  if (!flush_to_disk(descriptor_, path_)) {
     throw_file_error(path_, "flush to disk", errno);
   }
 }

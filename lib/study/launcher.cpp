@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -152,11 +153,23 @@ class Launch {
       JobState state = good ? JobState::done : JobState::failed;
       if (goes_on && settings_.look) {
         state = JobState::elsewhere;
+      } else if (WIFSIGNALED(status)) {
+        tell_signal(jobs_[at->second], WTERMSIG(status));
       }
       queue_.ended(at->second, state);
       peaks_.erase(at->first);
       at = children_.running.erase(at);
     }
+  }
+
+  /// A process that a signal ended could not say so itself: the last line of its log does.
+  static void tell_signal(const Job& job, int signal) {
+    std::ofstream log(job.log, std::ios::app);
+    log << fmt::format("\nended by signal {} ({}){}\n", signal, ::strsignal(signal),
+                       signal == SIGKILL
+                           ? ": the system does so where memory runs out (dmesg tells); "
+                             "fewer --jobs need less"
+                           : "");
   }
 
   const std::vector<Job>& jobs_;

@@ -359,7 +359,9 @@ std::vector<std::string> outdated_runs(const Experiment& experiment, const Study
   }
   std::vector<std::string> names;
   for (const nlohmann::json& run : study["runs"]) {
-    const std::string name = run.value("name", "");
+    // A study file is written anew; what somebody else left in one names no run.
+    const std::string name =
+        run.is_object() && run.contains("name") && run["name"].is_string() ? run["name"] : "";
     const fs::path path = fs::path(settings.out) / name / kRunFileName;
     if (name.empty() || name.find('/') != std::string::npos || now.contains(name) ||
         !fs::exists(path)) {

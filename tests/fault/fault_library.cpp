@@ -5,10 +5,13 @@
 //   GCG_FAULT_AT      which call, from 0 on; none: all go right
 //   GCG_FAULT_KIND    kill, killafter, short, or the name of an error: ENOSPC, EIO, EINTR, EDQUOT
 //   GCG_FAULT_LOG     file that gets the name of every counted call, one a line
+//   GCG_FAULT_LACKS   what the file system cannot do below the folder: flush (EINVAL), folder-flush
+//                     (the same of folders alone) or locks (ENOLCK)
 //
 // fsync is counted and not made: what a killed process wrote, the system still has.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,7 +34,7 @@ std::array<std::atomic<bool>, kDescriptors> counted_descriptors{};
 std::atomic<long> calls{0};
 
 struct Plan {
-  std::string_view folder, kind;
+  std::string_view folder, kind, lacks;
   long at = -1;
   int log = -1;
 };
@@ -42,7 +45,7 @@ const Plan& plan() {
       const char* value = std::getenv(name);
       return std::string_view(value == nullptr ? "" : value);
     };
-    Plan plan{text("GCG_FAULT_FOLDER"), text("GCG_FAULT_KIND")};
+    Plan plan{text("GCG_FAULT_FOLDER"), text("GCG_FAULT_KIND"), text("GCG_FAULT_LACKS")};
     if (const char* at = std::getenv("GCG_FAULT_AT")) {
       plan.at = std::strtol(at, nullptr, 10);
     }
@@ -185,7 +188,43 @@ ssize_t pwrite64(int descriptor, const void* data, size_t count, off64_t at) {
 }
 
 int fsync(int descriptor) {
+  struct stat facts {};
+  if (counted(descriptor) &&
+      (plan().lacks == "flush" || (plan().lacks == "folder-flush" &&
+                                   ::fstat(descriptor, &facts) == 0 && S_ISDIR(facts.st_mode)))) {
+    errno = EINVAL;
+    return -1;
+  }
   return made<int>("fsync", counted(descriptor), -1, [](bool) { return 0; });
+}
+
+int fcntl(int descriptor, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* argument = va_arg(arguments, void*);  // a number or a pointer, as the system takes it
+  va_end(arguments);
+  const bool lock = command == F_SETLK || command == F_OFD_SETLK || command == F_OFD_GETLK;
+  if (lock && counted(descriptor) && plan().lacks == "locks") {
+    errno = ENOLCK;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fcntl, descriptor, command, argument));
+}
+
+int fcntl64(int descriptor, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return fcntl(descriptor, command, argument);
+}
+
+int flock(int descriptor, int operation) {
+  if (counted(descriptor) && plan().lacks == "locks") {
+    errno = ENOLCK;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_flock, descriptor, operation));
 }
 
 int ftruncate(int descriptor, off_t size) {

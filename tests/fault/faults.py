@@ -53,11 +53,13 @@ class Scenario:
         self.calls = []  # of the whole command
         self.expected = ""
 
-    def run(self, library, folder, fault=None, log=None):
+    def run(self, library, folder, fault=None, log=None, lacks=""):
         environment = os.environ | {"LD_PRELOAD": str(library), "GCG_FAULT_FOLDER": str(folder)}
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
         if fault is not None:
             environment |= {"GCG_FAULT_AT": str(fault[0]), "GCG_FAULT_KIND": fault[1]}
+        if lacks:
+            environment["GCG_FAULT_LACKS"] = lacks
         if log is not None:
             environment["GCG_FAULT_LOG"] = str(log)
         return subprocess.run(

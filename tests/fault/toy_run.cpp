@@ -10,39 +10,14 @@
 #include "base/folder_lock.h"
 #include "base/hash.h"
 #include "base/program.h"
-#include "base/random.h"
 #include "base/temporary_files.h"
-#include "data/dataset.h"
+#include "fault/toy.h"
 #include "method/methods.h"
 #include "record/run_file.h"
 #include "sparse/sparse_executor.h"
-#include "train/trainer.h"
 
 namespace gcg {
 namespace {
-
-Network toy_network() {
-  NetworkBuilder net("toy", {1, 8, 8});
-  std::int32_t x = net.convolution("conv", 0, 4, {3, 3, 1, 1});
-  x = net.relu("relu", net.batch_norm("norm", x));
-  x = net.global_average_pool("pool", x);
-  net.linear("classifier", x, 3);
-  return net.finish();
-}
-
-ImageSet toy_images(std::int64_t count, std::uint64_t seed) {
-  ImageSet images;
-  images.shape = {1, 8, 8};
-  RandomStream stream(seed, "toy-images");
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto label = static_cast<std::int32_t>(i % 3);
-    images.labels.push_back(label);
-    for (std::int64_t p = 0; p < images.shape.elements(); ++p) {
-      images.pixels.push_back(static_cast<std::uint8_t>(60 * label + stream.below(100)));
-    }
-  }
-  return images;
-}
 
 /// Of everything but time, memory and what was told.
 std::string digest_of(const RunRecord& record) {
@@ -82,35 +57,16 @@ int run(const std::filesystem::path& folder, std::int64_t epochs) {
   make_writable_folder(folder);
   const FolderLock lock(folder);
   remove_temporary_files(folder);
-  const Network network = toy_network();
-  DataSet data;
-  data.name = "toy";
-  data.classes = 3;
-  data.train = toy_images(30, 1);
-  data.test = toy_images(9, 2);
-  data.digest = data_digest(data.train, data.test);
-  Recipe recipe;
-  recipe.epochs = epochs;
-  recipe.batch_size = 16;
-  recipe.augment = false;
+  const Network network = test::toy_network();
+  const DataSet data = test::toy_data();
+  const Recipe recipe = test::toy_recipe(epochs);
   const std::unique_ptr<Method> method = make_method("gcg");
   OptionList options;
   method->add_options(options);
-  for (const auto& [name, value] : {std::pair{"max-stages", "2"},
-                                    {"stop", "never"},
-                                    {"stage-epochs", "1"},
-                                    {"seed-rule", "random"},
-                                    {"seed-density", "0.3"},
-                                    {"disconnected", "warn"}}) {
-    options.set(name, value);
-  }
+  test::set_toy_options(options, {{"max-stages", "2"}});
   const std::unique_ptr<Executor> executor = make_sparse_executor(network, 1);
-  TrainingRun run{network, data, recipe, *method, *executor};
-  run.folder = folder;
+  TrainingRun run = test::toy_run(network, data, recipe, *method, *executor, folder);
   run.checkpoint_seconds = 0;
-  run.loader_threads = 0;
-  run.record.identity.name = "toy";
-  run.record.identity.hash = fmt::format("toy-{}", epochs);
   run.say = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
   train(std::move(run));
   fmt::print("{}\n", digest_of(read_run_file(folder / kRunFileName)));

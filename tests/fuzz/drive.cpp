@@ -1,12 +1,15 @@
-// Drives a fuzz target (LLVMFuzzerTestOneInput) without libFuzzer: its seeds, then so many
-// mutations of them by a fixed generator. The targets link to libFuzzer as they are:
-//   clang++ -fsanitize=fuzzer,address ... TARGET.cpp
+// Drives a fuzz target (LLVMFuzzerTestOneInput) without libFuzzer:
+//   fuzz_NAME [MUTATIONS] [FOUND]    its seeds, the files of the folder FOUND, if it is there, and
+//   so many mutations of
+//                                    all of them by a fixed generator
+//   fuzz_NAME --seeds FOLDER         writes the seeds there, for libFuzzer
 #include "fuzz/target.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 #include "base/random.h"
 
@@ -62,8 +65,20 @@ Bytes mutate(Bytes bytes, const std::vector<Bytes>& seeds, RandomStream& stream)
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::vector<Bytes> seeds = gcg::test::fuzz_seeds();
+  if (argc == 3 && std::string_view(argv[1]) == "--seeds") {
+    for (std::size_t i = 0; i < seeds.size(); ++i) {
+      gcg::write_file_atomically(std::filesystem::path(argv[2]) / fmt::format("seed{}", i),
+                                 std::as_bytes(std::span(seeds[i])));
+    }
+    return 0;
+  }
   const std::uint64_t runs = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 2000;
-  const std::vector<Bytes> seeds = gcg::test::fuzz_seeds();
+  if (argc > 2 && std::filesystem::is_directory(argv[2])) {
+    for (const auto& entry : std::filesystem::directory_iterator(argv[2])) {
+      seeds.push_back(gcg::test::seed_of(gcg::read_file(entry.path())));
+    }
+  }
   for (const Bytes& seed : seeds) {
     LLVMFuzzerTestOneInput(seed.data(), seed.size());
     LLVMFuzzerTestOneInput(seed.data(), seed.size() / 2);
@@ -75,6 +90,6 @@ int main(int argc, char** argv) {
     const Bytes input = mutate(seeds[stream.below(seeds.size())], seeds, stream);
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
-  fmt::print("{} seeds, {} mutations\n", seeds.size(), runs);
+  fmt::print("{} files, {} mutations\n", seeds.size(), runs);
   return 0;
 }

@@ -47,6 +47,17 @@ TEST(Launcher, AFailedJobDoesNotStopTheOthers) {
       (std::vector{kFailed, kFailed, kDone}));
 }
 
+TEST(Launcher, TheLogOfAJobThatASignalEndedSaysSo) {
+  const std::vector<Job> jobs{shell("shot", "printf 'epoch 3'; kill -9 $$"),
+                              shell("crash", "kill -SEGV $$"), shell("status", "exit 7")};
+  EXPECT_EQ(states_of(jobs), (std::vector{kFailed, kFailed, kFailed}));
+  EXPECT_THAT(text_of(jobs[0].log),
+              ::testing::StartsWith("epoch 3\nended by signal 9 (Killed): the system does so where "
+                                    "memory runs out"));
+  EXPECT_EQ(text_of(jobs[1].log), "\nended by signal 11 (Segmentation fault)\n");
+  EXPECT_EQ(text_of(jobs[2].log), "");
+}
+
 TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
   std::vector<Job> jobs;
   for (int j = 0; j < 5; ++j) {

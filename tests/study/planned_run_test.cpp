@@ -97,6 +97,22 @@ TEST(PlannedRuns, SayWhatIsOnDisk) {
   EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::damaged);
 }
 
+TEST(PlannedRuns, AStudyFileOfAnyContentNamesNoRunsAndIsWrittenAnew) {
+  const TemporaryFolder folder;
+  const StudySettings settings = settings_for(folder);
+  const auto planned = plan_runs(kTwoCurves, settings);
+  write_study_file(kTwoCurves, settings, planned);
+  const std::filesystem::path path = study_file(kTwoCurves, settings);
+  const auto content = read_file(path);
+  for (const std::string text :
+       {"", "{", "[]", "{\"runs\": 3}", "{\"runs\": [3, null, {}, {\"name\": 7}]}"}) {
+    std::ofstream(path) << text;
+    EXPECT_EQ(outdated_runs(kTwoCurves, settings, planned), std::vector<std::string>()) << text;
+    write_study_file(kTwoCurves, settings, planned);
+    EXPECT_EQ(read_file(path), content);
+  }
+}
+
 TEST(PlannedRuns, AreSelectedByTheTextTheirCurveContains) {
   const TemporaryFolder folder;
   StudySettings settings = settings_for(folder);

@@ -14,7 +14,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 SlurmStudy study_in(const std::filesystem::path& folder) {
-  return {"gcg-growth_rules-smoke", folder / "growth_rules-smoke.slurm",
+  return {"gcg-growth_rules-smoke",
+          folder / "growth_rules-smoke.slurm",
           {"/bin/growth_rules", "--work", "--only=path, sampled"}};
 }
 
