@@ -40,6 +40,9 @@ struct TrainingRun {
   std::optional<Split> split{};
   std::filesystem::path folder{};   ///< exists, belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
+  /// Whether there is one after an epoch as soon as saving takes kRecordingShare of the time at
+  /// most; else only after a stage.
+  bool save_after_epochs = true;
   bool keep_stages = true;  ///< the state at the end of every stage, for branches and export
   /// A Hessian-vector product on a batch, for the scores that need one; the executors have none.
   std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
@@ -53,7 +56,7 @@ struct TrainingRun {
 };
 
 /// Trains from the last checkpoint in the folder, or from the start, to the end; writes a
-/// checkpoint and the run file after an epoch (save_is_due), and keeps the state of every stage's
+/// checkpoint and the run file now and then (save_is_due), and keeps the state of every stage's
 /// end (keep_stage). A finished run is returned as it is. Interrupted anywhere and called again it
 /// ends with the same bits (columns of time and memory excepted).
 ///
