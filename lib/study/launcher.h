@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "study/gpus.h"
 #include "study/queue.h"
 
 namespace gcg {
@@ -25,6 +26,7 @@ struct LaunchSettings {
   /// a dead one held was found; else it waits for them.
   bool leave_to_others = false;
   double seconds = std::numeric_limits<double>::infinity();  ///< after which it ends its jobs
+  GpuShare gpus{};                                           ///< for jobs that want one
 };
 
 /// How the jobs ended.
@@ -40,11 +42,15 @@ struct Launched {
 /// job.
 ///
 /// Each process gets OMP_NUM_THREADS = threads and waits passively, so that runs side by side do
-/// not disturb each other. Processes end with this one, however it ends. SIGINT, SIGTERM and SIGHUP
-/// (unless ignored) end all processes, then the call: runs go on from their last checkpoint later.
+/// not disturb each other, and GCG_CORES, its share of the cores (own_cores). A job that wants a
+/// GPU gets the one that GpuPlaces finds as the only one that CUDA_VISIBLE_DEVICES shows, with
+/// nvidia-smi's numbers (CUDA_DEVICE_ORDER) unless the environment says otherwise. Processes end
+/// with this one, however it ends. SIGINT, SIGTERM and SIGHUP (unless ignored) end all processes,
+/// then the call: runs go on from their last checkpoint later.
 ///
 /// Memory: a job is started beside others only if room_for_job says so.
-/// Errors: settings below 1, a program that cannot be started, jobs that wait for each other.
+/// Errors: settings below 1, jobs that want a GPU where the launch has none, a program that cannot
+/// be started, jobs that wait for each other.
 Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
                   const std::function<void(const std::vector<JobState>&)>& changed);
 

@@ -17,6 +17,7 @@ struct Job {
   std::filesystem::path log;         ///< receives standard output and error, appended
   std::vector<std::size_t> after{};  ///< jobs, by index, that have to be done before it starts
   std::int64_t memory_bytes = 0;     ///< largest memory without pages of files; 0: unknown
+  bool gpu = false;                  ///< it gets a GPU of the launch
 };
 
 enum class JobState : std::uint8_t {

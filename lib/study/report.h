@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "study/gpus.h"
 #include "study/planned_run.h"
 
 namespace gcg {
@@ -17,7 +18,7 @@ void print_status(const std::vector<PlannedRun>& planned, const std::string& que
 
 /// --dry-run: state, estimated seconds and exact gcg_run line of every selected run, and the total.
 void print_dry_run(const std::vector<PlannedRun>& planned, std::int64_t side_by_side,
-                   std::int64_t jobs);
+                   std::int64_t jobs, const GpuShare& gpus);
 
 /// --explain: the runs behind the curve of this name, else behind the curves that contain it: their
 /// seeds, states, run files and gcg_run lines. UsageError: no such curve.

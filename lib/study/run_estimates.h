@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "study/estimate.h"
+#include "study/gpus.h"
 #include "study/planned_run.h"
 
 namespace gcg {
@@ -20,7 +21,8 @@ struct RunEstimates {
 /// few seconds each, and the seconds follow from the method's planned course; where finished runs
 /// of the kind are there, they are multiplied by the root of the median ratio of what those took to
 /// what the same sum gives for them. Today's timing and theirs then count the same: other work may
-/// have slowed either.
-RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs);
+/// have slowed either. On a GPU of `gpus` one kind is timed at a time.
+RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs,
+                           GpuShare gpus);
 
 }  // namespace gcg

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "study/gpus.h"
 #include "study/planned_run.h"
 
 namespace gcg {
@@ -14,12 +15,18 @@ struct WorkSettings {
   /// One of several workers: takes runs in an order of its own, and leaves when all that is left is
   /// in others' hands. Else it stays until the last run is over.
   bool worker = false;
+  GpuShare gpus{};                                           ///< for the runs that are on one
   double seconds = std::numeric_limits<double>::infinity();  ///< after which it ends
 };
 
-/// How many runs fit side by side on this host, at least 1.
+/// The GPUs that the settings let the runs have; none if no run that is selected is on one.
+/// UsageError: as chosen_gpus.
+GpuShare gpus_of(const StudySettings& settings, const std::vector<PlannedRun>& planned);
+
+/// How many runs go side by side on this host by the settings, at least 1: as many as there are
+/// places on the GPUs of `how`, without GPUs one per core, or one of a worker.
 std::int64_t runs_side_by_side(const Experiment& experiment, const StudySettings& settings,
-                               const std::vector<PlannedRun>& planned);
+                               const std::vector<PlannedRun>& planned, const WorkSettings& how);
 
 /// Runs what is not finished yet and nobody else has, trunks before what starts from them; writes
 /// the study file. Any number of processes, of one experiment or of several, may work in one folder
