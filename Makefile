@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 # Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
 # such common names for other purposes. They are reported once and not used. What begins with GCG_ is taken from both.
-VARIABLES := PRESET MINUTES SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM
+VARIABLES := PRESET MINUTES SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM DEVICE
 ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
   and not used; write it behind make: make ... $(name)=VALUE)))
@@ -28,6 +28,8 @@ WATCH :=
 # Where runs are computed: local, or slurm with the options of its workers in SLURM, "--workers 16 --partition P".
 LAUNCHER := local
 SLURM :=
+# What runs are computed on: options of the experiments, "--device cuda --precision bf16 --runs-per-gpu 2".
+DEVICE :=
 GCG_DATA ?=
 # Another LibTorch than the distribution's (docs/gpus.md); from the environment too. It has a build folder of its own.
 TORCH ?=
@@ -61,7 +63,8 @@ help: ## list the targets
 	@echo "  one experiment: make $$(echo $(TARGETS) | sed 's/ / | /g')"
 	@echo "  data: DATA=folder of the data sets  ILSVRC=folder of your ImageNet archives  LABELS=list of validation labels  SET=data set to check"
 	@echo "  a mirror of your own: GCG_MIRROR=URL, and MANIFEST=file if its archives are not the published ones"
-	@echo "  another LibTorch, as for a GPU: TORCH=its prefix (docs/gpus.md)"
+	@echo "  another LibTorch: TORCH=its prefix (docs/gpus.md)"
+	@echo "  on GPUs: TORCH=a LibTorch with CUDA DEVICE=\"--device cuda --precision bf16\" (docs/gpus.md)"
 	@echo "  on a cluster: LAUNCHER=slurm SLURM=\"--workers N --partition P --time T\" (docs/clusters.md)"
 	@echo "  variables: SCALE=smoke|small|full|FILE.toml  CHANGE=\"SETTING=VALUE ...\"  JOBS=runs side by side  SEEDS=per curve  RUNS=folder  GCG_DATA=data folder  DATA_NAME=its name in tables  ON=cifar|tinyimagenet|imagenet"
 
@@ -199,7 +202,7 @@ STUDY_DATA = $(if $(filter cifar,$(ON)),cifar10,$(ON))
 STUDY_FOLDER = $(or $(GCG_DATA),$(DATA)/$(STUDY_DATA))
 STUDY_RUNS = $(call quote,$(RUNS)/$(ON))
 STUDY = --scale $(call quote,$(SCALE)) $(foreach change,$(CHANGE),--set $(call quote,$(change))) --seeds $(SEEDS) \
-  --data $(STUDY_DATA) --data-dir $(call quote,$(STUDY_FOLDER)) --out $(STUDY_RUNS)
+  --data $(STUDY_DATA) --data-dir $(call quote,$(STUDY_FOLDER)) --out $(STUDY_RUNS) $(DEVICE)
 # $(call run,COMMAND): runs it so that a signal that make gets reaches it: make hands a signal to the shell, which would end
 # without its program. Its status is that of the program.
 run = ended=; trap 'ended=1; kill -TERM $$! 2>/dev/null' TERM HUP INT; $(1) & [ -z "$$ended" ] || kill -TERM $$!; \

@@ -129,6 +129,12 @@ def steps_summary(rounds):
                 row["scaling"] = median_ratio(alone, key)
                 row["required_scaling"] = required_scaling(density)
             step["densities"].append(row)
+        # The executor of GPUs on the CPU, timed on one network.
+        step["device"] = {
+            precision: {"ms": spread([e[key] for e in entries]), "ratio": median_ratio("LibTorch", key)}
+            for precision, key in (("fp32", "device"), ("bf16", "device bf16"))
+            if key in entries[0]
+        }
         growth = {}
         for key, entry in (
             ("dense gradients", "dense_gradients"),
@@ -270,6 +276,14 @@ def bf16_lines(step, table):
     return [f"In bf16, times faster [quartiles]; the best dense step is that of {best}.", "", *table(rows), ""]
 
 
+def device_lines(step, table):
+    """Of --execution device --device cpu; nothing where it was not timed."""
+    rows = [["--execution device, on the CPU", "ms", "times faster than LibTorch fp32 [quartiles]"]]
+    for precision, entry in step.get("device", {}).items():
+        rows.append([precision, f"{entry['ms']['median']:.1f}", ratio_text(entry["ratio"])])
+    return [*table(rows), ""] if len(rows) > 1 else []
+
+
 def growth_lines(step):
     growth, lines = step["growth_at_0.10"], []
     if "dense_gradients_ms" in growth:
@@ -365,6 +379,7 @@ def report(summary, table, heading):
             *table(step_table(step)),
             "",
             *bf16_lines(step, table),
+            *device_lines(step, table),
             *growth_lines(step),
             "",
         ]

@@ -37,5 +37,9 @@ for on in cpu $([ "$device" = cpu ] || echo "$device"); do
   for precision in fp32 bf16; do
     start=$SECONDS
     echo "$on $precision: $(train --device "$on" --precision "$precision"), $((SECONDS - start)) s"
+    if [ "$on" != cpu ]; then
+      start=$SECONDS
+      echo "$on $precision by graphs: $(train --device "$on" --precision "$precision" --cuda-graphs on), $((SECONDS - start)) s"
+    fi
   done
 done | tee "$out/training.txt"

@@ -92,8 +92,20 @@ class Executor {
   /// its layout. Pure: values, running statistics and slots are the same bits afterwards.
   virtual std::vector<std::vector<float>> dense_gradients(const Batch& batch) = 0;
 
-  /// Keeps images for batches of placements, which are cut and mirrored on the device: the same
-  /// values, bit for bit. False if it does not hold images, or not so many.
+  /// A moving average of dense gradients, kept beside the state for a loop that need not see it at
+  /// every step: (old average) * `old` + (dense gradients of the batch) * (1 - old), in single
+  /// precision, each product and the sum rounded. The first one's old average is 0. Pure as
+  /// dense_gradients.
+  virtual void average_gradients(const Batch& batch, float old);
+  /// It, per layer in its layout; empty: there is none.
+  virtual std::vector<std::vector<float>> gradient_average() const { return average_; }
+  /// Goes on from such an average.
+  virtual void set_gradient_average(const std::vector<std::vector<float>>& average) {
+    average_ = average;
+  }
+
+  /// Keeps images for batches that name their placements, which are cut and mirrored there: the
+  /// same values, bit for bit. False: it holds none, or these are too many for it.
   virtual bool hold(const RawImages& /*images*/) { return false; }
 
   /// The gradients of the last forward_backward in the shape of the parameters, for tests.
@@ -101,6 +113,7 @@ class Executor {
 
  private:
   BatchSums queued_{};
+  std::vector<std::vector<float>> average_{};
 };
 
 }  // namespace gcg

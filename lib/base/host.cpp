@@ -1,5 +1,6 @@
 #include "base/host.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -11,6 +12,8 @@
 #include <optional>
 
 #include "base/control_group.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "build_facts.h"
 
 namespace gcg {
@@ -70,6 +73,20 @@ HostFacts host_facts() {
   facts.cores = usable_cores();
   facts.memory_bytes = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   return facts;
+}
+
+std::int64_t own_cores() {
+  const std::int64_t usable = std::max<std::int64_t>(1, usable_cores());
+  const char* text = std::getenv("GCG_CORES");
+  if (text == nullptr) {
+    return usable;
+  }
+  const std::optional<std::int64_t> share = whole_number_text<std::int64_t>(text);
+  if (!share || *share < 1) {
+    throw UsageError("GCG_CORES", fmt::format("'{}' is no number of cores", text),
+                     "give a whole number above 0, or unset it");
+  }
+  return std::min(*share, usable);
 }
 
 std::int64_t anonymous_memory_bytes() {

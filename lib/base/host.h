@@ -27,7 +27,12 @@ struct HostFacts {
 BuildFacts build_facts();
 HostFacts host_facts();
 
-/// Resident memory of this process now, in bytes, without pages of files (those can be dropped).
+/// Cores that this process may count on, at least 1: those it may use, or the share of them that
+/// GCG_CORES in its environment gives it, as a launcher sets it for runs side by side. UsageError:
+/// GCG_CORES is no whole number above 0.
+std::int64_t own_cores();
+
+/// Resident memory of this process now that no file stands behind: what it takes from others.
 std::int64_t anonymous_memory_bytes();
 
 /// Largest resident memory of this process so far, bytes.

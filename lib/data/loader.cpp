@@ -15,7 +15,8 @@ namespace {
 /// Batches in the ring: one in use, the others ready or in the making.
 constexpr std::int64_t kSlots = 4;
 
-/// Samples that a thread takes at once: many beside a lock, few beside a batch.
+/// Samples that a thread takes at once: many beside a lock, few beside a batch. Placements are made
+/// a batch at once.
 constexpr std::int64_t kPieceSamples = 16;
 
 std::int64_t count_batches(const LoaderPlan& plan) {
@@ -28,26 +29,7 @@ std::int64_t count_batches(const LoaderPlan& plan) {
 
 }  // namespace
 
-Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads)
-    : samples_(samples),
-      plan_(std::move(plan)),
-      batches_(count_batches(plan_)),
-      next_batch_(plan_.first_batch),
-      next_piece_{plan_.first_batch, 0, 0} {
-  samples_.check(plan_.augmentation);
-  const std::int64_t slots =
-      threads == 0 ? 1 : std::clamp(batches_ - plan_.first_batch, std::int64_t{1}, kSlots);
-  slots_.resize(static_cast<std::size_t>(slots));
-  const std::int64_t most = std::min(plan_.batch_size, std::ssize(plan_.positions));
-  for (Slot& slot : slots_) {
-    if (plan_.held) {
-      slot.placements.resize(static_cast<std::size_t>(most));
-    } else {
-      slot.images.resize(static_cast<std::size_t>(most * samples_.images().shape.elements()));
-    }
-    slot.labels.resize(static_cast<std::size_t>(most));
-  }
-  free_until_ = plan_.first_batch + slots;
+Loader::Loader(std::int64_t threads) {
   try {
     for (std::int64_t t = 0; t < threads; ++t) {
       threads_.emplace_back([this] { work(); });
@@ -56,6 +38,42 @@ Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads
     stop();  // those that could be started
     throw;
   }
+}
+
+Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads)
+    : Loader(threads) {
+  begin(samples, std::move(plan));
+}
+
+void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
+  const std::int64_t batches = count_batches(plan);
+  samples.check(plan.augmentation);
+  {
+    std::unique_lock lock(mutex_);
+    free_until_ = 0;  // no piece is taken any more
+    finished_.wait(lock, [&] { return making_ == 0; });
+    batches_ = 0;  // none is left, should there be no memory for the new plan
+    samples_ = &samples;
+    plan_ = std::move(plan);
+    piece_samples_ = plan_.held ? plan_.batch_size : kPieceSamples;
+    next_batch_ = plan_.first_batch;
+    next_piece_ = {plan_.first_batch, 0, 0};
+    ring_ = threads_.empty() ? 1 : std::clamp(batches - plan_.first_batch, std::int64_t{1}, kSlots);
+    slots_.resize(std::max(slots_.size(), static_cast<std::size_t>(ring_)));
+    const std::int64_t most = std::min(plan_.batch_size, std::ssize(plan_.positions));
+    for (std::int64_t batch = 0; batch < ring_; ++batch) {
+      Slot& slot = slot_of(batch);
+      if (plan_.held) {
+        slot.placements.resize(static_cast<std::size_t>(most));
+      } else {
+        slot.images.resize(static_cast<std::size_t>(most * samples.images().shape.elements()));
+      }
+      slot.labels.resize(static_cast<std::size_t>(most));
+    }
+    batches_ = batches;
+    free_until_ = plan_.first_batch + ring_;
+  }
+  room_.notify_all();
 }
 
 Loader::~Loader() { stop(); }
@@ -72,8 +90,12 @@ std::int64_t Loader::size_of(std::int64_t batch) const {
   return std::min(plan_.batch_size, std::ssize(plan_.positions) - batch * plan_.batch_size);
 }
 
+std::int64_t Loader::pieces_of(std::int64_t batch) const {
+  return (size_of(batch) + piece_samples_ - 1) / piece_samples_;
+}
+
 Loader::Slot& Loader::slot_of(std::int64_t batch) {
-  return slots_[static_cast<std::size_t>(batch) % slots_.size()];
+  return slots_[static_cast<std::size_t>(batch % ring_)];
 }
 
 /// The next piece of work, if one can be had now. Call with the mutex held.
@@ -84,17 +106,19 @@ bool Loader::take(Piece& piece) {
   const std::int64_t size = size_of(next_piece_.batch);
   if (next_piece_.begin == 0) {
     Slot& slot = slot_of(next_piece_.batch);
-    slot.unfinished = (size + kPieceSamples - 1) / kPieceSamples;
+    slot.unfinished = pieces_of(next_piece_.batch);
     slot.failure = nullptr;
   }
-  piece = {next_piece_.batch, next_piece_.begin, std::min(next_piece_.begin + kPieceSamples, size)};
+  piece = {next_piece_.batch, next_piece_.begin,
+           std::min(next_piece_.begin + piece_samples_, size)};
+  ++making_;
   next_piece_ = piece.end == size ? Piece{piece.batch + 1, 0, 0} : Piece{piece.batch, piece.end, 0};
   return true;
 }
 
 void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
   Slot& slot = slot_of(piece.batch);
-  const std::int64_t elements = samples_.images().shape.elements();
+  const std::int64_t elements = samples_->images().shape.elements();
   std::int64_t i = piece.begin;
   std::exception_ptr failure;
   try {
@@ -103,16 +127,16 @@ void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
           plan_.positions[static_cast<std::size_t>(piece.batch * plan_.batch_size + i)];
       if (plan_.held) {
         slot.placements[static_cast<std::size_t>(i)] =
-            samples_.place(position, plan_.augmentation, plan_.epoch);
+            samples_->place(position, plan_.augmentation, plan_.epoch);
       } else {
-        samples_.make(position, plan_.augmentation, plan_.epoch,
-                      std::span(slot.images)
-                          .subspan(static_cast<std::size_t>(i * elements),
-                                   static_cast<std::size_t>(elements)),
-                      scratch);
+        samples_->make(position, plan_.augmentation, plan_.epoch,
+                       std::span(slot.images)
+                           .subspan(static_cast<std::size_t>(i * elements),
+                                    static_cast<std::size_t>(elements)),
+                       scratch);
       }
       slot.labels[static_cast<std::size_t>(i)] =
-          samples_.images().labels[static_cast<std::size_t>(position)];
+          samples_->images().labels[static_cast<std::size_t>(position)];
     }
   } catch (...) {
     failure = std::current_exception();
@@ -122,7 +146,8 @@ void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
     slot.failure = failure;
     slot.failed_at = i;
   }
-  if (--slot.unfinished == 0) {
+  --making_;
+  if (--slot.unfinished == 0 || making_ == 0) {
     finished_.notify_all();
   }
 }
@@ -152,8 +177,12 @@ Batch Loader::next() {
   {
     std::unique_lock lock(mutex_);
     if (batch > plan_.first_batch) {
-      ++free_until_;  // the slot of the batch handed out before
-      room_.notify_all();
+      // The slot of the batch handed out before; no more threads are woken than have work.
+      for (std::int64_t piece = free_until_ < batches_ ? pieces_of(free_until_) : 0; piece > 0;
+           --piece) {
+        room_.notify_one();
+      }
+      ++free_until_;
     }
     if (threads_.empty()) {
       Piece piece;
@@ -179,7 +208,7 @@ Batch Loader::next() {
     return {{}, labels, std::span(slot.placements).first(size)};
   }
   return {std::span(slot.images)
-              .first(size * static_cast<std::size_t>(samples_.images().shape.elements())),
+              .first(size * static_cast<std::size_t>(samples_->images().shape.elements())),
           labels};
 }
 

@@ -24,19 +24,25 @@ struct LoaderPlan {
   bool held = false;             ///< the executor holds the images: batches only place them
 };
 
-/// Makes batches ahead of their use, on its own threads. The batches equal those of BatchMaker bit
-/// for bit, whatever the number of threads.
+/// Makes batches ahead of their use, one plan after the other, on threads that it keeps. The
+/// batches are those of BatchMaker, bit for bit, whatever the number of threads.
 ///
 /// Threads take pieces of batches in order, so that several threads work on the batch needed next.
 /// Samples are written where the network reads them, into a ring of a few batches.
 class Loader {
  public:
-  /// The samples must outlive the loader. With `threads` = 0 next() makes every batch in the
-  /// calling thread. Errors: a batch size below 1, an augmentation that does not fit the images.
+  /// `threads`: 0 makes every batch in next(), in the calling thread.
+  explicit Loader(std::int64_t threads);
+  /// With its first plan.
   Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
+
+  /// What next() gives from now on; batches of an earlier plan that were not taken are given up.
+  /// The samples must outlive the plan. Errors: a batch size below 1, an augmentation that does not
+  /// fit the images; the earlier plan stays then.
+  void begin(const SampleMaker& samples, LoaderPlan plan);
 
   [[nodiscard]] std::int64_t batches() const { return batches_; }  ///< of the whole epoch
 
@@ -44,7 +50,7 @@ class Loader {
   /// cannot be made, or an Error if no batch is left.
   Batch next();
 
-  /// Seconds that next() has waited so far (with `threads` = 0: worked).
+  /// Seconds that next() has waited so far, under all plans (without threads: worked).
   [[nodiscard]] double waited_seconds() const { return waited_; }
 
  private:
@@ -67,20 +73,24 @@ class Loader {
   bool take(Piece& piece);
   void make(const Piece& piece, SampleMaker::Scratch& scratch);
   [[nodiscard]] std::int64_t size_of(std::int64_t batch) const;
+  [[nodiscard]] std::int64_t pieces_of(std::int64_t batch) const;
   Slot& slot_of(std::int64_t batch);
 
-  const SampleMaker& samples_;
-  const LoaderPlan plan_;
-  const std::int64_t batches_;
-  std::vector<Slot> slots_;
-  std::int64_t next_batch_;  ///< the batch that next() returns next
+  const SampleMaker* samples_ = nullptr;
+  LoaderPlan plan_;
+  std::int64_t batches_ = 0;
+  std::int64_t piece_samples_ = 1;  ///< that a thread takes at once
+  std::int64_t next_batch_ = 0;     ///< that next() returns
   double waited_ = 0;
 
   std::mutex mutex_;
   std::condition_variable room_;      ///< a slot became free or the loader ends
   std::condition_variable finished_;  ///< a batch is complete
-  Piece next_piece_;                  ///< next to be taken; mutex_ guards it and the slots' counts
-  std::int64_t free_until_;           ///< earlier batches have a slot to be made in
+  std::vector<Slot> slots_;           ///< those behind `ring_` are unused
+  std::int64_t ring_ = 1;             ///< slots that the plan uses
+  Piece next_piece_;                  ///< to be taken; guarded by the mutex, as slots' counts are
+  std::int64_t free_until_ = 0;       ///< batches below it have a slot to be made in
+  std::int64_t making_ = 0;           ///< pieces that are being made
   bool stop_ = false;
   std::vector<std::jthread> threads_;
 };

@@ -59,7 +59,7 @@ TorchExecutor::Differentiated TorchExecutor::differentiate(const Batch& batch, M
 BatchSums TorchExecutor::forward_backward(const Batch& batch) {
   torch_.prepare("forward_backward", batch, Mode::training);
   Differentiated result = differentiate(batch, Mode::training);
-  torch_.keep(std::move(result.gradients));
+  torch_.keep(torch_.masked(std::move(result.gradients)));
   return result.sums;
 }
 

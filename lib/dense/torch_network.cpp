@@ -180,9 +180,12 @@ void TorchNetwork::write(const TrainingState& state) {
     state.mask.layers[l].for_each_present(
         [&](std::int64_t i) { present[static_cast<std::size_t>(i)] = 1.0F; });
     Trained& trained = trained_[weight(l)];
-    trained.absent = at::empty_like(trained.value, at::kFloat);
-    assign(trained.absent, present);
-    trained.absent = trained.absent.eq(0);
+    const at::Tensor numbers = at::empty_like(trained.value, at::kFloat);
+    assign(numbers, present);
+    if (!trained.absent.defined()) {
+      trained.absent = at::empty_like(trained.value, at::kBool);
+    }
+    trained.absent.copy_(numbers.eq(0));
   }
   mask_ = state.mask;
   written_ = true;
@@ -338,12 +341,18 @@ std::vector<at::Tensor> TorchNetwork::differentiate(const at::Tensor& logits,
   return gradients;
 }
 
+std::vector<at::Tensor> TorchNetwork::masked(std::vector<at::Tensor> gradients) const {
+  for (std::size_t i = 0; i < trained_.size(); ++i) {
+    if (trained_[i].absent.defined()) {
+      gradients[i].masked_fill_(trained_[i].absent, 0);  // whatever stood there, NaN too
+    }
+  }
+  return gradients;
+}
+
 void TorchNetwork::keep(std::vector<at::Tensor> gradients) {
   for (std::size_t i = 0; i < trained_.size(); ++i) {
     trained_[i].gradient = std::move(gradients[i]);
-    if (trained_[i].absent.defined()) {
-      trained_[i].gradient.masked_fill_(trained_[i].absent, 0);  // whatever stood there, NaN too
-    }
   }
   has_gradients_ = true;
 }

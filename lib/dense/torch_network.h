@@ -52,7 +52,7 @@ class TorchNetwork {
   [[nodiscard]] const at::Device& device() const { return device_; }
   [[nodiscard]] at::MemoryFormat format() const { return format_; }
 
-  /// As the executor's.
+  /// As the executor's. Values, masks and running statistics stay in the memory they are in.
   void write(const TrainingState& state);
   [[nodiscard]] TrainingState read() const;
   [[nodiscard]] Parameters gradients() const;
@@ -68,7 +68,9 @@ class TorchNetwork {
   /// memory order.
   [[nodiscard]] std::vector<at::Tensor> differentiate(const at::Tensor& logits,
                                                       const at::Tensor& logit_gradient) const;
-  /// Keeps these gradients for the step, with +0 at absent positions.
+  /// Gradients with +0 at absent positions.
+  [[nodiscard]] std::vector<at::Tensor> masked(std::vector<at::Tensor> gradients) const;
+  /// Keeps masked gradients for the step.
   void keep(std::vector<at::Tensor> gradients);
   /// The gradients of the weights, by layer, in plain memory.
   [[nodiscard]] std::vector<std::vector<float>> of_weights(

@@ -41,7 +41,7 @@ at::Tensor to_device(std::span<const std::int64_t> values, at::IntArrayRef sizes
 
 at::Tensor to_device(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
                      const at::Device& device) {
-  return sent(view(values, sizes, at::kByte), device);
+  return view(values, sizes, at::kByte).to(device);
 }
 
 void assign(const at::Tensor& to, std::span<const float> from) {

@@ -18,6 +18,8 @@ at::Tensor to_device(std::span<const float> values, at::IntArrayRef sizes,
                      const at::Device& device);
 at::Tensor to_device(std::span<const std::int64_t> values, at::IntArrayRef sizes,
                      const at::Device& device);
+/// Bytes, which are many and sent once: without page-locked memory, of which the host would keep as
+/// much; waits for the device.
 at::Tensor to_device(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
                      const at::Device& device);
 

@@ -1,8 +1,11 @@
 #include "device/device_executor.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -19,6 +22,7 @@
 #include "device/held_images.h"
 #include "device/loss.h"
 #include "device/optimisers.h"
+#include "device/step_graph.h"
 
 namespace gcg {
 
@@ -28,10 +32,11 @@ class DeviceExecutor final : public Executor {
  public:
   DeviceExecutor(const Network& network, std::int64_t threads, const DeviceSettings& settings)
       : torch_(find_backend("device"), network, threads, usual_order(network),
-               at::Device(settings.device), settings.precision) {}
+               at::Device(settings.device), settings.precision),
+        graphs_(settings.graphs) {}
 
   const Network& network() const override { return torch_.network(); }
-  void write(const TrainingState& state) override { torch_.write(state); }
+  void write(const TrainingState& state) override;
   TrainingState read() const override { return torch_.read(); }
   Parameters gradients() const override { return torch_.gradients(); }
   BatchSums forward_backward(const Batch& batch) override;
@@ -40,9 +45,17 @@ class DeviceExecutor final : public Executor {
   void step(const OptimiserStep& step) override;
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
+  void average_gradients(const Batch& batch, float old) override;
+  std::vector<std::vector<float>> gradient_average() const override;
+  void set_gradient_average(const std::vector<std::vector<float>>& average) override;
   bool hold(const RawImages& images) override;
 
  private:
+  /// What the logits of a batch are compared with.
+  struct Targets {
+    at::Tensor labels;  ///< [samples] long
+    double smoothing = 0;
+  };
   /// Sums of a batch that lie on the device.
   struct Queued {
     at::Tensor sums;  ///< [2] double: loss and hits
@@ -50,35 +63,53 @@ class DeviceExecutor final : public Executor {
   };
 
   static std::vector<BatchSums> tell(const std::vector<Queued>& queued);
-  /// Calls f(); what LibTorch throws is explained.
+  /// Calls f(), for batches of so many samples; what LibTorch throws is explained.
   template <typename F>
-  auto run(std::string_view call, const Batch& batch, F f);
+  auto run(std::string_view call, std::int64_t samples, F f);
   bool fits(std::int64_t samples);
   [[nodiscard]] at::Tensor images(const Batch& batch) const;
-  [[nodiscard]] at::Tensor labels(const Batch& batch) const;
-  std::vector<at::Tensor> differentiate(const Batch& batch, Mode mode, at::Tensor* sums);
+  [[nodiscard]] Targets targets(const Batch& batch) const;
+  std::vector<at::Tensor> differentiate(const at::Tensor& images, const Targets& targets, Mode mode,
+                                        at::Tensor* sums);
+  std::vector<at::Tensor> pure_gradients(const Batch& batch);
+  /// The forward and backward pass of batches of one size, in memory of its own.
+  struct Pass {
+    std::int64_t samples = 0;
+    at::Tensor images;  ///< what it reads
+    Targets targets;
+    at::Tensor sums;                    ///< what it makes
+    std::vector<at::Tensor> gradients;  ///< masked
+    std::optional<StepGraph> graph;
+  };
+  Pass& pass_of(const at::Tensor& images, const Targets& targets);
   Queued train(std::string_view call, const Batch& batch);
 
   TorchNetwork torch_;
   std::optional<HeldImages> held_;
+  bool graphs_;
+  std::int64_t last_size_ = 0;  ///< of a batch that was trained
+  std::int64_t same_size_ = 0;  ///< how many in a row had it
+  std::optional<Pass> pass_;
+  std::vector<at::Tensor> average_;  ///< of dense gradients, as the weights; empty: none
   std::vector<Queued> queued_;
   std::vector<BatchSums> told_;
 };
 
 template <typename F>
-auto DeviceExecutor::run(std::string_view call, const Batch& batch, F f) {
+auto DeviceExecutor::run(std::string_view call, std::int64_t samples, F f) {
   try {
     return f();
   } catch (const c10::Error& error) {
     throw explain_failure(fmt::format("{}: {}", network().name, call),
-                          error.what_without_backtrace(), batch.size(),
-                          [this](std::int64_t samples) { return fits(samples); });
+                          error.what_without_backtrace(), samples,
+                          [this](std::int64_t fewer) { return fits(fewer); });
   }
 }
 
-/// Whether a step of so many samples has room, tried with black images; changes nothing.
+/// Whether a step of so many samples has room, tried with black images; changes no state.
 bool DeviceExecutor::fits(std::int64_t samples) {
   try {
+    pass_.reset();  // its memory
     const Shape& shape = network().input_shape();
     const auto options = at::TensorOptions(torch_.device());
     const at::Tensor black =
@@ -98,29 +129,64 @@ at::Tensor DeviceExecutor::images(const Batch& batch) const {
                                   : held_->batch(batch.placements, torch_.format());
 }
 
-at::Tensor DeviceExecutor::labels(const Batch& batch) const {
+DeviceExecutor::Targets DeviceExecutor::targets(const Batch& batch) const {
   const std::vector<std::int64_t> wide(batch.labels.begin(), batch.labels.end());
-  return to_device(wide, {batch.size()}, torch_.device()).clone();
+  return {to_device(wide, {batch.size()}, torch_.device()).clone(), batch.label_smoothing};
 }
 
-std::vector<at::Tensor> DeviceExecutor::differentiate(const Batch& batch, Mode mode,
+std::vector<at::Tensor> DeviceExecutor::differentiate(const at::Tensor& images,
+                                                      const Targets& targets, Mode mode,
                                                       at::Tensor* sums) {
-  const at::Tensor logits = torch_.forward(images(batch), mode);
-  const at::Tensor targets = labels(batch);
-  const DeviceLoss loss = device_loss(logits.detach(), targets, batch.label_smoothing);
+  const at::Tensor logits = torch_.forward(images, mode);
+  const DeviceLoss loss = device_loss(logits.detach(), targets.labels, targets.smoothing);
   if (sums != nullptr) {
-    *sums = at::stack({loss.losses.sum(), loss.classes.eq(targets).sum().to(at::kDouble)});
+    *sums = at::stack({loss.losses.sum(), loss.classes.eq(targets.labels).sum().to(at::kDouble)});
   }
   return torch_.differentiate(logits, loss.gradient);
 }
 
 DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch& batch) {
   torch_.prepare(call, batch, Mode::training, held_.has_value());
-  return run(call, batch, [&] {
+  same_size_ = batch.size() == last_size_ ? same_size_ + 1 : 1;
+  last_size_ = batch.size();
+  return run(call, batch.size(), [&] {
     Queued queued{{}, batch.size()};
-    torch_.keep(differentiate(batch, Mode::training, &queued.sums));
+    const at::Tensor inputs = images(batch);
+    const Targets goal = targets(batch);
+    const bool has_pass =
+        pass_ && pass_->samples == batch.size() && pass_->targets.smoothing == goal.smoothing;
+    if (graphs_ && (has_pass || same_size_ > kWarmUp)) {
+      Pass& pass = pass_of(inputs, goal);
+      pass.images.copy_(inputs, true);
+      pass.targets.labels.copy_(goal.labels, true);
+      pass.graph->replay();
+      torch_.keep(pass.gradients);
+      queued.sums = pass.sums.clone();  // the next batch's come to the same place
+    } else {
+      torch_.keep(torch_.masked(differentiate(inputs, goal, Mode::training, &queued.sums)));
+    }
     return queued;
   });
+}
+
+/// That of the size of these images and of this smoothing.
+DeviceExecutor::Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Targets& targets) {
+  if (!pass_ || pass_->samples != images.size(0) || pass_->targets.smoothing != targets.smoothing) {
+    pass_.reset();  // its memory first
+    Pass& pass = pass_.emplace();
+    pass.images = images.clone();
+    pass.targets = {targets.labels.clone(), targets.smoothing};
+    pass.graph.emplace(torch_.device(), [this, &pass] {
+      pass.gradients =
+          torch_.masked(differentiate(pass.images, pass.targets, Mode::training, &pass.sums));
+    });
+    pass.samples = images.size(0);
+  }
+  return *pass_;
+}
+
+std::vector<at::Tensor> DeviceExecutor::pure_gradients(const Batch& batch) {
+  return differentiate(images(batch), targets(batch), Mode::pure_training, nullptr);
 }
 
 /// The sums of these batches in their order: waits for the device once.
@@ -150,24 +216,30 @@ std::span<const BatchSums> DeviceExecutor::queue(const Batch& batch) {
 std::span<const BatchSums> DeviceExecutor::settle() {
   told_.clear();
   if (!queued_.empty()) {
-    told_ = tell(queued_);
+    told_ = run("settle", last_size_, [&] { return tell(queued_); });
     queued_.clear();
   }
   return told_;
 }
 
+void DeviceExecutor::write(const TrainingState& state) {
+  run("write", last_size_, [&] { torch_.write(state); });
+}
+
 void DeviceExecutor::step(const OptimiserStep& step) {
-  torch_.begin_step(step);
-  update_on_device(step, torch_.updates(), torch_.trained());
+  run("step", last_size_, [&] {
+    torch_.begin_step(step);
+    update_on_device(step, torch_.updates(), torch_.trained());
+  });
 }
 
 BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
   torch_.prepare("evaluate", batch, Mode::evaluation, held_.has_value());
   check_room(network(), "evaluate", batch, each);
-  return run("evaluate", batch, [&] {
+  return run("evaluate", batch.size(), [&] {
     const c10::InferenceMode no_autograd;
     const DeviceLoss loss =
-        device_loss(torch_.forward(images(batch), Mode::evaluation), labels(batch), 0);
+        device_loss(torch_.forward(images(batch), Mode::evaluation), targets(batch).labels, 0);
     const std::vector<double> numbers =
         plain_doubles(at::stack({loss.losses, loss.classes.to(at::kDouble)}));
     BatchSums sums;
@@ -190,8 +262,37 @@ BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
 
 std::vector<std::vector<float>> DeviceExecutor::dense_gradients(const Batch& batch) {
   torch_.prepare("dense_gradients", batch, Mode::pure_training, held_.has_value());
-  return run("dense_gradients", batch,
-             [&] { return torch_.of_weights(differentiate(batch, Mode::pure_training, nullptr)); });
+  return run("dense_gradients", batch.size(),
+             [&] { return torch_.of_weights(pure_gradients(batch)); });
+}
+
+void DeviceExecutor::average_gradients(const Batch& batch, float old) {
+  torch_.prepare("average_gradients", batch, Mode::pure_training, held_.has_value());
+  run("average_gradients", batch.size(), [&] {
+    std::vector<at::Tensor> newest = pure_gradients(batch);
+    newest.resize(network().layers.size());  // the weights come first
+    if (average_.empty()) {
+      for (const at::Tensor& layer : newest) {
+        average_.push_back(at::zeros_like(layer, at::kFloat));
+      }
+    }
+    // Each operation rounds, as on the host.
+    at::_foreach_mul_(average_, old);
+    at::_foreach_mul_(newest, 1 - old);
+    at::_foreach_add_(average_, newest);
+  });
+}
+
+std::vector<std::vector<float>> DeviceExecutor::gradient_average() const {
+  return average_.empty() ? std::vector<std::vector<float>>() : torch_.of_weights(average_);
+}
+
+void DeviceExecutor::set_gradient_average(const std::vector<std::vector<float>>& average) {
+  average_.clear();
+  for (std::size_t l = 0; l < average.size(); ++l) {
+    average_.push_back(at::zeros_like(torch_.trained()[l].value, at::kFloat).detach());
+    assign(average_.back(), average[l]);
+  }
 }
 
 bool DeviceExecutor::hold(const RawImages& images) {

@@ -13,14 +13,26 @@ Error explain_failure(const std::string& where, std::string_view said, std::int6
     while (smaller > 1 && !fits(smaller)) {
       smaller /= 2;
     }
-    return {where, fmt::format("out of memory with a batch of {}", batch),
+    return {where,
+            batch > 0 ? fmt::format("out of memory with a batch of {}", batch) : "out of memory",
             smaller > 1 ? fmt::format("--batch-size {} fits; what was saved stays", smaller)
                         : "no smaller batch fits either: take a smaller network, or free the "
                           "device's memory (nvidia-smi); what was saved stays"};
   }
-  if (says("deterministic")) {
-    return {where, "an operation has no deterministic form in LibTorch: " + first,
-            "take --deterministic off (another run), or --device cpu"};
+  if (says("CUBLAS_WORKSPACE_CONFIG")) {
+    return {where, "cuBLAS may round differently each time as the environment sets it up",
+            "unset CUBLAS_WORKSPACE_CONFIG, or set it to :4096:8"};
+  }
+  // "max_pool2d_with_indices_backward_cuda does not have a deterministic implementation, but you
+  // set 'torch.use_deterministic_algorithms(True)'. ..."
+  if (const std::size_t name = first.find(" does not have a deterministic implementation");
+      name != first.npos) {
+    return {where, first.substr(0, name) + " has no deterministic form in this LibTorch",
+            "take --deterministic off (another run), another LibTorch (TORCH, docs/gpus.md), or "
+            "--device cpu"};
+  }
+  if (says("captur")) {  // "operation not permitted when stream is capturing", and its like
+    return {where, "this step cannot be a CUDA graph: " + first, "leave --cuda-graphs out"};
   }
   return {where, first};
 }

@@ -12,7 +12,8 @@ struct DeviceSettings {
       "cpu";  ///< "cpu" or "cuda", the first of those that CUDA_VISIBLE_DEVICES shows
   Precision precision = Precision::fp32;
   bool deterministic =
-      true;  ///< on cuda: operations that give the same bits every time, or an error
+      true;             ///< on cuda: operations that give the same bits every time, or an error
+  bool graphs = false;  ///< on cuda: forward and backward pass as a CUDA graph
 };
 
 /// Sets LibTorch up for a device, for the whole process; comes before any work on it. Errors: a

@@ -65,14 +65,15 @@ inline constexpr std::tuple kHost{
 };
 
 inline constexpr std::tuple kExecution{
-    Field{"asked", &ExecutionFacts::asked, "none", "execution as asked for: auto, sparse or dense"},
+    Field{"asked", &ExecutionFacts::asked, "none",
+          "execution as asked for: auto, sparse, dense or device"},
     Field{"used", &ExecutionFacts::used, "none",
-          "sparse: present connections only; dense: masks on dense weights in LibTorch"},
+          "sparse: present connections only; dense, device: masks on dense weights in LibTorch"},
     Field{"device", &ExecutionFacts::device, "none", "device it ran on, as `--device` calls it"},
     Field{"precision", &ExecutionFacts::precision, "none",
           "how activations and their gradients are stored"},
     Field{"kernels", &ExecutionFacts::kernels, "none",
-          "instruction set of the sparse kernels, empty under dense execution"},
+          "instruction set of the sparse kernels, empty under other execution"},
     Field{"fused", &ExecutionFacts::fused, "none",
           "multiply-adds of the sparse kernels round once: equal bits on every such processor"},
     Field{"rule", &ExecutionFacts::rule, "none",

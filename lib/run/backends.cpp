@@ -40,9 +40,9 @@ MadeBackend make_dense(const RunSettings& settings, const Network& network) {
 
 MadeBackend make_device(const RunSettings& settings, const Network& network) {
   MadeBackend made;
-  made.executor = make_device_executor(
-      network, settings.threads,
-      {settings.device, precision_named(settings.precision), settings.deterministic});
+  made.executor = make_device_executor(network, settings.threads,
+                                       {settings.device, precision_named(settings.precision),
+                                        settings.deterministic, settings.cuda_graphs});
   made.facts.rule = "dense everywhere";
   made.libraries = {{"LibTorch", torch_version()}};
   if (settings.device == "cpu") {

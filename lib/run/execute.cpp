@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "base/file.h"
@@ -20,6 +21,12 @@
 namespace gcg {
 
 namespace {
+
+/// Where an epoch may take a second, and saving a state has to wait for the device.
+constexpr double kGpuCheckpointSeconds = 60;
+
+/// As many decode for the fastest device that is known.
+constexpr std::int64_t kMostLoaderThreads = 64;
 
 RunRecord fresh_record(const RunPlan& plan, const MadeBackend& backend) {
   RunRecord record;
@@ -88,10 +95,17 @@ RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop) {
   run.seed = plan.settings.seed;
   run.split = task.split;
   run.folder = plan.folder();
-  run.checkpoint_seconds = plan.settings.checkpoint_seconds;
+  const bool on_gpu = plan.settings.device != "cpu";
+  run.checkpoint_seconds = plan.settings.checkpoint_seconds > 0 ? plan.settings.checkpoint_seconds
+                           : on_gpu                             ? kGpuCheckpointSeconds
+                                                                : run.checkpoint_seconds;
+  run.save_after_epochs = !on_gpu;
   run.stop = stop;
   run.keep_stages = plan.settings.keep_stages;
-  run.loader_threads = plan.settings.data_threads;
+  run.loader_threads =
+      plan.settings.data_threads > 0
+          ? plan.settings.data_threads
+          : std::clamp<std::int64_t>(own_cores() - plan.settings.threads, 1, kMostLoaderThreads);
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {
     return hessian_product(network, state, direction, batch, plan.settings.threads);

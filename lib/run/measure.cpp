@@ -151,9 +151,10 @@ WorkTimes measure_work(const RunPlan& plan) {
   const Augmentation augmentation =
       plan.settings.recipe.augment ? Augmentation{data.crop_padding, data.flip, data.resized_crop}
                                    : Augmentation{};
-  // Processor time, which other work on the machine disturbs least, unless several threads share
-  // it.
-  const Clock clock = plan.settings.threads == 1 ? process_seconds : now_seconds;
+  // Processor time, which other work on the machine disturbs least, unless several threads or a GPU
+  // share it.
+  const Clock clock =
+      plan.settings.threads == 1 && plan.settings.device == "cpu" ? process_seconds : now_seconds;
   const auto per_image = [&](const std::function<void()>& once) {
     return shortest(clock, once) / static_cast<double>(size);
   };

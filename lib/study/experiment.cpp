@@ -30,9 +30,14 @@ std::vector<std::string> worker_command(const ExperimentCommand& command) {
   words.push_back(fmt::format("--seeds={}", study.request.seeds));
   words.push_back(fmt::format("--jobs={}", study.jobs));
   words.push_back("--data=" + study.request.data);
+  if (study.runs_per_gpu > 1) {
+    words.push_back(fmt::format("--runs-per-gpu={}", study.runs_per_gpu));
+  }
   for (const auto& [option, value] : {std::pair{"only", study.only},
                                       {"data-dir", study.data_dir},
                                       {"execution", study.execution},
+                                      {"device", study.device},
+                                      {"precision", study.precision},
                                       {"out", study.out}}) {
     if (!value.empty()) {
       words.push_back(fmt::format("--{}={}", option, value));
@@ -67,8 +72,9 @@ void submit_workers(const Experiment& experiment, const ExperimentCommand& comma
   }
   SlurmRequest request = command.slurm;
   if (request.cpus == 0) {
-    request.cpus =
-        planned.front().plan->settings.threads * std::max<std::int64_t>(1, command.study.jobs);
+    const std::int64_t side_by_side =
+        command.study.jobs > 0 ? command.study.jobs : request.gpus * command.study.runs_per_gpu;
+    request.cpus = planned.front().plan->settings.threads * std::max<std::int64_t>(1, side_by_side);
   }
   const std::filesystem::path script = write_batch_script(study, request);
   fmt::print("{}\n# {}\n", batch_script(study, request), script.string());
@@ -108,11 +114,9 @@ int cancel_workers(const Experiment& experiment, const ExperimentCommand& comman
 int work_on(const Experiment& experiment, const ExperimentCommand& command,
             const std::vector<PlannedRun>& planned) {
   WorkSettings how;
-  how.side_by_side = runs_side_by_side(experiment, command.study, planned);
-  if (command.work) {
-    how.worker = true;
-    how.side_by_side = std::max<std::int64_t>(1, command.study.jobs);
-  }
+  how.worker = command.work;
+  how.gpus = gpus_of(command.study, planned);
+  how.side_by_side = runs_side_by_side(experiment, command.study, planned, how);
   if (command.minutes > 0) {
     how.seconds = 60 * command.minutes;
   }
@@ -131,7 +135,10 @@ int answer(const Experiment& experiment, const ExperimentCommand& command,
       fmt::print("{}\n", device_text(hours));
     }
   } else if (command.dry_run) {
-    print_dry_run(planned, runs_side_by_side(experiment, study, planned), study.jobs);
+    WorkSettings how;
+    how.gpus = gpus_of(study, planned);
+    print_dry_run(planned, runs_side_by_side(experiment, study, planned, how), study.jobs,
+                  how.gpus);
   } else if (command.status) {
     const SlurmStudy slurm = slurm_study(experiment, command);
     if (command.watch) {
@@ -176,6 +183,11 @@ int run(int argc, const char* const* argv, const Experiment& experiment) {
     return 0;
   }
   std::vector<PlannedRun> planned = plan_runs(experiment, study);
+  if ((!study.gpus.empty() || study.runs_per_gpu > 1) &&
+      std::ranges::none_of(planned, &PlannedRun::on_gpu)) {
+    throw UsageError(study.gpus.empty() ? "--runs-per-gpu" : "--gpus", "no run is on a GPU",
+                     "give --device cuda, or leave it out");
+  }
   return answer(experiment, command, planned);
 }
 

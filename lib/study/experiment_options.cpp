@@ -50,6 +50,9 @@ void add_study(po::options_description& options, const Experiment& experiment,
   const std::string executions =
       fmt::format("how every run is executed (auto, {}); empty: as the experiment says, or auto",
                   fmt::join(row_names(backend_table()), ", "));
+  const std::string devices =
+      fmt::format("what every run is on ({}); empty: as the experiment says, or cpu",
+                  fmt::join(device_names(), ", "));
   options.add_options()(
       "scale", po::value(&command.scale)->default_value("smoke"),
       "a scale of the settings file (smoke, small, full, ...), or FILE.toml with one of your own")(
@@ -58,12 +61,23 @@ void add_study(po::options_description& options, const Experiment& experiment,
       "seeds", po::value(&study.request.seeds)->default_value(0),
       "seeds per curve; 0: the scale's own number")(
       "jobs", po::value(&study.jobs)->default_value(0),
-      "runs side by side; 0: one per core, with --work one. Changes no result")(
-      "only", po::value(&study.only)->default_value(""), "only curves that contain this text")(
+      "runs side by side; 0: one per core, with --work one, with --device cuda --runs-per-gpu for "
+      "each "
+      "GPU. Changes no result")("only", po::value(&study.only)->default_value(""),
+                                "only curves that contain this text")(
       "data", po::value(&study.request.data)->default_value(std::string(default_data(experiment))),
       "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
                                "folder of the data set; empty: the environment's GCG_DATA")(
       "execution", po::value(&study.execution)->default_value(""), executions.c_str())(
+      "device", po::value(&study.device)->default_value(""), devices.c_str())(
+      "precision", po::value(&study.precision)->default_value(""),
+      "precision of every run (gcg_run --help); empty: as the experiment says, or fp32")(
+      "gpus", po::value(&study.gpus)->default_value("")->value_name("N|LIST"),
+      "with --device cuda: so many GPUs, or these (a list has a comma in it: 0,3 or 3,); empty: "
+      "all "
+      "that CUDA_VISIBLE_DEVICES shows. Changes no result")(
+      "runs-per-gpu", po::value(&study.runs_per_gpu)->default_value(1)->value_name("N"),
+      "with --device cuda: runs side by side on each GPU, as far as they fit. Changes no result")(
       "out", po::value(&study.out)->default_value("runs"), "folder of all runs");
 }
 
@@ -86,7 +100,8 @@ void add_cluster(po::options_description& options, ExperimentCommand& command) {
       "workers", po::value(&slurm.workers)->value_name("N"), "workers of the array (1)")(
       "partition", po::value(&slurm.partition)->value_name("P"), "partition of the workers")(
       "account", po::value(&slurm.account)->value_name("A"), "account of the workers")(
-      "gpus-per-worker", po::value(&slurm.gpus)->value_name("G"), "GPUs of each worker (0)")(
+      "gpus-per-worker", po::value(&slurm.gpus)->value_name("G"),
+      "GPUs of each worker (0; with --device cuda 1)")(
       "cpus", po::value(&slurm.cpus)->value_name("C"),
       "processors of each worker (those its runs side by side have threads for)")(
       "memory", po::value(&slurm.memory)->value_name("M"), "memory of each worker, 4G")(
@@ -110,6 +125,10 @@ void check_companions(const po::variables_map& values, const ExperimentCommand& 
   if (command.watch && !command.status) {
     throw UsageError("--watch", "repaints --status", "give both");
   }
+  if ((command.submit || command.slurm_dry_run) && !command.study.gpus.empty()) {
+    throw UsageError("--gpus", "Slurm says which GPUs a worker has",
+                     "leave it out; --gpus-per-worker says how many");
+  }
   if (command.wait && !command.submit) {
     throw UsageError("--wait", "waits for --slurm", "give both");
   }
@@ -121,9 +140,13 @@ void check(const po::variables_map& values, const ExperimentCommand& command,
   if (study.request.seeds < 0 || study.jobs < 0) {
     throw UsageError(study.jobs < 0 ? "--jobs" : "--seeds", "is negative");
   }
-  if (experiment.kind == ExperimentKind::alone && study.jobs > 1) {
-    throw UsageError("--jobs",
-                     fmt::format("{} measures seconds: runs side by side would disturb each other",
+  if (study.runs_per_gpu < 1) {
+    throw UsageError("--runs-per-gpu", fmt::format("{} is below 1", study.runs_per_gpu));
+  }
+  if (experiment.kind == ExperimentKind::alone && (study.jobs > 1 || study.runs_per_gpu > 1)) {
+    throw UsageError(study.jobs > 1 ? "--jobs" : "--runs-per-gpu",
+                     fmt::format("{} measures seconds, runs side by side would disturb "
+                                 "each other",
                                  experiment.name),
                      "leave it out");
   }
@@ -175,6 +198,9 @@ ExperimentCommand parse_experiment_command(int argc, const char* const* argv,
     }
   } catch (const po::error& error) {
     throw UsageError("command line", error.what(), "--help lists the options");
+  }
+  if (values.count("gpus-per-worker") == 0 && command.study.device == "cuda") {
+    command.slurm.gpus = 1;
   }
   check(values, command, experiment);
   return command;

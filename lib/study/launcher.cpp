@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <optional>
 
 #include "base/control_group.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/lease.h"
 #include "base/progress.h"
 #include "study/process.h"
@@ -64,7 +65,8 @@ class Launch {
         queue_(
             jobs, settings.look ? settings.look : [](std::size_t) { return JobFound::open; },
             now_seconds, settings.order),
-        limit_(now_seconds() + settings.seconds) {
+        limit_(now_seconds() + settings.seconds),
+        places_(settings.gpus, now_seconds) {
     if (!settings_.available_memory) {
       settings_.available_memory = available_memory_bytes;
     }
@@ -73,6 +75,7 @@ class Launch {
   Launched run(const std::function<void(const std::vector<JobState>&)>& changed) {
     double in_other_hands = now_seconds();  // since then, as far as is known
     while (!queue_.over()) {
+      places_.look();
       start_what_can_be();
       changed(queue_.states());
       if (children_.running.empty() && (queue_.over() || now_seconds() > limit_ - kLeastSeconds)) {
@@ -111,7 +114,14 @@ class Launch {
       if (!job || !memory_for(jobs_[*job])) {
         return;
       }
-      start(*job);
+      std::optional<std::size_t> gpu;
+      if (jobs_[*job].gpu) {
+        gpu = places_.find();
+        if (!gpu) {
+          return;
+        }
+      }
+      start(*job, gpu);
     }
   }
 
@@ -129,13 +139,28 @@ class Launch {
     return room_for_job(settings_.available_memory(), job.memory_bytes, running);
   }
 
-  void start(std::size_t j) {
-    const pid_t process = start_process(
-        jobs_[j].command,
-        {fmt::format("OMP_NUM_THREADS={}", settings_.threads), "OMP_WAIT_POLICY=PASSIVE"},
-        jobs_[j].log, signals_.before());
+  void start(std::size_t j, std::optional<std::size_t> gpu) {
+    std::vector<std::string> variables{
+        fmt::format("OMP_NUM_THREADS={}", settings_.threads), "OMP_WAIT_POLICY=PASSIVE",
+        fmt::format("GCG_CORES={}", std::max<std::int64_t>(1, own_cores() / side_by_side()))};
+    if (gpu) {
+      variables.push_back("CUDA_VISIBLE_DEVICES=" + places_.name(*gpu));
+      if (std::getenv("CUDA_DEVICE_ORDER") == nullptr) {
+        variables.emplace_back("CUDA_DEVICE_ORDER=PCI_BUS_ID");
+      }
+    }
+    const pid_t process =
+        start_process(jobs_[j].command, variables, jobs_[j].log, signals_.before());
     children_.running[process] = j;
     queue_.start(j);
+    if (gpu) {
+      places_.start(*gpu);
+      gpus_[process] = *gpu;
+    }
+  }
+
+  [[nodiscard]] std::int64_t side_by_side() const {
+    return std::clamp<std::int64_t>(std::ssize(jobs_), 1, settings_.parallel);
   }
 
   /// Notes every process that has ended.
@@ -158,6 +183,10 @@ class Launch {
       }
       queue_.ended(at->second, state);
       peaks_.erase(at->first);
+      if (const auto gpu = gpus_.find(at->first); gpu != gpus_.end()) {
+        places_.end(gpu->second);
+        gpus_.erase(gpu);
+      }
       at = children_.running.erase(at);
     }
   }
@@ -177,6 +206,8 @@ class Launch {
   JobQueue queue_;
   double limit_;
   std::map<pid_t, std::int64_t> peaks_;
+  GpuPlaces places_;
+  std::map<pid_t, std::size_t> gpus_;  ///< which each process has
   SignalWatch signals_;
   Children children_;
 };
@@ -188,6 +219,10 @@ Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
   if (settings.parallel < 1 || settings.threads < 1) {
     throw UsageError("--jobs",
                      fmt::format("{} runs of {} threads", settings.parallel, settings.threads));
+  }
+  if (settings.gpus.names.empty() && std::ranges::any_of(jobs, &Job::gpu)) {
+    throw Error("--device cuda", "no GPU is seen here",
+                "see what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu");
   }
   return Launch(jobs, settings).run(changed);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "study/gpus.h"
 #include "study/queue.h"
 
 namespace gcg {
@@ -24,7 +25,8 @@ struct LaunchSettings {
   /// Return when everything left has been in other processes' hands for kLeaseSeconds, so that jobs
   /// of a process that died were noticed. Otherwise wait for them.
   bool leave_to_others = false;
-  double seconds = std::numeric_limits<double>::infinity();  ///< time limit of the launch
+  double seconds = std::numeric_limits<double>::infinity();  ///< after which it ends its jobs
+  GpuShare gpus{};                                           ///< for jobs that want one
 };
 
 /// How the jobs ended.
@@ -39,12 +41,16 @@ struct Launched {
 /// so. `changed` is called in this process with the states by job, whenever a state changes and
 /// several times a second.
 ///
-/// Each process gets OMP_NUM_THREADS = threads and waits passively, so that runs do not disturb
-/// each other. Processes end when this one does. The signals of kEndingSignals (unless ignored) end
-/// all processes, then the call: runs continue later from their last checkpoint.
+/// Each process gets OMP_NUM_THREADS = threads and waits passively, so that runs side by side do
+/// not disturb each other, and GCG_CORES, its share of the cores (own_cores). A job that wants a
+/// GPU gets the one that GpuPlaces finds as the only one that CUDA_VISIBLE_DEVICES shows, with
+/// nvidia-smi's numbers (CUDA_DEVICE_ORDER) unless the environment says otherwise. Processes end
+/// with this one, however it ends. SIGINT, SIGTERM and SIGHUP (unless ignored) end all processes,
+/// then the call: runs go on from their last checkpoint later.
 ///
-/// A job is started beside others only if room_for_job allows it. Errors: settings below 1, a
-/// program that cannot be started, jobs that wait for each other.
+/// Memory: a job is started beside others only if room_for_job says so.
+/// Errors: settings below 1, jobs that want a GPU where the launch has none, a program that cannot
+/// be started, jobs that wait for each other.
 Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
                   const std::function<void(const std::vector<JobState>&)>& changed);
 

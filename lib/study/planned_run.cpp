@@ -30,14 +30,15 @@ GivenOptions all_options(const Experiment& experiment, const StudySettings& sett
   const bool own_data = !given.insert({"data", settings.request.data}).second;
   given["seed"] = fmt::format("{}", run.seed);
   given["out"] = settings.out;
-  if (!settings.execution.empty()) {
-    if (given.contains("execution")) {
+  for (const auto& [name, value] : {std::pair{"execution", settings.execution},
+                                    {"device", settings.device},
+                                    {"precision", settings.precision}}) {
+    if (!value.empty() && !given.insert({name, value}).second) {
       throw UsageError(
-          "--execution",
-          fmt::format("{} compares executions: its runs say theirs themselves", experiment.name),
+          fmt::format("--{}", name),
+          fmt::format("{} compares {}s: its runs say theirs themselves", experiment.name, name),
           "leave it out");
     }
-    given["execution"] = settings.execution;
   }
   if (!settings.data_dir.empty() && !own_data) {
     given["data-dir"] = settings.data_dir;
@@ -253,15 +254,6 @@ std::vector<std::string> run_command(const PlannedRun& run) {
     command.push_back(fmt::format("--{}={}", name, value));
   }
   return command;
-}
-
-std::string shell_line(const std::vector<std::string>& command) {
-  std::string line;
-  for (const std::string& word : command) {
-    line += line.empty() ? "" : " ";
-    line += shell_word(word);
-  }
-  return line;
 }
 
 std::string last_words(const fs::path& log) {

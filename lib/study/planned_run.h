@@ -17,7 +17,9 @@ namespace gcg {
 struct StudySettings {
   ExperimentRequest request;
   std::int64_t jobs = 0;
-  std::string only, data_dir, execution, out;
+  std::string only, data_dir, execution, device, precision, out;
+  std::string gpus;  ///< chosen_gpus
+  std::int64_t runs_per_gpu = 1;
 };
 
 /// What a run's folder shows, in the order of urgency for the user.
@@ -58,6 +60,7 @@ struct PlannedRun {
 
   [[nodiscard]] std::filesystem::path file() const;
   [[nodiscard]] std::filesystem::path log() const;
+  [[nodiscard]] bool on_gpu() const { return plan->settings.device != "cpu"; }
 };
 
 /// For every run, the index of its trunk run: that of curve `trunk` with the same seed. Errors: no
@@ -65,8 +68,8 @@ struct PlannedRun {
 std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentRun>& runs);
 
 /// The runs of the experiment, resolved and looked up on disk. A selected run's trunk is selected
-/// too. UsageError: a selection without any run, --execution although the experiment sets it, data
-/// that the experiment does not support.
+/// too. UsageError: a selection without any run; --execution, --device or --precision where the
+/// experiment sets it; data the experiment does not support.
 std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings);
 
 /// The options that determine a run's images: runs with equal ones see the same images.
@@ -82,11 +85,8 @@ RunOnDisk read_disk(const RunPlan& plan);
 std::filesystem::path run_program();
 std::vector<std::string> run_command(const PlannedRun& run);
 
-/// A command as one line for a shell.
-std::string shell_line(const std::vector<std::string>& command);
-
-/// The last message in a log: gcg_run's own if
-/// there is one near the end, else the last line.
+/// The last thing a log says: gcg_run's own message if there is one near the end, else the last
+/// line.
 std::string last_words(const std::filesystem::path& log);
 
 /// The width that a column of curves needs.

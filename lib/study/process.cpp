@@ -3,16 +3,19 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace gcg {
 
@@ -114,6 +117,31 @@ pid_t start_process(const std::vector<std::string>& command,
     fail("be started", fork_error);
   }
   return process;
+}
+
+ProgramAnswer answer_of(const std::vector<std::string>& command, bool quiet) {
+  std::fflush(nullptr);
+  FILE* pipe = ::popen((shell_line(command) + (quiet ? " 2> /dev/null" : "")).c_str(), "r");
+  if (pipe == nullptr) {
+    throw Error(command.front(), "cannot be run");
+  }
+  ProgramAnswer answer;
+  char part[4096];
+  for (std::size_t size = 0; (size = std::fread(part, 1, sizeof(part), pipe)) > 0;) {
+    answer.text.append(part, size);
+  }
+  const int status = ::pclose(pipe);
+  answer.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return answer;
+}
+
+std::string shell_line(const std::vector<std::string>& command) {
+  std::string line;
+  for (const std::string& word : command) {
+    line += line.empty() ? "" : " ";
+    line += shell_word(word);
+  }
+  return line;
 }
 
 std::int64_t process_memory(pid_t process, const std::string& line) {

@@ -48,7 +48,20 @@ pid_t start_process(const std::vector<std::string>& command,
                     const std::vector<std::string>& variables, const std::filesystem::path& log,
                     const sigset_t& signals);
 
-/// A line of /proc/PID/status in bytes ("VmRSS", "VmHWM"); 0 if there is none (any more).
+/// What a program said on standard output, and its exit status (127: there is no such program).
+struct ProgramAnswer {
+  int status = 0;
+  std::string text;
+};
+
+/// Runs a program of PATH to its end. What it says to standard error is the user's to read, unless
+/// `quiet`. Errors: no shell.
+ProgramAnswer answer_of(const std::vector<std::string>& command, bool quiet = false);
+
+/// A command as a shell wants it.
+std::string shell_line(const std::vector<std::string>& command);
+
+/// A line of /proc/PID/status in bytes ("VmRSS", "VmHWM"); 0 if there is none any more.
 std::int64_t process_memory(pid_t process, const std::string& line);
 
 }  // namespace gcg

@@ -14,9 +14,10 @@ namespace gcg {
 struct Job {
   std::string name;                  ///< for messages
   std::vector<std::string> command;  ///< program and arguments
-  std::filesystem::path log;         ///< standard output and error are appended to it
-  std::vector<std::size_t> after{};  ///< indexes of jobs that must be done before it starts
-  std::int64_t memory_bytes = 0;     ///< peak memory without pages of files; 0: unknown
+  std::filesystem::path log;         ///< receives standard output and error, appended
+  std::vector<std::size_t> after{};  ///< jobs, by index, that have to be done before it starts
+  std::int64_t memory_bytes = 0;     ///< largest memory without pages of files; 0: unknown
+  bool gpu = false;                  ///< it gets a GPU of the launch
 };
 
 enum class JobState : std::uint8_t {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "study/process.h"
 #include "study/run_estimates.h"
 
 namespace gcg {
@@ -55,8 +56,8 @@ void print_status(const std::vector<PlannedRun>& planned, const std::string& que
 }
 
 void print_dry_run(const std::vector<PlannedRun>& planned, std::int64_t side_by_side,
-                   std::int64_t jobs) {
-  const RunEstimates estimates = estimate_runs(planned, jobs);
+                   std::int64_t jobs, const GpuShare& gpus) {
+  const RunEstimates estimates = estimate_runs(planned, jobs, gpus);
   double total = 0;
   double longest = 0;
   std::int64_t unknown = 0;

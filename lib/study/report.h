@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "study/gpus.h"
 #include "study/planned_run.h"
 
 namespace gcg {
@@ -17,7 +18,7 @@ void print_status(const std::vector<PlannedRun>& planned, const std::string& que
 
 /// --dry-run: prints state, estimated seconds and gcg_run line of each selected run, and the total.
 void print_dry_run(const std::vector<PlannedRun>& planned, std::int64_t side_by_side,
-                   std::int64_t jobs);
+                   std::int64_t jobs, const GpuShare& gpus);
 
 /// --explain: prints the runs of the curve with this name, or else of the curves that contain it:
 /// seeds, states, run files and gcg_run lines. UsageError: no such curve.

@@ -10,6 +10,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/host.h"
@@ -41,11 +42,12 @@ std::string kind_of(const PlannedRun& run) {
   const std::int64_t width =
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
   const TaskOptions& task = settings.recipe.task;
-  return fmt::format("{} width {}, {} on {} in {}, {} threads, batch {}, {}, {} classes, share {}",
-                     settings.network, width, backend_used(settings).name, settings.device,
-                     request_of(settings).precision, settings.threads, settings.recipe.batch_size,
-                     images_of(*run.plan),
-                     task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
+  return fmt::format(
+      "{} width {}, {} on {} in {}{}, {} threads, batch {}, {}, {} classes, share {}",
+      settings.network, width, backend_used(settings).name, settings.device,
+      request_of(settings).precision, settings.cuda_graphs ? " by graphs" : "", settings.threads,
+      settings.recipe.batch_size, images_of(*run.plan),
+      task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
 }
 
 /// A folder for the answers, which disappears.
@@ -72,19 +74,27 @@ std::optional<WorkTimes> read_answer(const fs::path& path) {
 
 /// Asks gcg_run about one run of every kind.
 std::map<std::string, WorkTimes> ask(const std::map<std::string, const PlannedRun*>& kinds,
-                                     std::int64_t jobs, std::vector<std::string>& notes) {
+                                     std::int64_t jobs, GpuShare gpus,
+                                     std::vector<std::string>& notes) {
   const Answers answers;
   std::vector<Job> questions;
   for (const auto& [kind, run] : kinds) {
+    if (run->on_gpu() && gpus.names.empty()) {
+      notes.push_back(fmt::format("no estimate for {}: no GPU is seen here", kind));
+      continue;
+    }
     Job job;
     job.name = kind;
     job.command = run_command(*run);
     job.command.emplace_back("--estimate");
+    job.gpu = run->on_gpu();
     job.log = answers.path / fmt::format("{}.json", questions.size());
     questions.push_back(std::move(job));
   }
   LaunchSettings settings;
-  settings.parallel = std::max<std::int64_t>(1, jobs > 0 ? jobs : host_facts().cores);
+  settings.parallel = std::max<std::int64_t>(1, jobs > 0 ? jobs : own_cores());
+  settings.gpus = std::move(gpus);
+  settings.gpus.runs_each = 1;
   const Launched launched = run_jobs(questions, settings, [](const auto&) {});
   if (launched.signal != 0) {
     throw Error("--dry-run", "was interrupted");
@@ -126,7 +136,8 @@ double remaining(const PlannedRun& run, double all) {
 
 }  // namespace
 
-RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs) {
+RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs,
+                           GpuShare gpus) {
   std::map<std::string, std::vector<double>> recorded;
   for (const PlannedRun& run : planned) {
     if (run.disk.state == DiskState::finished) {
@@ -141,7 +152,7 @@ RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t 
     }
   }
   RunEstimates estimates;
-  const std::map<std::string, WorkTimes> work = ask(kinds, jobs, estimates.notes);
+  const std::map<std::string, WorkTimes> work = ask(kinds, jobs, std::move(gpus), estimates.notes);
   std::map<std::string, std::vector<double>> ratios;
   for (const PlannedRun& run : planned) {
     if (const auto found = work.find(kind_of(run));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "study/estimate.h"
+#include "study/gpus.h"
 #include "study/planned_run.h"
 
 namespace gcg {
@@ -14,13 +15,14 @@ struct RunEstimates {
   std::vector<std::string> notes;  ///< what the numbers are based on, for people
 };
 
-/// Estimates the selected runs. If finished runs have the same options except for
-/// the seed, a run takes their mean time. For the others, gcg_run --estimate times
-/// one run of every kind (network, width, execution, threads, batch size, data),
-/// `jobs` kinds at a time, a few seconds each, and the method's planned course gives
-/// the seconds. If there are finished runs of the kind, the estimate is multiplied
-/// by the square root of the median ratio of their real to their estimated seconds.
-/// So today's timing and theirs count equally: other work may have slowed either.
-RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs);
+/// Estimates the selected runs. A run whose options, but for the seed, are those of finished runs
+/// takes what they took on average. For the others gcg_run --estimate times one run of every
+/// distinct kind (network, width, execution, threads, batch size, data), `jobs` kinds at a time, a
+/// few seconds each, and the seconds follow from the method's planned course; where finished runs
+/// of the kind are there, they are multiplied by the root of the median ratio of what those took to
+/// what the same sum gives for them. Today's timing and theirs then count the same: other work may
+/// have slowed either. On a GPU of `gpus` one kind is timed at a time.
+RunEstimates estimate_runs(const std::vector<PlannedRun>& planned, std::int64_t jobs,
+                           GpuShare gpus);
 
 }  // namespace gcg

@@ -42,21 +42,27 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "the same bits in every repetition; off: faster operations of a GPU too")
       .used_if([&settings] { return settings.device != "cpu"; },
                "the device is cpu, which always gives the same bits");
+  list.add("cuda-graphs", settings.cuda_graphs,
+           "launch all kernels of a forward and backward pass at once; takes more memory")
+      .used_if([&settings] { return settings.device != "cpu"; },
+               "the device is cpu, which has no graphs");
   list.add("threads", settings.threads, {1, 1024},
            "threads of one run; dense results depend on it, sparse ones have the same bits")
       .cosmetic_if([&settings] { return !backend_used(settings).threads_change_bits; });
   list.add("out", settings.out, "folder in which every run has a folder of its own").cosmetic();
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
-           "longest time between two checkpoints; after an epoch there is one as soon as saving "
-           "takes "
-           "at most 1.5 % of the time")
+           "longest time between two checkpoints; 0: 300, on a GPU 60. Before that there is one "
+           "after "
+           "an epoch, on a GPU after a stage, as soon as saving takes at most 1.5 % of the time")
       .cosmetic();
   list.add("keep-stages", settings.keep_stages,
            "keep the state at the end of every stage, for --trunk and gcg_export: 4 bytes per "
            "present connection and as many for each slot of the optimiser")
       .cosmetic();
-  list.add("data-threads", settings.data_threads, {0, 256},
-           "threads that prepare batches ahead; 0: the training thread prepares them")
+  list.add(
+          "data-threads", settings.data_threads, {0, 256},
+          "threads that make batches ahead of the training; 0: one for every core that the run has "
+          "and --threads leaves, at least 1")
       .cosmetic();
 }
 

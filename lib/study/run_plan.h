@@ -31,11 +31,12 @@ struct RunSettings {
   std::string device = "cpu";
   std::string precision = "fp32";
   bool deterministic = true;
+  bool cuda_graphs = false;
   std::int64_t threads = 1;
   std::string out = "runs";
-  double checkpoint_seconds = 300;
+  double checkpoint_seconds = 0;  ///< 0: by the device
   bool keep_stages = true;
-  std::int64_t data_threads = 1;
+  std::int64_t data_threads = 0;  ///< 0: by the cores
   Recipe recipe;
 };
 

@@ -1,10 +1,8 @@
 #include "study/slurm.h"
 
 #include <fmt/format.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 #include <map>
 #include <set>
@@ -12,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "study/planned_run.h"
 #include "study/process.h"
 
 namespace gcg {
@@ -24,30 +21,8 @@ namespace {
 /// Seconds before its end at which Slurm tells a worker, which needs a few of them.
 constexpr int kNoticeSeconds = 120;
 
-struct Answer {
-  int status = 0;
-  std::string text;
-};
-
-/// Runs one of Slurm's programs. What it says to standard error is its user's to read.
-Answer call(const std::vector<std::string>& command) {
-  std::fflush(nullptr);
-  FILE* pipe = ::popen(shell_line(command).c_str(), "r");
-  if (pipe == nullptr) {
-    throw Error(command.front(), "cannot be run");
-  }
-  Answer answer;
-  char part[4096];
-  for (std::size_t size = 0; (size = std::fread(part, 1, sizeof(part), pipe)) > 0;) {
-    answer.text.append(part, size);
-  }
-  const int status = ::pclose(pipe);
-  answer.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return answer;
-}
-
 std::string text_of(const std::vector<std::string>& command, std::string_view remedy) {
-  const Answer answer = call(command);
+  const ProgramAnswer answer = answer_of(command);
   if (answer.status != 0) {
     throw Error(command.front(), fmt::format("ended with status {}", answer.status),
                 answer.status == 127 ? "Slurm's programs are not here: run this where they are, or "

@@ -1,6 +1,7 @@
 #include "study/work.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
@@ -68,6 +69,7 @@ std::vector<Job> make_jobs(const std::vector<PlannedRun>& planned,
     job.log = run.log();
     job.command = run_command(run);
     job.memory_bytes = largest;
+    job.gpu = run.on_gpu();
     jobs.push_back(std::move(job));
     index.push_back(i);
   }
@@ -125,6 +127,19 @@ JobFound find_job(const PlannedRun& run, fs::file_time_type began) {
   return JobFound::open;
 }
 
+void tell_gpus(const GpuShare& share) {
+  const FreeGpuMemory free = share.free_memory();
+  const bool watched = std::ranges::all_of(
+      share.names, [&](const std::string& name) { return free.contains(name); });
+  fmt::print("GPUs {}: at most {} run{} on each{}{}\n", fmt::join(share.names, ", "),
+             share.runs_each, share.runs_each == 1 ? "" : "s",
+             watched ? "" : "; nvidia-smi does not tell their memory, which is not watched",
+             share.runs_each == 1 ? ""
+             : has_mps()          ? "; MPS runs: they work at the same time"
+                                  : "; they take turns: nvidia-cuda-mps-control -d starts MPS, "
+                                    "under which they work at the same time");
+}
+
 void tell_plan(const Experiment& experiment, const StudySettings& settings,
                const std::vector<PlannedRun>& planned, std::size_t jobs, const WorkSettings& how) {
   for (const std::string& name : outdated_runs(experiment, settings, planned)) {
@@ -139,6 +154,9 @@ void tell_plan(const Experiment& experiment, const StudySettings& settings,
   fmt::print("{}: {} runs, {} to do, {} side by side; logs in {}/NAME/log.txt\n", experiment.name,
              std::ranges::count_if(planned, &PlannedRun::selected), jobs, how.side_by_side,
              settings.out);
+  if (!how.gpus.names.empty()) {
+    tell_gpus(how.gpus);
+  }
   std::fflush(stdout);
 }
 
@@ -169,12 +187,30 @@ int tell_end(const Experiment& experiment, const Launched& launched, bool worker
 
 }  // namespace
 
+GpuShare gpus_of(const StudySettings& settings, const std::vector<PlannedRun>& planned) {
+  GpuShare share;
+  share.runs_each = settings.runs_per_gpu;
+  if (std::ranges::any_of(planned,
+                          [](const PlannedRun& run) { return run.selected && run.on_gpu(); })) {
+    share.names = chosen_gpus(visible_gpus(), settings.gpus);
+  }
+  return share;
+}
+
 std::int64_t runs_side_by_side(const Experiment& experiment, const StudySettings& settings,
-                               const std::vector<PlannedRun>& planned) {
-  const std::int64_t threads = planned.front().plan->settings.threads;
-  const std::int64_t free =
-      experiment.kind == ExperimentKind::alone ? 1 : host_facts().cores / threads;
-  return settings.jobs > 0 ? settings.jobs : std::max<std::int64_t>(1, free);
+                               const std::vector<PlannedRun>& planned, const WorkSettings& how) {
+  if (settings.jobs > 0) {
+    return settings.jobs;
+  }
+  if (experiment.kind == ExperimentKind::alone) {
+    return 1;
+  }
+  if (!how.gpus.names.empty()) {
+    return std::ssize(how.gpus.names) * how.gpus.runs_each;
+  }
+  return how.worker
+             ? 1
+             : std::max<std::int64_t>(1, own_cores() / planned.front().plan->settings.threads);
 }
 
 int work(const Experiment& experiment, const StudySettings& settings,
@@ -189,6 +225,7 @@ int work(const Experiment& experiment, const StudySettings& settings,
   LaunchSettings launch;
   launch.threads = planned.front().plan->settings.threads;
   launch.parallel = how.side_by_side;
+  launch.gpus = how.gpus;
   launch.leave_to_others = how.worker;
   if (how.worker) {
     const Owner own = this_process();

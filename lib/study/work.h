@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "study/gpus.h"
 #include "study/planned_run.h"
 
 namespace gcg {
@@ -14,12 +15,18 @@ struct WorkSettings {
   /// One of several workers: takes runs in its own order, and leaves when all that is left is in
   /// other processes' hands. Otherwise it stays until the last run is over.
   bool worker = false;
-  double seconds = std::numeric_limits<double>::infinity();  ///< time limit, after which it ends
+  GpuShare gpus{};                                           ///< for the runs that are on one
+  double seconds = std::numeric_limits<double>::infinity();  ///< after which it ends
 };
 
-/// The number of runs that fit side by side on this host, at least 1.
+/// The GPUs that the settings let the runs have; none if no run that is selected is on one.
+/// UsageError: as chosen_gpus.
+GpuShare gpus_of(const StudySettings& settings, const std::vector<PlannedRun>& planned);
+
+/// How many runs go side by side on this host by the settings, at least 1: as many as there are
+/// places on the GPUs of `how`, without GPUs one per core, or one of a worker.
 std::int64_t runs_side_by_side(const Experiment& experiment, const StudySettings& settings,
-                               const std::vector<PlannedRun>& planned);
+                               const std::vector<PlannedRun>& planned, const WorkSettings& how);
 
 /// Runs what is not finished and nobody else is running, trunks before the runs that start from
 /// them; writes the study file. Any number of processes, of one or several experiments, may work in

@@ -67,13 +67,13 @@ MethodContext context_of(Training& training) {
 void enter(Training& training, Stage stage) {
   Checkpoint& now = training.now;
   check_mask_invariant(training.run.network, now.state);
-  training.run.executor.write(now.state);
+  now.memory.gradient_average.clear();
+  hand_over(training);
   const std::int64_t done = stage.phase.first_update;
   now.position = {.phase = std::ssize(now.record.stages),
                   .epoch_in_phase = done / training.epoch_batches,
                   .batch_in_epoch = done % training.epoch_batches};
   training.counted = now.position.batch_in_epoch;
-  now.memory.gradient_average.clear();
   if (stage.phase.snapshot == 0) {
     now.memory.kept = now.state;
   }
@@ -179,27 +179,17 @@ void update_mask(Training& training, std::int64_t done) {
   Checkpoint& now = training.now;
   count_density(training);
   const Stopwatch watch(now.record.cost.grow_seconds);
-  now.state = training.run.executor.read();
+  take_back(training);
   MethodContext lent = context_of(training);
   training.run.method.update(lent, training.stage.phase, done);
   check_mask_invariant(training.run.network, now.state);
-  training.run.executor.write(now.state);
+  hand_over(training);
 }
 
 void average_gradients(Training& training, const Batch& batch) {
-  const ConnectionValues newest = training.run.executor.dense_gradients(batch);
+  training.run.executor.average_gradients(
+      batch, static_cast<float>(training.stage.phase.gradient_average));
   count_gradients(training, training.now.state.mask, batch, 1);
-  ConnectionValues& average = training.now.memory.gradient_average;
-  if (average.empty()) {
-    for (const std::vector<float>& layer : newest) {
-      average.emplace_back(layer.size(), 0.0F);
-    }
-  }
-  const auto old = static_cast<float>(training.stage.phase.gradient_average);
-  for (std::size_t l = 0; l < average.size(); ++l) {
-    std::ranges::transform(average[l], newest[l], average[l].begin(),
-                           [old](float a, float g) { return old * a + (1 - old) * g; });
-  }
 }
 
 void count_density(Training& training) {

@@ -17,7 +17,8 @@ namespace gcg {
 
 namespace {
 
-/// Seconds of a step before which the run keeps where it stands, for whoever ends it meanwhile.
+/// Seconds of a step or a validation before which the run keeps where it stands, for whoever ends
+/// it meanwhile.
 constexpr double kLongStep = 2;
 
 /// A sum of losses that is not finite ends the run.
@@ -39,8 +40,8 @@ double rate_at(const Training& training, std::int64_t update) {
   return learning_rate(phase.schedule, update, phase.epochs * training.epoch_batches);
 }
 
-/// The images of an epoch of training in their order.
-Loader epoch_loader(const Training& training) {
+/// Has the loader make the images of an epoch of training in their order.
+void begin_epoch(Training& training) {
   const TrainingRun& run = training.run;
   const std::uint64_t epoch = training.now.record.trajectory.size();
   std::vector<std::int64_t> order = epoch_order(std::ssize(training.split.train), run.seed, epoch);
@@ -50,10 +51,9 @@ Loader epoch_loader(const Training& training) {
   const Augmentation augmentation =
       run.recipe.augment ? Augmentation{run.data.crop_padding, run.data.flip, run.data.resized_crop}
                          : Augmentation{};
-  return {training.batches.samples(),
-          {std::move(order), run.recipe.batch_size, augmentation, epoch,
-           training.now.position.batch_in_epoch, training.held},
-          run.loader_threads};
+  training.loader->begin(training.batches.samples(),
+                         {std::move(order), run.recipe.batch_size, augmentation, epoch,
+                          training.now.position.batch_in_epoch, training.held});
 }
 
 /// Adds the sums of the next batches to those of the epoch.
@@ -72,6 +72,7 @@ void train_batch(Training& training, const Batch& batch) {
   if (training.stage.phase.gradient_average > 0) {
     average_gradients(training, batch);
   }
+  training.ahead = true;
   add_sums(training, training.run.executor.queue(batch));
   recipe_step(training.run.recipe, rate_at(training, updates_done(training)),
               training.run.executor);
@@ -79,6 +80,12 @@ void train_batch(Training& training, const Batch& batch) {
   ++cost.steps;
   cost.training_flops +=
       training_flops(training.run.network, training.now.state.mask, batch.size());
+}
+
+/// The sums of all batches that were trained.
+void settle(Training& training) {
+  const Stopwatch watch(training.now.record.cost.train_seconds);
+  add_sums(training, training.run.executor.settle());
 }
 
 void show_progress(const Training& training) {
@@ -100,20 +107,25 @@ void show_progress(const Training& training) {
   training.run.progress(progress);
 }
 
+/// Of the stage under way.
+bool is_last_epoch(const Training& training) {
+  return training.now.position.epoch_in_phase + 1 >= training.stage.phase.epochs;
+}
+
 /// On the validation images; after a stage's last epoch their losses and hits go into the record.
 BatchSums validate(Training& training) {
   RunRecord& record = training.now.record;
   const TrainingRun& run = training.run;
   const std::vector<std::int64_t>& images = training.split.validation;
   const Stopwatch watch(record.cost.evaluate_seconds);
-  if (training.now.position.epoch_in_phase + 1 < training.stage.phase.epochs) {
-    return evaluate(run.executor, training.batches.samples(), images, run.loader_threads, {},
+  if (!is_last_epoch(training)) {
+    return evaluate(run.executor, *training.loader, training.batches.samples(), images, {},
                     training.held);
   }
   StagePredictions stage{training.stage.phase.stage, std::vector<float>(images.size()), {}};
   std::vector<std::int32_t> classes(images.size());
-  const BatchSums sums = evaluate(run.executor, training.batches.samples(), images,
-                                  run.loader_threads, {classes, stage.losses}, training.held);
+  const BatchSums sums = evaluate(run.executor, *training.loader, training.batches.samples(),
+                                  images, {classes, stage.losses}, training.held);
   for (std::size_t i = 0; i < images.size(); ++i) {
     stage.hits.push_back(classes[i] == run.data.train.labels[static_cast<std::size_t>(images[i])]);
   }
@@ -125,7 +137,9 @@ BatchSums validate(Training& training) {
 void evaluate_epoch(Training& training) {
   RunRecord& record = training.now.record;
   Position& position = training.now.position;
+  const double begin = now_seconds();
   const BatchSums validation = validate(training);
+  training.validation_seconds = now_seconds() - begin;
   check_loss(training, validation.loss, "validation");
   ++record.cost.epochs;
   count_density(training);
@@ -153,11 +167,22 @@ void evaluate_epoch(Training& training) {
 }  // namespace
 
 void catch_up(Training& training) {
-  {
-    const Stopwatch watch(training.now.record.cost.train_seconds);
-    add_sums(training, training.run.executor.settle());
+  settle(training);
+  if (training.ahead) {
+    take_back(training);
   }
+}
+
+void hand_over(Training& training) {
+  training.run.executor.write(training.now.state);
+  training.run.executor.set_gradient_average(training.now.memory.gradient_average);
+  training.ahead = false;
+}
+
+void take_back(Training& training) {
   training.now.state = training.run.executor.read();
+  training.now.memory.gradient_average = training.run.executor.gradient_average();
+  training.ahead = false;
 }
 
 void train_epoch(Training& training) {
@@ -166,8 +191,9 @@ void train_epoch(Training& training) {
   Position& position = training.now.position;
   CostRecord& cost = training.now.record.cost;
   Executor& executor = training.run.executor;
-  Loader loader = epoch_loader(training);
-  double waited = 0;  // of this loader's waiting, already in the record
+  Loader& loader = *training.loader;
+  begin_epoch(training);
+  double waited = loader.waited_seconds();  // of its waiting, already in the record
   while (position.batch_in_epoch < batches) {
     const double begin = now_seconds();
     const bool updates = std::ranges::binary_search(phase.mask_updates, updates_done(training) + 1);
@@ -198,8 +224,14 @@ void train_epoch(Training& training) {
       save(training);
     }
   }
-  catch_up(training);
-  keep(training);
+  settle(training);
+  // Where nothing is saved after epochs the state is not read after each of them either, unless
+  // what follows may take long: a slow validation, or the decision after the last epoch.
+  if (training.run.save_after_epochs || is_last_epoch(training) ||
+      training.validation_seconds > kLongStep) {
+    catch_up(training);
+    keep(training);
+  }
   evaluate_epoch(training);
 }
 
@@ -213,7 +245,7 @@ void test(Training& training) {
   BatchSums sums;
   {
     const Stopwatch watch(record.cost.evaluate_seconds);
-    sums = evaluate(run.executor, training.test_samples, all, run.loader_threads,
+    sums = evaluate(run.executor, *training.loader, training.test_samples, all,
                     {.classes = result.test_predictions});
   }
   check_loss(training, sums.loss, "test");

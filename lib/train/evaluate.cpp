@@ -5,15 +5,14 @@
 
 namespace gcg {
 
-BatchSums evaluate(Executor& executor, const SampleMaker& samples,
-                   std::span<const std::int64_t> positions, std::int64_t loader_threads,
-                   const PerSample& each, bool held) {
+BatchSums evaluate(Executor& executor, Loader& loader, const SampleMaker& samples,
+                   std::span<const std::int64_t> positions, const PerSample& each, bool held) {
   // Small enough to stay in the cache of a core, large enough to keep it busy; no effect on results
   // but for the rounding of sums.
   constexpr std::size_t batch_size = 128;
   LoaderPlan plan{{positions.begin(), positions.end()}, batch_size, {}};
   plan.held = held;
-  Loader loader(samples, std::move(plan), loader_threads);
+  loader.begin(samples, std::move(plan));
   BatchSums sums;
   for (std::size_t begin = 0; begin < positions.size(); begin += batch_size) {
     const std::size_t count = std::min(batch_size, positions.size() - begin);

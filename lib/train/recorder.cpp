@@ -40,9 +40,9 @@ void show(Recorder& recorder, const RunRecord& record) {
 
 }  // namespace
 
-bool save_is_due(const Recorder& recorder, bool epoch_ended) {
+bool save_is_due(const Recorder& recorder, bool good_moment) {
   const double wait =
-      epoch_ended ? std::min(recorder.checkpoint_seconds, recorder.save_seconds / kRecordingShare)
+      good_moment ? std::min(recorder.checkpoint_seconds, recorder.save_seconds / kRecordingShare)
                   : recorder.checkpoint_seconds;
   return now_seconds() - recorder.saved_at >= wait;
 }

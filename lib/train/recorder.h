@@ -9,8 +9,9 @@
 
 namespace gcg {
 
-/// After an epoch, saving waits until it costs at most this share of the time since the last one:
-/// files grow with the stages, and so the total cost stays linear in them.
+/// Saving after an epoch or a stage waits until it takes at most this share of the time since the
+/// last one: a checkpoint and a run file grow with the stages, and so written take a time linear in
+/// them.
 inline constexpr double kRecordingShare = 0.015;
 
 /// Where a run is recorded, and when that was done last.
@@ -23,9 +24,9 @@ struct Recorder {
   std::int64_t memory_bytes = 0;  ///< largest of this process when saving, without pages of files
 };
 
-/// Whether to save now: after `checkpoint_seconds` in any case; at the end of an epoch as soon as
+/// Whether to save now: after `checkpoint_seconds` in any case, at a `good_moment` as soon as
 /// kRecordingShare allows.
-bool save_is_due(const Recorder& recorder, bool epoch_ended);
+bool save_is_due(const Recorder& recorder, bool good_moment);
 
 /// Writes the checkpoint, then the run file made from it, then the status file (run_summary.h).
 void save(Recorder& recorder, Checkpoint& now);

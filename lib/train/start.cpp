@@ -41,7 +41,7 @@ void stand_at(Training& training, Checkpoint checkpoint, const std::string& plac
   training.counted = phase.counted;
   training.now = std::move(checkpoint);
   check_position(training.now, training.stage, training.counted, training.epoch_batches, place);
-  training.run.executor.write(training.now.state);
+  hand_over(training);
 }
 
 }  // namespace
@@ -56,7 +56,8 @@ Training prepare(TrainingRun& run) {
                     SampleMaker(run.data.test, normalisation(run.data), run.seed),
                     run.method.planned_epochs(run.recipe, run.network),
                     batches,
-                    {run.folder, run.checkpoint_seconds, run.keep_stages}};
+                    {run.folder, run.checkpoint_seconds, run.keep_stages},
+                    std::make_unique<Loader>(run.loader_threads)};
   training.stage.phase.epochs = 0;  // none is under way
   RunRecord own = fresh_record(run, training.split);
   const std::string place = run.folder.string();

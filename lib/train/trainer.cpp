@@ -25,8 +25,10 @@ void train_all(Training& training) {
   while (more) {
     pass(training);
     train_epoch(training);
-    more = !stage_ended(training) || next_stage(training);
-    if (more && save_is_due(training.recorder, true)) {
+    const bool ended = stage_ended(training);
+    more = !ended || next_stage(training);
+    if (more && save_is_due(training.recorder, ended || training.run.save_after_epochs)) {
+      catch_up(training);
       save(training);
     }
   }

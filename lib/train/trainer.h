@@ -40,8 +40,11 @@ struct TrainingRun {
   std::optional<Split> split{};
   std::filesystem::path folder{};   ///< must exist; belongs to this run alone
   double checkpoint_seconds = 300;  ///< longest time between two checkpoints
-  bool keep_stages = true;  ///< keep the state at every stage's end, for branches and export
-  /// A Hessian-vector product on a batch, for scores that need one; executors do not have it.
+  /// Whether there is one after an epoch as soon as saving takes kRecordingShare of the time at
+  /// most; else only after a stage.
+  bool save_after_epochs = true;
+  bool keep_stages = true;  ///< the state at the end of every stage, for branches and export
+  /// A Hessian-vector product on a batch, for the scores that need one; the executors have none.
   std::function<ConnectionValues(const TrainingState&, const ConnectionValues&, const Batch&)>
       curvature{};
   std::int64_t loader_threads = 1;  ///< threads that make batches ahead; no effect on results
@@ -52,10 +55,10 @@ struct TrainingRun {
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< one line that stays
 };
 
-/// Trains from the last checkpoint in the folder, or from the start, to the end. Writes a
-/// checkpoint and the run file after epochs (save_is_due) and keeps the state at every stage's end
-/// (keep_stage). A finished run is returned as it is. If it is interrupted anywhere and called
-/// again, it ends with the same bits (except for columns of time and memory).
+/// Trains from the last checkpoint in the folder, or from the start, to the end; writes a
+/// checkpoint and the run file now and then (save_is_due), and keeps the state of every stage's
+/// end (keep_stage). A finished run is returned as it is. Interrupted anywhere and called again it
+/// ends with the same bits (columns of time and memory excepted).
 ///
 /// Errors: a checkpoint of another identity or data digest, or an impossible one; a trunk that
 /// read_trunk refuses; a run that failed twice in the same way. From the first decision on, any

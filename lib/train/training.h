@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "data/batches.h"
+#include "data/loader.h"
 #include "train/recorder.h"
 #include "train/trainer.h"
 
@@ -19,12 +21,15 @@ struct Training {
   std::int64_t planned_epochs;
   std::int64_t epoch_batches;  ///< updates per epoch
   Recorder recorder;
+  std::unique_ptr<Loader> loader;  ///< of all batches of epochs and evaluations
   Checkpoint
       now{};      ///< its state: of the last decision or saving; the executor is ahead in between
   Stage stage{};  ///< in progress
   bool held = false;         ///< the executor holds the training images
-  std::int64_t counted = 0;  ///< batches of the present epoch that density_epochs already counts
-  double step_seconds = std::numeric_limits<double>::infinity();  ///< of the last step
+  bool ahead = false;        ///< the executor has made steps that the state in `now` has not
+  std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
+  double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step
+  double validation_seconds = std::numeric_limits<double>::infinity();  ///< of the last one
 };
 
 // ---- start.cpp
@@ -35,12 +40,16 @@ Training prepare(TrainingRun& run);
 
 // ---- epoch.cpp
 
-/// Brings `now` up to date with the executor within an epoch: the state, and the sums of batches
-/// that are still outstanding.
+/// Brings `now` to where the executor stands: the sums of batches that it still owes, and its state
+/// if it is ahead.
 void catch_up(Training& training);
 
-/// Trains the rest of the present epoch, with the mask updates and the snapshot that the phase asks
-/// for, then adds a row with its validation to the trajectory.
+/// The state and the average of gradients in `now` to the executor, and from there.
+void hand_over(Training& training);
+void take_back(Training& training);
+
+/// Trains the rest of the epoch under way, with the mask updates and the snapshot that the phase
+/// asks for in it, then adds the row of its validation to the trajectory.
 void train_epoch(Training& training);
 
 /// Evaluates the test set and sets the run's result.
@@ -60,7 +69,7 @@ bool next_stage(Training& training);
 /// The method's mask update after the phase's `done`-th update.
 void update_mask(Training& training, std::int64_t done);
 
-/// One update of memory.gradient_average with a batch's dense gradients.
+/// One update of the executor's average by a batch's dense gradients.
 void average_gradients(Training& training, const Batch& batch);
 
 /// Adds the batches since the last change of the mask to density_epochs.

@@ -129,6 +129,17 @@ class Bench(unittest.TestCase):
         self.assertEqual(step["best_dense"], "LibTorch")
         self.assertEqual(bench.bf16_lines(step, bench.plain_table), [])
 
+    def test_the_executor_of_devices_has_its_table_where_it_was_timed(self):
+        rounds = step_rounds([(120, 50, 60), (240, 100, 120)])
+        self.assertEqual(bench.device_lines(bench.steps_summary(rounds)[0], bench.plain_table), [])
+        for entry, milliseconds in zip(rounds["step/resnet20/threads:1"], (1, 2)):
+            entry |= {"device": 100 * milliseconds, "device bf16": 60 * milliseconds}
+        step = bench.steps_summary(rounds)[0]
+        self.assertEqual(step["device"]["fp32"]["ratio"]["median"], 1.2)
+        lines = bench.device_lines(step, bench.plain_table)
+        self.assertRegex(lines[1], r"^fp32 +150\.0 +1\.20 \[1\.20, 1\.20\]$")
+        self.assertRegex(lines[2], r"^bf16 +90\.0 +2\.00 ")
+
     def test_the_tensors_of_a_batch_are_held_against_their_limit(self):
         rows = [{"network": "vgg16", "batch": 128, "fp32_bytes": 200e6, "bf16_bytes": b} for b in (104e6, 120e6)]
         self.assertEqual([row[5] for row in bench.batch_table(rows)[1:]], ["0.55", "0.55 (short)"])

@@ -253,6 +253,39 @@ void gives_dense_gradients_purely(const ExecutorFactory& make, const Networks& n
   });
 }
 
+void averages_dense_gradients_purely(const ExecutorFactory& make, const Networks& networks) {
+  for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
+    const TrainingState state = random_state(network, density, 9);
+    const auto executor = make(network);
+    executor->write(state);
+    EXPECT_TRUE(executor->gradient_average().empty());
+    std::vector<std::vector<float>> expected;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      const OwnedBatch batch = random_batch(network, samples, 10 + i);
+      const std::vector<std::vector<float>> newest = executor->dense_gradients(batch);
+      if (i == 0) {
+        for (const std::vector<float>& layer : newest) {
+          expected.emplace_back(layer.size(), 0.0F);
+        }
+      }
+      for (std::size_t l = 0; l < newest.size(); ++l) {
+        for (std::size_t k = 0; k < newest[l].size(); ++k) {
+          expected[l][k] = 0.9F * expected[l][k] + (1 - 0.9F) * newest[l][k];
+        }
+      }
+      executor->average_gradients(batch, 0.9F);
+      EXPECT_TRUE(same_bits(executor->gradient_average(), expected)) << i;
+      EXPECT_TRUE(same_bits(executor->read(), state));
+      if (i == 1) {  // it goes on from one that was read
+        const auto average = executor->gradient_average();
+        executor->set_gradient_average({});
+        EXPECT_TRUE(executor->gradient_average().empty());
+        executor->set_gradient_average(average);
+      }
+    }
+  });
+}
+
 void steps_as_documented(const ExecutorFactory& make, const Networks& networks) {
   for (const bool nesterov : {false, true}) {
     for_each_case(networks, [&](const Network& network, double density, std::int64_t samples) {
@@ -556,6 +589,7 @@ constexpr std::array kCases{
     GCG_CASE(evaluates_with_running_statistics),
     GCG_CASE(sums_add_up_over_batches),
     GCG_CASE(gives_dense_gradients_purely),
+    GCG_CASE(averages_dense_gradients_purely),
     GCG_CASE(steps_as_documented),
     GCG_CASE(steps_by_every_optimiser),
     GCG_CASE(refuses_bad_steps),

@@ -3,10 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
+#include "base/throws.h"
+#include "base/variable.h"
+
 namespace gcg {
 namespace {
 
 using ::testing::AnyOf;
+using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
@@ -26,6 +32,24 @@ TEST(Host, FactsOfTheMachineAreFilledIn) {
   EXPECT_GE(facts.cores, 1);
   EXPECT_GT(facts.memory_bytes, 0);
   EXPECT_THAT(facts.system, StartsWith("Linux "));
+}
+
+TEST(Host, CoresToCountOnAreTheShareThatALauncherGives) {
+  const testing::Variable share("GCG_CORES", std::nullopt);
+  const std::int64_t all = own_cores();
+  EXPECT_EQ(all, host_facts().cores);
+  {
+    const testing::Variable one("GCG_CORES", "1");
+    EXPECT_EQ(own_cores(), 1);
+  }
+  {
+    const testing::Variable more("GCG_CORES", "100000");
+    EXPECT_EQ(own_cores(), all);
+  }
+  for (const char* wrong : {"", "0", "-1", "two", "1.5"}) {
+    const testing::Variable none("GCG_CORES", wrong);
+    GCG_EXPECT_ERROR((void)own_cores(), HasSubstr("GCG_CORES: '")) << wrong;
+  }
 }
 
 TEST(Host, PeakMemoryIsThatOfThisProcessInBytes) {

@@ -17,6 +17,7 @@
 #include "bench/plain_torch.h"
 #include "bench/rounds.h"
 #include "dense/torch_executor.h"
+#include "device/device_executor.h"
 #include "graph/networks.h"
 #include "growth/grow.h"
 #include "growth/seed.h"
@@ -45,6 +46,9 @@ const std::array<Setting, 5> kSettings{{
 
 /// Density at which growth and dense gradients are timed.
 constexpr double kGrowthDensity = 0.1;
+
+/// The network that the executor of devices is timed on, too.
+constexpr std::string_view kOnDevice = "resnet20";
 
 /// A rate so small that the weights, and with them the work, stay what they are.
 const OptimiserStep kStep = sgd_step(1e-4, 0.9, true, 1e-4);
@@ -91,6 +95,11 @@ class StepCase {
     choose_dense_order(threads);
     choose_plain(threads);
     contenders_.push_back({"dense", [this] { training_step(*dense_, batch_); }});
+    if (start.name == kOnDevice) {
+      for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+        add_device(threads, precision);
+      }
+    }
     for (const auto& [density, state] : start.states) {
       Executor& executor = add_sparse(density, threads);
       add(fmt::format("sparse {:.2f}", density),
@@ -175,6 +184,15 @@ class StepCase {
     plain_trial_ = {least[single], least[2]};
   }
 
+  /// What runs on a GPU, here on the CPU.
+  void add_device(std::int64_t threads, Precision precision) {
+    device_.push_back(make_device_executor(network_, threads, {"cpu", precision}));
+    Executor& executor = *device_.back();
+    executor.write(start_.states.at(kGrowthDensity));
+    add(precision == Precision::fp32 ? "device" : "device bf16",
+        [this, &executor] { training_step(executor, batch_); });
+  }
+
   Executor& add_sparse(double density, std::int64_t threads,
                        Precision precision = Precision::fp32) {
     sparse_.push_back(make_sparse_executor(network_, threads, precision));
@@ -215,6 +233,7 @@ class StepCase {
   std::array<double, 2> dense_trial_{std::numeric_limits<double>::infinity(),
                                      std::numeric_limits<double>::infinity()};
   std::unique_ptr<Executor> dense_;
+  std::vector<std::unique_ptr<Executor>> device_;
   std::vector<std::unique_ptr<Executor>> sparse_;
   TrainingState grown_;
   std::vector<Contender> contenders_;

@@ -37,6 +37,10 @@ Copied copy(const Batch& batch) {
   return {{batch.images.begin(), batch.images.end()}, {batch.labels.begin(), batch.labels.end()}};
 }
 
+bool same_place(const Placement& a, const Placement& b) {
+  return a.image == b.image && a.row == b.row && a.column == b.column && a.mirrored == b.mirrored;
+}
+
 std::vector<Copied> all_batches(const SampleMaker& samples, const LoaderPlan& plan,
                                 std::int64_t threads) {
   Loader loader(samples, plan, threads);
@@ -99,6 +103,49 @@ TEST(Loader, MayBeLeftInTheMiddle) {
     }
     // Its threads end with it, whatever they are at: else this does not return.
   }
+}
+
+TEST(Loader, MakesOnePlanAfterTheOtherOnTheSameThreads) {
+  const ImageSet images = raw_images(400);
+  const ImageSet others = raw_images(90);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  const SampleMaker other_samples(others, channel_statistics(others), 1);
+  std::vector<std::pair<const SampleMaker*, LoaderPlan>> plans;
+  for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
+    plans.push_back({&samples, {epoch_order(400, 1, epoch), 64, {4, true}, epoch}});
+    plans.push_back({&other_samples, {epoch_order(90, 1, 0), 17, {}}});
+    LoaderPlan held{epoch_order(400, 1, epoch), 50, {4, true}, epoch, 2};
+    held.held = true;
+    plans.push_back({&samples, std::move(held)});
+  }
+  for (const std::int64_t threads : {0, 1, 3}) {
+    Loader loader(threads);
+    for (std::size_t p = 0; p < plans.size(); ++p) {
+      const auto& [maker, plan] = plans[p];
+      Loader fresh(*maker, plan, 0);
+      loader.begin(*maker, plan);
+      ASSERT_EQ(loader.batches(), fresh.batches());
+      // The last plans are given up after two batches.
+      const std::int64_t end = p < 6 ? loader.batches() : plan.first_batch + 2;
+      for (std::int64_t b = plan.first_batch; b < end; ++b) {
+        const Batch batch = loader.next();
+        const Batch expected = fresh.next();
+        EXPECT_EQ(copy(batch), copy(expected)) << threads << " threads, plan " << p;
+        EXPECT_TRUE(std::ranges::equal(batch.placements, expected.placements, same_place));
+      }
+    }
+  }
+}
+
+TEST(Loader, KeepsItsPlanIfTheNextOneCannotBe) {
+  const ImageSet images = raw_images(20);
+  const SampleMaker samples(images, channel_statistics(images), 1);
+  Loader loader(1);
+  EXPECT_THAT(error_of([&] { loader.next(); }), HasSubstr("there is no batch 0 among 0"));
+  loader.begin(samples, {{3, 4}, 1, {}, 0});
+  EXPECT_THAT(error_of([&] { loader.begin(samples, {{1}, 0, {}, 0}); }), HasSubstr("batches of 0"));
+  loader.next();
+  EXPECT_EQ(loader.next().labels[0], images.labels[4]);
 }
 
 TEST(Loader, TellsTheErrorOfTheFirstImageThatCannotBeMadeWithItsBatch) {

@@ -135,6 +135,47 @@ TEST(DeviceExecutor, TellsTheSumsOfQueuedBatchesLaterAndInTheirOrder) {
   EXPECT_EQ(queued->read(), plain->read());
 }
 
+/// On the CPU a graph is the work itself: what is around it is tested there, on a GPU all of it.
+TEST(DeviceExecutor, StepsByGraphsHaveTheBitsOfThoseWithout) {
+  const Network network = build_network("resnet8", {{3, 16, 16}, 10, 4});
+  DeviceSettings by_graphs = settings();
+  by_graphs.graphs = true;
+  const auto graphs = make_device_executor(network, 1, by_graphs);
+  const auto plain = make_device_executor(network, 1, settings());
+  std::uint64_t number = 0;
+  const auto train = [&](std::int64_t samples, int steps) {
+    for (int i = 0; i < steps; ++i) {
+      const OwnedBatch batch = random_batch(network, samples, number++);
+      EXPECT_EQ(graphs->queue(batch).size(), plain->queue(batch).size());
+      ASSERT_EQ(graphs->gradients(), plain->gradients()) << number;
+      graphs->step(sgd_step());
+      plain->step(sgd_step());
+    }
+  };
+  for (const std::uint64_t seed : {1U, 2U}) {  // another mask leaves the graph as it is
+    SCOPED_TRACE(seed);
+    const TrainingState state = random_state(network, 0.5, seed);
+    graphs->write(state);
+    plain->write(state);
+    train(16, 6);
+    train(5, 1);  // the last batch of an epoch
+    train(16, 2);
+    const OwnedBatch batch = random_batch(network, 16, 99);
+    EXPECT_EQ(graphs->dense_gradients(batch), plain->dense_gradients(batch));
+    EXPECT_EQ(graphs->evaluate(batch, {}).loss, plain->evaluate(batch, {}).loss);
+    train(16, 2);
+    train(5, 5);  // now that is the usual size
+    EXPECT_EQ(graphs->read(), plain->read());
+    const std::span<const BatchSums> told = graphs->settle();
+    const std::span<const BatchSums> expected = plain->settle();
+    ASSERT_EQ(told.size(), expected.size());
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      EXPECT_EQ(told[i].loss, expected[i].loss) << i;
+      EXPECT_EQ(told[i].correct, expected[i].correct) << i;
+    }
+  }
+}
+
 TEST(DeviceExecutor, RefusesADeviceThatIsNotThere) {
   const Network network = build_network("mlp", {{4}, 3, 5});
   GCG_EXPECT_ERROR(make_device_executor(network, 1, {"cpu", Precision::tf32}),

@@ -346,6 +346,34 @@ TEST_F(Study, AFailedRunShowsItsLogAndItsLastLine) {
   }
 }
 
+TEST_F(Study, RunsOnGpusGetOneEachAndSayWhatIsMissing) {
+  // A machine with two GPUs as nvidia-smi tells it; no program here can use them.
+  const fs::path smi = folder / "nvidia-smi";
+  std::ofstream(smi) << "#!/bin/sh\necho 0, GPU-a, 80000; echo 1, GPU-b, 70000\n";
+  fs::permissions(smi, fs::perms::owner_all);
+  const std::string machine = fmt::format(
+      "env -u CUDA_VISIBLE_DEVICES CUDA_MPS_PIPE_DIRECTORY=/none PATH={}:$PATH {} --device cuda",
+      folder.path().string(), command());
+  const Outcome launch = shell(machine + " --runs-per-gpu 2 --gpus 1");
+  EXPECT_EQ(launch.status, 1) << launch.output;
+  EXPECT_THAT(launch.output, AllOf(HasSubstr("2 to do, 2 side by side"),
+                                   HasSubstr("GPUs 0: at most 2 runs on each; they take turns"),
+                                   HasSubstr("2 of 2 runs failed")));
+  for (const auto& [run, count] : count_lines(runs(), "gcg_run: --device cuda: ")) {
+    EXPECT_EQ(count, 1) << run;
+  }
+  EXPECT_THAT(shell(machine + " --work").output, HasSubstr("2 side by side"));
+  EXPECT_THAT(shell(machine + " --gpus 3").output, HasSubstr("those seen here: 0, 1"));
+  EXPECT_THAT(shell("env CUDA_VISIBLE_DEVICES= " + command() + " --device cuda").output,
+              HasSubstr("no GPU is seen here"));
+  EXPECT_THAT(shell(command() + " --gpus 1").output, HasSubstr("--gpus: no run is on a GPU"));
+  const std::string script = shell(machine + " --precision bf16 --slurm-dry-run").output;
+  EXPECT_THAT(script, AllOf(HasSubstr("--gres=gpu:1\n"), HasSubstr("--device=cuda"),
+                            HasSubstr("--precision=bf16")));
+  EXPECT_THAT(shell(machine + " --slurm-dry-run --gpus 1").output,
+              HasSubstr("Slurm says which GPUs"));
+}
+
 TEST_F(Study, DataWithoutSizesAndMixedQuestionsAreUsageErrors) {
   const Outcome refused = shell(command(GCG_WALL_CLOCK) + " --data tinyimagenet --list");
   EXPECT_EQ(refused.status, 2);

@@ -46,6 +46,11 @@ class Makefile(unittest.TestCase):
         self.assertIn("--scale\nsmall\n--set\nepochs=3\n--set\nwidth=8\n--seeds\n2\n--data\ntinyimagenet\n", words)
         self.assertIn("--data-dir\n/my\n", self.output("words", GCG_DATA="/my").stdout)
 
+    def test_what_runs_are_on_is_an_option_of_every_experiment(self):
+        commands = self.output("-n", "growth-rules", "DEVICE=--device cuda --runs-per-gpu 2").stdout
+        self.assertRegex(commands, r"growth_rules .*--device cuda --runs-per-gpu 2 .*--jobs 0")
+        self.assertIn("DEVICE is set in the environment and not used", self.output("words", DEVICE="cuda").stderr)
+
     def test_under_slurm_an_experiment_is_submitted_and_waited_for(self):
         commands = self.output("-n", "growth-rules", "LAUNCHER=slurm", "SLURM=--workers 3 --time 1:00:00").stdout
         self.assertRegex(commands, r"--slurm --wait --workers 3 --time 1:00:00 ")

@@ -154,6 +154,50 @@ TEST(Training, ImagesThatADeviceHoldsAndSumsThatItTellsLaterChangeNoBit) {
   EXPECT_EQ(difference(train(std::move(run)), held), "");
 }
 
+TEST(Training, AveragedGradientsThatADeviceKeepsChangeNoBitAndGoOnAfterAStop) {
+  std::map<std::string, std::string> momentum = kShortGrowth;
+  momentum["growth-rule"] = "momentum";
+  const TemporaryFolder first;
+  const TemporaryFolder second;
+  const TemporaryFolder third;
+  const RunRecord kept =
+      train(Miniature("gcg", momentum, on_device<Precision::fp32>).run(first.path()));
+  Miniature two("gcg", momentum, on_device<Precision::fp32>);
+  CheckedExecutor plain(*two.executor);  // averages on the host
+  TrainingRun run{two.network, two.data, two.recipe, *two.method, plain};
+  run.folder = second.path();
+  run.record.identity.name = "miniature";
+  EXPECT_EQ(difference(train(std::move(run)), kept), "");
+  EXPECT_EQ(difference(run_with_interruptions("gcg", momentum, third.path(), 3, 0,
+                                              on_device<Precision::fp32>),
+                       kept),
+            "");
+}
+
+TEST(Training, WhereEpochsAreShortItIsSavedAfterStagesAndByTimeAlone) {
+  const TemporaryFolder folder;
+  std::map<std::string, std::string> stages_of_two = kShortGrowth;
+  stages_of_two["stage-epochs"] = "2";
+  Miniature miniature("gcg", stages_of_two);
+  TrainingRun run = miniature.run(folder.path());
+  run.save_after_epochs = false;
+  run.checkpoint_seconds = 1e9;
+  std::map<std::int64_t, bool> saved;  // by stage, whether there was a checkpoint at its first step
+  run.progress = [&](const TrainingProgress& progress) {
+    saved.emplace(progress.stage, std::filesystem::exists(folder / "checkpoint.gcg"));
+  };
+  std::int64_t within = 0;
+  run.say = [&](const std::string& text) {
+    // The line of a stage comes before it is saved.
+    within += text.starts_with("stage  0") && std::filesystem::exists(folder / "checkpoint.gcg");
+  };
+  train(std::move(run));
+  ASSERT_GE(saved.size(), 2U);
+  EXPECT_FALSE(saved[0]);
+  EXPECT_TRUE(saved[1]);
+  EXPECT_EQ(within, 0);
+}
+
 TEST(Training, WhateverIsInTheRunFileIsWholeAndTellsThePresent) {
   const TemporaryFolder folder;
   Miniature miniature("gcg", kShortGrowth);

@@ -11,6 +11,7 @@
 #include "base/folder_lock.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
+#include "study/process.h"
 #include "study/watch.h"
 
 namespace gcg {
