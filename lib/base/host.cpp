@@ -3,13 +3,19 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <system_error>
 
 #include "base/control_group.h"
 #include "base/error.h"
@@ -44,6 +50,32 @@ std::string vector_extension() {
   return "other";
 #endif
 }
+
+#if defined(__x86_64__)
+
+bool has_amx() {
+  constexpr unsigned kBf16 = 1U << 22;
+  constexpr unsigned kTiles = 1U << 24;
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBf16) != 0 && (d & kTiles) != 0;
+}
+
+/// Grants the tiles to all threads of the process, those to come as well.
+int ask_for_amx() {
+  constexpr long kRequest = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;     // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0 ? 0 : errno;
+}
+
+#else
+
+bool has_amx() { return false; }
+int ask_for_amx() { return ENOSYS; }
+
+#endif
 
 std::int64_t usable_cores() {
   cpu_set_t set;
@@ -87,6 +119,20 @@ std::int64_t own_cores() {
                      "give a whole number above 0, or unset it");
   }
   return std::min(*share, usable);
+}
+
+AmxFacts amx_facts_of(bool has_instructions, int (*ask)()) {
+  if (!has_instructions) {
+    return {false, "the processor has no AMX for bf16"};
+  }
+  const int refused = ask();
+  return {refused == 0,
+          refused == 0 ? "" : "Linux refuses AMX: " + std::generic_category().message(refused)};
+}
+
+const AmxFacts& amx_facts() {
+  static const AmxFacts facts = amx_facts_of(has_amx(), ask_for_amx);
+  return facts;
 }
 
 std::int64_t anonymous_memory_bytes() {

@@ -24,6 +24,19 @@ struct HostFacts {
   std::string system;  ///< kernel name and release
 };
 
+/// Whether this process may multiply tiles of bf16 by the processor's instructions (AMX).
+struct AmxFacts {
+  bool usable = false;
+  std::string reason;  ///< why not
+};
+
+/// Linux wants to be asked for the memory that tiles take in a signal frame: once, at the first
+/// call; later ones give its answer.
+const AmxFacts& amx_facts();
+/// What they are made of: whether the processor has the instructions, and what asking gives, 0 or
+/// an errno. It is not asked without the instructions.
+AmxFacts amx_facts_of(bool has_instructions, int (*ask)());
+
 BuildFacts build_facts();
 HostFacts host_facts();
 

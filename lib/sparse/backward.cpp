@@ -3,6 +3,7 @@
 
 #include "base/index.h"
 #include "sparse/execution.h"
+#include "sparse/tile_convolve.h"
 
 namespace gcg::sparse {
 
@@ -120,16 +121,29 @@ void differentiate_layer_norm(Execution& execution, const Run& run, Blocks part,
   }
 }
 
+/// Sums that a layer has in a segment.
+std::int64_t sum_count(const SparseLayer& layer, bool all) {
+  return layer.runs_tiles ? tile_sum_count(layer.place.layer)
+                          : weight_count(layer, computed(layer, all));
+}
+
 /// The gradient of an instruction's first input, for all but normalisations of the batch, additions
 /// and attention.
 void differentiate_input(Execution& execution, const Run& run, Blocks part, Stripe stripe,
                          const Instruction& instruction, std::int64_t thread) {
   const Node& node = execution.network.nodes[at(instruction.node)];
-  const View own = single(execution, run, {instruction.output, true}, part,
-                          rows_read_back(node, stripe), thread);
   const View kept = execution.gradient(instruction.input, thread);
   const View to = target(execution, kept, stripe, thread);
   const bool adds = instruction.to_input == Contribution::accumulate;
+  if (node.layer >= 0 && execution.layers[at(node.layer)].runs_tiles) {
+    input_gradient_tiles(run, *execution.tiles.kernels, part.begin, stripe,
+                         execution.layers[at(node.layer)],
+                         execution.gradient(instruction.output, thread), to);
+    keep(run, part, stripe, to, adds ? Store::accumulate : Store::write, kept);
+    return;
+  }
+  const View own = single(execution, run, {instruction.output, true}, part,
+                          rows_read_back(node, stripe), thread);
   const bool accumulate = adds && !kept.bf16;
   const auto all_of = [&](std::int32_t value) {
     const std::int64_t height = execution.plan.layouts[at(value)].shape.height;
@@ -200,7 +214,7 @@ void make_room(Pass& pass, const Segment& segment) {
       const std::size_t l = pass.layer_of(step);
       const SparseLayer& layer = pass.execution.layers[l];
       pass.execution.place[l] = size;
-      size += weight_count(layer, computed(layer, pass.all != nullptr));
+      size += sum_count(layer, pass.all != nullptr);
       size += std::ssize(layer.bias.value);
     }
   }
@@ -260,6 +274,14 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
     case Part::weights: {
       const std::size_t l = pass.layer_of(step);
       const SparseLayer& layer = execution.layers[l];
+      if (layer.runs_tiles) {
+        weight_gradient_tiles(
+            pass.run, *execution.tiles.kernels, part.begin, stripe.rows, layer,
+            execution.value(instruction.input, thread),
+            execution.gradient(instruction.output, thread), execution.rooms[at(thread)].tiles,
+            std::span(execution.partial[at(group)]).subspan(at(execution.place[l])));
+        return;
+      }
       const Weights which = computed(layer, pass.all != nullptr);
       const View input = single(execution, pass.run, {instruction.input, false}, part,
                                 rows_read(node, stripe.rows), thread);
@@ -296,6 +318,11 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
   }
 }
 
+std::span<float> room_for_weights(Execution& execution, std::size_t count) {
+  execution.all_weights.resize(std::max(execution.all_weights.size(), count));
+  return std::span(execution.all_weights).first(count);
+}
+
 /// Where the weight gradient of a layer is to appear, in the order of its kernels.
 std::span<float> weight_target(Pass& pass, std::size_t l) {
   Execution& execution = pass.execution;
@@ -306,8 +333,7 @@ std::span<float> weight_target(Pass& pass, std::size_t l) {
     return (*pass.all)[l];
   }
   if (layer.runs_all) {
-    execution.all_weights.resize(std::max(execution.all_weights.size(), connections));
-    return std::span(execution.all_weights).first(connections);
+    return room_for_weights(execution, connections);
   }
   return layer.weight.gradient;
 }
@@ -338,8 +364,25 @@ void add_groups(const Run& run, std::vector<std::vector<float>>& groups, std::si
       });
 }
 
+void finish_tiles(Pass& pass, std::size_t l) {
+  SparseLayer& layer = pass.execution.layers[l];
+  const std::size_t count = at(tile_sum_count(layer.place.layer));
+  const std::span<float> sums = room_for_weights(pass.execution, count);
+  add_groups(pass.run, pass.execution.partial, at(pass.execution.place[l]), sums);
+  if (pass.all != nullptr) {
+    (*pass.all)[l].resize(at(layer.place.layer.connections()));
+    all_sums(layer.place.layer, sums, (*pass.all)[l]);
+  } else {
+    present_sums(layer.tiles, sums, layer.weight.gradient);
+  }
+}
+
 void finish_weights(Pass& pass, const Step& step) {
   const std::size_t l = pass.layer_of(step);
+  if (pass.execution.layers[l].runs_tiles) {
+    finish_tiles(pass, l);
+    return;
+  }
   const std::span<float> target = weight_target(pass, l);
   const std::size_t place = at(pass.execution.place[l]);
   add_groups(pass.run, pass.execution.partial, place, target);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/index.h"
+#include "sparse/grids.h"
 #include "sparse/operations.h"
 #include "sparse/parallel.h"
 
@@ -17,14 +18,6 @@ bool is_vector(const Layout& layout) { return layout.shape.positions() == 1; }
 
 Grid vector_grid(std::int64_t blocks, const Layout& input, const Layout& output) {
   return {1, blocks, 0, input.block() * kLanes, 0, output.block() * kLanes};
-}
-
-/// A stripe of the output. Tokens lie side by side: one column for what takes several rows of the
-/// grid at a time.
-Grid output_grid(const LayerPlace& place, Stripe stripe) {
-  const std::int64_t stride = place.window.stride * kLanes;
-  return {stripe.height(), place.output.shape.width,      stride * place.input.pitch(),
-          stride,          place.output.pitch() * kLanes, kLanes};
 }
 
 Taps taps_of(const Rows& rows, std::int64_t count, const std::vector<std::int32_t>& offset,
@@ -107,7 +100,6 @@ void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const S
   const std::int64_t stride = place.window.stride;
   const GatherStart start{accumulate, nullptr, nullptr};
   const std::int64_t plane = to.layout.plane() * kLanes;
-  const Shape& shape = to.layout.shape;
   const auto gather = [&](std::int64_t p, const Grid& grid, const float* from, float* result) {
     if (layer.runs_all) {
       const AllIndex::Inputs& inputs = layer.all.inputs[at(p)];
@@ -121,12 +113,8 @@ void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const S
     }
   };
   for (std::int64_t p = 0; p < stride * stride; ++p) {
-    const std::int64_t row = p / stride;
-    const std::int64_t column = p % stride;
-    // The positions of the phase in the stripe: first ... end - 1 of all in the plane.
-    const std::int64_t first = (std::max<std::int64_t>(0, stripe.top - row) + stride - 1) / stride;
-    const std::int64_t end = (std::max<std::int64_t>(0, stripe.bottom - row) + stride - 1) / stride;
-    if (first >= end || column >= shape.width) {
+    const PhaseGrid phase = phase_grid(place, stripe, p);
+    if (phase.empty()) {
       continue;
     }
     if (is_vector(to.layout)) {
@@ -134,11 +122,8 @@ void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const S
              gradient.at(part.begin, 0), to.at(part.begin, 0));
       continue;
     }
-    const Grid grid{
-        end - first, (shape.width - column + stride - 1) / stride, gradient.layout.pitch() * kLanes,
-        kLanes,      stride * to.layout.pitch() * kLanes,          stride * kLanes};
     for (std::int64_t b = part.begin; b < part.end; ++b) {
-      gather(p, grid, gradient.at(b, 0, first), to.at(b, 0, row + first * stride, column));
+      gather(p, phase.grid, gradient.at(b, 0, phase.first), to.at(b, 0, phase.row, phase.column));
     }
   }
 }

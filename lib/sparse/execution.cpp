@@ -7,12 +7,14 @@
 
 #include "base/error.h"
 #include "base/index.h"
+#include "sparse/tile_convolve.h"
 
 namespace gcg::sparse {
 
 namespace {
 
-View view(Execution& execution, std::int32_t node, const Room& room, std::int64_t thread) {
+View view(Execution& execution, std::int32_t node, const Room& room, std::int64_t thread,
+          bool in_pairs) {
   const Layout& layout = execution.plan.layouts[at(node)];
   switch (room.kind) {
     case Room::Kind::none:
@@ -21,8 +23,8 @@ View view(Execution& execution, std::int32_t node, const Room& room, std::int64_
       return {layout, execution.buffers[at(room.index)].data()->lanes.data(), false,
               execution.plan.buffers[at(room.index)].bf16};
     case Room::Kind::block:
-      return {layout, execution.rooms[at(thread)].blocks[at(room.index)].data()->lanes.data(),
-              true};
+      return {layout, execution.rooms[at(thread)].blocks[at(room.index)].data()->lanes.data(), true,
+              in_pairs};
   }
   return {layout};
 }
@@ -37,6 +39,32 @@ void check_max_pool(const Network& network, const Node& node) {
   }
 }
 
+/// The node that a layer reads.
+std::size_t input_of(const Execution& execution, std::size_t layer) {
+  const Network& network = execution.network;
+  return at(network.nodes[at(network.layers[layer].node)].inputs[0]);
+}
+
+/// Of the layers that share an input in room for a block all run by tiles, or none.
+std::vector<bool> layers_by_tiles(const Execution& execution, const Mask& mask) {
+  std::vector<bool> by_tiles(execution.layers.size(), false);
+  std::vector<bool> single(execution.network.nodes.size(), false);
+  for (std::size_t l = 0; l < execution.layers.size(); ++l) {
+    by_tiles[l] = execution.tiles.kernels != nullptr && execution.plan.takes_tiles[l] &&
+                  fits_tiles(execution.layers[l].place) &&
+                  density_of(mask.layers[l]) >= execution.tiles.from;
+    const std::size_t input = input_of(execution, l);
+    single[input] = single[input] || !by_tiles[l];
+  }
+  for (std::size_t l = 0; l < execution.layers.size(); ++l) {
+    const std::size_t input = input_of(execution, l);
+    if (single[input] && execution.plan.value[input].kind == Room::Kind::block) {
+      by_tiles[l] = false;
+    }
+  }
+  return by_tiles;
+}
+
 ThreadRoom thread_room(const Execution& execution) {
   ThreadRoom room;
   for (const Layout& layout : execution.plan.blocks) {
@@ -45,9 +73,20 @@ ThreadRoom thread_room(const Execution& execution) {
   room.expanded.resize(room.blocks.size());
   std::int64_t stripe = 0;
   for (const Buffer& buffer : execution.plan.buffers) {
-    stripe = std::max(stripe, buffer.bf16 ? buffer.layout.block() : 0);
+    Layout layout = buffer.layout;
+    if (execution.tiles.kernels != nullptr) {
+      layout.shape.channels = tile_count(layout.shape.channels) * kTileSide;
+    }
+    stripe = std::max(stripe, buffer.bf16 ? layout.block() : 0);
   }
   room.stripe.resize(at(stripe));
+  std::int64_t tiles = 0;
+  for (std::size_t l = 0; l < execution.layers.size() && execution.tiles.kernels != nullptr; ++l) {
+    if (execution.plan.takes_tiles[l] && execution.plan.weights_by_block[l]) {
+      tiles = std::max(tiles, tile_room(execution.layers[l].place));
+    }
+  }
+  room.tiles.resize(at(tiles));
   std::int64_t lanes = 0;
   for (const SparseLayer& layer : execution.layers) {
     lanes = std::max(lanes, lane_count(layer.place.layer));
@@ -74,11 +113,11 @@ ThreadRoom thread_room(const Execution& execution) {
 }  // namespace
 
 View Execution::value(std::int32_t node, std::int64_t thread) {
-  return view(*this, node, plan.value[at(node)], thread);
+  return view(*this, node, plan.value[at(node)], thread, value_in_pairs[at(node)]);
 }
 
 View Execution::gradient(std::int32_t node, std::int64_t thread) {
-  return view(*this, node, plan.gradient[at(node)], thread);
+  return view(*this, node, plan.gradient[at(node)], thread, gradient_in_pairs[at(node)]);
 }
 
 View single(Execution& execution, const Run& run, TensorId tensor, Blocks part, std::int64_t bottom,
@@ -90,7 +129,7 @@ View single(Execution& execution, const Run& run, TensorId tensor, Blocks part, 
   }
   const Room& room = (tensor.gradient ? execution.plan.expanded_gradient
                                       : execution.plan.expanded_value)[at(tensor.node)];
-  const View expanded = view(execution, tensor.node, room, thread);
+  const View expanded = view(execution, tensor.node, room, thread, false);
   std::int64_t& rows = execution.rooms[at(thread)].expanded[at(room.index)];
   bottom = std::min(bottom, kept.layout.shape.height);
   if (rows < bottom) {
@@ -116,10 +155,11 @@ void keep(const Run& run, Blocks part, Stripe stripe, const View& made, Store ho
 }
 
 Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels,
-                         Precision precision) {
+                         Precision precision, const TileChoice& tiles) {
   Execution execution;
   execution.network = network;
   execution.kernels = &kernels;
+  execution.tiles = tiles;
   execution.threads = threads;
   execution.plan = make_plan(network, precision);
   const Plan& plan = execution.plan;
@@ -131,6 +171,7 @@ Execution make_execution(const Network& network, std::int64_t threads, const Ker
     if (node.operation == Operation::linear) {
       added.place.window = Window{};
     }
+    added.sums_by_block = plan.weights_by_block[execution.layers.size()];
     check_index_range(added.place);
     execution.layers.push_back(std::move(added));
   }
@@ -140,6 +181,8 @@ Execution make_execution(const Network& network, std::int64_t threads, const Ker
       execution.layers[at(layer)].has_input_gradient = instruction.to_input != Contribution::none;
     }
   }
+  execution.value_in_pairs.resize(network.nodes.size());
+  execution.gradient_in_pairs.resize(network.nodes.size());
   execution.place.resize(network.layers.size());
   execution.by_input_of.resize(network.layers.size());
   execution.moments.resize(network.nodes.size());
@@ -156,6 +199,22 @@ Execution make_execution(const Network& network, std::int64_t threads, const Ker
   }
   execution.unused.resize(2 * widest);
   return execution;
+}
+
+void write_layers(Execution& execution, const Mask& mask,
+                  const std::vector<std::vector<float>>& weights) {
+  const std::vector<bool> by_tiles = layers_by_tiles(execution, mask);
+  execution.value_in_pairs.assign(execution.network.nodes.size(), false);
+  execution.gradient_in_pairs.assign(execution.network.nodes.size(), false);
+  for (std::size_t l = 0; l < execution.layers.size(); ++l) {
+    if (!by_tiles[l]) {
+      execution.layers[l].write(mask.layers[l], weights[l]);
+      continue;
+    }
+    execution.layers[l].write_as(SparseLayer::Form::tiles, mask.layers[l], weights[l]);
+    execution.value_in_pairs[input_of(execution, l)] = true;
+    execution.gradient_in_pairs[at(execution.network.layers[l].node)] = true;
+  }
 }
 
 Run prepare(Execution& execution, std::int64_t samples) {

@@ -12,6 +12,8 @@
 #include "sparse/operations.h"
 #include "sparse/parallel.h"
 #include "sparse/plan.h"
+#include "sparse/sparse_executor.h"
+#include "sparse/tiles.h"
 
 namespace gcg::sparse {
 
@@ -38,6 +40,7 @@ struct ThreadRoom {
   std::vector<std::int64_t> expanded;
   Tensor stripe;                   ///< results in single precision that are to be kept in bf16
   Tensor lanes;                    ///< for weight gradients and those of layer normalisations
+  Tensor tiles;                    ///< for weight gradients by tiles
   Tensor scores;                   ///< for attention
   std::array<Tensor, 3> attended;  ///< gradients of its inputs that are to be kept in bf16
 };
@@ -46,9 +49,14 @@ struct ThreadRoom {
 struct Execution {
   Network network;
   const Kernels* kernels = nullptr;
+  TileChoice tiles;
   std::int64_t threads = 1;
   Plan plan;
   std::vector<SparseLayer> layers;
+  /// Per node, whether its value or gradient, if it lies in room for a block, does so in bf16: only
+  /// layers that run by tiles read it.
+  std::vector<bool> value_in_pairs;
+  std::vector<bool> gradient_in_pairs;
   std::vector<Norm> norms;
   Trained class_token;
   Trained positions;  ///< of tokens, [channels][tokens]
@@ -65,8 +73,9 @@ struct Execution {
   std::vector<std::vector<float>> position_sums;  ///< gradient of the table, by group of blocks
   std::vector<float> by_input;  ///< weights of the layers of a segment, as their inputs need them
   std::vector<std::span<const float>> by_input_of;  ///< per layer of the segment at hand
-  std::vector<float> all_weights;  ///< gradient of a layer that runs as if it had all its weights
-  std::vector<float> logits;       ///< [samples][classes]
+  /// Gradient of a layer that runs as if it had all its weights, or by tiles.
+  std::vector<float> all_weights;
+  std::vector<float> logits;  ///< [samples][classes]
   std::vector<float> logit_gradient;
   std::vector<float> unused;  ///< where a pure pass leaves the gradients of a normalisation
 
@@ -87,7 +96,11 @@ void keep(const Run& run, Blocks part, Stripe stripe, const View& made, Store ho
 /// Plans a network, without any weights. Errors name the layer or pool that the indexes cannot
 /// hold.
 Execution make_execution(const Network& network, std::int64_t threads, const Kernels& kernels,
-                         Precision precision);
+                         Precision precision, const TileChoice& tiles);
+
+/// Gives the layers their masks and weights, dense arrays, and chooses their kernels.
+void write_layers(Execution& execution, const Mask& mask,
+                  const std::vector<std::vector<float>>& weights);
 
 /// Takes room for the largest batch so far. A smaller one uses the beginnings: the blocks of a
 /// tensor do not depend on their number.

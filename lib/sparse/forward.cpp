@@ -2,6 +2,7 @@
 
 #include "base/index.h"
 #include "sparse/execution.h"
+#include "sparse/tile_convolve.h"
 
 namespace gcg::sparse {
 
@@ -52,9 +53,16 @@ void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
     case Operation::input:
       break;
     case Operation::convolution:
-    case Operation::linear:
-      convolve(run, part, stripe.rows, execution.layers[at(node.layer)], input(), output);
+    case Operation::linear: {
+      const SparseLayer& layer = execution.layers[at(node.layer)];
+      if (layer.runs_tiles) {
+        convolve_tiles(run, *execution.tiles.kernels, part.begin, stripe.rows, layer,
+                       execution.value(instruction.input, thread), output);
+      } else {
+        convolve(run, part, stripe.rows, layer, input(), output);
+      }
       break;
+    }
     case Operation::batch_norm:
       normalise(run, part, stripe.rows, execution.norms[at(node.norm)].state(),
                 execution.value(instruction.input, thread),

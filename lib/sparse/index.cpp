@@ -38,36 +38,12 @@ std::int64_t gradient_halo(std::int64_t taps, const Window& window, std::int64_t
   return halo;
 }
 
-/// The same for both axes; `phase` counts the pairs of an axis' phases.
-struct Meeting {
-  std::int64_t phase = 0;
-  std::int64_t row_shift = 0;
-  std::int64_t column_shift = 0;
-};
-
-/// Per tap.
-std::vector<Meeting> meetings(const LayerPlace& place) {
-  std::vector<Meeting> met;
-  for (std::int64_t tap = 0; tap < place.layer.taps(); ++tap) {
-    const AxisMeeting rows = axis_meeting(tap / place.layer.kernel_width, place.window);
-    const AxisMeeting columns = axis_meeting(tap % place.layer.kernel_width, place.window);
-    met.push_back({rows.phase * place.window.stride + columns.phase, rows.shift, columns.shift});
-  }
-  return met;
-}
-
 /// Of connection i of an output.
 std::int32_t input_offset(const LayerPlace& place, std::int64_t i) {
   const std::int64_t tap = i % place.layer.taps();
   return static_cast<std::int32_t>(kLanes * (i / place.layer.taps() * place.input.plane() +
                                              tap / place.layer.kernel_width * place.input.pitch() +
                                              tap % place.layer.kernel_width));
-}
-
-std::int32_t gradient_offset(const LayerPlace& place, const Meeting& met, std::int64_t output) {
-  return static_cast<std::int32_t>(
-      kLanes *
-      (output * place.output.plane() + met.row_shift * place.output.pitch() + met.column_shift));
 }
 
 /// A run of a row shall have some twenty taps, so that taking up its sums again costs little; the
@@ -95,6 +71,22 @@ std::int32_t sum_up(Rows& rows, std::int64_t count, std::int32_t first) {
 }
 
 }  // namespace
+
+std::vector<Meeting> meetings(const LayerPlace& place) {
+  std::vector<Meeting> met;
+  for (std::int64_t tap = 0; tap < place.layer.taps(); ++tap) {
+    const AxisMeeting rows = axis_meeting(tap / place.layer.kernel_width, place.window);
+    const AxisMeeting columns = axis_meeting(tap % place.layer.kernel_width, place.window);
+    met.push_back({rows.phase * place.window.stride + columns.phase, rows.shift, columns.shift});
+  }
+  return met;
+}
+
+std::int32_t gradient_offset(const LayerPlace& place, const Meeting& met, std::int64_t plane) {
+  return static_cast<std::int32_t>(
+      kLanes *
+      (plane * place.output.plane() + met.row_shift * place.output.pitch() + met.column_shift));
+}
 
 std::int64_t input_halo(const Window& window) { return window.padding; }
 

@@ -22,6 +22,18 @@ struct LayerPlace {
 std::int64_t input_halo(const Window& window);
 std::int64_t gradient_halo(const Window& window, const Shape& input, const Shape& output);
 
+/// Where a tap of a window meets the positions of the input in its phase (see LayerIndex): it is
+/// the output that lies so many rows and columns behind theirs, counted in steps of the stride.
+struct Meeting {
+  std::int64_t phase = 0;
+  std::int64_t row_shift = 0;
+  std::int64_t column_shift = 0;
+};
+/// Per tap.
+std::vector<Meeting> meetings(const LayerPlace& place);
+/// Of the output's gradient at that place, in floats; in bf16 `plane` is a pair of channels.
+std::int32_t gradient_offset(const LayerPlace& place, const Meeting& met, std::int64_t plane);
+
 /// Taps by rows, in runs (see Taps), without their values.
 struct Rows {
   std::int64_t passes = 1;

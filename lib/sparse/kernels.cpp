@@ -10,10 +10,12 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "sparse/exponential.h"
 #include "sparse/kernels.h"
+#include "sparse/tiles.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gcg::sparse {
@@ -46,6 +48,7 @@ HWY_INLINE const float* fixed(const float* from) {
 #include "sparse/all_taps.inc"
 #include "sparse/norm.inc"
 #include "sparse/bf16.inc"
+#include "sparse/tile.inc"
 // clang-format on
 #include "sparse/pool.inc"
 #include "sparse/transformer.inc"
@@ -72,6 +75,9 @@ const Kernels& table() {
                               norm_gradient_sums_bf16,
                               norm_gradient_bf16,
                               add_bf16,
+                              pair_positions,
+                              transpose_tile,
+                              multiply_tiles,
                               max_pool,
                               max_pool_gradient,
                               average_pool,

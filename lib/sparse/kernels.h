@@ -200,6 +200,19 @@ struct Kernels {
                              const TwoPlanes& to) = nullptr;
   void (*add_bf16)(const Plane& plane, const float* a, const float* b, float* to) = nullptr;
 
+  // Tiles of 16 rows of 16 words of 32 bits, each a pair in bf16 or a number in single precision.
+
+  /// Of two positions of a pair of channels: the words of each channel, with the first position in
+  /// their lower halves and the second one in their upper halves.
+  void (*pair_positions)(const float* first, const float* second, float* even,
+                         float* odd) = nullptr;
+  void (*transpose_tile)(const float* from, float* to) = nullptr;
+  /// c[m][n] += sum over k < depth of the products of both halves of a[m][k] and b[k][n], as the
+  /// instruction TDPBF16PS does it: lower and upper halves are summed apart from zero on in the
+  /// order of k by fused multiply-adds, the second sum is added to the first, the total to c. What
+  /// is read or made below the normal numbers is a zero of its sign.
+  void (*multiply_tiles)(std::int64_t depth, const float* a, const float* b, float* c) = nullptr;
+
   /// The first of the largest values of each window; a NaN wins.
   void (*max_pool)(const PoolPlane& plane, const float* x, float* y) = nullptr;
   void (*max_pool_gradient)(const PoolPlane& plane, const float* x, const float* g,

@@ -5,6 +5,10 @@
 
 namespace gcg::sparse {
 
+double density_of(const LayerMask& mask) {
+  return static_cast<double>(mask.count()) / static_cast<double>(mask.size());
+}
+
 void Trained::write(std::vector<float> values) {
   value = std::move(values);
   gradient.assign(value.size(), 0.0F);
@@ -12,20 +16,20 @@ void Trained::write(std::vector<float> values) {
 }
 
 void SparseLayer::write(const LayerMask& now, std::span<const float> values) {
-  const double density = static_cast<double>(now.count()) / static_cast<double>(now.size());
-  write_as(density >= kRunsAllFrom, now, values);
+  write_as(density_of(now) >= kRunsAllFrom ? Form::all : Form::index, now, values);
 }
 
-void SparseLayer::write_as(bool all_taps, const LayerMask& now, std::span<const float> values) {
+void SparseLayer::write_as(Form form, const LayerMask& now, std::span<const float> values) {
   mask = now;
-  runs_all = all_taps;
+  runs_all = form == Form::all;
+  runs_tiles = form == Form::tiles;
   // Only what the kernels in use read, and no more room than that.
-  if (runs_all) {
+  tiles = runs_tiles ? make_tiles(place, mask, has_input_gradient) : TileLayer{};
+  all = runs_all ? all_index(place, has_input_gradient) : AllIndex{};
+  if (runs_all || (runs_tiles && sums_by_block)) {
     index = {};
-    all = all_index(place, has_input_gradient);
   } else {
-    all = {};
-    build_index(place, mask, has_input_gradient, index);
+    build_index(place, mask, has_input_gradient && !runs_tiles, index);
   }
   weight = {};
   weight.write(present(values));
@@ -45,6 +49,9 @@ void SparseLayer::order_by_input(std::span<float> to) const {
 }
 
 void SparseLayer::spread() {
+  if (runs_tiles) {
+    fill_tiles(weight.value, tiles);
+  }
   if (!runs_all) {
     return;
   }

@@ -6,6 +6,7 @@
 
 #include "backend/executor.h"
 #include "sparse/index.h"
+#include "sparse/tile_layer.h"
 
 namespace gcg::sparse {
 
@@ -36,10 +37,15 @@ struct SparseLayer {
   std::vector<float> all_values;                 ///< [outputs][fan_in], if runs_all
   std::vector<std::vector<float>> all_by_input;  ///< per phase, [inputs][outputs x taps]
 
+  bool runs_tiles = false;    ///< whether kernels of tiles are in use, with bits of their own
+  bool sums_by_block = true;  ///< for the weight gradient too; else it is that of present weights
+  TileLayer tiles;
+
   /// Rebuilds the structure for a mask; values are a dense array. The weight has no slots then.
   void write(const LayerMask& now, std::span<const float> values);
   /// The same with the choice of kernels made by the caller.
-  void write_as(bool all_taps, const LayerMask& now, std::span<const float> values);
+  enum class Form : std::uint8_t { index, all, tiles };
+  void write_as(Form form, const LayerMask& now, std::span<const float> values);
   /// How many values the index's order by input has: none where the kernels for all taps are in
   /// use.
   [[nodiscard]] std::size_t by_input_count() const { return index.source.size(); }
@@ -55,5 +61,12 @@ struct SparseLayer {
 /// The rule by which a layer runs as if it had all its weights: from this density on. As the bits
 /// are the same it decides on time alone; calibrated by the kernel benchmark.
 inline constexpr double kRunsAllFrom = 0.6;
+
+/// The rule by which a convolution between tensors in bf16 runs by tiles, where these are in use:
+/// from this density on. A prototype on a Xeon with AMX took 67 ms for a step of ResNet-20 by tiles
+/// at every density, and by the kernels above 59, 72 and 97 ms at .02, .05 and .10.
+inline constexpr double kTilesFrom = 0.04;
+
+double density_of(const LayerMask& mask);
 
 }  // namespace gcg::sparse

@@ -328,6 +328,17 @@ std::vector<bool> layers_by_block(const Network& network) {
   return by_block;
 }
 
+/// What kernels of tiles can run: they have no biases.
+std::vector<bool> layers_for_tiles(const Network& network, const std::vector<bool>& in_bf16) {
+  std::vector<bool> layers;
+  for (const Layer& layer : network.layers) {
+    const Node& node = network.nodes[at(layer.node)];
+    layers.push_back(node.operation == Operation::convolution && !node.bias &&
+                     in_bf16[at(node.inputs[0])] && in_bf16[at(layer.node)]);
+  }
+  return layers;
+}
+
 }  // namespace
 
 Plan make_plan(const Network& network, Precision precision) {
@@ -340,6 +351,7 @@ Plan make_plan(const Network& network, Precision precision) {
   plan.layouts = place_tensors(network);
   plan.weights_by_block = layers_by_block(network);
   const std::vector<bool> in_bf16 = nodes_in_bf16(network, precision);
+  plan.takes_tiles = layers_for_tiles(network, in_bf16);
   const Segments of = cut_into_segments(network, plan);
   BlockRooms rooms(plan.blocks);
   place_values(network, of, in_bf16, rooms, plan);

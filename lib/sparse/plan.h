@@ -116,6 +116,7 @@ struct Plan {
   std::vector<std::int64_t> value_stripes;  ///< per node: stripes in which its value is made
   std::vector<std::int64_t> sum_stripes;    ///< per normalisation: those of its gradient's sums
   std::vector<bool> weights_by_block;  ///< per layer: else the weight gradient follows its segment
+  std::vector<bool> takes_tiles;       ///< per layer: a convolution between tensors in bf16
   std::vector<Layout> layouts;         ///< per node
   std::vector<Room> value;             ///< per node
   std::vector<Room> gradient;          ///< per node

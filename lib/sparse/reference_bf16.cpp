@@ -1,7 +1,9 @@
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "sparse/reference_kernels.h"
+#include "sparse/tiles.h"
 
 namespace gcg::sparse::reference {
 
@@ -20,6 +22,11 @@ float odd_of(float pair) { return std::bit_cast<float>(bits_of(pair) & 0xffff000
 float of(float pair, int channel) { return channel == 0 ? even_of(pair) : odd_of(pair); }
 float joined(float even, float odd) {
   return std::bit_cast<float>(rounded(odd) << 16 | rounded(even));
+}
+
+/// A zero of the same sign for what is below the normal numbers.
+float flushed(float value) {
+  return std::abs(value) < std::numeric_limits<float>::min() ? std::copysign(0.0F, value) : value;
 }
 
 void store(float even, float odd, bool accumulate, const TwoPlanes& to, std::int64_t i) {
@@ -102,6 +109,37 @@ void add_bf16(const Plane& plane, const float* a, const float* b, float* to) {
   for_each(plane, [&](std::int64_t i, std::int64_t) {
     to[i] = joined(even_of(a[i]) + even_of(b[i]), odd_of(a[i]) + odd_of(b[i]));
   });
+}
+
+void pair_positions(const float* first, const float* second, float* even, float* odd) {
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    const std::uint32_t a = bits_of(first[lane]);
+    const std::uint32_t b = bits_of(second[lane]);
+    even[lane] = std::bit_cast<float>(b << 16 | (a & 0xffffU));
+    odd[lane] = std::bit_cast<float>((b & 0xffff0000U) | a >> 16);
+  }
+}
+
+void transpose_tile(const float* from, float* to) {
+  for (std::int64_t i = 0; i < kTileFloats; ++i) {
+    to[i % kTileSide * kTileSide + i / kTileSide] = from[i];
+  }
+}
+
+void multiply_tiles(std::int64_t depth, const float* a, const float* b, float* c) {
+  for (std::int64_t m = 0; m < kTileSide; ++m) {
+    for (std::int64_t n = 0; n < kTileSide; ++n) {
+      float sums[2] = {};
+      for (std::int64_t k = 0; k < depth; ++k) {
+        for (int half = 0; half < 2; ++half) {
+          sums[half] = flushed(std::fma(flushed(of(a[m * kTileSide + k], half)),
+                                        flushed(of(b[k * kTileSide + n], half)), sums[half]));
+        }
+      }
+      float& to = c[m * kTileSide + n];
+      to = flushed(flushed(to) + flushed(sums[0] + sums[1]));
+    }
+  }
 }
 
 }  // namespace gcg::sparse::reference

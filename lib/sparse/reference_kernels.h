@@ -65,6 +65,9 @@ void norm_gradient_sums_bf16(const Plane& plane, const ChannelNormGradient* norm
 void norm_gradient_bf16(const Plane& plane, const ChannelNormGradient* norms, const float* x,
                         const float* g, const float* lanes, bool accumulate, const TwoPlanes& to);
 void add_bf16(const Plane& plane, const float* a, const float* b, float* to);
+void pair_positions(const float* first, const float* second, float* even, float* odd);
+void transpose_tile(const float* from, float* to);
+void multiply_tiles(std::int64_t depth, const float* a, const float* b, float* c);
 
 void multiply(const Products& of, const float* a, const float* b, bool accumulate, float* to);
 void softmax(std::int64_t rows, std::int64_t count, float scale, float* x);

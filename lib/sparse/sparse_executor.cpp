@@ -28,8 +28,8 @@ enum class Mode : std::uint8_t { training, evaluation };
 class SparseExecutor final : public Executor {
  public:
   SparseExecutor(const Network& network, std::int64_t threads, const Kernels& kernels,
-                 Precision precision)
-      : run_(sparse::make_execution(network, threads, kernels, precision)) {}
+                 Precision precision, const sparse::TileChoice& tiles)
+      : run_(sparse::make_execution(network, threads, kernels, precision, tiles)) {}
 
   const Network& network() const override { return run_.network; }
   void write(const TrainingState& state) override;
@@ -61,8 +61,8 @@ class SparseExecutor final : public Executor {
 
 void SparseExecutor::write(const TrainingState& state) {
   check_state(run_.network, state);
+  write_layers(run_, state.mask, state.values.weights);
   for (std::size_t l = 0; l < run_.layers.size(); ++l) {
-    run_.layers[l].write(state.mask.layers[l], state.values.weights[l]);
     run_.layers[l].bias.write(state.values.biases[l]);
   }
   for (std::size_t k = 0; k < run_.norms.size(); ++k) {
@@ -211,7 +211,7 @@ std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& bat
   forward(run_, run, batch.images, Moments::batch);
   loss(batch, true, {});
   for (SparseLayer& layer : run_.layers) {
-    if (layer.all.offset.empty()) {
+    if (layer.all.offset.empty() && !(layer.runs_tiles && layer.sums_by_block)) {
       layer.all = all_index(layer.place, false);
     }
   }
@@ -266,13 +266,13 @@ std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int6
 }
 
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
-                                               const sparse::Kernels& kernels,
-                                               Precision precision) {
+                                               const sparse::Kernels& kernels, Precision precision,
+                                               const sparse::TileChoice& tiles) {
   if (threads < 1 || threads > 1024) {
     throw Error("make_sparse_executor", fmt::format("{} threads", threads), "ask for 1 to 1024");
   }
   check_operations(find_backend("sparse"), network);
-  return std::make_unique<SparseExecutor>(network, threads, kernels, precision);
+  return std::make_unique<SparseExecutor>(network, threads, kernels, precision, tiles);
 }
 
 }  // namespace gcg

@@ -11,7 +11,15 @@ namespace gcg {
 
 namespace sparse {
 struct Kernels;
-}
+struct TileKernels;
+
+/// Which convolutions between tensors in bf16 run by tiles, masked dense: those of a density of
+/// `from` on, if there are kernels (sparse/tiles.h). In single precision none does.
+struct TileChoice {
+  const TileKernels* kernels = nullptr;
+  double from = 0;
+};
+}  // namespace sparse
 
 /// The executor that holds and computes present weights only: time and memory follow the density.
 /// Samples lie innermost, in blocks of 16; a network runs from its input to the loss and back in
@@ -28,6 +36,7 @@ std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int6
 /// The same with the kernels of one instruction set, which must outlive the executor.
 std::unique_ptr<Executor> make_sparse_executor(const Network& network, std::int64_t threads,
                                                const sparse::Kernels& kernels,
-                                               Precision precision = Precision::fp32);
+                                               Precision precision = Precision::fp32,
+                                               const sparse::TileChoice& tiles = {});
 
 }  // namespace gcg

@@ -153,7 +153,8 @@ SparseLayer layer_of(const Setting& s, Form form) {
   if (form == Form::by_rule) {
     layer.write(s.mask, s.dense);
   } else {
-    layer.write_as(form == Form::all, s.mask, s.dense);
+    layer.write_as(form == Form::all ? SparseLayer::Form::all : SparseLayer::Form::index, s.mask,
+                   s.dense);
   }
   if (!layer.runs_all) {
     layer.all = all_index(layer.place, false);
