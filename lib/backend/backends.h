@@ -27,6 +27,7 @@ struct Backend {
   /// By name; empty: all of the table, for it calls their updates.
   std::span<const std::string_view> optimisers;
   bool threads_change_bits = false;  ///< then threads belong to the identity of a run
+  bool several_processes = false;    ///< its executor joins the other ranks of a run
   /// Raised whenever the same options give other results: part of the identity of its runs.
   std::int64_t results_version = 0;
 
@@ -47,6 +48,7 @@ struct BackendRequest {
   std::string precision = "fp32";
   std::string optimiser = "sgd";
   std::vector<Operation> operations;  ///< of the network
+  std::int64_t processes = 1;
 };
 
 /// What of it a backend cannot do, "has no attention, gelu"; empty if it can do all of it.

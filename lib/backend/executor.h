@@ -36,7 +36,10 @@ struct Batch {
   std::span<const float> images;
   std::span<const std::int32_t> labels;
   std::span<const Placement> placements{};
+  /// Samples of the batch that this is a rank's share of (ranks.h); 0: it is a whole one.
+  std::int64_t of = 0;
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
+  [[nodiscard]] std::int64_t whole_size() const { return of > 0 ? of : size(); }
 };
 
 /// Sums over the samples of a batch, so that a short last batch counts right.
@@ -51,6 +54,8 @@ struct PerSample {
   std::span<std::int32_t> classes{};  ///< of the largest logit, the first one of equals
   std::span<float> losses{};          ///< softmax cross-entropy, natural logarithm
 };
+
+class Ranks;
 
 /// Runs a network: the few calls every way of execution offers to the one trainer. Absent weights,
 /// their gradients and their optimiser slots are zero bits after every call.
@@ -92,6 +97,13 @@ class Executor {
   /// Keeps images for batches that name their placements, which are cut and mirrored there: the
   /// same values, bit for bit. False: it holds none, or these are too many for it.
   virtual bool hold(const RawImages& /*images*/) { return false; }
+
+  /// From now on shares of batches are trained together with the other ranks': sums and gradients
+  /// are those of the whole batch, with the same bits on every rank. `sync_norms`: batch
+  /// normalisation takes its moments over the whole batch; else every rank over its share, and the
+  /// running statistics are the mean of theirs. `ranks` must outlive the executor. An Error where
+  /// the backend cannot, as its row says.
+  virtual void join(Ranks& ranks, bool sync_norms);
 
   /// Gradients left by forward_backward, for tests: shape of the parameters.
   virtual Parameters gradients() const = 0;

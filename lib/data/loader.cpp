@@ -38,7 +38,8 @@ Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads
   const std::int64_t slots =
       threads == 0 ? 1 : std::clamp(batches_ - plan_.first_batch, std::int64_t{1}, kSlots);
   slots_.resize(static_cast<std::size_t>(slots));
-  const std::int64_t most = std::min(plan_.batch_size, std::ssize(plan_.positions));
+  const std::int64_t most =
+      batches_ == 0 ? 0 : std::max(share_of(0).size(), share_of(batches_ - 1).size());
   for (Slot& slot : slots_) {
     if (plan_.held) {
       slot.placements.resize(static_cast<std::size_t>(most));
@@ -68,8 +69,12 @@ void Loader::stop() {
   room_.notify_all();
 }
 
-std::int64_t Loader::size_of(std::int64_t batch) const {
+std::int64_t Loader::whole_size_of(std::int64_t batch) const {
   return std::min(plan_.batch_size, std::ssize(plan_.positions) - batch * plan_.batch_size);
+}
+
+Share Loader::share_of(std::int64_t batch) const {
+  return gcg::share_of(whole_size_of(batch), plan_.rank, plan_.ranks);
 }
 
 Loader::Slot& Loader::slot_of(std::int64_t batch) {
@@ -81,7 +86,7 @@ bool Loader::take(Piece& piece) {
   if (next_piece_.batch >= std::min(batches_, free_until_)) {
     return false;
   }
-  const std::int64_t size = size_of(next_piece_.batch);
+  const std::int64_t size = share_of(next_piece_.batch).size();
   if (next_piece_.begin == 0) {
     Slot& slot = slot_of(next_piece_.batch);
     slot.unfinished = (size + kPieceSamples - 1) / kPieceSamples;
@@ -95,12 +100,12 @@ bool Loader::take(Piece& piece) {
 void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
   Slot& slot = slot_of(piece.batch);
   const std::int64_t elements = samples_.images().shape.elements();
+  const std::int64_t first = piece.batch * plan_.batch_size + share_of(piece.batch).begin;
   std::int64_t i = piece.begin;
   std::exception_ptr failure;
   try {
     for (; i < piece.end; ++i) {
-      const std::int64_t position =
-          plan_.positions[static_cast<std::size_t>(piece.batch * plan_.batch_size + i)];
+      const std::int64_t position = plan_.positions[static_cast<std::size_t>(first + i)];
       if (plan_.held) {
         slot.placements[static_cast<std::size_t>(i)] =
             samples_.place(position, plan_.augmentation, plan_.epoch);
@@ -173,14 +178,18 @@ Batch Loader::next() {
   if (slot.failure) {
     std::rethrow_exception(slot.failure);
   }
-  const auto size = static_cast<std::size_t>(size_of(batch));
-  const auto labels = std::span(slot.labels).first(size);
+  const std::int64_t whole = whole_size_of(batch);
+  const auto size = static_cast<std::size_t>(share_of(batch).size());
+  Batch made;
+  made.labels = std::span(slot.labels).first(size);
   if (plan_.held) {
-    return {{}, labels, std::span(slot.placements).first(size)};
+    made.placements = std::span(slot.placements).first(size);
+  } else {
+    made.images = std::span(slot.images)
+                      .first(size * static_cast<std::size_t>(samples_.images().shape.elements()));
   }
-  return {std::span(slot.images)
-              .first(size * static_cast<std::size_t>(samples_.images().shape.elements())),
-          labels};
+  made.of = std::ssize(made.labels) < whole ? whole : 0;
+  return made;
 }
 
 }  // namespace gcg

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "backend/ranks.h"
 #include "data/samples.h"
 
 namespace gcg {
@@ -22,6 +23,9 @@ struct LoaderPlan {
   std::uint64_t epoch = 0;
   std::int64_t first_batch = 0;  ///< batches before it are left out: an epoch that is continued
   bool held = false;             ///< the executor holds the images: batches are their placements
+  /// Of every batch the share of this rank is made (backend/ranks.h).
+  std::int64_t rank = 0;
+  std::int64_t ranks = 1;
 };
 
 /// Makes batches ahead of their use, on threads of its own. The batches are those of BatchMaker,
@@ -66,7 +70,8 @@ class Loader {
   void stop();
   bool take(Piece& piece);
   void make(const Piece& piece, SampleMaker::Scratch& scratch);
-  [[nodiscard]] std::int64_t size_of(std::int64_t batch) const;
+  [[nodiscard]] std::int64_t whole_size_of(std::int64_t batch) const;
+  [[nodiscard]] Share share_of(std::int64_t batch) const;
   Slot& slot_of(std::int64_t batch);
 
   const SampleMaker& samples_;

@@ -41,15 +41,17 @@ class DeviceExecutor final : public Executor {
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   bool hold(const RawImages& images) override;
+  void join(Ranks& ranks, bool sync_norms) override { torch_.join(ranks, sync_norms); }
 
  private:
   /// Sums of a batch that lie on the device.
   struct Queued {
     at::Tensor sums;  ///< [2] double: loss and hits
     std::int64_t samples = 0;
+    bool share = false;  ///< of a batch
   };
 
-  static std::vector<BatchSums> tell(const std::vector<Queued>& queued);
+  [[nodiscard]] std::vector<BatchSums> tell(const std::vector<Queued>& queued) const;
   /// Calls f(); what LibTorch throws is explained.
   template <typename F>
   auto run(std::string_view call, const Batch& batch, F f);
@@ -105,35 +107,52 @@ at::Tensor DeviceExecutor::labels(const Batch& batch) const {
 
 std::vector<at::Tensor> DeviceExecutor::differentiate(const Batch& batch, Mode mode,
                                                       at::Tensor* sums) {
-  const at::Tensor logits = torch_.forward(images(batch), mode);
+  const at::Tensor logits = torch_.forward(images(batch), mode, batch.of);
   const at::Tensor targets = labels(batch);
-  const DeviceLoss loss = device_loss(logits.detach(), targets);
+  const DeviceLoss loss = device_loss(logits.detach(), targets, batch.of);
   if (sums != nullptr) {
     *sums = at::stack({loss.losses.sum(), loss.classes.eq(targets).sum().to(at::kDouble)});
   }
-  return torch_.differentiate(logits, loss.gradient);
+  std::vector<at::Tensor> gradients = torch_.differentiate(logits, loss.gradient);
+  if (batch.of > 0) {
+    torch_.add_shares(gradients, batch, mode);
+  }
+  return gradients;
 }
 
 DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch& batch) {
   torch_.prepare(call, batch, Mode::training, held_.has_value());
   return run(call, batch, [&] {
-    Queued queued{{}, batch.size()};
+    Queued queued{{}, batch.size(), batch.of > 0};
     torch_.keep(differentiate(batch, Mode::training, &queued.sums));
     return queued;
   });
 }
 
 /// The sums of these batches in their order: waits for the device once.
-std::vector<BatchSums> DeviceExecutor::tell(const std::vector<Queued>& queued) {
+std::vector<BatchSums> DeviceExecutor::tell(const std::vector<Queued>& queued) const {
   std::vector<at::Tensor> all;
   for (const Queued& one : queued) {
     all.push_back(one.sums);
   }
   const std::vector<double> numbers = plain_doubles(at::stack(all));
   std::vector<BatchSums> sums;
+  std::vector<BatchSums> shares;
   for (std::size_t i = 0; i < queued.size(); ++i) {
     sums.push_back(
         {numbers[2 * i], static_cast<std::int64_t>(numbers[2 * i + 1]), queued[i].samples});
+    if (queued[i].share) {
+      shares.push_back(sums.back());
+    }
+  }
+  if (!shares.empty()) {
+    sum(*torch_.ranks(), shares);
+    for (std::size_t i = queued.size(); i-- > 0;) {
+      if (queued[i].share) {
+        sums[i] = shares.back();
+        shares.pop_back();
+      }
+    }
   }
   return sums;
 }

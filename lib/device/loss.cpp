@@ -8,13 +8,13 @@
 
 namespace gcg {
 
-DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels) {
+DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, std::int64_t mean_over) {
   const c10::NoGradGuard no_autograd;
   const at::Tensor logarithms = at::log_softmax(logits, 1, at::kDouble);
   const at::Tensor column = labels.unsqueeze(1);
   const at::Tensor targets =
       column.eq(at::arange(logits.size(1), at::TensorOptions(logits.device()).dtype(at::kLong)));
-  const auto samples = static_cast<double>(logits.size(0));
+  const auto samples = static_cast<double>(mean_over > 0 ? mean_over : logits.size(0));
   return {logarithms.gather(1, column).squeeze(1).neg(), logits.argmax(1),
           logarithms.exp().sub_(targets.to(at::kDouble)).div_(samples).to(at::kFloat)};
 }

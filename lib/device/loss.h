@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace gcg {
 
 /// Softmax cross-entropy (natural logarithm) of every sample, computed in double precision.
@@ -12,7 +14,8 @@ struct DeviceLoss {
 };
 
 /// logits: [samples][classes] float; labels: [samples] long, in [0, classes). Without derivatives
-/// of LibTorch's own.
-DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels);
+/// of LibTorch's own. `mean_over`: of a share of a batch the samples of all of it; 0: these.
+DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels,
+                       std::int64_t mean_over = 0);
 
 }  // namespace gcg
