@@ -36,8 +36,14 @@ struct RunSettings {
   double checkpoint_seconds = 300;
   bool keep_stages = true;
   std::int64_t data_threads = 1;
+  std::int64_t processes = 1;
+  bool sync_norm = true;
+  double rank_seconds = 40;
   Recipe recipe;
 };
+
+/// Threads of each of its processes.
+std::int64_t threads_of_a_process(const RunSettings& settings);
 
 /// The backend that --execution comes to; auto: the first of the table that can do what the run
 /// asks. Backends round differently, so its name is part of a run's identity, and so are the

@@ -5,15 +5,17 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "backend/ranks.h"
 #include "data/loader.h"
 
 namespace gcg {
 
 /// Sums of loss and hits over the images at these positions, not augmented, running statistics.
 /// What `each` asks for has an element per position. Batches are made ahead on
-/// `loader_threads` threads. `held`: the executor holds the images of `samples`.
+/// `loader_threads` threads. `held`: the executor holds the images of `samples`. `ranks`: each has
+/// a part of the batches; what comes out is the same, bit for bit, as of one process.
 BatchSums evaluate(Executor& executor, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, std::int64_t loader_threads,
-                   const PerSample& each = {}, bool held = false);
+                   const PerSample& each = {}, bool held = false, Ranks* ranks = nullptr);
 
 }  // namespace gcg

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/executor.h"
+#include "backend/ranks.h"
 #include "data/dataset.h"
 #include "data/split.h"
 #include "record/run_record.h"
@@ -47,6 +48,9 @@ struct TrainingRun {
   std::int64_t loader_threads = 1;  ///< that make batches ahead; no effect on results
   std::shared_ptr<Stop> stop = std::make_shared<Stop>();  ///< for another thread to end the run
   /// Facts of identity, build and host; the trainer fills the rest.
+  /// The processes that train the run together; the executor has joined them. Null: this one alone.
+  /// All are given the same; rank 0 writes.
+  Ranks* ranks = nullptr;
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< one line that stays
@@ -62,7 +66,8 @@ struct TrainingRun {
 /// std::exception ends the run (a loss that is not finite, the method, measures, files) is thrown
 /// on after the run file got the status failed, the place and the reason; called again, the run
 /// goes on once more from its last checkpoint. What is no std::exception, from progress or say,
-/// leaves the folder as a killed process would. Stopped (train/stop.h): it was asked to end.
+/// leaves the folder as a killed process would. Stopped (train/stop.h): it was asked to end. Ranks
+/// whose states are not the same: an Error that names rank and layer, on all of them.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include "data/batches.h"
+#include "train/agree.h"
 #include "train/recorder.h"
 #include "train/trainer.h"
 
@@ -25,6 +27,7 @@ struct Training {
   bool held = false;         ///< the executor holds the training images
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
   double step_seconds = std::numeric_limits<double>::infinity();  ///< of the last step
+  Wishes wishes{};  ///< that the ranks agreed on before the step under way
 };
 
 // ---- start.cpp
@@ -66,6 +69,9 @@ void average_gradients(Training& training, const Batch& batch);
 /// Adds the batches since the last change of the mask to density_epochs.
 void count_density(Training& training);
 
+/// check_same_state(), with the stage under way.
+void check_same(Training& training, std::string_view when);
+
 /// save() of the recorder, with the stage under way. Throws Stopped instead if the folder is lost.
 void save(Training& training);
 
@@ -74,8 +80,8 @@ void save(Training& training);
 /// Lets another thread save where training stands now, until the next step or saving.
 void keep(Training& training);
 
-/// After a step: what was kept is behind the run. Where the run was asked to stop it is saved first
-/// and Stopped thrown.
+/// After a step: what was kept is behind the run. Ranks agree on what comes next. Where the run was
+/// asked to stop it is saved first and Stopped thrown.
 void pass(Training& training);
 
 }  // namespace gcg
