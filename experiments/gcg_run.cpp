@@ -1,14 +1,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
+#include "base/error.h"
 #include "base/folder_lock.h"
 #include "base/host.h"
 #include "base/program.h"
 #include "base/progress.h"
 #include "record/run_file.h"
 #include "run/calibrate.h"
+#include "run/local_ranks.h"
 #include "run/measure.h"
 #include "run/until_signal.h"
 #include "study/command_line.h"
@@ -37,6 +40,21 @@ void print_result(const gcg::RunPlan& plan, const RunRecord& record) {
       (plan.folder() / gcg::kRunFileName).string());
 }
 
+/// Of one of several processes; the number of them goes into the options.
+std::optional<gcg::RankPlace> place_in_world(const gcg::RunCommand& command,
+                                             gcg::GivenOptions& given) {
+  if (!command.world) {
+    return std::nullopt;
+  }
+  if (given.contains("processes")) {
+    throw gcg::UsageError("--processes", "contradicts --world, which tells how many there are",
+                          "leave one of the two out");
+  }
+  const gcg::RankPlace place = gcg::rank_place();
+  given["processes"] = fmt::format("{}", place.ranks);
+  return place;
+}
+
 int run(const gcg::RunCommand& command) {
   if (command.help) {
     fmt::print("{}", gcg::run_help());
@@ -56,10 +74,17 @@ int run(const gcg::RunCommand& command) {
                build.dirty ? ", changed" : "", build.compiler, build.build_type);
     return 0;
   }
-  const std::unique_ptr<gcg::RunPlan> plan = gcg::make_run_plan(command.given);
+  gcg::GivenOptions given = command.given;
+  const std::optional<gcg::RankPlace> place = place_in_world(command, given);
+  const std::unique_ptr<gcg::RunPlan> plan = gcg::make_run_plan(given);
   if (command.dry_run) {
     print_plan(*plan);
     return 0;
+  }
+  const bool several = plan->settings.processes > 1;
+  if (several && (command.estimate || command.calibrate > 0)) {
+    throw gcg::UsageError(command.estimate ? "--estimate" : "--calibrate", "measures one process",
+                          "leave --processes or --world out");
   }
   if (command.estimate) {
     fmt::print("{}\n", gcg::estimate_text(*plan, gcg::measure_work(*plan)));
@@ -70,7 +95,13 @@ int run(const gcg::RunCommand& command) {
     fmt::print("{}", gcg::calibration_text(calibration, plan->settings.recipe));
     return 0;
   }
-  print_result(*plan, gcg::execute_until_signal(*plan));
+  if (several && !place) {
+    return gcg::run_local_ranks(given, *plan);
+  }
+  const RunRecord record = gcg::execute_until_signal(*plan, several ? &*place : nullptr);
+  if (!place || place->rank == 0) {
+    print_result(*plan, record);
+  }
   return 0;
 }
 

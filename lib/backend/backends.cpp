@@ -34,6 +34,7 @@ constexpr std::array<Backend, 3> kBackends{{
      has_all,
      {},
      false,
+     true,
      2},
     {"dense",
      "masks on dense weights in LibTorch: the reference",
@@ -41,9 +42,10 @@ constexpr std::array<Backend, 3> kBackends{{
      has_all,
      {},
      true,
+     true,
      3},
     {"device", "masks on dense weights in LibTorch, everything on one device: what runs on a GPU",
-     kAnyDevice, has_all, kDeviceOptimisers, true, 2},
+     kAnyDevice, has_all, kDeviceOptimisers, true, true, 2},
 }};
 
 /// "take --execution dense", of the backends for which a condition holds; empty if there are none.
@@ -105,6 +107,9 @@ std::string missing(const Backend& backend, const BackendRequest& request) {
   }
   if (!lacks.empty()) {
     reasons.push_back(fmt::format("has no {}", fmt::join(lacks, ", ")));
+  }
+  if (request.processes > 1 && !backend.several_processes) {
+    reasons.emplace_back("runs in one process only");
   }
   return fmt::format("{}", fmt::join(reasons, ", "));
 }

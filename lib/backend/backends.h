@@ -27,6 +27,7 @@ struct Backend {
   /// The optimisers it has, by name; empty: all of the table, because it calls their updates.
   std::span<const std::string_view> optimisers;
   bool threads_change_bits = false;  ///< if so, threads belong to the identity of a run
+  bool several_processes = false;    ///< its executor joins the other ranks of a run
   /// Raised whenever the same options give other results; part of the identity of its runs.
   std::int64_t results_version = 0;
 
@@ -47,6 +48,7 @@ struct BackendRequest {
   std::string precision = "fp32";
   std::string optimiser = "sgd";
   std::vector<Operation> operations;  ///< of the network
+  std::int64_t processes = 1;
 };
 
 /// What the backend lacks for this request ("has no attention, gelu"); empty if nothing.

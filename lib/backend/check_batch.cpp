@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "backend/ranks.h"
 #include "base/error.h"
 
 namespace gcg {
@@ -38,6 +39,16 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
       fail(fmt::format("{} has a single value per channel, which has no variance", node.name),
            "use larger batches");
     }
+  }
+}
+
+void check_share(const Network& network, std::string_view call, const Batch& batch,
+                 const Ranks* ranks) {
+  if (batch.of > 0 && (ranks == nullptr ||
+                       share_of(batch.of, ranks->rank(), ranks->size()).size() != batch.size())) {
+    throw Error(fmt::format("{}: {}", network.name, call),
+                fmt::format("{} samples are no share of {} for the ranks that were joined",
+                            batch.size(), batch.of));
   }
 }
 

@@ -12,6 +12,11 @@ namespace gcg {
 void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training,
                  bool holds = false);
 
+/// Throws an Error that names network and call if the batch is a share and there are no ranks, or
+/// not those that it is one of.
+void check_share(const Network& network, std::string_view call, const Batch& batch,
+                 const Ranks* ranks);
+
 /// Throws an Error that names network and call if a span of `each` has another size than the batch.
 void check_room(const Network& network, std::string_view call, const Batch& batch,
                 const PerSample& each);

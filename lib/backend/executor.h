@@ -39,7 +39,10 @@ struct Batch {
   /// Share of every target that is spread evenly over all classes in training, in [0, 1) (Szegedy
   /// et al. 2016, section 7); evaluation takes the labels as they are.
   double label_smoothing = 0;
+  /// Samples of the batch that this is a rank's share of (ranks.h); 0: it is a whole one.
+  std::int64_t of = 0;
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
+  [[nodiscard]] std::int64_t whole_size() const { return of > 0 ? of : size(); }
 };
 
 /// Sums over the samples of a batch, not means, so that a short last batch has its right weight.
@@ -54,6 +57,8 @@ struct PerSample {
   std::span<std::int32_t> classes{};  ///< class with the largest logit, the first of equals
   std::span<float> losses{};          ///< softmax cross-entropy, natural logarithm
 };
+
+class Ranks;
 
 /// Runs a network: the few calls that every backend offers to the trainer. After every call, absent
 /// weights, their gradients and their optimiser slots are zero bits.
@@ -107,6 +112,13 @@ class Executor {
   /// Keeps images for batches that name their placements, which are cut and mirrored there: the
   /// same values, bit for bit. False: it holds none, or these are too many for it.
   virtual bool hold(const RawImages& /*images*/) { return false; }
+
+  /// From now on shares of batches are trained together with the other ranks': sums and gradients
+  /// are those of the whole batch, with the same bits on every rank. `sync_norms`: batch
+  /// normalisation takes its moments over the whole batch; else every rank over its share, and the
+  /// running statistics are the mean of theirs. `ranks` must outlive the executor. An Error where
+  /// the backend cannot, as its row says.
+  virtual void join(Ranks& ranks, bool sync_norms);
 
   /// The gradients of the last forward_backward in the shape of the parameters, for tests.
   virtual Parameters gradients() const = 0;

@@ -7,14 +7,15 @@
 namespace gcg {
 
 BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32_t> labels,
-                       double smoothing, std::span<float> gradient, const PerSample& each) {
+                       double smoothing, std::span<float> gradient, const PerSample& each,
+                       std::int64_t mean_over) {
   BatchSums sums;
   sums.samples = std::ssize(labels);
   if (labels.empty()) {
     return sums;
   }
   const std::size_t classes = logits.size() / labels.size();
-  const double samples = static_cast<double>(labels.size());
+  const double samples = static_cast<double>(mean_over > 0 ? mean_over : sums.samples);
   const double everywhere = smoothing / static_cast<double>(classes);
   for (std::size_t s = 0; s < labels.size(); ++s) {
     const std::span<const float> row = logits.subspan(s * classes, classes);

@@ -60,7 +60,8 @@ void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
     next_piece_ = {plan_.first_batch, 0, 0};
     ring_ = threads_.empty() ? 1 : std::clamp(batches - plan_.first_batch, std::int64_t{1}, kSlots);
     slots_.resize(std::max(slots_.size(), static_cast<std::size_t>(ring_)));
-    const std::int64_t most = std::min(plan_.batch_size, std::ssize(plan_.positions));
+    const std::int64_t most =
+        batches == 0 ? 0 : std::max(share_of(0).size(), share_of(batches - 1).size());
     for (std::int64_t batch = 0; batch < ring_; ++batch) {
       Slot& slot = slot_of(batch);
       if (plan_.held) {
@@ -86,12 +87,17 @@ void Loader::stop() {
   room_.notify_all();
 }
 
-std::int64_t Loader::size_of(std::int64_t batch) const {
+std::int64_t Loader::whole_size_of(std::int64_t batch) const {
   return std::min(plan_.batch_size, std::ssize(plan_.positions) - batch * plan_.batch_size);
 }
 
 std::int64_t Loader::pieces_of(std::int64_t batch) const {
-  return (size_of(batch) + piece_samples_ - 1) / piece_samples_;
+  // At least one: an empty share is finished too.
+  return std::max<std::int64_t>(1, (share_of(batch).size() + piece_samples_ - 1) / piece_samples_);
+}
+
+Share Loader::share_of(std::int64_t batch) const {
+  return gcg::share_of(whole_size_of(batch), plan_.rank, plan_.ranks);
 }
 
 Loader::Slot& Loader::slot_of(std::int64_t batch) {
@@ -103,7 +109,7 @@ bool Loader::take(Piece& piece) {
   if (next_piece_.batch >= std::min(batches_, free_until_)) {
     return false;
   }
-  const std::int64_t size = size_of(next_piece_.batch);
+  const std::int64_t size = share_of(next_piece_.batch).size();
   if (next_piece_.begin == 0) {
     Slot& slot = slot_of(next_piece_.batch);
     slot.unfinished = pieces_of(next_piece_.batch);
@@ -119,12 +125,12 @@ bool Loader::take(Piece& piece) {
 void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
   Slot& slot = slot_of(piece.batch);
   const std::int64_t elements = samples_->images().shape.elements();
+  const std::int64_t first = piece.batch * plan_.batch_size + share_of(piece.batch).begin;
   std::int64_t i = piece.begin;
   std::exception_ptr failure;
   try {
     for (; i < piece.end; ++i) {
-      const std::int64_t position =
-          plan_.positions[static_cast<std::size_t>(piece.batch * plan_.batch_size + i)];
+      const std::int64_t position = plan_.positions[static_cast<std::size_t>(first + i)];
       if (plan_.held) {
         slot.placements[static_cast<std::size_t>(i)] =
             samples_->place(position, plan_.augmentation, plan_.epoch);
@@ -202,14 +208,18 @@ Batch Loader::next() {
   if (slot.failure) {
     std::rethrow_exception(slot.failure);
   }
-  const auto size = static_cast<std::size_t>(size_of(batch));
-  const auto labels = std::span(slot.labels).first(size);
+  const std::int64_t whole = whole_size_of(batch);
+  const auto size = static_cast<std::size_t>(share_of(batch).size());
+  Batch made;
+  made.labels = std::span(slot.labels).first(size);
   if (plan_.held) {
-    return {{}, labels, std::span(slot.placements).first(size)};
+    made.placements = std::span(slot.placements).first(size);
+  } else {
+    made.images = std::span(slot.images)
+                      .first(size * static_cast<std::size_t>(samples_->images().shape.elements()));
   }
-  return {std::span(slot.images)
-              .first(size * static_cast<std::size_t>(samples_->images().shape.elements())),
-          labels};
+  made.of = std::ssize(made.labels) < whole ? whole : 0;
+  return made;
 }
 
 }  // namespace gcg

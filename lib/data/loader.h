@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "backend/ranks.h"
 #include "data/samples.h"
 
 namespace gcg {
@@ -22,6 +23,9 @@ struct LoaderPlan {
   std::uint64_t epoch = 0;
   std::int64_t first_batch = 0;  ///< earlier batches are skipped, to continue an epoch
   bool held = false;             ///< the executor holds the images: batches only place them
+  /// The rank whose share of every batch is made (backend/ranks.h).
+  std::int64_t rank = 0;
+  std::int64_t ranks = 1;
 };
 
 /// Makes batches ahead of their use, one plan after the other, on threads that it keeps. The
@@ -72,7 +76,8 @@ class Loader {
   void stop();
   bool take(Piece& piece);
   void make(const Piece& piece, SampleMaker::Scratch& scratch);
-  [[nodiscard]] std::int64_t size_of(std::int64_t batch) const;
+  [[nodiscard]] std::int64_t whole_size_of(std::int64_t batch) const;
+  [[nodiscard]] Share share_of(std::int64_t batch) const;
   [[nodiscard]] std::int64_t pieces_of(std::int64_t batch) const;
   Slot& slot_of(std::int64_t batch);
 

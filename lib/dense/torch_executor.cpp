@@ -34,6 +34,7 @@ class TorchExecutor final : public Executor {
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override { return torch_.gradients(); }
+  void join(Ranks& ranks, bool sync_norms) override { torch_.join(ranks, sync_norms); }
 
  private:
   struct Differentiated {
@@ -46,13 +47,18 @@ class TorchExecutor final : public Executor {
 };
 
 TorchExecutor::Differentiated TorchExecutor::differentiate(const Batch& batch, Mode mode) const {
-  const at::Tensor logits = torch_.forward(torch_.images(batch), mode);
+  const at::Tensor logits = torch_.forward(torch_.images(batch), mode, batch.of);
   const at::Tensor on_host = logits.detach().to(at::kCPU);
   const at::Tensor logit_gradient = at::empty_like(on_host, at::kFloat);
   Differentiated result;
   result.sums = softmax_loss(host_memory(on_host), batch.labels, batch.label_smoothing,
-                             host_memory(logit_gradient), {});
+                             host_memory(logit_gradient), {}, batch.of);
   result.gradients = torch_.differentiate(logits, logit_gradient.to(torch_.device()));
+  if (batch.of > 0) {
+    const auto samples = static_cast<double>(batch.size());
+    torch_.add_shares(result.gradients, samples / static_cast<double>(batch.of), mode);
+    sum(*torch_.ranks(), {&result.sums, 1});
+  }
   return result;
 }
 

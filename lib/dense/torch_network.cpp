@@ -5,6 +5,7 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/batch_norm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -22,6 +23,7 @@
 
 #include "backend/check_batch.h"
 #include "base/error.h"
+#include "dense/norm_over_ranks.h"
 #include "dense/transfer.h"
 #include "dense/transformer.h"
 
@@ -220,6 +222,7 @@ Parameters TorchNetwork::gradients() const {
 
 void TorchNetwork::prepare(std::string_view call, const Batch& batch, Mode mode, bool holds) const {
   check_batch(network_, call, batch, mode != Mode::evaluation, holds);
+  check_share(network_, call, batch, ranks_);
   if (!written_) {
     throw Error(fmt::format("{}: {}", network_.name, call), "the executor has no state yet",
                 "write one first");
@@ -230,9 +233,15 @@ void TorchNetwork::prepare(std::string_view call, const Batch& batch, Mode mode,
   }
 }
 
-at::Tensor TorchNetwork::normalised(const Node& node, const at::Tensor& x, Mode mode) const {
+at::Tensor TorchNetwork::normalised(const Node& node, const at::Tensor& x, Mode mode,
+                                    std::int64_t of) const {
   const auto k = static_cast<std::size_t>(node.norm);
   const bool keeps = mode == Mode::pure_training;  // the running statistics as they are
+  if (of > 0 && sync_norms_) {
+    return norm_over_ranks(x, trained_[scale(k)].value, trained_[shift(k)].value,
+                           keeps ? at::Tensor() : running_[k].mean,
+                           keeps ? at::Tensor() : running_[k].variance, *ranks_, of);
+  }
   return at::batch_norm(x, trained_[scale(k)].value, trained_[shift(k)].value,
                         keeps ? at::Tensor() : running_[k].mean,
                         keeps ? at::Tensor() : running_[k].variance, mode != Mode::evaluation,
@@ -240,7 +249,8 @@ at::Tensor TorchNetwork::normalised(const Node& node, const at::Tensor& x, Mode 
 }
 
 at::Tensor TorchNetwork::apply(const Node& node, bool in_place,
-                               const std::vector<at::Tensor>& values, Mode mode) const {
+                               const std::vector<at::Tensor>& values, Mode mode,
+                               std::int64_t of) const {
   const auto input = [&](std::size_t i) -> const at::Tensor& {
     return values[static_cast<std::size_t>(node.inputs[i])];
   };
@@ -268,7 +278,7 @@ at::Tensor TorchNetwork::apply(const Node& node, bool in_place,
                         bias_factor(layer))
           .view({-1, node.shape.channels, 1, 1});
     case Operation::batch_norm:
-      return normalised(node, x, mode);
+      return normalised(node, x, mode, of);
     case Operation::relu:
       return in_place ? x.relu_() : at::relu(x);
     case Operation::add:
@@ -313,11 +323,11 @@ at::Tensor TorchNetwork::images(const Batch& batch) const {
       .contiguous(format_);
 }
 
-at::Tensor TorchNetwork::forward(const at::Tensor& images, Mode mode) const {
+at::Tensor TorchNetwork::forward(const at::Tensor& images, Mode mode, std::int64_t of) const {
   std::vector<at::Tensor> values(network_.nodes.size());
   values[0] = images;  // only read: no operation works in place on the input
   for (std::size_t n = 1; n < values.size(); ++n) {
-    values[n] = apply(network_.nodes[n], uses_[n].in_place, values, mode);
+    values[n] = apply(network_.nodes[n], uses_[n].in_place, values, mode, of);
     for (const std::int32_t done : uses_[n].last_reads) {
       values[static_cast<std::size_t>(done)].reset();
     }
@@ -348,6 +358,36 @@ std::vector<at::Tensor> TorchNetwork::masked(std::vector<at::Tensor> gradients) 
     }
   }
   return gradients;
+}
+
+void TorchNetwork::join(Ranks& ranks, bool sync_norms) {
+  ranks_ = &ranks;
+  sync_norms_ = sync_norms;
+}
+
+void TorchNetwork::add_shares(std::vector<at::Tensor>& gradients, double part, Mode mode) const {
+  const c10::NoGradGuard no_autograd;
+  std::vector<at::Tensor> arrays = gradients;
+  if (!sync_norms_ && mode == Mode::training) {
+    for (const RunningStatistics& running : running_) {
+      if (running.mean.defined()) {
+        arrays.push_back(running.mean.mul_(part));
+        arrays.push_back(running.variance.mul_(part));
+      }
+    }
+  }
+  std::vector<at::Tensor> flat;
+  for (const at::Tensor& array : arrays) {
+    flat.push_back(array.as_strided({array.numel()}, {1}));  // dense, in whichever order
+  }
+  const at::Tensor on_host = at::cat(flat).to(at::kCPU);
+  ranks_->sum(host_memory(on_host));
+  const at::Tensor summed = on_host.to(device_);
+  std::int64_t begin = 0;
+  for (const at::Tensor& array : flat) {
+    array.copy_(summed.narrow(0, begin, array.numel()));
+    begin += array.numel();
+  }
 }
 
 void TorchNetwork::keep(std::vector<at::Tensor> gradients) {

@@ -10,6 +10,7 @@
 #include "backend/backends.h"
 #include "backend/executor.h"
 #include "backend/precision.h"
+#include "backend/ranks.h"
 #include "backend/state.h"
 #include "dense/channel_order.h"
 #include "dense/plan.h"
@@ -62,12 +63,19 @@ class TorchNetwork {
   void prepare(std::string_view call, const Batch& batch, Mode mode, bool holds = false) const;
   /// The images of a batch in plain memory, on the device.
   [[nodiscard]] at::Tensor images(const Batch& batch) const;
-  /// Logits [samples][classes], contiguous, in fp32. `images` is only read.
-  [[nodiscard]] at::Tensor forward(const at::Tensor& images, Mode mode) const;
+  /// Logits [samples][classes], contiguous, in fp32. `images` is only read. `of`: as Batch::of.
+  [[nodiscard]] at::Tensor forward(const at::Tensor& images, Mode mode, std::int64_t of = 0) const;
   /// Derivatives of what `logit_gradient` is the derivative of, as trained(), each in its value's
   /// memory order.
   [[nodiscard]] std::vector<at::Tensor> differentiate(const at::Tensor& logits,
                                                       const at::Tensor& logit_gradient) const;
+  /// As the executor's.
+  void join(Ranks& ranks, bool sync_norms);
+  [[nodiscard]] Ranks* ranks() const { return ranks_; }
+  /// Adds gradients of the shares of a batch up over the ranks; and, where normalisations are not
+  /// synchronised and after Mode::training, takes the mean of their running statistics. `part`:
+  /// this rank's samples over those of the batch.
+  void add_shares(std::vector<at::Tensor>& gradients, double part, Mode mode) const;
   /// Gradients with +0 at absent positions.
   [[nodiscard]] std::vector<at::Tensor> masked(std::vector<at::Tensor> gradients) const;
   /// Keeps masked gradients for the step.
@@ -104,8 +112,10 @@ class TorchNetwork {
   [[nodiscard]] at::Tensor factor(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor bias_factor(std::size_t layer) const;
   [[nodiscard]] at::Tensor apply(const Node& node, bool in_place,
-                                 const std::vector<at::Tensor>& values, Mode mode) const;
-  [[nodiscard]] at::Tensor normalised(const Node& node, const at::Tensor& x, Mode mode) const;
+                                 const std::vector<at::Tensor>& values, Mode mode,
+                                 std::int64_t of) const;
+  [[nodiscard]] at::Tensor normalised(const Node& node, const at::Tensor& x, Mode mode,
+                                      std::int64_t of) const;
 
   const Backend& backend_;
   Network network_;
@@ -124,6 +134,8 @@ class TorchNetwork {
   std::int64_t updates_ = 0;
   bool written_ = false;
   bool has_gradients_ = false;
+  Ranks* ranks_ = nullptr;
+  bool sync_norms_ = true;
 };
 
 }  // namespace gcg

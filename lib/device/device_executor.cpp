@@ -49,20 +49,23 @@ class DeviceExecutor final : public Executor {
   std::vector<std::vector<float>> gradient_average() const override;
   void set_gradient_average(const std::vector<std::vector<float>>& average) override;
   bool hold(const RawImages& images) override;
+  void join(Ranks& ranks, bool sync_norms) override { torch_.join(ranks, sync_norms); }
 
  private:
   /// What the logits of a batch are compared with.
   struct Targets {
     at::Tensor labels;  ///< [samples] long
     double smoothing = 0;
+    std::int64_t of = 0;  ///< Batch::of
   };
   /// Sums of a batch that lie on the device.
   struct Queued {
     at::Tensor sums;  ///< [2] double: loss and hits
     std::int64_t samples = 0;
+    bool share = false;  ///< of a batch
   };
 
-  static std::vector<BatchSums> tell(const std::vector<Queued>& queued);
+  [[nodiscard]] std::vector<BatchSums> tell(const std::vector<Queued>& queued) const;
   /// Calls f(), for batches of so many samples; what LibTorch throws is explained.
   template <typename F>
   auto run(std::string_view call, std::int64_t samples, F f);
@@ -131,18 +134,25 @@ at::Tensor DeviceExecutor::images(const Batch& batch) const {
 
 DeviceExecutor::Targets DeviceExecutor::targets(const Batch& batch) const {
   const std::vector<std::int64_t> wide(batch.labels.begin(), batch.labels.end());
-  return {to_device(wide, {batch.size()}, torch_.device()).clone(), batch.label_smoothing};
+  return {to_device(wide, {batch.size()}, torch_.device()).clone(), batch.label_smoothing,
+          batch.of};
 }
 
 std::vector<at::Tensor> DeviceExecutor::differentiate(const at::Tensor& images,
                                                       const Targets& targets, Mode mode,
                                                       at::Tensor* sums) {
-  const at::Tensor logits = torch_.forward(images, mode);
-  const DeviceLoss loss = device_loss(logits.detach(), targets.labels, targets.smoothing);
+  const at::Tensor logits = torch_.forward(images, mode, targets.of);
+  const DeviceLoss loss =
+      device_loss(logits.detach(), targets.labels, targets.smoothing, targets.of);
   if (sums != nullptr) {
     *sums = at::stack({loss.losses.sum(), loss.classes.eq(targets.labels).sum().to(at::kDouble)});
   }
-  return torch_.differentiate(logits, loss.gradient);
+  std::vector<at::Tensor> gradients = torch_.differentiate(logits, loss.gradient);
+  if (targets.of > 0) {
+    const auto samples = static_cast<double>(images.size(0));
+    torch_.add_shares(gradients, samples / static_cast<double>(targets.of), mode);
+  }
+  return gradients;
 }
 
 DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch& batch) {
@@ -150,12 +160,12 @@ DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch&
   same_size_ = batch.size() == last_size_ ? same_size_ + 1 : 1;
   last_size_ = batch.size();
   return run(call, batch.size(), [&] {
-    Queued queued{{}, batch.size()};
+    Queued queued{{}, batch.size(), batch.of > 0};
     const at::Tensor inputs = images(batch);
     const Targets goal = targets(batch);
     const bool has_pass =
         pass_ && pass_->samples == batch.size() && pass_->targets.smoothing == goal.smoothing;
-    if (graphs_ && (has_pass || same_size_ > kWarmUp)) {
+    if (graphs_ && batch.of == 0 && (has_pass || same_size_ > kWarmUp)) {
       Pass& pass = pass_of(inputs, goal);
       pass.images.copy_(inputs, true);
       pass.targets.labels.copy_(goal.labels, true);
@@ -175,7 +185,7 @@ DeviceExecutor::Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Ta
     pass_.reset();  // its memory first
     Pass& pass = pass_.emplace();
     pass.images = images.clone();
-    pass.targets = {targets.labels.clone(), targets.smoothing};
+    pass.targets = {targets.labels.clone(), targets.smoothing, targets.of};
     pass.graph.emplace(torch_.device(), [this, &pass] {
       pass.gradients =
           torch_.masked(differentiate(pass.images, pass.targets, Mode::training, &pass.sums));
@@ -190,16 +200,29 @@ std::vector<at::Tensor> DeviceExecutor::pure_gradients(const Batch& batch) {
 }
 
 /// The sums of these batches in their order: waits for the device once.
-std::vector<BatchSums> DeviceExecutor::tell(const std::vector<Queued>& queued) {
+std::vector<BatchSums> DeviceExecutor::tell(const std::vector<Queued>& queued) const {
   std::vector<at::Tensor> all;
   for (const Queued& one : queued) {
     all.push_back(one.sums);
   }
   const std::vector<double> numbers = plain_doubles(at::stack(all));
   std::vector<BatchSums> sums;
+  std::vector<BatchSums> shares;
   for (std::size_t i = 0; i < queued.size(); ++i) {
     sums.push_back(
         {numbers[2 * i], static_cast<std::int64_t>(numbers[2 * i + 1]), queued[i].samples});
+    if (queued[i].share) {
+      shares.push_back(sums.back());
+    }
+  }
+  if (!shares.empty()) {
+    sum(*torch_.ranks(), shares);
+    for (std::size_t i = queued.size(); i-- > 0;) {
+      if (queued[i].share) {
+        sums[i] = shares.back();
+        shares.pop_back();
+      }
+    }
   }
   return sums;
 }

@@ -8,7 +8,8 @@
 
 namespace gcg {
 
-DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing) {
+DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing,
+                       std::int64_t mean_over) {
   const c10::NoGradGuard no_autograd;
   const at::Tensor logarithms = at::log_softmax(logits, 1, at::kDouble);
   const at::Tensor column = labels.unsqueeze(1);
@@ -21,7 +22,7 @@ DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, doubl
     targets.mul_(1 - smoothing).add_(smoothing / classes);
     losses.mul_(1 - smoothing).sub_(logarithms.mean(1), smoothing);
   }
-  const auto samples = static_cast<double>(logits.size(0));
+  const auto samples = static_cast<double>(mean_over > 0 ? mean_over : logits.size(0));
   return {losses, logits.argmax(1), logarithms.exp().sub_(targets).div_(samples).to(at::kFloat)};
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace gcg {
 
 /// Softmax cross-entropy (natural logarithm) of every sample, computed in double precision, as
@@ -13,7 +15,9 @@ struct DeviceLoss {
 };
 
 /// logits: [samples][classes] float; labels: [samples] long, in [0, classes); smoothing in [0, 1).
-/// Without derivatives of LibTorch's own.
-DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing);
+/// Without derivatives of LibTorch's own. `mean_over`: the samples of the whole batch if these are
+/// a share of it; 0: these.
+DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing,
+                       std::int64_t mean_over = 0);
 
 }  // namespace gcg

@@ -18,8 +18,8 @@ namespace {
 MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
   const sparse::Kernels& kernels = sparse::fastest_kernels();
   MadeBackend made;
-  made.executor =
-      make_sparse_executor(network, settings.threads, kernels, precision_named(settings.precision));
+  made.executor = make_sparse_executor(network, threads_of_a_process(settings), kernels,
+                                       precision_named(settings.precision));
   made.facts.kernels = kernels.name;
   made.facts.fused = kernels.fused;
   made.facts.rule = fmt::format("as if it had all its weights from a density of {} of the layer on",
@@ -30,7 +30,7 @@ MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
 MadeBackend make_dense(const RunSettings& settings, const Network& network) {
   const BlasFacts blas = blas_facts();
   MadeBackend made;
-  made.executor = make_torch_executor(network, settings.threads, settings.device);
+  made.executor = make_torch_executor(network, threads_of_a_process(settings), settings.device);
   made.facts.rule = "dense everywhere";
   made.libraries = {{"LibTorch", torch_version()},
                     {"BLAS", fmt::format("{} ({})", blas.version, blas.library)}};
@@ -40,7 +40,7 @@ MadeBackend make_dense(const RunSettings& settings, const Network& network) {
 
 MadeBackend make_device(const RunSettings& settings, const Network& network) {
   MadeBackend made;
-  made.executor = make_device_executor(network, settings.threads,
+  made.executor = make_device_executor(network, threads_of_a_process(settings),
                                        {settings.device, precision_named(settings.precision),
                                         settings.deterministic, settings.cuda_graphs});
   made.facts.rule = "dense everywhere";

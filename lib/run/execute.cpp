@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
+#include <optional>
 
 #include "base/file.h"
 #include "base/folder_lock.h"
@@ -16,7 +18,9 @@
 #include "record/run_file.h"
 #include "run/backends.h"
 #include "study/estimate.h"
+#include "train/agree.h"
 #include "train/trainer.h"
+#include "world/world.h"
 
 namespace gcg {
 
@@ -68,27 +72,52 @@ class Leave {
   Stop& stop_;
 };
 
-}  // namespace
-
-std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network) {
-  return make_backend(plan.settings, network).executor;
+/// What has to be the same for all ranks before they begin, by line.
+std::string facts(const RunPlan& plan) {
+  const BuildFacts build = build_facts();
+  std::string text = fmt::format("the program: {} {}{}\n", build.version, build.commit,
+                                 build.dirty ? " with changes" : "");
+  for (const OptionValue& option : plan.identity.options) {
+    if (option.affects_result) {
+      text += fmt::format("--{}: {}\n", option.name, option.value);
+    }
+  }
+  return text;
 }
 
-RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop) {
-  make_writable_folder(plan.folder());
-  const FolderLock lock(plan.folder(), [stop, name = plan.identity.name] {
-    stop->lost = true;
-    stop->asked = true;
-    put(stderr,
-        fmt::format("\nanother process has taken {} over: this one was silent too long\n", name));
+/// Trains as rank of a world, or alone.
+RunRecord run_plan(RunPlan& plan, const std::shared_ptr<Stop>& stop, World* world) {
+  const bool leading = leads(world);
+  check_same_facts(world, facts(plan));
+  std::optional<FolderLock> lock;
+  if (leading) {
+    make_writable_folder(plan.folder());
+    lock.emplace(plan.folder(), [stop, name = plan.identity.name] {
+      stop->lost = true;
+      stop->asked = true;
+      put(stderr,
+          fmt::format("\nanother process has taken {} over: this one was silent too long\n", name));
+    });
+    remove_temporary_files(plan.folder());
+  }
+  const Leave leave(*stop, [&] {
+    if (lock) {
+      lock->give_back_lease();
+    }
+    if (world != nullptr) {
+      world->leave(World::kStopped);
+    }
   });
-  const Leave leave(*stop, [&] { lock.give_back_lease(); });
-  remove_temporary_files(plan.folder());
   const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
                               plan.settings.recipe.validation_fraction, plan.settings.seed);
   const DataSet& data = task.data;
   const Network network = planned_network(plan, data.train.shape, data.classes);
   const MadeBackend backend = make_backend(plan.settings, network);
+  if (world != nullptr) {
+    world->meet();
+    check_same_facts(world, "the digest of the data: " + data.digest);
+    backend.executor->join(*world, plan.settings.sync_norm);
+  }
   ProgressLine line;
   const Recipe recipe = with_budget(plan.settings.recipe);
   TrainingRun run{network, data, recipe, *plan.method, *backend.executor};
@@ -101,6 +130,7 @@ RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop) {
                                                                 : run.checkpoint_seconds;
   run.save_after_epochs = !on_gpu;
   run.stop = stop;
+  run.ranks = world;
   run.keep_stages = plan.settings.keep_stages;
   run.loader_threads =
       plan.settings.data_threads > 0
@@ -108,19 +138,59 @@ RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop) {
           : std::clamp<std::int64_t>(own_cores() - plan.settings.threads, 1, kMostLoaderThreads);
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {
-    return hessian_product(network, state, direction, batch, plan.settings.threads);
+    return hessian_product(network, state, direction, batch, threads_of_a_process(plan.settings));
   };
   run.record = fresh_record(plan, backend);
-  for (const std::string& warning : run.record.warnings) {
-    line.say("warning: " + warning);
+  if (leading) {
+    for (const std::string& warning : run.record.warnings) {
+      line.say("warning: " + warning);
+    }
+    run.progress = [&](const TrainingProgress& progress) {
+      line.show(progress_text(progress), progress.done);
+    };
+    run.say = [&](const std::string& text) { line.say(text); };
+    run.say(fmt::format("{}: {} connections, {} training images", plan.identity.name,
+                        network.connections(), data.train.size()));
   }
-  run.progress = [&](const TrainingProgress& progress) {
-    line.show(progress_text(progress), progress.done);
-  };
-  run.say = [&](const std::string& text) { line.say(text); };
-  line.say(fmt::format("{}: {} connections, {} training images", plan.identity.name,
-                       network.connections(), data.train.size()));
   return train(std::move(run));
+}
+
+}  // namespace
+
+std::unique_ptr<Executor> run_executor(const RunPlan& plan, const Network& network) {
+  return make_backend(plan.settings, network).executor;
+}
+
+RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop, const RankPlace* place) {
+  if (place == nullptr) {
+    return run_plan(plan, stop, nullptr);
+  }
+  if (plan.settings.device == "cuda") {
+    const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    const std::string gpu = gpu_of(visible == nullptr ? "" : visible, place->local_rank);
+    ::setenv("CUDA_VISIBLE_DEVICES", gpu.c_str(), 1);  // nothing has asked for a GPU yet
+  }
+  const std::unique_ptr<World> world = join_world(*place, plan.settings.rank_seconds);
+  try {
+    RunRecord record = run_plan(plan, stop, world.get());
+    world->leave(World::kFinished);
+    return record;
+  } catch (const RanksStopped&) {
+    world->leave(World::kStopped);
+    throw Stopped();
+  } catch (const Stopped&) {
+    world->leave(World::kStopped);
+    throw;
+  } catch (const BusyError&) {
+    world->leave(World::kStopped);
+    throw;
+  } catch (const std::exception& error) {
+    world->leave(error.what());
+    if (leads(world.get())) {
+      throw;
+    }
+    throw Error(fmt::format("rank {} of {}", place->rank, place->ranks), error.what());
+  }
 }
 
 }  // namespace gcg

@@ -53,11 +53,11 @@ void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
 
 }  // namespace
 
-RunRecord execute_until_signal(RunPlan& plan) {
+RunRecord execute_until_signal(RunPlan& plan, const RankPlace* place) {
   SignalWatch signals;
   const auto stop = std::make_shared<Stop>();
   const std::jthread watcher([&](const std::stop_token& over) { watch(signals, *stop, over); });
-  return execute(plan, stop);
+  return execute(plan, stop, place);
 }
 
 }  // namespace gcg

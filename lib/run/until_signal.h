@@ -8,6 +8,6 @@ namespace gcg {
 /// (unless ignored) make it save where it stands and throw Stopped. Where that would take more than
 /// a few seconds, in an evaluation, a decision or a step, the state before it is saved and the
 /// process ended with kContinueStatus: within 5 seconds, with one step lost at most.
-RunRecord execute_until_signal(RunPlan& plan);
+RunRecord execute_until_signal(RunPlan& plan, const RankPlace* place = nullptr);
 
 }  // namespace gcg

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/index.h"
 #include "graph/parameters.h"
@@ -31,6 +32,37 @@ TwoPlanes two_planes(const View& view, std::int64_t block, std::int64_t c, std::
   return {view.at(block, c, y), view.at(block, partner, y), nullptr};
 }
 
+/// The moments of a channel over all parts, [parts][channels], in their order.
+PlaneMoments merged(std::span<const PlaneMoments> planes, std::int64_t parts, std::int64_t channels,
+                    std::int64_t c) {
+  PlaneMoments all;
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const PlaneMoments& added = planes[at(i * channels + c)];
+    if (added.count == 0) {
+      continue;  // an empty stripe
+    }
+    const double distance = all.count > 0 ? all.sum / all.count - added.sum / added.count : 0;
+    all.squares +=
+        added.squares + distance * distance * all.count * added.count / (all.count + added.count);
+    all.sum += added.sum;
+    all.count += added.count;
+  }
+  return all;
+}
+
+/// Sums per channel become those over all ranks, in their order.
+void add_over_ranks(Ranks& ranks, std::span<GradientSums> sums) {
+  std::vector<GradientSums> shares(sums.size() * at(ranks.size()));
+  gather<GradientSums>(ranks, sums, shares);
+  for (std::size_t c = 0; c < sums.size(); ++c) {
+    sums[c] = {};
+    for (std::size_t r = 0; r < at(ranks.size()); ++r) {
+      sums[c].gradient += shares[r * sums.size() + c].gradient;
+      sums[c].centred += shares[r * sums.size() + c].centred;
+    }
+  }
+}
+
 /// Samples in a block.
 std::int64_t samples_in(const Run& run, std::int64_t block) {
   return std::min(kLanes, run.samples - block * kLanes);
@@ -60,19 +92,20 @@ void plane_moments(const Run& run, Blocks part, StripeOf stripe, const View& inp
 void batch_moments(const Run& run, std::int64_t stripes, std::span<const PlaneMoments> planes,
                    const NormState& norm) {
   const std::int64_t channels = std::ssize(norm.mean);
-  for (std::int64_t c = 0; c < channels; ++c) {
-    PlaneMoments all;
-    for (std::int64_t i = 0; i < run.blocks * stripes; ++i) {
-      const PlaneMoments& added = planes[at(i * channels + c)];
-      if (added.count == 0) {
-        continue;  // an empty stripe
-      }
-      const double distance = all.count > 0 ? all.sum / all.count - added.sum / added.count : 0;
-      all.squares +=
-          added.squares + distance * distance * all.count * added.count / (all.count + added.count);
-      all.sum += added.sum;
-      all.count += added.count;
+  std::vector<PlaneMoments> share;
+  std::vector<PlaneMoments> shares;
+  std::int64_t parts = run.blocks * stripes;
+  if (run.ranks != nullptr) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      share.push_back(merged(planes, parts, channels, c));
     }
+    parts = run.ranks->size();
+    shares.resize(at(parts * channels));
+    gather<PlaneMoments>(*run.ranks, share, shares);
+    planes = shares;
+  }
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const PlaneMoments all = merged(planes, parts, channels, c);
     norm.mean[at(c)] = all.sum / all.count;
     norm.variance[at(c)] = std::max(all.squares / all.count, 0.0);
   }
@@ -148,13 +181,16 @@ void batch_gradient_sums(const Run& run, std::int64_t stripes, const NormState& 
         static_cast<float>(sums.centred / std::sqrt(norm.variance[at(c)] + kNormEpsilon));
     shift_gradient[at(c)] = static_cast<float>(sums.gradient);
   }
+  if (run.ranks != nullptr) {
+    add_over_ranks(*run.ranks, planes.first(at(channels)));
+  }
 }
 
 void normalise_backward(const Run& run, Blocks part, Stripe stripe, const NormState& norm,
                         const NormBackward& tensors, std::span<const GradientSums> sums) {
   const View& input = tensors.input;
   const Plane plane = plane_of(input.layout, stripe);
-  const double count = static_cast<double>(run.samples * input.layout.shape.positions());
+  const double count = static_cast<double>(run.whole * input.layout.shape.positions());
   // Mean and variance move with every input: both sums flow back to all of them.
   const auto channel = [&](std::int64_t c) {
     ChannelNormGradient result{channel_norm(norm, c), tensors.relu && !tensors.addition};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "backend/ranks.h"
 #include "sparse/index.h"
 #include "sparse/kernels.h"
 #include "sparse/layer.h"
@@ -35,7 +36,7 @@ struct View {
   }
 };
 
-/// With what a batch is run.
+/// With what a batch is run, or a rank's share of one.
 class Run {
  public:
   Run(const Kernels& kernels, std::int64_t threads, std::int64_t samples);
@@ -44,6 +45,9 @@ class Run {
   std::int64_t threads;
   std::int64_t samples;
   std::int64_t blocks;
+  /// Those that a normalisation of the batch runs over all shares with; null: it is over `samples`.
+  Ranks* ranks = nullptr;
+  std::int64_t whole = samples;  ///< samples that it runs over
 
   /// Selects the lanes of a block that hold samples.
   [[nodiscard]] const float* lanes(std::int64_t block) const {
@@ -148,7 +152,8 @@ struct StripeOf {
 void plane_moments(const Run& run, Blocks part, StripeOf stripe, const View& input,
                    std::span<PlaneMoments> planes);
 /// Mean and variance of the batch from those of all stripes of all its planes (Chan et al. 1979,
-/// "Updating formulae and a pairwise algorithm for computing sample variances").
+/// "Updating formulae and a pairwise algorithm for computing sample variances"), of a share's and
+/// then of all ranks'.
 void batch_moments(const Run& run, std::int64_t stripes, std::span<const PlaneMoments> planes,
                    const NormState& norm);
 /// output = norm(input) + other (if it has data), ReLU.
@@ -175,7 +180,8 @@ struct NormBackward {
 void normalise_gradient_sums(const Run& run, Blocks part, StripeOf stripe, const NormState& norm,
                              const NormBackward& tensors, std::span<GradientSums> planes);
 /// In between, with the sums of all stripes of all blocks: the first channel's become those of the
-/// batch, per channel, and from them follow the gradients of scale and shift.
+/// batch, per channel, and from them follow the gradients of scale and shift, in a share its part
+/// of them.
 void batch_gradient_sums(const Run& run, std::int64_t stripes, const NormState& norm,
                          std::span<GradientSums> planes, std::span<float> scale_gradient,
                          std::span<float> shift_gradient);

@@ -39,6 +39,10 @@ class SparseExecutor final : public Executor {
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   Parameters gradients() const override;
+  void join(Ranks& ranks, bool sync_norms) override {
+    ranks_ = &ranks;
+    sync_norms_ = sync_norms;
+  }
 
  private:
   /// What f(trained) says of all that is trained, in dense arrays.
@@ -50,6 +54,9 @@ class SparseExecutor final : public Executor {
   void check(std::string_view call, const Batch& batch, Mode mode) const;
   BatchSums loss(const Batch& batch, bool with_gradient, const PerSample& each);
   void update_running(std::int64_t samples);
+  Run prepare_training(const Batch& batch);
+  /// Adds up what the ranks have of a batch: present connections alone travel.
+  BatchSums add_shares(const Batch& batch, BatchSums sums);
 
   const Backend& backend_ = find_backend("sparse");
   Execution run_;
@@ -57,6 +64,9 @@ class SparseExecutor final : public Executor {
   std::int64_t updates_ = 0;
   bool written_ = false;
   bool has_gradients_ = false;
+  Ranks* ranks_ = nullptr;
+  bool sync_norms_ = true;
+  std::vector<float> travels_;  ///< what is added up over the ranks
 };
 
 void SparseExecutor::write(const TrainingState& state) {
@@ -157,6 +167,16 @@ void SparseExecutor::check(std::string_view call, const Batch& batch, Mode mode)
     throw Error(fmt::format("{}: {}", run_.network.name, call), "the executor has no state yet",
                 "write one first");
   }
+  check_share(run_.network, call, batch, ranks_);
+}
+
+Run SparseExecutor::prepare_training(const Batch& batch) {
+  Run run = prepare(run_, batch.size());
+  if (batch.of > 0 && sync_norms_) {
+    run.ranks = ranks_;
+    run.whole = batch.of;
+  }
+  return run;
 }
 
 BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient, const PerSample& each) {
@@ -167,7 +187,7 @@ BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient, const Per
       with_gradient ? std::span(run_.logit_gradient).first(count) : std::span<float>();
   sparse::unpack(run_.value(last), logits);
   const double smoothing = with_gradient ? batch.label_smoothing : 0;
-  const BatchSums sums = softmax_loss(logits, batch.labels, smoothing, gradient, each);
+  const BatchSums sums = softmax_loss(logits, batch.labels, smoothing, gradient, each, batch.of);
   if (with_gradient) {
     const Run run = prepare(run_, batch.size());
     sparse::pack(run, {0, run.blocks}, gradient, run_.gradient(last));
@@ -194,20 +214,47 @@ void SparseExecutor::update_running(std::int64_t samples) {
   }
 }
 
+BatchSums SparseExecutor::add_shares(const Batch& batch, BatchSums sums) {
+  const auto for_each_array = [&](auto f) {
+    for_each_trained([&](ParameterKind, Trained& trained) { f(trained.gradient, 1.0F); });
+    if (!sync_norms_) {
+      const float part = static_cast<float>(batch.size()) / static_cast<float>(batch.of);
+      for (Norm& norm : run_.norms) {
+        f(norm.running_mean, part);
+        f(norm.running_variance, part);
+      }
+    }
+  };
+  travels_.clear();
+  for_each_array([&](const std::vector<float>& array, float factor) {
+    for (const float value : array) {
+      travels_.push_back(factor * value);
+    }
+  });
+  ranks_->sum(travels_);
+  std::span<const float> rest(travels_);
+  for_each_array([&](std::vector<float>& array, float) {
+    std::ranges::copy(rest.first(array.size()), array.begin());
+    rest = rest.subspan(array.size());
+  });
+  sum(*ranks_, {&sums, 1});
+  return sums;
+}
+
 BatchSums SparseExecutor::forward_backward(const Batch& batch) {
   check("forward_backward", batch, Mode::training);
-  const Run run = prepare(run_, batch.size());
+  const Run run = prepare_training(batch);
   forward(run_, run, batch.images, Moments::batch);
-  update_running(batch.size());
+  update_running(run.whole);
   const BatchSums sums = loss(batch, true, {});
   backward(run_, run, nullptr);
   has_gradients_ = true;
-  return sums;
+  return batch.of > 0 ? add_shares(batch, sums) : sums;
 }
 
 std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& batch) {
   check("dense_gradients", batch, Mode::training);
-  const Run run = prepare(run_, batch.size());
+  const Run run = prepare_training(batch);
   forward(run_, run, batch.images, Moments::batch);
   loss(batch, true, {});
   for (SparseLayer& layer : run_.layers) {
@@ -217,6 +264,11 @@ std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& bat
   }
   std::vector<std::vector<float>> all(run_.layers.size());
   backward(run_, run, &all);
+  if (batch.of > 0) {
+    for (std::vector<float>& layer : all) {
+      ranks_->sum(layer);
+    }
+  }
   return all;
 }
 

@@ -59,6 +59,9 @@ po::options_description describe_program_options() {
       "calibrate", po::value<std::int64_t>()->value_name("EPOCHS"),
       "run the method and dense training for this many epochs each, print the cost ratios that "
       "--budget flops and --budget time want, and exit")(
+      "world", po::value<std::string>()->value_name("auto"),
+      "this is one of the processes of a run that srun, mpirun or torchrun started, here or on "
+      "several machines; instead of --processes")(
       "config", po::value<std::string>()->value_name("FILE"),
       "read options from a file of lines 'name = value'; the command line wins");
   return program;
@@ -163,6 +166,13 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
       throw UsageError("--calibrate", fmt::format("{} epochs", command.calibrate),
                        "name the epochs of each of the two runs");
     }
+  }
+  if (values.count("world") != 0) {
+    const std::string& world = values["world"].as<std::string>();
+    if (world != "auto") {
+      throw UsageError("--world " + world, "is not auto", "write --world auto, or leave it out");
+    }
+    command.world = true;
   }
   for (const auto& [name, value] : values) {
     if (run.find_nothrow(name, false) != nullptr && !value.defaulted()) {

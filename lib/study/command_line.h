@@ -18,6 +18,7 @@ struct RunCommand {
   bool dry_run = false;
   bool estimate = false;
   std::int64_t calibrate = 0;  ///< epochs; 0: not asked for
+  bool world = false;          ///< one of several processes, as the environment tells
 };
 
 /// Parses the command line with Boost.Program_options, then the file named by --config (lines "name

@@ -89,7 +89,9 @@ pid_t start_process(const std::vector<std::string>& command,
   if (::access(command.front().c_str(), X_OK) != 0) {
     fail("be started", errno);
   }
-  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const int output = log.empty()
+                         ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+                         : ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   const int open_error = errno;
   const int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   const pid_t parent = ::getpid();
@@ -98,7 +100,7 @@ pid_t start_process(const std::vector<std::string>& command,
   if (process == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent || ::dup2(input, STDIN_FILENO) < 0 ||
-        ::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0 ||
+        ::dup2(output, STDOUT_FILENO) < 0 || (!log.empty() && ::dup2(output, STDERR_FILENO) < 0) ||
         ::sigprocmask(SIG_SETMASK, &signals, nullptr) != 0) {
       ::_exit(126);
     }

@@ -41,7 +41,8 @@ class SignalWatch {
 };
 
 /// Starts a program with arguments, this process's environment plus these variables ("NAME=value"),
-/// no input, and standard output and error appended to a log. It gets SIGTERM when the calling
+/// no input, and standard output and error appended to a log, or, if none is named, this process's
+/// own. It gets SIGTERM when the calling
 /// thread ends, however it ends. `signals`: its mask of blocked signals. Errors: a program that
 /// cannot be executed, a log that cannot be opened.
 pid_t start_process(const std::vector<std::string>& command,

@@ -6,6 +6,7 @@
 
 #include "backend/optimiser.h"
 #include "backend/precision.h"
+#include "backend/ranks.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/lookup.h"
@@ -15,6 +16,11 @@
 namespace gcg {
 
 namespace {
+
+bool has_batch_norm(const RunSettings& settings) {
+  const std::span<const Operation> operations = network_operations(settings.network);
+  return std::ranges::find(operations, Operation::batch_norm) != operations.end();
+}
 
 void add_settings(OptionList& list, RunSettings& settings) {
   list.group("Run");
@@ -47,7 +53,8 @@ void add_settings(OptionList& list, RunSettings& settings) {
       .used_if([&settings] { return settings.device != "cpu"; },
                "the device is cpu, which has no graphs");
   list.add("threads", settings.threads, {1, 1024},
-           "threads of one run; dense results depend on it, sparse ones have the same bits")
+           "threads of one run, over its processes together; dense results depend on it, sparse "
+           "ones have the same bits")
       .cosmetic_if([&settings] { return !backend_used(settings).threads_change_bits; });
   list.add("out", settings.out, "folder in which every run has a folder of its own").cosmetic();
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
@@ -59,11 +66,26 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "keep the state at the end of every stage, for --trunk and gcg_export: 4 bytes per "
            "present connection and as many for each slot of the optimiser")
       .cosmetic();
-  list.add(
-          "data-threads", settings.data_threads, {0, 256},
-          "threads that make batches ahead of the training; 0: one for every core that the run has "
-          "and --threads leaves, at least 1")
+  list.add("data-threads", settings.data_threads, {0, 256},
+           "threads of a process that make batches ahead of the training; 0: one for every core "
+           "that the run has and --threads leaves, at least 1")
       .cosmetic();
+  list.add("processes", settings.processes, {1, 4096},
+           "processes that train the run together, each a share of every batch, here on this "
+           "machine; on several: --world")
+      .cosmetic_if([&settings] { return settings.sync_norm || !has_batch_norm(settings); });
+  list.add("sync-norm", settings.sync_norm,
+           "batch normalisation by the moments of the whole batch; off: every process by those of "
+           "its share, which makes their number part of the result")
+      .used_if([&settings] { return has_batch_norm(settings); },
+               "the network has no batch normalisation");
+  list.restrict(
+      "sync-norm", [&settings] { return settings.processes > 1; }, "there is one process");
+  list.add("rank-seconds", settings.rank_seconds, {1, 3600},
+           "seconds after which a process that does not answer the others is given up and the run "
+           "ends; 15 times as many where one reads data or writes files")
+      .cosmetic()
+      .used_if([&settings] { return settings.processes > 1; }, "there is one process");
 }
 
 /// A backend that was asked for by name must be able to do all of it.
@@ -76,6 +98,21 @@ void check_execution(const RunSettings& settings) {
                      able == nullptr
                          ? "no other can do all of it either"
                          : fmt::format("leave it out, or take --execution {}", able->name));
+  }
+}
+
+/// Every process has threads, and samples of every batch.
+void check_processes(const RunSettings& settings) {
+  const std::int64_t processes = settings.processes;
+  if (settings.threads > 1 && settings.threads % processes != 0) {
+    throw UsageError(fmt::format("--threads {}", settings.threads),
+                     fmt::format("cannot be shared out evenly over {} processes", processes),
+                     "give a multiple of --processes");
+  }
+  if (processes > 1 && settings.recipe.batch_size < kLeastShare * processes) {
+    throw UsageError(fmt::format("--batch-size {}", settings.recipe.batch_size),
+                     fmt::format("is too small to be shared out over {} processes", processes),
+                     fmt::format("take {} at least, or fewer processes", kLeastShare * processes));
   }
 }
 
@@ -161,7 +198,12 @@ BackendRequest request_of(const RunSettings& settings) {
   request.precision = settings.precision;
   request.optimiser = settings.recipe.optimiser;
   request.operations.assign(operations.begin(), operations.end());
+  request.processes = settings.processes;
   return request;
+}
+
+std::int64_t threads_of_a_process(const RunSettings& settings) {
+  return std::max<std::int64_t>(1, settings.threads / settings.processes);
 }
 
 const Backend& backend_used(const RunSettings& settings) {
@@ -214,6 +256,7 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
     }
   }
   check_execution(plan->settings);
+  check_processes(plan->settings);
   plan->method->check(plan->settings.recipe);
   plan->identity = identify(*plan);
   return plan;

@@ -37,8 +37,14 @@ struct RunSettings {
   double checkpoint_seconds = 0;  ///< 0: by the device
   bool keep_stages = true;
   std::int64_t data_threads = 0;  ///< 0: by the cores
+  std::int64_t processes = 1;
+  bool sync_norm = true;
+  double rank_seconds = 40;
   Recipe recipe;
 };
+
+/// Threads of each of its processes.
+std::int64_t threads_of_a_process(const RunSettings& settings);
 
 /// The backend that --execution means; for auto the first of the table
 /// that can do what the run asks. Backends round differently, so the name

@@ -30,7 +30,7 @@ Batch scoring_batch(Training& training, std::uint64_t number) {
 /// Counts dense gradients as this many.
 void count_gradients(Training& training, const Mask& mask, const Batch& batch, int gradients) {
   training.now.record.cost.dense_gradient_flops +=
-      gradients * dense_gradient_flops(training.run.network, mask, batch.size());
+      gradients * dense_gradient_flops(training.run.network, mask, batch.whole_size());
 }
 
 MethodContext context_of(Training& training) {
@@ -78,6 +78,7 @@ void enter(Training& training, Stage stage) {
     now.memory.kept = now.state;
   }
   training.stage = std::move(stage);
+  check_same(training, fmt::format("at the start of stage {}", training.stage.phase.stage));
 }
 
 /// The mask that a stage ended with, measured.
@@ -150,12 +151,16 @@ bool stage_ended(const Training& training) {
 bool next_stage(Training& training) {
   RunRecord& record = training.now.record;
   training.now.method_state = phase_text({training.stage, training.counted});
-  {
+  check_same(training, fmt::format("at the end of stage {}", training.stage.phase.stage));
+  if (leads(training.run.ranks)) {
     const std::lock_guard guard(training.run.stop->recording);
     if (training.run.stop->lost) {
       throw Stopped();
     }
     keep_stage(training.recorder, training.now, training.stage.phase.stage);
+  }
+  if (training.run.ranks != nullptr) {
+    training.run.ranks->meet();
   }
   StageMask mask = measured_mask(training);
   record.stages.push_back(stage_row(training));
@@ -184,6 +189,7 @@ void update_mask(Training& training, std::int64_t done) {
   training.run.method.update(lent, training.stage.phase, done);
   check_mask_invariant(training.run.network, now.state);
   hand_over(training);
+  check_same(training, fmt::format("after the change of the mask at update {}", done));
 }
 
 void average_gradients(Training& training, const Batch& batch) {

@@ -17,10 +17,6 @@ namespace gcg {
 
 namespace {
 
-/// Seconds of a step or a validation before which the run keeps where it stands, for whoever ends
-/// it meanwhile.
-constexpr double kLongStep = 2;
-
 /// A sum of losses that is not finite ends the run.
 void check_loss(const Training& training, double loss, const char* what) {
   if (!std::isfinite(loss)) {
@@ -51,9 +47,17 @@ void begin_epoch(Training& training) {
   const Augmentation augmentation =
       run.recipe.augment ? Augmentation{run.data.crop_padding, run.data.flip, run.data.resized_crop}
                          : Augmentation{};
-  training.loader->begin(training.batches.samples(),
-                         {std::move(order), run.recipe.batch_size, augmentation, epoch,
-                          training.now.position.batch_in_epoch, training.held});
+  LoaderPlan plan{std::move(order),
+                  run.recipe.batch_size,
+                  augmentation,
+                  epoch,
+                  training.now.position.batch_in_epoch,
+                  training.held};
+  if (run.ranks != nullptr) {
+    plan.rank = run.ranks->rank();
+    plan.ranks = run.ranks->size();
+  }
+  training.loader->begin(training.batches.samples(), std::move(plan));
 }
 
 /// Adds the sums of the next batches to those of the epoch.
@@ -79,7 +83,7 @@ void train_batch(Training& training, const Batch& batch) {
   ++training.now.position.batch_in_epoch;
   ++cost.steps;
   cost.training_flops +=
-      training_flops(training.run.network, training.now.state.mask, batch.size());
+      training_flops(training.run.network, training.now.state.mask, batch.whole_size());
 }
 
 /// The sums of all batches that were trained.
@@ -120,12 +124,12 @@ BatchSums validate(Training& training) {
   const Stopwatch watch(record.cost.evaluate_seconds);
   if (!is_last_epoch(training)) {
     return evaluate(run.executor, *training.loader, training.batches.samples(), images, {},
-                    training.held);
+                    training.held, run.ranks);
   }
   StagePredictions stage{training.stage.phase.stage, std::vector<float>(images.size()), {}};
   std::vector<std::int32_t> classes(images.size());
   const BatchSums sums = evaluate(run.executor, *training.loader, training.batches.samples(),
-                                  images, {classes, stage.losses}, training.held);
+                                  images, {classes, stage.losses}, training.held, run.ranks);
   for (std::size_t i = 0; i < images.size(); ++i) {
     stage.hits.push_back(classes[i] == run.data.train.labels[static_cast<std::size_t>(images[i])]);
   }
@@ -197,7 +201,7 @@ void train_epoch(Training& training) {
   while (position.batch_in_epoch < batches) {
     const double begin = now_seconds();
     const bool updates = std::ranges::binary_search(phase.mask_updates, updates_done(training) + 1);
-    if (updates || training.step_seconds > kLongStep) {
+    if (updates || training.wishes.slow) {
       catch_up(training);
       keep(training);
     }
@@ -219,7 +223,7 @@ void train_epoch(Training& training) {
     training.step_seconds = now_seconds() - begin;
     pass(training);
     show_progress(training);
-    if (position.batch_in_epoch < batches && save_is_due(training.recorder, false)) {
+    if (position.batch_in_epoch < batches && training.wishes.save) {
       catch_up(training);
       save(training);
     }
@@ -246,7 +250,7 @@ void test(Training& training) {
   {
     const Stopwatch watch(record.cost.evaluate_seconds);
     sums = evaluate(run.executor, *training.loader, training.test_samples, all,
-                    {.classes = result.test_predictions});
+                    {.classes = result.test_predictions}, false, run.ranks);
   }
   check_loss(training, sums.loss, "test");
   const StageRow& last = record.stages.back();

@@ -27,6 +27,12 @@ std::string build_text(const RunRecord& record) {
   return record.build.commit + (record.build.dirty ? " with changes" : "");
 }
 
+/// Processes of a run, "1" where the option had no use.
+std::string processes_text(const RunRecord& record) {
+  const auto found = std::ranges::find(record.identity.options, "processes", &OptionValue::name);
+  return found == record.identity.options.end() ? "1" : found->value;
+}
+
 void check_same(std::string_view what, const std::string& was, const std::string& is,
                 const std::string& place) {
   if (was != is) {
@@ -68,6 +74,7 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
   compare("type of processor", old.host.processor, own.host.processor);
   compare("vector extension", old.host.instructions, own.host.instructions);
   compare("set of libraries", libraries_text(old), libraries_text(own));
+  compare("number of processes", processes_text(old), processes_text(own));
   compare("build", build_text(old), build_text(own));
   old.network = std::move(own.network);
   old.build = std::move(own.build);

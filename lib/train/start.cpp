@@ -86,6 +86,7 @@ Training prepare(TrainingRun& run) {
   } else {
     training.now.record = std::move(own);
   }
+  check_same(training, "at the start");
   training.held = !run.data.train.encoded() && run.executor.hold(training.batches.samples().raw());
   tell_failure(run.folder, training.now.record, run.say);
   return training;

@@ -12,18 +12,34 @@ void save_kept(Stop& stop) {
   }
 }
 
+void check_same(Training& training, std::string_view when) {
+  if (training.run.ranks != nullptr) {
+    training.now.method_state = phase_text({training.stage, training.counted});
+    check_same_state(training.run.ranks, training.now, when);
+  }
+}
+
 void save(Training& training) {
   Stop& stop = *training.run.stop;
   training.now.method_state = phase_text({training.stage, training.counted});
-  const std::lock_guard guard(stop.recording);
-  if (stop.lost) {
-    throw Stopped();
+  check_same(training, "before a checkpoint");
+  if (leads(training.run.ranks)) {
+    const std::lock_guard guard(stop.recording);
+    if (stop.lost) {
+      throw Stopped();
+    }
+    save(training.recorder, training.now);
+    stop.kept.reset();
   }
-  save(training.recorder, training.now);
-  stop.kept.reset();
+  if (training.run.ranks != nullptr) {
+    training.run.ranks->meet();
+  }
 }
 
 void keep(Training& training) {
+  if (!leads(training.run.ranks)) {
+    return;
+  }
   Stop& stop = *training.run.stop;
   training.now.method_state = phase_text({training.stage, training.counted});
   const std::lock_guard guard(stop.recording);
@@ -33,7 +49,9 @@ void keep(Training& training) {
 
 void pass(Training& training) {
   Stop& stop = *training.run.stop;
-  if (stop.asked) {
+  training.wishes = agreed(training.run.ranks, {stop.asked, save_is_due(training.recorder, false),
+                                                training.step_seconds > kLongStep});
+  if (training.wishes.stop) {
     catch_up(training);
     save(training);
     throw Stopped();

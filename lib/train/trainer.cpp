@@ -27,7 +27,9 @@ void train_all(Training& training) {
     train_epoch(training);
     const bool ended = stage_ended(training);
     more = !ended || next_stage(training);
-    if (more && save_is_due(training.recorder, ended || training.run.save_after_epochs)) {
+    const bool good_moment = ended || training.run.save_after_epochs;
+    const Wishes wishes{.save = more && save_is_due(training.recorder, good_moment)};
+    if (agreed(training.run.ranks, wishes).save) {
       catch_up(training);
       save(training);
     }
@@ -55,22 +57,33 @@ RunRecord train(TrainingRun run) {
   Training training = prepare(run);
   // For readers of states: the run file holds the layers, not how they are connected.
   RunRecord& record = training.now.record;
-  write_file_atomically(run.folder / kNetworkFileName,
-                        network_text(run.network, {.run = record.identity.name}));
+  if (leads(run.ranks)) {
+    write_file_atomically(run.folder / kNetworkFileName,
+                          network_text(run.network, {.run = record.identity.name}));
+  }
   if (record.status == RunStatus::finished) {
-    // Killed between the last checkpoint and the run file: show it again.
-    write_run_file(run.folder / kRunFileName, record);
-    write_run_summary(run.folder, summary_of(record, record.cost.peak_memory_bytes));
+    if (leads(run.ranks)) {
+      // Killed between the last checkpoint and the run file: show it again.
+      write_run_file(run.folder / kRunFileName, record);
+      write_run_summary(run.folder, summary_of(record, record.cost.peak_memory_bytes));
+    }
     return std::move(record);
   }
   try {
     train_all(training);
+  } catch (const RanksStopped&) {
+    Stop& stop = *training.run.stop;
+    const std::lock_guard guard(stop.recording);
+    if (stop.kept && !stop.lost) {
+      save(*stop.recorder, *stop.kept);
+    }
+    throw Stopped();
   } catch (const std::exception& error) {
     run.say("failed: " + place(training));
     try {
       const std::lock_guard guard(training.run.stop->recording);
       training.run.stop->kept.reset();  // a stop that is under way would show the run as going on
-      if (!training.run.stop->lost) {
+      if (leads(run.ranks) && !training.run.stop->lost) {
         record_failure(training.recorder, record,
                        fmt::format("{}: {}", place(training), error.what()));
       }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/executor.h"
+#include "backend/ranks.h"
 #include "data/dataset.h"
 #include "data/split.h"
 #include "record/run_record.h"
@@ -49,6 +50,9 @@ struct TrainingRun {
       curvature{};
   std::int64_t loader_threads = 1;  ///< threads that make batches ahead; no effect on results
   std::shared_ptr<Stop> stop = std::make_shared<Stop>();  ///< for another thread to end it
+  /// The processes that train the run together; the executor has joined them. Null: this one alone.
+  /// All are given the same; rank 0 writes.
+  Ranks* ranks = nullptr;
   /// Facts about identity, build and host; the trainer fills in the rest.
   RunRecord record{};
   std::function<void(const TrainingProgress&)> progress = [](const TrainingProgress&) {};
@@ -66,6 +70,7 @@ struct TrainingRun {
 /// after the run file has got the status failed, the place and the reason; called again, the run
 /// continues once from its last checkpoint. Anything else thrown by progress or say leaves the
 /// folder as a killed process would. Stopped (train/stop.h): it was asked to end.
+/// Ranks whose states differ: an Error that names rank and layer, on all of them.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

@@ -4,13 +4,19 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "data/batches.h"
 #include "data/loader.h"
+#include "train/agree.h"
 #include "train/recorder.h"
 #include "train/trainer.h"
 
 namespace gcg {
+
+/// Seconds of a step or a validation before which the run keeps where it stands, for whoever ends
+/// it meanwhile.
+inline constexpr double kLongStep = 2;
 
 /// One run in progress: what it was given and all that changes while it trains.
 struct Training {
@@ -30,6 +36,7 @@ struct Training {
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
   double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step
   double validation_seconds = std::numeric_limits<double>::infinity();  ///< of the last one
+  Wishes wishes{};  ///< that the ranks agreed on before the step under way
 };
 
 // ---- start.cpp
@@ -75,6 +82,9 @@ void average_gradients(Training& training, const Batch& batch);
 /// Adds the batches since the last change of the mask to density_epochs.
 void count_density(Training& training);
 
+/// check_same_state(), with the present stage.
+void check_same(Training& training, std::string_view when);
+
 /// save() of the recorder, with the present stage. If the folder is lost, throws Stopped.
 void save(Training& training);
 
@@ -83,8 +93,8 @@ void save(Training& training);
 /// Lets another thread save the present state, until the next step or saving.
 void keep(Training& training);
 
-/// Called after a step: drops the kept state. If the run was asked to stop, it is saved and Stopped
-/// is thrown.
+/// Called after a step: drops the kept state. The ranks agree on what comes next. If the run was
+/// asked to stop, it is saved and Stopped is thrown.
 void pass(Training& training);
 
 }  // namespace gcg

@@ -29,6 +29,11 @@ inline void PrintTo(const ConformanceCase& conformance, std::ostream* output) {
 /// them.
 std::span<const ConformanceCase> conformance_cases();
 
+/// What the executor of a row with several processes must do: for each a TEST_P likewise.
+std::span<const ConformanceCase> rank_cases();
+/// Those that do not hold shares against a whole batch in single precision.
+std::span<const ConformanceCase> rank_cases_of_any_precision();
+
 /// Those that do not hold the executor against the reference in single precision.
 std::vector<ConformanceCase> conformance_cases_of_any_precision();
 

@@ -52,6 +52,10 @@ INSTANTIATE_TEST_SUITE_P(Executor, TorchConformance,
                                              conformance_cases().end()),
                          [](const auto& row) { return std::string(row.param.name); });
 
+INSTANTIATE_TEST_SUITE_P(Ranks, TorchConformance,
+                         ::testing::ValuesIn(rank_cases().begin(), rank_cases().end()),
+                         [](const auto& row) { return std::string(row.param.name); });
+
 TEST(TorchExecutor, StartsNoThreadsWhereOneIsAskedFor) {
   const int before = thread_count();
   const Network network = build_network("resnet8", {{3, 16, 16}, 10, 4});

@@ -38,6 +38,10 @@ INSTANTIATE_TEST_SUITE_P(Executor, DeviceConformance,
                                              conformance_cases().end()),
                          [](const auto& row) { return std::string(row.param.name); });
 
+INSTANTIATE_TEST_SUITE_P(Ranks, DeviceConformance,
+                         ::testing::ValuesIn(rank_cases().begin(), rank_cases().end()),
+                         [](const auto& row) { return std::string(row.param.name); });
+
 /// The cases that hold an executor against the reference in single precision are left out: what
 /// takes their place is below.
 class DeviceBf16Conformance : public ::testing::TestWithParam<ConformanceCase> {};
@@ -52,6 +56,11 @@ TEST_P(DeviceBf16Conformance, Holds) {
 
 INSTANTIATE_TEST_SUITE_P(Executor, DeviceBf16Conformance,
                          ::testing::ValuesIn(conformance_cases_of_any_precision()),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+INSTANTIATE_TEST_SUITE_P(Ranks, DeviceBf16Conformance,
+                         ::testing::ValuesIn(rank_cases_of_any_precision().begin(),
+                                             rank_cases_of_any_precision().end()),
                          [](const auto& row) { return std::string(row.param.name); });
 
 /// |a - b| / |b| over all elements.

@@ -6,8 +6,10 @@
 
 #include <cmath>
 
+#include "backend/thread_ranks.h"
 #include "base/temporary_folder.h"
 #include "growth/seed.h"
+#include "record/run_file.h"
 #include "run/miniature.h"
 #include "run/same_run.h"
 #include "sparse/sparse_executor.h"
@@ -70,6 +72,27 @@ TEST_P(EveryMethod, KeepsTheInvariantsAndCountsAfterEveryStep) {
   if (options.contains("target-density") && GetParam().method != "small_dense") {
     EXPECT_EQ(record.result->state.mask.present(), present_for_density(made.network, 0.4));
   }
+}
+
+TEST_P(EveryMethod, TwoRanksTakeTheSameCourseAndRankZeroWrites) {
+  const TemporaryFolder folder;
+  std::vector<RunRecord> records(2);
+  testing::ThreadRanks(2).run([&](Ranks& ranks) {
+    Miniature made = miniature();
+    made.executor->join(ranks, true);
+    const auto rank = static_cast<std::size_t>(ranks.rank());
+    TrainingRun run = made.run(folder.path());
+    run.ranks = &ranks;
+    run.checkpoint_seconds = 0;
+    records[rank] = train(std::move(run));
+  });
+  EXPECT_EQ(records[0].status, RunStatus::finished);
+  EXPECT_EQ(difference(records[0], records[1]), "");
+  EXPECT_EQ(difference(records[0], read_run_file(folder / kRunFileName)), "");
+  const TemporaryFolder alone;
+  const RunRecord one = train(miniature().run(alone.path()));
+  EXPECT_EQ(records[0].cost.steps, one.cost.steps);
+  EXPECT_EQ(records[0].cost.training_flops, one.cost.training_flops);
 }
 
 TEST_P(EveryMethod, RepeatsAndInterruptedEndsWithTheSameBits) {

@@ -449,5 +449,10 @@ INSTANTIATE_TEST_SUITE_P(Executor, Bf16Conformance,
                          ::testing::ValuesIn(conformance_cases_of_any_precision()),
                          [](const auto& row) { return std::string(row.param.name); });
 
+INSTANTIATE_TEST_SUITE_P(Ranks, Bf16Conformance,
+                         ::testing::ValuesIn(rank_cases_of_any_precision().begin(),
+                                             rank_cases_of_any_precision().end()),
+                         [](const auto& row) { return std::string(row.param.name); });
+
 }  // namespace
 }  // namespace gcg::sparse

@@ -37,6 +37,10 @@ INSTANTIATE_TEST_SUITE_P(Executor, SparseConformance,
                                              conformance_cases().end()),
                          [](const auto& row) { return std::string(row.param.name); });
 
+INSTANTIATE_TEST_SUITE_P(Ranks, SparseConformance,
+                         ::testing::ValuesIn(rank_cases().begin(), rank_cases().end()),
+                         [](const auto& row) { return std::string(row.param.name); });
+
 /// The state after three steps with batches of changing size, a change of the mask among them.
 TrainingState trained(Executor& executor) {
   const Network& network = executor.network();

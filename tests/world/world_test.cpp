@@ -1,0 +1,185 @@
+// Ranks that are connected as processes are, each in a thread here.
+#include "world/world.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "base/progress.h"
+
+namespace gcg {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr double kPatience = 1.5;
+
+/// Calls f(world) for every rank; gives what each of them threw, empty if nothing.
+std::vector<std::string> in_ranks(std::int64_t size, const std::function<void(World&)>& f) {
+  const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
+  std::vector<std::string> thrown(static_cast<std::size_t>(size));
+  std::vector<std::jthread> threads;
+  for (std::int64_t r = 0; r < size; ++r) {
+    threads.emplace_back([&, r] {
+      std::string& own = thrown[static_cast<std::size_t>(r)];
+      try {
+        const RankPlace place{r, size, r, "127.0.0.1", meeting->port(), true};
+        const std::unique_ptr<World> world = join_world(place, kPatience);
+        f(*world);
+        world->leave(World::kFinished);
+      } catch (const RanksStopped&) {
+        own = "stopped";
+      } catch (const std::exception& error) {
+        own = error.what();
+      }
+    });
+  }
+  threads.clear();
+  return thrown;
+}
+
+/// Values whose sum depends on the order.
+float value(std::int64_t rank, std::int64_t i) {
+  return std::sin(static_cast<float>(1 + 17 * rank + i)) * (rank % 2 == 0 ? 1e4F : 1e-3F);
+}
+
+TEST(World, SumsInTheOrderOfTheRanks) {
+  for (const std::int64_t size : {2, 3, 4}) {
+    for (const std::int64_t count : {1, 5, 1000, 16384, 16385, 100003}) {
+      SCOPED_TRACE(fmt::format("{} ranks, {} values", size, count));
+      std::vector<std::vector<float>> found(static_cast<std::size_t>(size));
+      const auto failures = in_ranks(size, [&](World& world) {
+        std::vector<float> values;
+        for (std::int64_t i = 0; i < count; ++i) {
+          values.push_back(value(world.rank(), i));
+        }
+        world.sum(values);
+        found[static_cast<std::size_t>(world.rank())] = values;
+      });
+      EXPECT_THAT(failures, ::testing::Each(""));
+      for (std::int64_t i = 0; i < count; ++i) {
+        float expected = value(0, i);
+        for (std::int64_t r = 1; r < size; ++r) {
+          expected += value(r, i);
+        }
+        for (const std::vector<float>& values : found) {
+          ASSERT_EQ(values[static_cast<std::size_t>(i)], expected) << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(World, GathersInTheOrderOfTheRanks) {
+  const auto failures = in_ranks(4, [](World& world) {
+    for (std::int64_t i = 0; i < 20; ++i) {
+      const std::vector<std::int64_t> own{world.rank(), i, 10 * world.rank()};
+      std::vector<std::int64_t> all(12);
+      gather<std::int64_t>(world, own, all);
+      for (std::int64_t r = 0; r < 4; ++r) {
+        EXPECT_THAT(std::vector<std::int64_t>(all.begin() + 3 * r, all.begin() + 3 * r + 3),
+                    ::testing::ElementsAre(r, i, 10 * r));
+      }
+      world.meet();
+    }
+    world.gather({}, {});
+  });
+  EXPECT_THAT(failures, ::testing::Each(""));
+}
+
+TEST(World, MeetWaitsLongerThanTheOthers) {
+  const auto failures = in_ranks(2, [](World& world) {
+    if (world.rank() == 0) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(2 * kPatience));
+    }
+    world.meet();
+  });
+  EXPECT_THAT(failures, ::testing::Each(""));
+}
+
+TEST(World, TheWordsOfARankThatEndsReachTheOthersWhereverTheyWait) {
+  for (const bool in_meeting : {false, true}) {
+    SCOPED_TRACE(in_meeting);
+    const double start = now_seconds();
+    const auto failures = in_ranks(3, [&](World& world) {
+      world.meet();
+      if (world.rank() == 1) {
+        world.leave("no more paper");
+        throw Error("rank 1", "left");
+      }
+      std::vector<float> values(10);
+      in_meeting ? world.meet() : world.sum(values);
+    });
+    for (const std::size_t r : {0, 2}) {
+      EXPECT_THAT(failures[r], AllOf(HasSubstr("rank 1"), HasSubstr("no more paper")));
+    }
+    EXPECT_LT(now_seconds() - start, 20);
+  }
+}
+
+TEST(World, WhereOneWasStoppedTheOthersAreToo) {
+  const auto failures = in_ranks(3, [](World& world) {
+    if (world.rank() == 2) {
+      world.leave(World::kStopped);
+      throw RanksStopped();
+    }
+    std::vector<float> values(10);
+    world.sum(values);
+  });
+  EXPECT_THAT(failures, ::testing::Each("stopped"));
+}
+
+TEST(World, ARankThatIsSilentIsNamed) {
+  const double start = now_seconds();
+  const auto failures = in_ranks(3, [](World& world) {
+    if (world.rank() == 1) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(kPatience + 8));
+      return;
+    }
+    std::vector<float> values(10);
+    world.sum(values);
+  });
+  for (const std::size_t r : {0, 2}) {
+    EXPECT_THAT(failures[r], AllOf(HasSubstr("rank 1 of 3"), HasSubstr("not answered for 1.5 s")));
+  }
+  EXPECT_LT(now_seconds() - start, 30);
+}
+
+TEST(World, ARankThatDoesNotComeIsNamed) {
+  const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
+  const RankPlace place{0, 2, 0, "127.0.0.1", meeting->port(), true};
+  try {
+    join_world(place, kPatience);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("rank 1"), HasSubstr("did not come within 1.5 s")));
+  }
+}
+
+TEST(World, RankZeroHostsWhereTheLauncherDoesNot) {
+  const std::uint16_t port = host_meeting_place()->port();  // free again
+  std::vector<std::jthread> threads;
+  std::vector<float> sums(2);
+  for (std::int64_t r = 0; r < 2; ++r) {
+    threads.emplace_back([&, r] {
+      const std::unique_ptr<World> world = join_world({r, 2, r, "127.0.0.1", port, false}, 10);
+      std::vector<float> values{static_cast<float>(1 + r)};
+      world->sum(values);
+      sums[static_cast<std::size_t>(r)] = values[0];
+      world->leave(World::kFinished);
+    });
+  }
+  threads.clear();
+  EXPECT_THAT(sums, ::testing::Each(3.0F));
+}
+
+}  // namespace
+}  // namespace gcg
