@@ -71,6 +71,7 @@ help: ## list the targets
 packages: WANTED = $(PACKAGES) $(if $(filter $(CLANG),$(PRESET)),$(CHECK_PACKAGES))
 check-packages: WANTED = $(CHECK_PACKAGES)
 paper-packages: WANTED = $(PAPER_PACKAGES)
+check-packages: ## the same for what the checks of the sources and the presets of Clang need
 packages: ## install the Debian packages that are missing (prints the list first)
 packages paper-packages check-packages:
 	@scripts/packages.sh $(WANTED)
