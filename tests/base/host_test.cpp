@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <string>
+
 namespace gcg {
 namespace {
 
@@ -26,6 +31,33 @@ TEST(Host, FactsOfTheMachineAreFilledIn) {
   EXPECT_GE(facts.cores, 1);
   EXPECT_GT(facts.memory_bytes, 0);
   EXPECT_THAT(facts.system, StartsWith("Linux "));
+}
+
+TEST(Amx, IsNotAskedForWhereTheProcessorHasNone) {
+  const AmxFacts facts = amx_facts_of(false, [] {
+    ADD_FAILURE() << "asked";
+    return 0;
+  });
+  EXPECT_FALSE(facts.usable);
+  EXPECT_EQ(facts.reason, "the processor has no AMX for bf16");
+}
+
+TEST(Amx, ARefusalIsAFactWithItsReason) {
+  const AmxFacts refused = amx_facts_of(true, [] { return EINVAL; });
+  EXPECT_FALSE(refused.usable);
+  EXPECT_EQ(refused.reason, "Linux refuses AMX: Invalid argument");
+  const AmxFacts granted = amx_facts_of(true, [] { return 0; });
+  EXPECT_TRUE(granted.usable);
+  EXPECT_EQ(granted.reason, "");
+}
+
+TEST(Amx, OfThisProcessorIsWhatTheKernelSaysOfIt) {
+  std::ifstream file("/proc/cpuinfo");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const bool listed = text.find(" amx_bf16") != std::string::npos;
+  EXPECT_TRUE(listed || !amx_facts().usable);
+  EXPECT_EQ(amx_facts().usable, amx_facts().reason.empty());
+  EXPECT_EQ(&amx_facts(), &amx_facts()) << "asked once";
 }
 
 TEST(Host, PeakMemoryIsThatOfThisProcessInBytes) {
