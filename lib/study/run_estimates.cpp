@@ -41,11 +41,12 @@ std::string kind_of(const PlannedRun& run) {
   const std::int64_t width =
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
   const TaskOptions& task = settings.recipe.task;
-  return fmt::format("{} width {}, {} on {} in {}, {} threads, batch {}, {}, {} classes, share {}",
-                     settings.network, width, backend_used(settings).name, settings.device,
-                     request_of(settings).precision, settings.threads, settings.recipe.batch_size,
-                     images_of(*run.plan),
-                     task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
+  return fmt::format(
+      "{} width {}, {} on {} in {} by {} kernels, {} threads, batch {}, {}, {} classes, share {}",
+      settings.network, width, backend_used(settings).name, settings.device,
+      request_of(settings).precision, kernels_used(settings), settings.threads,
+      settings.recipe.batch_size, images_of(*run.plan),
+      task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
 }
 
 /// A folder for the answers, which disappears.
