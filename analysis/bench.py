@@ -56,6 +56,10 @@ REQUIRED_BF16 = {
     ("resnet20", 0.2): 2.5,
     ("resnet20", 0.5): 1.5,
 }
+# The same by tiles, where the processor has instructions for them.
+REQUIRED_TILES = {("resnet20", density): 6 if density < 0.05 else 5.2 for density in (0.02, 0.05, 0.1, 0.2, 0.5)}
+# Rows in bf16 beside those in single precision: key, name of the contender, what it has to reach.
+IN_BF16 = (("bf16", "sparse bf16", REQUIRED_BF16), ("bf16_tiles", "sparse bf16 tiles", REQUIRED_TILES))
 REQUIRED_SHARES = {"forward": 0.4, "input gradient": 0.4, "weight gradient": 0.25}
 KERNELS = tuple(REQUIRED_SHARES)
 
@@ -115,15 +119,16 @@ def steps_summary(rounds):
                 "ratio_to_own_dense": median_ratio("dense", key),
                 "required_ratio": REQUIRED.get((network, density)),
             }
-            half = f"sparse bf16 {key.split()[-1]}"
-            if half in entries[0]:
-                row["bf16"] = {
-                    "sparse_ms": spread([e[half] for e in entries]),
-                    "ratio": median_ratio("LibTorch", half),
-                    "ratio_to_best_dense": median_ratio(best, half),
-                    "ratio_to_fp32": median_ratio(key, half),
-                    "required_ratio": REQUIRED_BF16.get((network, density)),
-                }
+            for kind, name, required in IN_BF16:
+                half = f"{name} {key.split()[-1]}"
+                if half in entries[0]:
+                    row[kind] = {
+                        "sparse_ms": spread([e[half] for e in entries]),
+                        "ratio": median_ratio("LibTorch", half),
+                        "ratio_to_best_dense": median_ratio(best, half),
+                        "ratio_to_fp32": median_ratio(key, half),
+                        "required_ratio": required.get((network, density)),
+                    }
             alone = f"{key} on 1 thread"
             if alone in entries[0]:
                 row["scaling"] = median_ratio(alone, key)
@@ -249,12 +254,12 @@ def step_table(step):
     return [head, *rows]
 
 
-def bf16_table(step):
+def bf16_table(step, kind, name):
     """Sparse steps whose tensors of the batch are in bf16; no rows where none was timed."""
-    rows = [["density", "sparse bf16, ms", "than LibTorch fp32", "at least", "than sparse fp32", "than the best dense"]]
+    rows = [["density", f"{name}, ms", "than LibTorch fp32", "at least", "than sparse fp32", "than the best dense"]]
     for row in step["densities"]:
-        if "bf16" in row:
-            half = row["bf16"]
+        if kind in row:
+            half = row[kind]
             rows.append(
                 [
                     f"{row['density']:.2f}",
@@ -269,11 +274,18 @@ def bf16_table(step):
 
 
 def bf16_lines(step, table):
-    rows = bf16_table(step)
-    if not rows:
+    tables = [rows for kind, name, _ in IN_BF16 if (rows := bf16_table(step, kind, name))]
+    if not tables:
         return []
     best = f"{step['best_dense']}, {step['best_dense_ms']['median']:.1f} ms"
-    return [f"In bf16, times faster [quartiles]; the best dense step is that of {best}.", "", *table(rows), ""]
+    lines = [f"In bf16, times faster [quartiles]; the best dense step is that of {best}.", ""]
+    return lines + [line for rows in tables for line in (*table(rows), "")]
+
+
+def tiles_lines(context):
+    """Why nothing was timed by tiles, where that is known."""
+    _, none, reason = context.get("tiles", "").partition("none: ")
+    return [f"No rows by tiles: {reason}.", ""] if none else []
 
 
 def device_lines(step, table):
@@ -369,6 +381,7 @@ def report(summary, table, heading):
             f" {context['date'][:10]}."
         ),
         "",
+        *tiles_lines(context),
     ]
     for step in summary["steps"]:
         lines += [
@@ -528,6 +541,7 @@ def summarise(folder):
         "compiler",
         "build_type",
         "kernels",
+        "tiles",
         "LibTorch",
         "BLAS",
         "OMP_WAIT_POLICY",

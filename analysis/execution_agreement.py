@@ -18,6 +18,7 @@ MARGIN = 0.015  # of accuracy
 PAIRS = {
     ("sparse", "dense"): ("training under sparse and dense execution", "sparse minus dense"),
     ("bf16", "sparse"): ("sparse training in bf16 and fp32", "bf16 minus fp32"),
+    ("tiles", "sparse"): ("training by tiles in bf16 and sparse training in fp32", "tiles minus fp32"),
 }
 
 
@@ -123,6 +124,22 @@ def tables(summary):
             rows,
         )
     ]
+
+
+def verdicts(summary):
+    """One clause a pair: at which densities it is shown to be equivalent."""
+    clauses = []
+    for (role, other), (both, _) in PAIRS.items():
+        found = sorted(summary["pairs"].get(f"{role}-{other}", {}).items())
+        if not found:
+            clauses.append(f"{both}: not measured")
+            continue
+        at = {}  # {verdict: densities}
+        for density, row in found:
+            at.setdefault(verdict(row), []).append(f"{float(density):g}")
+        said = ", ".join(f"{word} at density {' and '.join(densities)}" for word, densities in at.items())
+        clauses.append(f"{both}: {said}")
+    return clauses
 
 
 def findings(summary):

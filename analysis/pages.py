@@ -52,6 +52,7 @@ def block(name, source):
         "experiments": lambda: experiments(source),
         "choices": lambda: choices(source),
         "backends": lambda: backends(source),
+        "agreement": lambda: agreement(source),
         "steps": lambda: steps(source, argument),
         "data": lambda: data_line(source),
     }
@@ -124,6 +125,20 @@ def choices(source):
         cells = [choice["choice"], choice["source"], f"{choice['here']} (`--{choice['option']}`{default})", effect]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def agreement(source):
+    """Whether the ways of execution train equally well, in a sentence."""
+    summary = source.summaries.get("execution_agreement")
+    if summary is None:
+        return "Whether these train equally well is not measured yet.\n"
+    seeds = len(summary["seeds"])
+    said = "; ".join(analyse.load_module("execution_agreement").verdicts(summary))
+    return (
+        f'Do they train equally well? Accuracy within {100 * summary["margin"]:g} points, {summary["scale"]} scale,'
+        f" {seeds} seeds: {said} ([docs/results.md](docs/results.md)). A step of each against"
+        " LibTorch's: [docs/performance.md](docs/performance.md).\n"
+    )
 
 
 def backends(source):

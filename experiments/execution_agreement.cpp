@@ -1,6 +1,7 @@
 #include <array>
 #include <string_view>
 
+#include "base/host.h"
 #include "run_rows.h"
 
 namespace gcg::experiments {
@@ -12,20 +13,32 @@ struct Way {
   const char* role;
   const char* execution;
   const char* precision;
+  const char* kernels;  ///< in bf16
 };
 
-constexpr std::array kWays{Way{"sparse", "sparse", "fp32"}, Way{"dense", "dense", "fp32"},
-                           Way{"bf16", "sparse", "bf16"}};
+constexpr std::array kWays{Way{"sparse", "sparse", "fp32", ""}, Way{"dense", "dense", "fp32", ""},
+                           Way{"bf16", "sparse", "bf16", "sparse"},
+                           Way{"tiles", "sparse", "bf16", "tiles"}};
 
-/// The same trainings, sparse, dense, and sparse with the tensors of a batch in bf16: same weights
-/// at the start, same masks, same order of the same augmented images. They differ in rounding
-/// alone, which training amplifies as it does any noise; their accuracies have to be the same on
-/// average.
+/// Without instructions for tiles they are slow: then only if the settings want them.
+bool with_tiles(const Scale& scale) {
+  const std::string asked = scale.word("tiles", {"auto", "on", "off"});
+  return asked == "on" || (asked == "auto" && amx_facts().usable);
+}
+
+/// The same trainings, sparse, dense, and sparse with the tensors of a batch in bf16, by present
+/// weights and by tiles: same weights at the start, same masks, same order of the same augmented
+/// images. They differ in rounding alone, which training amplifies as it does any noise; their
+/// accuracies have to be the same on average.
 std::vector<Row> rows(const Scale& scale) {
   const std::int64_t epochs = epochs_of(scale);
+  const bool tiles = with_tiles(scale);
   std::vector<Row> rows;
   for (const double density : scale.numbers("densities", kFraction)) {
     for (const Way& way : kWays) {
+      if (way.kernels == std::string_view("tiles") && !tiles) {
+        continue;
+      }
       Row row = dense_row(epochs);
       if (density < 1) {
         row.options.insert(
@@ -36,6 +49,7 @@ std::vector<Row> rows(const Scale& scale) {
       row.options["execution"] = way.execution;
       if (std::string_view(way.precision) != "fp32") {
         row.options["precision"] = way.precision;
+        row.options["kernels"] = way.kernels;
       }
       row.options["schedule"] = "cosine";
       row.part = {way.role, way.role, {{"density", density}}};

@@ -123,8 +123,8 @@ void differentiate_layer_norm(Execution& execution, const Run& run, Blocks part,
 
 /// Sums that a layer has in a segment.
 std::int64_t sum_count(const SparseLayer& layer, bool all) {
-  return layer.runs_tiles ? tile_sum_count(layer.place.layer)
-                          : weight_count(layer, computed(layer, all));
+  return layer.runs_tiles() ? tile_sum_count(layer.place.layer)
+                            : weight_count(layer, computed(layer, all));
 }
 
 /// The gradient of an instruction's first input, for all but normalisations of the batch, additions
@@ -135,7 +135,7 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
   const View kept = execution.gradient(instruction.input, thread);
   const View to = target(execution, kept, stripe, thread);
   const bool adds = instruction.to_input == Contribution::accumulate;
-  if (node.layer >= 0 && execution.layers[at(node.layer)].runs_tiles) {
+  if (node.layer >= 0 && execution.layers[at(node.layer)].runs_tiles()) {
     input_gradient_tiles(run, *execution.tiles.kernels, part.begin, stripe,
                          execution.layers[at(node.layer)],
                          execution.gradient(instruction.output, thread), to);
@@ -274,7 +274,7 @@ void differentiate(Pass& pass, Blocks part, const StripeOf& stripe, const Step& 
     case Part::weights: {
       const std::size_t l = pass.layer_of(step);
       const SparseLayer& layer = execution.layers[l];
-      if (layer.runs_tiles) {
+      if (layer.runs_tiles()) {
         weight_gradient_tiles(
             pass.run, *execution.tiles.kernels, part.begin, stripe.rows, layer,
             execution.value(instruction.input, thread),
@@ -373,13 +373,13 @@ void finish_tiles(Pass& pass, std::size_t l) {
     (*pass.all)[l].resize(at(layer.place.layer.connections()));
     all_sums(layer.place.layer, sums, (*pass.all)[l]);
   } else {
-    present_sums(layer.tiles, sums, layer.weight.gradient);
+    present_sums(*layer.tiles, sums, layer.weight.gradient);
   }
 }
 
 void finish_weights(Pass& pass, const Step& step) {
   const std::size_t l = pass.layer_of(step);
-  if (pass.execution.layers[l].runs_tiles) {
+  if (pass.execution.layers[l].runs_tiles()) {
     finish_tiles(pass, l);
     return;
   }

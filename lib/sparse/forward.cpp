@@ -55,7 +55,7 @@ void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
     case Operation::convolution:
     case Operation::linear: {
       const SparseLayer& layer = execution.layers[at(node.layer)];
-      if (layer.runs_tiles) {
+      if (layer.runs_tiles()) {
         convolve_tiles(run, *execution.tiles.kernels, part.begin, stripe.rows, layer,
                        execution.value(instruction.input, thread), output);
       } else {

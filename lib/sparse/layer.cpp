@@ -22,14 +22,16 @@ void SparseLayer::write(const LayerMask& now, std::span<const float> values) {
 void SparseLayer::write_as(Form form, const LayerMask& now, std::span<const float> values) {
   mask = now;
   runs_all = form == Form::all;
-  runs_tiles = form == Form::tiles;
   // Only what the kernels in use read, and no more room than that.
-  tiles = runs_tiles ? make_tiles(place, mask, has_input_gradient) : TileLayer{};
+  tiles.reset();
+  if (form == Form::tiles) {
+    tiles = std::make_unique<TileLayer>(make_tiles(place, mask, has_input_gradient));
+  }
   all = runs_all ? all_index(place, has_input_gradient) : AllIndex{};
-  if (runs_all || (runs_tiles && sums_by_block)) {
+  if (runs_all || (runs_tiles() && sums_by_block)) {
     index = {};
   } else {
-    build_index(place, mask, has_input_gradient && !runs_tiles, index);
+    build_index(place, mask, has_input_gradient && !runs_tiles(), index);
   }
   weight = {};
   weight.write(present(values));
@@ -49,8 +51,8 @@ void SparseLayer::order_by_input(std::span<float> to) const {
 }
 
 void SparseLayer::spread() {
-  if (runs_tiles) {
-    fill_tiles(weight.value, tiles);
+  if (runs_tiles()) {
+    fill_tiles(weight.value, *tiles);
   }
   if (!runs_all) {
     return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -37,9 +38,8 @@ struct SparseLayer {
   std::vector<float> all_values;                 ///< [outputs][fan_in], if runs_all
   std::vector<std::vector<float>> all_by_input;  ///< per phase, [inputs][outputs x taps]
 
-  bool runs_tiles = false;    ///< whether kernels of tiles are in use, with bits of their own
+  std::unique_ptr<TileLayer> tiles;  ///< where kernels of tiles are in use, with their own bits
   bool sums_by_block = true;  ///< for the weight gradient too; else it is that of present weights
-  TileLayer tiles;
 
   /// Rebuilds the structure for a mask; values are a dense array. The weight has no slots then.
   void write(const LayerMask& now, std::span<const float> values);
@@ -51,6 +51,7 @@ struct SparseLayer {
   [[nodiscard]] std::size_t by_input_count() const { return index.source.size(); }
   /// The weights in that order.
   void order_by_input(std::span<float> to) const;
+  [[nodiscard]] bool runs_tiles() const { return tiles != nullptr; }
   /// To be called whenever weights have changed.
   void spread();
   /// What a dense array has at the present connections, and back, with +0 where absent.

@@ -258,7 +258,7 @@ std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& bat
   forward(run_, run, batch.images, Moments::batch);
   loss(batch, true, {});
   for (SparseLayer& layer : run_.layers) {
-    if (layer.all.offset.empty() && !(layer.runs_tiles && layer.sums_by_block)) {
+    if (layer.all.offset.empty() && !(layer.runs_tiles() && layer.sums_by_block)) {
       layer.all = all_index(layer.place, false);
     }
   }

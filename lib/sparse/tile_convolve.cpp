@@ -51,11 +51,11 @@ void pair_channels(const Kernels& kernels, const View& from, std::int64_t block,
 void convolve_tiles(const Run& run, const TileKernels& tiles, std::int64_t block, Stripe stripe,
                     const SparseLayer& layer, const View& input, const View& output) {
   const LayerPlace& place = layer.place;
-  const TileRows& rows = layer.tiles.outputs;
+  const TileRows& rows = layer.tiles->outputs;
   const std::int64_t corner = -place.window.padding;
   tiles.gather(*run.kernels,
                {tile_count(place.layer.outputs), rows.depth, rows.offset,
-                layer.tiles.output_tiles.data()->lanes.data(), output_grid(place, stripe),
+                layer.tiles->output_tiles.data()->lanes.data(), output_grid(place, stripe),
                 input.at(block, 0, place.window.stride * stripe.top + corner, corner),
                 input.layout.plane() * kLanes, output.at(block, 0, stripe.top),
                 output.layout.plane() * kLanes});
@@ -65,15 +65,15 @@ void input_gradient_tiles(const Run& run, const TileKernels& tiles, std::int64_t
                           Stripe stripe, const SparseLayer& layer, const View& gradient,
                           const View& to) {
   const LayerPlace& place = layer.place;
-  for (std::int64_t p = 0; p < std::ssize(layer.tiles.inputs); ++p) {
+  for (std::int64_t p = 0; p < std::ssize(layer.tiles->inputs); ++p) {
     const PhaseGrid phase = phase_grid(place, stripe, p);
     if (phase.empty()) {
       continue;
     }
-    const TileRows& rows = layer.tiles.inputs[at(p)];
+    const TileRows& rows = layer.tiles->inputs[at(p)];
     tiles.gather(*run.kernels,
                  {tile_count(place.layer.inputs), rows.depth, rows.offset,
-                  layer.tiles.input_tiles.data()->lanes.data() + rows.first * kTileFloats,
+                  layer.tiles->input_tiles.data()->lanes.data() + rows.first * kTileFloats,
                   phase.grid, gradient.at(block, 0, phase.first), gradient.layout.plane() * kLanes,
                   to.at(block, 0, phase.row, phase.column), to.layout.plane() * kLanes});
   }
@@ -121,7 +121,7 @@ void weight_gradient_tiles(const Run& run, const TileKernels& tiles, std::int64_
       }
     }
     tiles.correlate(kernels,
-                    {layer.tiles.sum_offset, sizes.left, sizes.right, sizes.rows,
+                    {layer.tiles->sum_offset, sizes.left, sizes.right, sizes.rows,
                      place.layer.kernel_width, left, right, sizes.right_row() * kTileFloats,
                      sizes.right_tiles * kTileFloats, ring(top), sums.data()});
   }

@@ -9,7 +9,7 @@
 
 namespace gcg::sparse {
 
-// A convolution of one block by tiles (see SparseLayer::runs_tiles). What is read is in bf16. What
+// A convolution of one block by tiles (see SparseLayer::tiles). What is read is in bf16. What
 // is made is in single precision, in a stripe's room with planes for tile_count() tiles of
 // channels: those behind the last channel are written too.
 

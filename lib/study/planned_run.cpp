@@ -169,6 +169,12 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySetti
       given["trunk"] = planned[*trunks[i]].plan->identity.name;
     }
     planned[i].plan = make_run_plan(given);
+    // The nodes of a cluster may differ in their processors; its runs are those planned here.
+    if (const std::string kernels = kernels_used(planned[i].plan->settings);
+        kernels != "sparse" && !given.contains("kernels")) {
+      given["kernels"] = kernels;
+      planned[i].plan = make_run_plan(given);
+    }
     runs[i].options = std::move(given);
   };
   for (std::size_t i = 0; i < runs.size(); ++i) {

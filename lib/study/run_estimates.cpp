@@ -43,9 +43,10 @@ std::string kind_of(const PlannedRun& run) {
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
   const TaskOptions& task = settings.recipe.task;
   return fmt::format(
-      "{} width {}, {} on {} in {}{}, {} threads, batch {}, {}, {} classes, share {}",
+      "{} width {}, {} on {} in {} by {} kernels{}, {} threads, batch {}, {}, {} classes, share {}",
       settings.network, width, backend_used(settings).name, settings.device,
-      request_of(settings).precision, settings.cuda_graphs ? " by graphs" : "", settings.threads,
+      request_of(settings).precision, kernels_used(settings),
+      settings.cuda_graphs ? " by graphs" : "", settings.threads,
       settings.recipe.batch_size, images_of(*run.plan),
       task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
 }

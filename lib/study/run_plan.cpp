@@ -9,6 +9,7 @@
 #include "backend/ranks.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/host.h"
 #include "base/lookup.h"
 #include "base/text.h"
 #include "method/methods.h"
@@ -20,6 +21,10 @@ namespace {
 bool has_batch_norm(const RunSettings& settings) {
   const std::span<const Operation> operations = network_operations(settings.network);
   return std::ranges::find(operations, Operation::batch_norm) != operations.end();
+}
+
+bool chooses_kernels(const RunSettings& settings) {
+  return settings.precision == "bf16" && backend_used(settings).name == "sparse";
 }
 
 void add_settings(OptionList& list, RunSettings& settings) {
@@ -41,9 +46,19 @@ void add_settings(OptionList& list, RunSettings& settings) {
                      std::string(backend_used(RunSettings()).name));
   list.add_choice("device", settings.device, device_names(),
                   "what the network runs on; cuda: the first GPU that CUDA_VISIBLE_DEVICES shows");
-  list.add_choice("precision", settings.precision, {kPrecisionNames.begin(), kPrecisionNames.end()},
-                  "how the tensors of a batch are stored and multiplied; all arithmetic of sparse "
-                  "execution is in fp32 either way; tf32: fp32 with factors of 10 bits, on cuda");
+  list.add_choice(
+      "precision", settings.precision, {kPrecisionNames.begin(), kPrecisionNames.end()},
+      "how the tensors of a batch are stored and multiplied; all arithmetic of sparse "
+      "execution is in fp32 either way, but for the factors of tiles (--kernels); tf32: "
+      "fp32 with factors of 10 bits, on cuda");
+  list.add_choice(
+          "kernels", settings.kernels, {"auto", "sparse", "tiles"},
+          "of convolutions between tensors in bf16; sparse: present weights; tiles: products "
+          "of masked dense tiles in bf16 for layers of a density of 0.04 or more, slow "
+          "without AMX; auto: tiles if the processor has AMX, else sparse")
+      .used_if([&settings] { return chooses_kernels(settings); },
+               "only sparse execution in bf16 has a choice")
+      .identified_by([&settings] { return kernels_used(settings); }, "sparse");
   list.add("deterministic", settings.deterministic,
            "the same bits in every repetition; off: faster operations of a GPU too")
       .used_if([&settings] { return settings.device != "cpu"; },
@@ -175,9 +190,12 @@ RunIdentity identify(const RunPlan& plan) {
     if (option.deviates()) {
       deviations.push_back(option.name + "=" + option.identity_text());
     }
-    // Also what makes no other run, as the folder of the data: the line shall run as it stands.
+    // Also what makes no other run, as the folder of the data: the line shall run as it stands,
+    // and be the same run on a processor where a default comes to something else.
     if (text != option.default_text) {
       command += fmt::format(" --{} {}", option.name, shell_word(text));
+    } else if (option.deviates()) {
+      command += fmt::format(" --{} {}", option.name, shell_word(option.identity_text()));
     }
   }
   std::sort(deviations.begin(), deviations.end());
@@ -221,6 +239,16 @@ const Backend& backend_used(const RunSettings& settings) {
     throw UsageError("--execution auto", reasons, "change what is asked for");
   }
   return *able;
+}
+
+std::string kernels_used(const RunSettings& settings) {
+  if (!chooses_kernels(settings)) {
+    return "sparse";
+  }
+  if (settings.kernels != "auto") {
+    return settings.kernels;
+  }
+  return amx_facts().usable ? "tiles" : "sparse";
 }
 
 std::filesystem::path RunPlan::folder() const {

@@ -30,6 +30,7 @@ struct RunSettings {
   std::string execution = "auto";
   std::string device = "cpu";
   std::string precision = "fp32";
+  std::string kernels = "auto";
   bool deterministic = true;
   bool cuda_graphs = false;
   std::int64_t threads = 1;
@@ -51,6 +52,11 @@ std::int64_t threads_of_a_process(const RunSettings& settings);
 /// is part of a run's identity, and so are the threads if its row says so.
 /// Errors: a name that is not in the table, no backend that can do it.
 const Backend& backend_used(const RunSettings& settings);
+
+/// The kernels that --kernels comes to: "tiles", for the denser convolutions of sparse execution in
+/// bf16, or "sparse"; auto: tiles where the processor has instructions for them (amx_facts()). They
+/// round differently, so that the answer is part of a run's identity.
+std::string kernels_used(const RunSettings& settings);
 
 /// What a run asks of its backend.
 BackendRequest request_of(const RunSettings& settings);

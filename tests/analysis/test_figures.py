@@ -122,7 +122,19 @@ class Bench(unittest.TestCase):
         self.assertEqual(low["bf16"]["ratio"]["median"], 6)
         self.assertEqual(low["bf16"]["ratio_to_best_dense"]["median"], 4)
         self.assertEqual(low["bf16"]["ratio_to_fp32"]["median"], 2.5)
-        self.assertEqual(bench.bf16_table(step)[1][3], "4.8")
+        self.assertEqual(bench.bf16_table(step, "bf16", "sparse bf16")[1][3], "4.8")
+        self.assertEqual(bench.bf16_table(step, "bf16_tiles", "sparse bf16 tiles"), [])
+
+    def test_tiles_have_a_table_of_their_own_or_a_reason(self):
+        rounds = step_rounds([(120, 50, 60), (240, 100, 120)])
+        for entry, milliseconds in zip(rounds["step/resnet20/threads:1"], (1, 2)):
+            entry |= {"sparse bf16 0.05": 20 * milliseconds, "sparse bf16 tiles 0.05": 24 * milliseconds}
+        lines = bench.bf16_lines(bench.steps_summary(rounds)[0], bench.plain_table)
+        (row,) = (line for line in lines[lines.index("") + 1 :] if "5.2 (short)" in line)
+        self.assertIn(" 36.0 ", row)
+        self.assertEqual(bench.tiles_lines({"tiles": "AMX"}), [])
+        self.assertEqual(bench.tiles_lines({}), [])
+        self.assertEqual(bench.tiles_lines({"tiles": "none: it has no AMX"}), ["No rows by tiles: it has no AMX.", ""])
 
     def test_a_bench_without_bf16_has_no_table_of_it(self):
         step = bench.steps_summary(step_rounds([(100, 50, 60)]))[0]
@@ -179,6 +191,15 @@ class Agreement(unittest.TestCase):
         self.assertFalse(far["equivalent"])
         one = execution_agreement.compare({1: self.run_with(0.5)}, {1: self.run_with(0.5)})
         self.assertEqual(execution_agreement.verdict(one), "one seed says nothing")
+
+    def test_the_verdict_is_one_clause_a_pair(self):
+        row = {"half_interval": 0.01, "equivalent": True}
+        said = execution_agreement.verdicts(
+            {"pairs": {"bf16-sparse": {"1.0": row, "0.1": row | {"equivalent": False}}}}
+        )
+        self.assertEqual(len(said), len(execution_agreement.PAIRS))
+        self.assertIn("sparse training in bf16 and fp32: not shown at density 0.1, equivalent at density 1", said)
+        self.assertTrue(said[0].endswith(": not measured"))
 
 
 class Demo(unittest.TestCase):

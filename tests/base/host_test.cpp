@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <fstream>
+#include <iterator>
 #include <optional>
+#include <string>
 
 #include "base/throws.h"
 #include "base/variable.h"
@@ -50,6 +54,33 @@ TEST(Host, CoresToCountOnAreTheShareThatALauncherGives) {
     const testing::Variable none("GCG_CORES", wrong);
     GCG_EXPECT_ERROR((void)own_cores(), HasSubstr("GCG_CORES: '")) << wrong;
   }
+}
+
+TEST(Amx, IsNotAskedForWhereTheProcessorHasNone) {
+  const AmxFacts facts = amx_facts_of(false, [] {
+    ADD_FAILURE() << "asked";
+    return 0;
+  });
+  EXPECT_FALSE(facts.usable);
+  EXPECT_EQ(facts.reason, "the processor has no AMX for bf16");
+}
+
+TEST(Amx, ARefusalIsAFactWithItsReason) {
+  const AmxFacts refused = amx_facts_of(true, [] { return EINVAL; });
+  EXPECT_FALSE(refused.usable);
+  EXPECT_EQ(refused.reason, "Linux refuses AMX: Invalid argument");
+  const AmxFacts granted = amx_facts_of(true, [] { return 0; });
+  EXPECT_TRUE(granted.usable);
+  EXPECT_EQ(granted.reason, "");
+}
+
+TEST(Amx, OfThisProcessorIsWhatTheKernelSaysOfIt) {
+  std::ifstream file("/proc/cpuinfo");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const bool listed = text.find(" amx_bf16") != std::string::npos;
+  EXPECT_TRUE(listed || !amx_facts().usable);
+  EXPECT_EQ(amx_facts().usable, amx_facts().reason.empty());
+  EXPECT_EQ(&amx_facts(), &amx_facts()) << "asked once";
 }
 
 TEST(Host, PeakMemoryIsThatOfThisProcessInBytes) {

@@ -13,6 +13,7 @@
 
 #include "backend/random_cases.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/progress.h"
 #include "bench/plain_torch.h"
 #include "bench/rounds.h"
@@ -23,7 +24,9 @@
 #include "growth/seed.h"
 #include "score/path_score.h"
 #include "sparse/kernels.h"
+#include "sparse/layer.h"
 #include "sparse/sparse_executor.h"
+#include "sparse/tiles.h"
 
 namespace gcg::bench {
 namespace {
@@ -107,6 +110,14 @@ class StepCase {
       Executor& half = add_sparse(density, threads, Precision::bf16);
       add(fmt::format("sparse bf16 {:.2f}", density),
           [this, &half] { training_step(half, batch_); });
+      if (sparse::amx_tiles() != nullptr) {
+        sparse_.push_back(make_sparse_executor(network_, threads, sparse::fastest_kernels(),
+                                               Precision::bf16,
+                                               {sparse::amx_tiles(), sparse::kTilesFrom}));
+        sparse_.back()->write(state);
+        add(fmt::format("sparse bf16 tiles {:.2f}", density),
+            [this, &tiles = *sparse_.back()] { training_step(tiles, batch_); });
+      }
       if (threads > 1) {
         Executor& alone = add_sparse(density, 1);
         add(fmt::format("sparse {:.2f} on 1 thread", density),
@@ -287,7 +298,8 @@ int run(int argc, char** argv) {
   return bench_main(argc, argv,
                     {{"LibTorch", torch_version()},
                      {"BLAS", blas_facts().version},
-                     {"kernels", kernels.empty() ? "reference" : kernels.front()->name}});
+                     {"kernels", kernels.empty() ? "reference" : kernels.front()->name},
+                     {"tiles", amx_facts().usable ? "AMX" : "none: " + amx_facts().reason}});
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 run_names/sparse.txt and run_names/dense.txt hold one line per experiment, scale and data set: the number of runs of
 that execution and the SHA-256 of their sorted lines "curve<TAB>seed<TAB>name". smoke-sparse.txt and smoke-dense.txt
-have those lines in full for the smoke scale.
+have those lines in full for the smoke scale. Runs by tiles are left out: by themselves they are planned only where the
+processor has instructions for them.
 """
 
 import hashlib
@@ -52,7 +53,7 @@ def names(programs):
             lines = sorted(
                 f"{run['curve']}\t{run['seed']}\t{run['name']}"
                 for run in future.result()
-                if run["execution"] == execution
+                if run["execution"] == execution and run["options"].get("kernels") != "tiles"
             )
             if not lines:
                 continue

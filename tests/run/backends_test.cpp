@@ -9,13 +9,16 @@
 #include <cmath>
 
 #include "backend/random_cases.h"
+#include "base/host.h"
 #include "base/throws.h"
 #include "record/network_file.h"
 
 namespace gcg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct EveryBackend : ::testing::TestWithParam<Backend> {
   [[nodiscard]] MadeBackend make(const Network& network) const {
@@ -81,6 +84,30 @@ TEST_P(EveryBackend, HasTheOptimisersOfItsRowAndNoOther) {
     EXPECT_EQ(after.slots.size(), optimiser.slots.size());
     check_mask_invariant(network, after);
   }
+}
+
+TEST(SparseBackend, SaysByWhichKernelsItRunsInBf16AndWhy) {
+  const Network network = network_with(Operation::batch_norm);
+  RunSettings settings;
+  const auto facts = [&] { return make_backend(settings, network).facts; };
+  EXPECT_THAT(facts().rule, AllOf(HasSubstr("density of 0.6"), Not(HasSubstr("tiles"))));
+  settings.precision = "bf16";
+  settings.kernels = "sparse";
+  const ExecutionFacts sparse = facts();
+  EXPECT_THAT(sparse.rule, Not(HasSubstr("tiles")));
+  settings.kernels = "tiles";
+  const MadeBackend tiles = make_backend(settings, network);
+  EXPECT_THAT(tiles.facts.rule, HasSubstr("by masked dense tiles from a density of 0.04"));
+  if (amx_facts().usable) {
+    EXPECT_EQ(tiles.facts.kernels, sparse.kernels + ", AMX");
+    EXPECT_EQ(tiles.warning, "");
+  } else {
+    EXPECT_EQ(tiles.facts.kernels, sparse.kernels + ", plain tiles");
+    EXPECT_THAT(tiles.warning, AllOf(HasSubstr(amx_facts().reason), HasSubstr("slowly")));
+  }
+  settings.kernels = "auto";
+  EXPECT_EQ(facts().rule, amx_facts().usable ? tiles.facts.rule
+                                             : sparse.rule + "; no tiles: " + amx_facts().reason);
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryBackend, ::testing::ValuesIn(backend_table()),

@@ -12,6 +12,7 @@
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "sparse/sparse_executor.h"
+#include "sparse/tiles.h"
 
 namespace gcg {
 namespace {
@@ -37,12 +38,17 @@ TEST(SparseMemory, AStepTakesNone) {
   std::vector<Network> networks = all_small_networks();
   networks.push_back(build_network("resnet20", {{3, 32, 32}, 10, 4}));
   for (const Network& network : networks) {
-    for (const auto& [threads, precision] :
-         {std::pair(1, Precision::fp32), std::pair(2, Precision::fp32),
-          std::pair(1, Precision::bf16), std::pair(2, Precision::bf16)}) {
-      SCOPED_TRACE(fmt::format("{}, {} threads, {}", network.name, threads,
-                               kPrecisionNames[static_cast<std::size_t>(precision)]));
-      const auto executor = make_sparse_executor(network, threads, precision);
+    const sparse::TileChoice none{};
+    const sparse::TileChoice tiles{&sparse::plain_tiles(), 0};
+    for (const auto& [threads, precision, choice] :
+         {std::tuple(1, Precision::fp32, none), std::tuple(2, Precision::fp32, none),
+          std::tuple(1, Precision::bf16, none), std::tuple(2, Precision::bf16, none),
+          std::tuple(1, Precision::bf16, tiles), std::tuple(2, Precision::bf16, tiles)}) {
+      SCOPED_TRACE(fmt::format("{}, {} threads, {}{}", network.name, threads,
+                               kPrecisionNames[static_cast<std::size_t>(precision)],
+                               choice.kernels != nullptr ? " by tiles" : ""));
+      const auto executor =
+          make_sparse_executor(network, threads, sparse::fastest_kernels(), precision, choice);
       executor->write(random_state(network, 0.3, 1));
       const OwnedBatch large = random_batch(network, 40, 2);
       const OwnedBatch small = random_batch(network, 23, 3);

@@ -282,7 +282,7 @@ class Convolution {
       }
     }
     layer_.write_as(SparseLayer::Form::tiles, mask, dense);
-    index_ = layer_;
+    index_.place = layer_.place;
     index_.write_as(SparseLayer::Form::index, mask, dense);
     index_.all = all_index(layer_.place, false);
     input_ = std::make_unique<Both>(layer_.place.input, run_, stream);
@@ -345,7 +345,7 @@ class Convolution {
       });
     }
     r.weight.resize(layer_.weight.value.size());
-    present_sums(layer_.tiles, sums, r.weight);
+    present_sums(*layer_.tiles, sums, r.weight);
     r.all_weights.resize(static_cast<std::size_t>(layer_.place.layer.connections()));
     all_sums(layer_.place.layer, sums, r.all_weights);
     return r;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "base/shell.h"
 #include "method/methods.h"
 #include "study/command_line.h"
@@ -92,6 +93,36 @@ TEST(RunPlan, PrecisionBelongsToARunsIdentity) {
                 (void)make_run_plan({{"precision", "bf16"}, {"execution", "dense"}});
               }),
               HasSubstr("does not compute in bf16"));
+}
+
+TEST(RunPlan, KernelsThatRoundDifferentlyBelongToTheIdentityOfRunsInBf16) {
+  const auto plan = [](const char* kernels) {
+    return make_run_plan({{"precision", "bf16"}, {"kernels", kernels}});
+  };
+  // As before there was a choice, and where the processor leaves none.
+  EXPECT_EQ(plan("sparse")->identity.name, "gcg-resnet8-procedural-s1-c31eb8914c");
+  EXPECT_NE(plan("tiles")->identity.hash, plan("sparse")->identity.hash);
+  EXPECT_EQ(kernels_used(plan("tiles")->settings), "tiles");
+  EXPECT_EQ(plan("tiles")->identity.command, "gcg_run --precision bf16 --kernels tiles");
+  // By itself what the processor is best at; the line that makes the run says which.
+  const auto by_itself = make_run_plan({{"precision", "bf16"}});
+  const char* const best = amx_facts().usable ? "tiles" : "sparse";
+  EXPECT_EQ(kernels_used(by_itself->settings), best);
+  EXPECT_EQ(by_itself->identity.hash, plan(best)->identity.hash);
+  EXPECT_EQ(by_itself->identity.command.ends_with(" --kernels tiles"), amx_facts().usable);
+}
+
+TEST(RunPlan, OnlySparseExecutionInBf16HasAChoiceOfKernels) {
+  EXPECT_EQ(kernels_used(make_run_plan({})->settings), "sparse");
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"kernels", "tiles"}});
+              }),
+              HasSubstr("--kernels: has no effect here: only sparse execution in bf16"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan(
+                    {{"kernels", "sparse"}, {"precision", "bf16"}, {"execution", "device"}});
+              }),
+              HasSubstr("--kernels: has no effect here"));
 }
 
 TEST(RunPlan, TheDeviceIsPartOfTheRequest) {
