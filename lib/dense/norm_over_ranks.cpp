@@ -55,11 +55,17 @@ std::vector<ChannelMoments> over_ranks(Ranks& ranks, std::span<const ChannelMome
   return whole;
 }
 
+/// Not differentiated, and undefined where they are to stay: nothing that autograd may see.
+struct Running {
+  at::Tensor mean;
+  at::Tensor variance;
+};
+
 class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
-                            const at::Tensor& shift, const at::Tensor& running_mean,
-                            const at::Tensor& running_variance, Ranks* ranks, std::int64_t whole) {
+                            const at::Tensor& shift, const Running& running, Ranks* ranks,
+                            std::int64_t whole) {
     const auto [share_mean, share_variance] = at::batch_norm_update_stats(x, {}, {}, kNormMomentum);
     const std::vector<float> means = plain(share_mean);
     const std::vector<float> variances = plain(share_variance);
@@ -78,9 +84,9 @@ class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
     const at::Tensor batch_mean = channels_like(share_mean, mean);
     const at::Tensor batch_variance = channels_like(share_mean, variance);
     const double count = static_cast<double>(whole) * positions;
-    if (running_mean.defined()) {
-      running_mean.mul_(1 - kNormMomentum).add_(batch_mean, kNormMomentum);
-      running_variance.mul_(1 - kNormMomentum)
+    if (running.mean.defined()) {
+      running.mean.mul_(1 - kNormMomentum).add_(batch_mean, kNormMomentum);
+      running.variance.mul_(1 - kNormMomentum)
           .add_(batch_variance, kNormMomentum * count / (count - 1));
     }
     context->save_for_backward({x, scale, batch_mean, batch_variance});
@@ -131,7 +137,7 @@ class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
       return channels_like(saved[2], values).view({1, -1, 1, 1});
     };
     at::Tensor to = to_x.addcmul(x, by_channel(slope), -1).sub_(by_channel(constant));
-    return {to, to_scale, to_shift, {}, {}, {}, {}};
+    return {to, to_scale, to_shift, {}, {}, {}};
   }
 };
 
@@ -140,7 +146,8 @@ class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
 at::Tensor norm_over_ranks(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                            const at::Tensor& running_mean, const at::Tensor& running_variance,
                            Ranks& ranks, std::int64_t whole) {
-  return NormOverRanks::apply(x, scale, shift, running_mean, running_variance, &ranks, whole);
+  return NormOverRanks::apply(x, scale, shift, Running{running_mean, running_variance}, &ranks,
+                              whole);
 }
 
 }  // namespace gcg

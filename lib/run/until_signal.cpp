@@ -30,7 +30,7 @@ void end_process(Stop& stop) {
   ::_exit(kContinueStatus);
 }
 
-void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
+void watch(SignalWatch& signals, Stop& stop, bool tells, const std::stop_token& over) {
   int signal = 0;
   while (signal == 0 || signal == SIGCHLD) {
     if (over.stop_requested()) {
@@ -39,8 +39,10 @@ void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
     signal = signals.wait(kLookMilliseconds);
   }
   stop.asked = true;
-  put(stderr,
-      fmt::format("\nstopped by {}: the same command goes on from here\n", ::strsignal(signal)));
+  if (tells) {
+    put(stderr,
+        fmt::format("\nstopped by {}: the same command goes on from here\n", ::strsignal(signal)));
+  }
   const double limit = now_seconds() + kOwnWay;
   while (now_seconds() < limit) {
     if (over.stop_requested()) {
@@ -56,7 +58,9 @@ void watch(SignalWatch& signals, Stop& stop, const std::stop_token& over) {
 RunRecord execute_until_signal(RunPlan& plan, const RankPlace* place) {
   SignalWatch signals;
   const auto stop = std::make_shared<Stop>();
-  const std::jthread watcher([&](const std::stop_token& over) { watch(signals, *stop, over); });
+  const bool tells = place == nullptr || place->rank == 0;
+  const std::jthread watcher(
+      [&](const std::stop_token& over) { watch(signals, *stop, tells, over); });
   return execute(plan, stop, place);
 }
 

@@ -13,6 +13,10 @@ namespace gcg {
 // or a signal decides is told. Without ranks (null) every call is for a run of one process and does
 // nothing.
 
+/// What is said where a signal came to another rank.
+inline constexpr const char* kStoppedElsewhere =
+    "another process of the run was stopped: the same command goes on from here";
+
 /// Whether this process writes the run's files and tells how it goes: rank 0.
 inline bool leads(const Ranks* ranks) { return ranks == nullptr || ranks->rank() == 0; }
 

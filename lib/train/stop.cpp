@@ -52,6 +52,9 @@ void pass(Training& training) {
   training.wishes = agreed(training.run.ranks, {stop.asked, save_is_due(training.recorder, false),
                                                 training.step_seconds > kLongStep});
   if (training.wishes.stop) {
+    if (!stop.asked) {
+      training.run.say(kStoppedElsewhere);
+    }
     catch_up(training);
     save(training);
     throw Stopped();

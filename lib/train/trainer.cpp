@@ -72,6 +72,7 @@ RunRecord train(TrainingRun run) {
   try {
     train_all(training);
   } catch (const RanksStopped&) {
+    run.say(kStoppedElsewhere);
     Stop& stop = *training.run.stop;
     const std::lock_guard guard(stop.recording);
     if (stop.kept && !stop.lost) {

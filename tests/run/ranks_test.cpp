@@ -274,6 +274,7 @@ TEST(Ranks, ASignalToOneStopsAll) {
   ASSERT_TRUE(wait_for_steps(out, 2)) << program.output();
   ::kill(program.rank(1), SIGUSR1);
   EXPECT_EQ(program.wait(30), kContinue) << program.output();
+  EXPECT_THAT(program.output(), HasSubstr("another process of the run was stopped"));
   EXPECT_EQ(read_run_summary(only_folder(out))->status, RunStatus::running);
 }
 
