@@ -46,9 +46,9 @@ std::string kind_of(const PlannedRun& run) {
       "{} width {}, {} on {} in {} by {} kernels{}, {} threads, batch {}, {}, {} classes, share {}",
       settings.network, width, backend_used(settings).name, settings.device,
       request_of(settings).precision, kernels_used(settings),
-      settings.cuda_graphs ? " by graphs" : "", settings.threads,
-      settings.recipe.batch_size, images_of(*run.plan),
-      task.classes > 0 ? fmt::format("{}", task.classes) : "all", task.train_share);
+      settings.cuda_graphs ? " by graphs" : "", settings.threads, settings.recipe.batch_size,
+      images_of(*run.plan), task.classes > 0 ? fmt::format("{}", task.classes) : "all",
+      task.train_share);
 }
 
 /// A folder for the answers, which disappears.
