@@ -238,9 +238,10 @@ at::Tensor TorchNetwork::normalised(const Node& node, const at::Tensor& x, Mode 
   const auto k = static_cast<std::size_t>(node.norm);
   const bool keeps = mode == Mode::pure_training;  // the running statistics as they are
   if (of > 0 && sync_norms_) {
-    return norm_over_ranks(x, trained_[scale(k)].value, trained_[shift(k)].value,
+    return norm_over_ranks(x.to(at::kFloat), trained_[scale(k)].value, trained_[shift(k)].value,
                            keeps ? at::Tensor() : running_[k].mean,
-                           keeps ? at::Tensor() : running_[k].variance, *ranks_, of);
+                           keeps ? at::Tensor() : running_[k].variance, *ranks_, of)
+        .to(x.scalar_type());
   }
   return at::batch_norm(x, trained_[scale(k)].value, trained_[shift(k)].value,
                         keeps ? at::Tensor() : running_[k].mean,
