@@ -516,7 +516,7 @@ void refuses_bad_steps(const ExecutorFactory& make, const Networks& networks) {
   const TrainingState before = executor->read();
   GCG_EXPECT_ERROR(executor->step(sgd_step(std::numeric_limits<double>::quiet_NaN())),
                    HasSubstr("finite"));
-  GCG_EXPECT_ERROR(executor->step(sgd_step(0.1, 1)), HasSubstr("momentum of 1"));
+  GCG_EXPECT_ERROR(executor->step(sgd_step(0.1, 1)), HasSubstr("momentum = 1"));
   GCG_EXPECT_ERROR(executor->step(default_step("adamw")),
                    HasSubstr("the state has the slots of another optimiser: momentum"));
   EXPECT_TRUE(same_bits(executor->read(), before));

@@ -152,6 +152,8 @@ class ReferenceExecutor final : public Executor {
     require(batch.size() > 0, call, "the batch is empty");
     require(std::ssize(batch.images) == batch.size() * network_.input_shape().elements(), call,
             "images and labels do not fit together");
+    require(batch.label_smoothing >= 0 && batch.label_smoothing < 1, call,
+            fmt::format("a label smoothing of {} is not in [0, 1)", batch.label_smoothing));
     for (const std::int32_t label : batch.labels) {
       require(label >= 0 && label < network_.classes(), call,
               fmt::format("label {} is not in [0, {})", label, network_.classes()));

@@ -153,7 +153,8 @@ TEST(Formats, Status) {
   write_run_summary(folder.path(), summary_of(sample_record(), 1 << 20));
   std::ifstream file(folder / kRunSummaryName);
   std::string lines;
-  for (const auto& [key, value] : nlohmann::json::parse(file).items()) {
+  const nlohmann::json json = nlohmann::json::parse(file);
+  for (const auto& [key, value] : json.items()) {
     lines += fmt::format("{} {}\n", key, value.type_name());
   }
   expect_pinned("status", kRunSummaryVersion, lines);
