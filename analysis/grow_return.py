@@ -6,8 +6,8 @@ Aims, stated before any of its runs: grown and returned minus dense (of the reci
 cheaper than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together,
 as many as there are; the way back chose its density by the validation images, so the test images alone stand beside it.
 
-Other rules that end a way back are replayed on the recorded ones: what `gcg_replay FOLDER/grow_return-SCALE.json` writes
-there. Without it that table is left out.
+Other rules that end a way back are replayed on the recorded ones: what `gcg_replay FOLDER/grow_return-SCALE.json`
+writes there. Without it that table is left out.
 """
 
 import json

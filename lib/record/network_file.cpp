@@ -69,13 +69,15 @@ void append(NetworkBuilder& net, const json& node) {
   }
 }
 
+constexpr std::string_view kRemedy =
+    "run the run's command again: it writes the file anew and repeats nothing";
+
 [[noreturn]] void fail(const std::string& where, std::string_view problem) {
-  throw Error(where, fmt::format("is not a layer graph: {}", problem),
-              "run the run's command again: it writes the file anew and repeats nothing");
+  throw Error(where, fmt::format("is not a layer graph: {}", problem), kRemedy);
 }
 
-/// The content of this version and with its checksum.
-json checked(const std::string& where, std::string_view text) {
+/// The content of this version, with its checksum and of this run, if one is named.
+json checked(const std::string& where, std::string_view text, std::string_view run) {
   try {
     json content = json::parse(text);
     const std::int64_t version = content.value("version", std::int64_t{0});
@@ -87,6 +89,9 @@ json checked(const std::string& where, std::string_view text) {
     content.erase("sha256");
     if (hex(sha256(content.dump())) != stored) {
       fail(where, "the checksum does not match: the file is damaged");
+    }
+    if (const std::string of = content.at("run"); !run.empty() && of != run) {
+      throw Error(where, fmt::format("belongs to the run '{}', not to '{}'", of, run), kRemedy);
     }
     return content;
   } catch (const json::exception& error) {
@@ -131,12 +136,8 @@ std::string network_text(const Network& network, const NetworkOrigin& origin) {
 }
 
 Network parse_network(const std::string& where, std::string_view text, std::string_view run) {
-  const json content = checked(where, text);
+  const json content = checked(where, text, run);
   try {
-    const std::string of = content.at("run");
-    if (!run.empty() && of != run) {
-      fail(where, fmt::format("it belongs to the run '{}', not to '{}'", of, run));
-    }
     const json& input = content.at("input");
     NetworkBuilder net(content.at("name"),
                        {number(input.at(0)), number(input.at(1)), number(input.at(2))});

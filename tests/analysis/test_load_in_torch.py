@@ -95,7 +95,7 @@ class Export(unittest.TestCase):
         self.assertEqual(status, 0, output)
         (stranger,) = other.iterdir()
         for name, text in (
-            ("network.json", "it is that of the run"),
+            ("network.json", "network.json: belongs to the run"),
             ("stages/stage_001.gcg", "stage_001.gcg: belongs to another run"),
         ):
             with self.subTest(name):

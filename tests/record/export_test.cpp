@@ -100,7 +100,7 @@ TEST(NetworkFile, KnowsTheRunThatItBelongsTo) {
   EXPECT_EQ(parse_network("f.json", text, "mine").name, "lenet5");
   EXPECT_EQ(parse_network("f.json", text).name, "lenet5");
   EXPECT_THAT([&] { (void)parse_network("f.json", text, "yours"); },
-              ThrowsMessage<Error>(HasSubstr("it belongs to the run 'mine', not to 'yours'")));
+              ThrowsMessage<Error>(HasSubstr("belongs to the run 'mine', not to 'yours'")));
 }
 
 TEST(NetworkFile, AFlippedBitIsAnErrorOrChangesNothing) {
