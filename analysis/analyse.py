@@ -184,6 +184,7 @@ def main():
     if not study.curves:
         sys.exit("no run of the study is finished yet")
     into = arguments.into or study.folder
+    into.mkdir(parents=True, exist_ok=True)
     summary = provenance(study, arguments.data_name) | module.summarise(study)
     # Through JSON and back: what is rendered now is what can be rendered from the file.
     text = json.dumps(summary, indent=1, allow_nan=False) + "\n"

@@ -342,6 +342,10 @@ def tables(summary):
                 " of density and of longer training; with rewound weights and in both bisections of masks it is the"
                 " effect of density alone."
             ),
+            (
+                "Seconds are rough: runs stand side by side, and other work may have used the machine. Experiment"
+                " `wall_clock` measures seconds one run at a time."
+            ),
         ],
     )
     gaps = Table(

@@ -205,7 +205,8 @@ def data_line(source):
     runs = sum(s["runs"] for s in summaries)
     return (
         f"Measured so far, at the scale{'s' if len(scales) > 1 else ''} {', '.join(scales)}: {data};"
-        f" {named('networks')}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs. Intervals are 95 % t intervals over"
+        f" {named('networks')}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs, where one that several"
+        " experiments share counts in each. Intervals are 95 % t intervals over"
         " seeds, differences are paired by seed.\n"
     )
 
