@@ -135,7 +135,8 @@ RunRecord run_plan(RunPlan& plan, const std::shared_ptr<Stop>& stop, World* worl
   run.loader_threads =
       plan.settings.data_threads > 0
           ? plan.settings.data_threads
-          : std::clamp<std::int64_t>(own_cores() - plan.settings.threads, 1, kMostLoaderThreads);
+          : std::clamp<std::int64_t>(own_cores() - threads_of_a_process(plan.settings), 1,
+                                     kMostLoaderThreads);
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {
     return hessian_product(network, state, direction, batch, threads_of_a_process(plan.settings));

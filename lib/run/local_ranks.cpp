@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/host.h"
 #include "base/index.h"
 #include "base/progress.h"
 #include "study/process.h"
@@ -55,10 +56,14 @@ class LocalRanks {
     place.address = "127.0.0.1";
     place.port = meeting_->port();
     place.launcher_hosts = true;
+    // They stand side by side: each makes batches with its share of the cores.
+    const std::int64_t cores = std::max<std::int64_t>(1, own_cores() / place.ranks);
     for (std::int64_t r = 0; r < place.ranks; ++r) {
       place.rank = r;
       place.local_rank = r;
-      children_.push_back({start_process(command, place_variables(place), {}, signals_.before())});
+      std::vector<std::string> variables = place_variables(place);
+      variables.push_back(fmt::format("GCG_CORES={}", cores));
+      children_.push_back({start_process(command, variables, {}, signals_.before())});
     }
   }
   ~LocalRanks() { signal_all(SIGKILL); }
