@@ -312,6 +312,24 @@ def tables(summary):
     return made
 
 
+def short_table(summary):
+    """The procedures in the columns that a reader needs first."""
+    whole = tables(summary)[0]
+    shown = ["procedure", "accuracy", "minus dense", "density", "density × epochs", "epochs"]
+    columns = [whole.header.index(name) for name in shown]
+    return Table(
+        "study",
+        (
+            f'{phrases.first_upper(summary["scale"])} scale, {", ".join(summary["networks"])},'
+            f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on, %; minus'
+            " dense training of the same seed, points; density, geometric mean over seeds; cost of everything, the search"
+            " included, in dense trainings. Mean ± 95 % t interval over seeds."
+        ),
+        shown,
+        [[row[column] for column in columns] for row in whole.rows],
+    )
+
+
 def not_below(difference, margin=MARGIN):
     """Non-inferiority by the two-sided 95 % interval."""
     if difference["half_interval"] is None:

@@ -48,6 +48,7 @@ def block(name, source):
     kind, _, argument = name.partition(" ")
     kinds = {
         "claims": lambda: claim_list(source),
+        "study": lambda: study(source),
         "claim-table": lambda: claim_table(source),
         "experiments": lambda: experiments(source),
         "choices": lambda: choices(source),
@@ -70,6 +71,16 @@ def claim_list(source):
             item += f" Growing and returning: **{claim.returned.word}**. {claim.returned.text}"
         items.append(item)
     return "\n".join(items) + "\n"
+
+
+def study(source):
+    """The study of growing and returning beside dense training and the other methods, in one table."""
+    summary = source.summaries.get("grow_return")
+    if summary is None:
+        return "Not measured yet.\n"
+    table = analyse.load_module("grow_return").short_table(summary)
+    lines = [table.caption, "", "| " + " | ".join(table.header) + " |", "|" + "---|" * len(table.header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in table.rows]) + "\n"
 
 
 def claim_table(source):

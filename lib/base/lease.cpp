@@ -123,10 +123,14 @@ std::vector<Lease> leases_in(const fs::path& folder, std::error_code& code) {
   return leases;
 }
 
+/// Looks after which a name without a file is no longer taken for a lease that is given back just
+/// now: it may be a link to nothing.
+constexpr int kMostLooks = 1000;
+
 /// The newest lease of a folder. One that is given back between the look at the names and that at
 /// the file is looked for again; one that cannot be read would be for ever.
 std::optional<Found> newest(const fs::path& folder) {
-  for (;;) {
+  for (int look = 1;; ++look) {
     std::error_code code;
     const std::vector<Lease> leases = leases_in(folder, code);
     if (leases.empty()) {
@@ -135,7 +139,7 @@ std::optional<Found> newest(const fs::path& folder) {
     if (std::optional<Found> found = read_lease(leases.back())) {
       return found;
     }
-    if (errno != ENOENT && errno != ESTALE) {
+    if ((errno != ENOENT && errno != ESTALE) || look == kMostLooks) {
       throw_file_error(leases.back().file, "read", errno);
     }
   }

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/error.h"
 #include "base/progress.h"
 
 namespace gcg {
@@ -181,28 +182,47 @@ std::string watch_page(const Experiment& experiment, const std::vector<PlannedRu
   return fmt::format("{}\n", fmt::join(page, "\n"));
 }
 
+QueueText asked_queue(const std::function<std::vector<QueuedTask>()>& queue, bool first) {
+  try {
+    return {queue_text(queue())};
+  } catch (const Error& error) {
+    if (first) {
+      throw;
+    }
+    return {fmt::format("Slurm's queue cannot be asked now, and is asked again every {} s: {}",
+                        kAskQueue, error.what()),
+            false};
+  }
+}
+
 void watch_status(const Experiment& experiment, std::vector<PlannedRun>& planned,
                   const std::function<std::vector<QueuedTask>()>& queue) {
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
   std::string shown;
-  std::string queued;
-  double asked = -kAskQueue;
+  QueueText queued;
+  bool first = true;
+  double asked = 0;
   for (int idle = 0; idle < 2;) {
     for (PlannedRun& run : planned) {
       if (run.disk.state != DiskState::finished) {
         run.disk = look_at_disk(*run.plan);
       }
     }
-    const bool runs = std::ranges::any_of(planned, [](const PlannedRun& run) {
-      return run.selected && run.disk.state == DiskState::running;
-    });
-    if (now_seconds() - asked >= kAskQueue) {
-      queued = queue_text(queue());
+    const auto any = [&](auto is) {
+      return std::ranges::any_of(
+          planned, [&](const PlannedRun& run) { return run.selected && is(run.disk.state); });
+    };
+    const bool runs = any([](DiskState state) { return state == DiskState::running; });
+    const bool open = any([](DiskState state) { return state != DiskState::finished; });
+    if (first || now_seconds() - asked >= kAskQueue) {
+      queued = asked_queue(queue, first);
       asked = now_seconds();
+      first = false;
     }
-    idle = runs || !queued.empty() ? 0 : idle + 1;
+    const bool waits = !queued.text.empty() && (queued.known || open);
+    idle = runs || waits ? 0 : idle + 1;
     const std::string page = watch_page(experiment, planned, terminal ? terminal_lines() : 0) +
-                             (queued.empty() ? "" : queued + "\n");
+                             (queued.text.empty() ? "" : queued.text + "\n");
     if (terminal || page != shown) {
       fmt::print("{}{}", terminal ? "\x1b[H\x1b[2J" : "", page);
       shown = page;

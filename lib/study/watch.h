@@ -42,9 +42,20 @@ class LaunchProgress {
 std::string watch_page(const Experiment& experiment, const std::vector<PlannedRun>& planned,
                        std::size_t lines);
 
+/// What --status --watch says of the scheduler's queue.
+struct QueueText {
+  std::string text;   ///< queue_text(), or that and why it cannot be asked now
+  bool known = true;  ///< it could be asked
+};
+
+/// Asks the queue. A scheduler that answered before and does not now (it is restarted, the network
+/// is down) is no end of watching: the text says so. Errors: `first`, and it cannot be asked.
+QueueText asked_queue(const std::function<std::vector<QueuedTask>()>& queue, bool first);
+
 /// --status --watch: repaints the page every few seconds while runs of the study are in progress,
 /// in any process, or tasks of it are queued. It ends when neither holds in two looks in a row,
-/// since a worker may be between two runs. If the output is no terminal, a page is printed when
+/// since a worker may be between two runs, or when every run is finished and the queue cannot be
+/// asked. If the output is no terminal, a page is printed when
 /// something changed. `queue` is asked from time to time.
 void watch_status(const Experiment& experiment, std::vector<PlannedRun>& planned,
                   const std::function<std::vector<QueuedTask>()>& queue);

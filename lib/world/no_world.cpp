@@ -13,7 +13,10 @@ namespace {
 
 }  // namespace
 
-std::unique_ptr<World> join_world(const RankPlace& /*place*/, double /*patience*/) { refuse(); }
+std::unique_ptr<World> join_world(const RankPlace& /*place*/, double /*patience*/,
+                                  Exchange /*exchange*/) {
+  refuse();
+}
 
 std::unique_ptr<MeetingPlace> host_meeting_place() { refuse(); }
 

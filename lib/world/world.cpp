@@ -12,21 +12,28 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "base/index.h"
 #include "base/progress.h"
+#include "world/shared_memory.h"
 
 namespace gcg {
 
 namespace {
 
 using std::chrono::milliseconds;
+
+/// Seconds between two signs of life that a rank gives while it does something else.
+constexpr double kBeatSeconds = 1;
 
 /// Seconds in which a rank that still lives is told of an end and tells its own.
 constexpr double kWordSeconds = 3;
@@ -71,7 +78,7 @@ at::Tensor bytes_at(const std::byte* data, std::size_t count) {
 
 class C10dWorld final : public World {
  public:
-  C10dWorld(const RankPlace& place, double patience);
+  C10dWorld(const RankPlace& place, double patience, Exchange exchange);
   ~C10dWorld() override { leave("an error that it had no word for"); }
 
   std::int64_t rank() const override { return rank_; }
@@ -92,12 +99,18 @@ class C10dWorld final : public World {
   /// Ranks without such a key after a while.
   std::vector<std::int64_t> missing(std::string_view what, double seconds);
   void arrive();
+  /// Gives signs of life from a thread of its own.
+  void begin_to_beat(const RankPlace& place);
   void connect(const std::string& address);
+  /// Memory between all ranks where they are on one host; else they go on through the network.
+  void find_shared_memory();
   /// f(group); what it throws is told by explain().
   template <typename F>
   void call(F f);
-  /// Why a call to the others failed.
-  [[noreturn]] void explain(const std::string& reason);
+  /// As SharedMemory::exchange.
+  void exchange(std::span<const float> from, std::span<float> to);
+  /// Why a call to the others failed. `silent`: ranks known to give no sign of life.
+  [[noreturn]] void explain(const std::string& reason, std::vector<std::int64_t> silent = {});
 
   const std::int64_t rank_;
   const std::int64_t size_;
@@ -107,12 +120,41 @@ class C10dWorld final : public World {
   std::mutex leaving_;
   bool left_ = false;  ///< guarded by leaving_
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  std::unique_ptr<SharedMemory> memory_;  ///< empty: through group_
   std::int64_t meetings_ = 0;
   std::vector<float> sent_;
   std::vector<float> received_;
+  std::jthread beating_;  ///< last, so that it ends first
 };
 
-C10dWorld::C10dWorld(const RankPlace& place, double patience)
+/// Which ranks live, by their signs of life.
+class Pulse {
+ public:
+  Pulse(c10d::TCPStore& store, std::int64_t ranks)
+      : store_(store), beats_(at(ranks), -1), since_(at(ranks), now_seconds()) {}
+
+  /// Those without a sign for so many seconds of looking.
+  std::vector<std::int64_t> silent(double seconds) {
+    std::vector<std::int64_t> found;
+    for (std::size_t r = 0; r < beats_.size(); ++r) {
+      const std::int64_t beats = store_.add(fmt::format("beat/{}", r), 0);
+      if (beats != beats_[r]) {
+        beats_[r] = beats;
+        since_[r] = now_seconds();
+      } else if (now_seconds() - since_[r] > seconds) {
+        found.push_back(static_cast<std::int64_t>(r));
+      }
+    }
+    return found;
+  }
+
+ private:
+  c10d::TCPStore& store_;
+  std::vector<std::int64_t> beats_;
+  std::vector<double> since_;
+};
+
+C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
     : rank_(place.rank),
       size_(place.ranks),
       patience_(patience),
@@ -120,7 +162,11 @@ C10dWorld::C10dWorld(const RankPlace& place, double patience)
   try {
     store_ = open_store(place.address, place.port, hosts_, patience);
     arrive();
+    begin_to_beat(place);
     connect(place.address);
+    if (exchange == Exchange::nearest) {
+      find_shared_memory();
+    }
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -164,6 +210,24 @@ void C10dWorld::arrive() {
   }
 }
 
+void C10dWorld::begin_to_beat(const RankPlace& place) {
+  // A connection of its own: a call that waits holds the other one.
+  auto store = open_store(place.address, place.port, false, patience_);
+  beating_ = std::jthread([store, own = key("beat", rank_)](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any end;
+    std::unique_lock lock(mutex);
+    try {
+      do {
+        store->add(own, 1);
+      } while (!end.wait_for(lock, stop, std::chrono::duration<double>(kBeatSeconds),
+                             [&] { return stop.stop_requested(); }));
+    } catch (const std::exception&) {
+      // The store went with its host, which the next call to the others tells.
+    }
+  });
+}
+
 void C10dWorld::connect(const std::string& address) {
   auto options = c10d::ProcessGroupGloo::Options::create(in_milliseconds(patience_));
   options->devices.push_back(network_device(address));
@@ -172,11 +236,27 @@ void C10dWorld::connect(const std::string& address) {
                                                        static_cast<int>(size_), options);
 }
 
+void C10dWorld::find_shared_memory() {
+  auto memory = std::make_unique<SharedMemory>(rank_, size_, patience_);
+  set("memory", memory->address());
+  std::vector<std::string> addresses;
+  for (std::int64_t r = 0; r < size_; ++r) {
+    const std::vector<std::uint8_t> text = store_->get(key("memory", r));
+    addresses.emplace_back(text.begin(), text.end());
+  }
+  const std::uint8_t found = memory->open(addresses) ? 1 : 0;
+  std::vector<std::uint8_t> all(at(size_));
+  gcg::gather<std::uint8_t>(*this, {&found, 1}, all);
+  if (std::ranges::count(all, 1) == size_) {
+    memory_ = std::move(memory);
+  }
+}
+
 template <typename F>
 void C10dWorld::call(F f) {
   std::string reason;
   try {
-    f(*group_);
+    f();
     return;
   } catch (const std::exception& error) {
     reason = error.what();
@@ -184,11 +264,12 @@ void C10dWorld::call(F f) {
   explain(reason);
 }
 
-void C10dWorld::explain(const std::string& reason) {
+void C10dWorld::explain(const std::string& reason, std::vector<std::int64_t> silent) {
   constexpr std::string_view remedy =
       "the same command goes on from the last checkpoint; --rank-seconds gives a slow rank longer";
   try {
-    group_.reset();  // those that wait for this rank are not to wait any longer
+    memory_.reset();  // those that wait for this rank are not to wait any longer
+    group_.reset();
     set("lost", "");
     const double limit = now_seconds() + kWordSeconds;
     do {
@@ -205,7 +286,9 @@ void C10dWorld::explain(const std::string& reason) {
       }
       ::usleep(20000);
     } while (now_seconds() < limit);
-    const std::vector<std::int64_t> silent = missing("lost", 0);
+    if (silent.empty()) {
+      silent = missing("lost", 0);
+    }
     if (!silent.empty()) {
       throw Error(fmt::format("rank {} of {}", fmt::join(silent, ", "), size_),
                   fmt::format("is gone, or has not answered for {} s", patience_), remedy);
@@ -225,12 +308,31 @@ void C10dWorld::gather(std::span<const std::byte> own, std::span<std::byte> all)
   if (own.empty()) {
     return;
   }
+  if (memory_) {
+    call([&] { memory_->gather(own, all); });
+    return;
+  }
   std::vector<std::vector<at::Tensor>> to(1);
   for (std::int64_t r = 0; r < size_; ++r) {
     to[0].push_back(bytes_at(all.data() + at(r) * own.size(), own.size()));
   }
   std::vector<at::Tensor> from{bytes_at(own.data(), own.size())};
-  call([&](c10d::ProcessGroupGloo& group) { group.allgather(to, from)->wait(); });
+  call([&] { group_->allgather(to, from)->wait(); });
+}
+
+void C10dWorld::exchange(std::span<const float> from, std::span<float> to) {
+  if (memory_) {
+    call([&] { memory_->exchange(std::as_bytes(from), std::as_writable_bytes(to)); });
+    return;
+  }
+  const auto tensor = [](const float* values, std::size_t count) {
+    return at::from_blob(const_cast<float*>(values), {static_cast<std::int64_t>(count)},
+                         at::kFloat);
+  };
+  at::Tensor sent = tensor(from.data(), from.size());
+  at::Tensor received = tensor(to.data(), to.size());
+  std::vector<std::int64_t> equal;
+  call([&] { group_->alltoall_base(received, sent, equal, equal)->wait(); });
 }
 
 // Gloo's own sums go round a ring, and with another size or version in another order; a sum of
@@ -259,13 +361,7 @@ void C10dWorld::sum(std::span<float> values) {
   sent_.assign(part * ranks, 0.0F);
   received_.resize(std::max(received_.size(), part * ranks));
   std::ranges::copy(values, sent_.begin());
-  const auto tensor = [&](std::vector<float>& memory) {
-    return at::from_blob(memory.data(), {static_cast<std::int64_t>(part * ranks)}, at::kFloat);
-  };
-  at::Tensor from = tensor(sent_);
-  at::Tensor to = tensor(received_);
-  std::vector<std::int64_t> equal;
-  call([&](c10d::ProcessGroupGloo& group) { group.alltoall_base(to, from, equal, equal)->wait(); });
+  exchange(sent_, std::span(received_).first(part * ranks));
   const std::span<float> own = std::span(sent_).first(part);
   add(own, part);
   gcg::gather<float>(*this, own, std::span(received_).first(part * ranks));
@@ -276,6 +372,9 @@ void C10dWorld::meet() {
   const std::string meeting = key("meeting", ++meetings_);
   const double limit = now_seconds() + 15 * patience_;
   std::string reason = fmt::format("some did not come to meet it in {} s", 15 * patience_);
+  Pulse pulse(*store_, size_);
+  std::vector<std::int64_t> silent;
+  double looked = now_seconds();
   try {
     std::int64_t here = store_->add(meeting, 1);
     for (useconds_t pause = 200; here < size_ && now_seconds() < limit;
@@ -286,6 +385,13 @@ void C10dWorld::meet() {
         reason = "one of them has ended";
         break;
       }
+      if (now_seconds() - looked > kBeatSeconds) {
+        looked = now_seconds();
+        silent = pulse.silent(patience_);
+        if (!silent.empty()) {
+          break;
+        }
+      }
     }
     if (here == size_) {
       return;
@@ -293,7 +399,7 @@ void C10dWorld::meet() {
   } catch (const std::exception& error) {
     reason = error.what();
   }
-  explain(reason);
+  explain(reason, std::move(silent));
 }
 
 void C10dWorld::leave(std::string_view why) noexcept {
@@ -330,8 +436,8 @@ class TcpMeetingPlace final : public MeetingPlace {
 
 }  // namespace
 
-std::unique_ptr<World> join_world(const RankPlace& place, double patience) {
-  return std::make_unique<C10dWorld>(place, patience);
+std::unique_ptr<World> join_world(const RankPlace& place, double patience, Exchange exchange) {
+  return std::make_unique<C10dWorld>(place, patience, exchange);
 }
 
 std::unique_ptr<MeetingPlace> host_meeting_place() {

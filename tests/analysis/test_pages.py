@@ -89,6 +89,10 @@ class Blocks(unittest.TestCase):
         self.assertEqual(text.count("Not measured yet."), len(reading.EXPERIMENTS) - 1)
         self.assertIn("sparse minus dense +0.20 ± 0.10 points (n = 2).", text)
 
+        readme.write_text("<!-- generated: study -->\n<!-- end -->\n")
+        self.main()
+        self.assertIn("Not measured yet.", readme.read_text())
+
     def test_an_unknown_block_and_one_without_end_are_errors(self):
         readme = self.root / "README.md"
         readme.write_text("<!-- generated: nonsense -->\n<!-- end -->\n")

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "base/folder_lock.h"
+#include "base/temporary_files.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 
@@ -214,6 +215,25 @@ TEST(File, AMissingPermissionIsNamedWithARemedy) {
   GCG_EXPECT_ERROR(make_writable_folder(folder.path()),
                    HasSubstr("cannot write to the folder: Permission denied"));
   fs::permissions(folder.path(), fs::perms::owner_all);
+}
+
+TEST(TemporaryFiles, AreRemovedBelowAFolderAndProbesOnceTheyAreOld) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "run");
+  for (const char* name : {"run/a.h5.tmp", ".write-probe.7", ".clock.host.1", "run/.clock.host.2",
+                           ".lock-probe.host.3", "run.h5", "clock"}) {
+    std::ofstream(folder / name) << "x";
+  }
+  const auto now = fs::file_time_type::clock::now();
+  for (const char* name : {"run/.clock.host.2", ".lock-probe.host.3", "run.h5", "clock"}) {
+    fs::last_write_time(folder / name, now - std::chrono::hours(2));
+  }
+  remove_temporary_files(folder.path());
+  std::vector<std::string> left;
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
+    left.push_back(entry.path().filename().string());
+  }
+  EXPECT_THAT(left, ::testing::UnorderedElementsAre("run", ".clock.host.1", "run.h5", "clock"));
 }
 
 TEST(WritableFolder, IsCreatedWithItsParentsAndLeftEmpty) {

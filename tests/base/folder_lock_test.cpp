@@ -87,6 +87,12 @@ TEST(FolderLock, ALeaseThatCannotBeReadIsAnErrorAndNotWaitedFor) {
   GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr(".lease.1: cannot read"));
 }
 
+TEST(FolderLock, ALeaseThatIsALinkToNothingIsAnErrorAndNotWaitedFor) {
+  const TemporaryFolder folder;
+  fs::create_symlink("nowhere", folder / ".lease.3");
+  GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr(".lease.3: cannot read"));
+}
+
 TEST(FolderLock, TellsWhoHoldsIt) {
   const TemporaryFolder folder;
   EXPECT_EQ(lock_owner(folder.path()), std::nullopt);

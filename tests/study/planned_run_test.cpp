@@ -199,5 +199,16 @@ TEST(WatchPage, ShowsWhatNeedsLookingAtFirst) {
   EXPECT_THAT(cut, HasSubstr("lines more"));
 }
 
+TEST(WatchPage, AQueueThatCannotBeAskedLaterIsSaidAndNoEnd) {
+  const auto fails = []() -> std::vector<QueuedTask> { throw Error("squeue", "ended with 1"); };
+  GCG_EXPECT_ERROR(asked_queue(fails, true), HasSubstr("squeue: ended with 1"));
+  const QueueText later = asked_queue(fails, false);
+  EXPECT_FALSE(later.known);
+  EXPECT_THAT(later.text, AllOf(HasSubstr("cannot be asked now"), HasSubstr("ended with 1")));
+  const QueueText empty = asked_queue([] { return std::vector<QueuedTask>(); }, false);
+  EXPECT_TRUE(empty.known);
+  EXPECT_EQ(empty.text, "");
+}
+
 }  // namespace
 }  // namespace gcg

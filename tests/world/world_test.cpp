@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -13,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/throws.h"
 
 namespace gcg {
 namespace {
@@ -22,8 +27,19 @@ using ::testing::HasSubstr;
 
 constexpr double kPatience = 1.5;
 
-/// Calls f(world) for every rank; gives what each of them threw, empty if nothing.
-std::vector<std::string> in_ranks(std::int64_t size, const std::function<void(World&)>& f) {
+/// Through shared memory, and through the network although the ranks are on one host.
+class Worlds : public ::testing::TestWithParam<Exchange> {
+ protected:
+  /// Calls f(world) for every rank; gives what each of them threw, empty if nothing.
+  static std::vector<std::string> in_ranks(std::int64_t size, const std::function<void(World&)>& f);
+};
+
+INSTANTIATE_TEST_SUITE_P(By, Worlds, ::testing::Values(Exchange::nearest, Exchange::network),
+                         [](const auto& by) {
+                           return by.param == Exchange::nearest ? "Memory" : "Network";
+                         });
+
+std::vector<std::string> Worlds::in_ranks(std::int64_t size, const std::function<void(World&)>& f) {
   const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
   std::vector<std::string> thrown(static_cast<std::size_t>(size));
   std::vector<std::jthread> threads;
@@ -32,7 +48,7 @@ std::vector<std::string> in_ranks(std::int64_t size, const std::function<void(Wo
       std::string& own = thrown[static_cast<std::size_t>(r)];
       try {
         const RankPlace place{r, size, r, "127.0.0.1", meeting->port(), true};
-        const std::unique_ptr<World> world = join_world(place, kPatience);
+        const std::unique_ptr<World> world = join_world(place, kPatience, GetParam());
         f(*world);
         world->leave(World::kFinished);
       } catch (const RanksStopped&) {
@@ -51,9 +67,9 @@ float value(std::int64_t rank, std::int64_t i) {
   return std::sin(static_cast<float>(1 + 17 * rank + i)) * (rank % 2 == 0 ? 1e4F : 1e-3F);
 }
 
-TEST(World, SumsInTheOrderOfTheRanks) {
+TEST_P(Worlds, SumsInTheOrderOfTheRanks) {
   for (const std::int64_t size : {2, 3, 4}) {
-    for (const std::int64_t count : {1, 5, 1000, 16384, 16385, 100003}) {
+    for (const std::int64_t count : {1, 5, 1000, 16384, 16385, 300003}) {
       SCOPED_TRACE(fmt::format("{} ranks, {} values", size, count));
       std::vector<std::vector<float>> found(static_cast<std::size_t>(size));
       const auto failures = in_ranks(size, [&](World& world) {
@@ -78,7 +94,7 @@ TEST(World, SumsInTheOrderOfTheRanks) {
   }
 }
 
-TEST(World, GathersInTheOrderOfTheRanks) {
+TEST_P(Worlds, GathersInTheOrderOfTheRanks) {
   const auto failures = in_ranks(4, [](World& world) {
     for (std::int64_t i = 0; i < 20; ++i) {
       const std::vector<std::int64_t> own{world.rank(), i, 10 * world.rank()};
@@ -95,7 +111,7 @@ TEST(World, GathersInTheOrderOfTheRanks) {
   EXPECT_THAT(failures, ::testing::Each(""));
 }
 
-TEST(World, MeetWaitsLongerThanTheOthers) {
+TEST_P(Worlds, MeetWaitsLongerThanTheOthers) {
   const auto failures = in_ranks(2, [](World& world) {
     if (world.rank() == 0) {
       std::this_thread::sleep_for(std::chrono::duration<double>(2 * kPatience));
@@ -105,7 +121,7 @@ TEST(World, MeetWaitsLongerThanTheOthers) {
   EXPECT_THAT(failures, ::testing::Each(""));
 }
 
-TEST(World, TheWordsOfARankThatEndsReachTheOthersWhereverTheyWait) {
+TEST_P(Worlds, TheWordsOfARankThatEndsReachTheOthersWhereverTheyWait) {
   for (const bool in_meeting : {false, true}) {
     SCOPED_TRACE(in_meeting);
     const double start = now_seconds();
@@ -125,7 +141,7 @@ TEST(World, TheWordsOfARankThatEndsReachTheOthersWhereverTheyWait) {
   }
 }
 
-TEST(World, WhereOneWasStoppedTheOthersAreToo) {
+TEST_P(Worlds, WhereOneWasStoppedTheOthersAreToo) {
   const auto failures = in_ranks(3, [](World& world) {
     if (world.rank() == 2) {
       world.leave(World::kStopped);
@@ -137,7 +153,7 @@ TEST(World, WhereOneWasStoppedTheOthersAreToo) {
   EXPECT_THAT(failures, ::testing::Each("stopped"));
 }
 
-TEST(World, ARankThatIsSilentIsNamed) {
+TEST_P(Worlds, ARankThatIsSilentIsNamed) {
   const double start = now_seconds();
   const auto failures = in_ranks(3, [](World& world) {
     if (world.rank() == 1) {
@@ -151,6 +167,30 @@ TEST(World, ARankThatIsSilentIsNamed) {
     EXPECT_THAT(failures[r], AllOf(HasSubstr("rank 1 of 3"), HasSubstr("not answered for 1.5 s")));
   }
   EXPECT_LT(now_seconds() - start, 30);
+}
+
+TEST(World, AProcessThatDiesWhileOthersWaitForItInAMeetingIsNamed) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const pid_t child = ::fork();  // before this process has threads
+  std::uint16_t port = 0;
+  if (child == 0) {
+    if (::read(pipe[0], &port, sizeof port) == sizeof port) {
+      const auto world = join_world({1, 2, 1, "127.0.0.1", port, true}, 60);
+      ::raise(SIGKILL);
+    }
+    ::_exit(1);
+  }
+  const auto meeting = host_meeting_place();
+  port = meeting->port();
+  ASSERT_EQ(::write(pipe[1], &port, sizeof port), std::int64_t{sizeof port});
+  const auto world = join_world({0, 2, 0, "127.0.0.1", port, true}, 4 * kPatience);
+  const double start = now_seconds();
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  GCG_EXPECT_ERROR(world->meet(), AllOf(HasSubstr("rank 1 of 2"), HasSubstr("is gone")));
+  EXPECT_LT(now_seconds() - start, 40);  // not 15 times the patience
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 TEST(World, ARankThatDoesNotComeIsNamed) {
