@@ -321,9 +321,9 @@ def short_table(summary):
         "study",
         (
             f'{phrases.first_upper(summary["scale"])} scale, {", ".join(summary["networks"])},'
-            f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on, %; minus'
-            " dense training of the same seed, points; density, geometric mean over seeds; cost of everything, the search"
-            " included, in dense trainings. Mean ± 95 % t interval over seeds."
+            f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on, %;'
+            " minus dense training of the same seed, points; density, geometric mean over seeds; cost of everything,"
+            " the search included, in dense trainings. Mean ± 95 % t interval over seeds."
         ),
         shown,
         [[row[column] for column in columns] for row in whole.rows],
