@@ -116,7 +116,7 @@ def exploration(summaries):
         found = row["density"].values()
         rows.append(
             [
-                RETURN,
+                f"{RETURN}, on fresh seeds",
                 f"{row['density_mean']:.2f} ({min(found):.2f} to {max(found):.2f})",
                 phrases.points(row["test_minus_dense"]),
                 str(len(row["seeds"])),

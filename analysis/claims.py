@@ -53,7 +53,7 @@ def claims(summaries):
         "accuracy": (growth_accuracy, returned_accuracy),
         "cost": (growth_cost, returned_cost),
         "exploration": (growth_exploration, returned_exploration),
-        "diversity": (growth_diversity, lambda _: Verdict(UNMEASURED)),
+        "diversity": (growth_diversity, returned_diversity),
         "limit": (growth_limit, returned_limit),
     }
     return [Claim(name, *(rule(summaries) for rule in rules[name])) for name in phrases.CLAIMS]
@@ -183,7 +183,10 @@ def returned_cost(summaries):
     if row is None:
         return Verdict(UNMEASURED)
     cost = row["costs"]["density_epochs"]
-    text = f"Search and training cost {cost_text(cost)} dense trainings (density × epochs)"
+    text = (
+        f"Search and training cost {cost_text(cost)} dense trainings (density × epochs; FLOPs:"
+        f" {cost_text(row['costs']['flops'])}; seconds, on a busy machine: {cost_text(row['costs']['seconds'])})"
+    )
     if compared is None:
         return Verdict(OPEN, text + "; iterative pruning by the same rule has not been run.")
     octaves = compared["octaves"]
@@ -221,7 +224,9 @@ def growth_exploration(summaries):
 
 
 def returned_exploration(summaries):
-    """By the aims of its experiment: cost at most .35 of a dense training, densities within a factor of 1.6."""
+    """By the aims of its experiment: cost at most .35 of a dense training, densities within a factor of 1.6; and the
+    network there is near dense, by the margin of growth alone. Whether the density follows the task is said beside it.
+    """
     row = returned_row(summaries)
     if row is None:
         return Verdict(UNMEASURED)
@@ -231,13 +236,29 @@ def returned_exploration(summaries):
     if len(densities) < 2:
         return Verdict(OPEN, f"One seed found density {densities[0]:.3f} at {cost:.2f} of a dense training.")
     within = cost <= COST and factor <= FACTOR
+    reached = near(row["minus_dense"], MARGIN)
     return Verdict(
-        HOLDS if within else FAILS,
+        reached if within else FAILS,
         (
             f"It finds densities of {span(densities)}, a factor of {factor:.2f} over {len(densities)} seeds"
-            f" (aim: {FACTOR:g}), at {cost:.2f} of a dense training (aim: {COST:g})."
+            f" (aim: {FACTOR:g}), at {cost:.2f} of a dense training (aim: {COST:g}),"
+            f" {phrases.points(row['minus_dense'])} points from dense (within {100 * MARGIN:g} points: {reached})."
+            + follows_the_task(summaries)
         ),
     )
+
+
+def follows_the_task(summaries):
+    """Whether the density that returning finds moves with the task as expected, family by family."""
+    families = summaries.get("return_regime", {}).get("families", {})
+    tested = {name: f["trend"]["p_holm"] < phrases.LEVEL for name, f in families.items() if f["trend"]}
+    if not tested:
+        return ""
+    moved = [name for name, shown in tested.items() if shown]
+    still = [name for name, shown in tested.items() if not shown]
+    said = [f"moves with {' and '.join(moved)} as expected"] if moved else []
+    said += [f"is not shown to move with {' or '.join(still)}"] if still else []
+    return f" The density {' and '.join(said)}."
 
 
 def growth_diversity(summaries):
@@ -252,6 +273,25 @@ def growth_diversity(summaries):
         HOLDS if pair["jaccard"] <= 1.1 * pair["chance"] else FAILS,
         (
             f"At density {found['density'][stage]:.2f} the masks of two seeds have a Jaccard index of"
+            f" {100 * pair['jaccard']:.0f} %, random masks with their layer counts {100 * pair['chance']:.0f} %"
+            f" ({pair['pairs']} pairs)."
+        ),
+    )
+
+
+def returned_diversity(summaries):
+    """The same for the networks that searches with different seeds end with, of the task with most pairs, the first
+    of them."""
+    tasks = summaries.get("return_regime", {}).get("tasks", {}).values()
+    found = max((t for t in tasks if t.get("between_seeds")), key=lambda t: t["between_seeds"]["pairs"], default=None)
+    if found is None:
+        return Verdict(UNMEASURED)
+    pair = found["between_seeds"]
+    densities = list(found["density"].values())
+    return Verdict(
+        HOLDS if pair["jaccard"] <= 1.1 * pair["chance"] else FAILS,
+        (
+            f"At density {span(densities)} the masks that two searches end with have a Jaccard index of"
             f" {100 * pair['jaccard']:.0f} %, random masks with their layer counts {100 * pair['chance']:.0f} %"
             f" ({pair['pairs']} pairs)."
         ),
@@ -282,4 +322,8 @@ def returned_limit(summaries):
     if row is None:
         return Verdict(UNMEASURED)
     mean = interval(list(row["density"].values()))["mean"]
-    return Verdict(UNMEASURED, f"Its search ended at density {mean:.3f} on average; lower ones were not trained.")
+    return Verdict(
+        UNMEASURED,
+        f"Its search ended at density {mean:.3f} on average, by a rule that stops where the loss turns: it does not"
+        " look for extreme sparsity, and lower densities were not trained.",
+    )

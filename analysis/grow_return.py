@@ -31,6 +31,7 @@ TRUNK = "static mask"  # where that begins: no row of its own
 MARGIN = 0.01  # of accuracy
 COST = 0.35  # of a dense training
 FACTOR = 1.6  # largest density found over the smallest
+NEAR_COST = 1 / 3  # octaves: procedures that cost about the same
 COSTS = {"density_epochs": "density × epochs", "flops": "FLOPs", "seconds": "seconds"}
 
 
@@ -205,6 +206,11 @@ def span(values):
     return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
 
 
+def epochs_text(row):
+    epochs = list(row["epochs"].values())
+    return f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}"
+
+
 def cost_text(value):
     return "-" if value is None else number(value["mean"], value["half_interval"])
 
@@ -212,7 +218,6 @@ def cost_text(value):
 def tables(summary):
     rows = []
     for name, r in summary["rows"].items():
-        epochs = list(r["epochs"].values())
         rows.append(
             [
                 name,
@@ -224,7 +229,7 @@ def tables(summary):
                 f'{r["density_mean"]:.3f}',
                 span(r["density"].values()),
                 *(cost_text(r["costs"][c]) for c in COSTS),
-                f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}",
+                epochs_text(r),
             ]
         )
     epochs = ", ".join(map(str, summary["reference_epochs"]))
@@ -315,15 +320,16 @@ def tables(summary):
 def short_table(summary):
     """The procedures in the columns that a reader needs first."""
     whole = tables(summary)[0]
-    shown = ["procedure", "accuracy", "minus dense", "density", "density × epochs", "epochs"]
+    shown = ["procedure", "accuracy", "minus dense", "minus dense, equally long", "density", *COSTS.values(), "epochs"]
     columns = [whole.header.index(name) for name in shown]
     return Table(
         "study",
         (
             f'{phrases.first_upper(summary["scale"])} scale, {", ".join(summary["networks"])},'
             f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on, %;'
-            " minus dense training of the same seed, points; density, geometric mean over seeds; cost of everything,"
-            " the search included, in dense trainings. Mean ± 95 % t interval over seeds."
+            " minus dense training of the same seed, points, and minus dense training of as many epochs; density,"
+            " geometric mean over seeds; cost of everything, the search included, in dense trainings (the seconds are"
+            " of a busy machine). Mean ± 95 % t interval over seeds."
         ),
         shown,
         [[row[column] for column in columns] for row in whole.rows],
@@ -382,18 +388,25 @@ def findings(summary):
                     claims=["accuracy"],
                 )
             )
-    for name in (IMP, STATIC):
-        if name in compared:
-            c = compared[name]
-            sentences.append(
-                Finding(
-                    phrases.first_upper(phrases.against(RETURN, name, c["accuracy"]))
-                    + f' {phrases.first_upper(name)} costs {2 ** c["octaves"]["mean"]:.2f} times as much'
-                    f' ({number(c["octaves"]["mean"], c["octaves"]["half_interval"])} octaves; density × epochs).',
-                    claims=["cost"],
-                )
+    for name in said_against(compared):
+        c = compared[name]
+        sentences.append(
+            Finding(
+                phrases.first_upper(phrases.against(RETURN, name, c["accuracy"]))
+                + f' {phrases.first_upper(name)} costs {2 ** c["octaves"]["mean"]:.2f} times as much'
+                f' ({number(c["octaves"]["mean"], c["octaves"]["half_interval"])} octaves; density × epochs) and has'
+                f" {epochs_text(rows[name])} epochs against {epochs_text(rows[RETURN])}.",
+                claims=["cost"],
             )
+        )
     return sentences
+
+
+def said_against(compared):
+    """The procedures that a finding compares with: pruning by the same rule, the static start, and all that cost
+    about the same, whatever the result."""
+    near = [name for name, c in compared.items() if abs(c["octaves"]["mean"]) < NEAR_COST]
+    return [name for name in dict.fromkeys([IMP, STATIC, *near]) if name in compared]
 
 
 def figures(summary, base):

@@ -20,7 +20,7 @@ EXPERIMENTS = {
     "discovery_cost": (
         "Cost of finding a density",
         "What does it cost to find the smallest density within epsilon of dense? Every search ends with one training by"
-        " the recipe.",
+        " the recipe, or half of it where it returns.",
     ),
     "extrapolation": (
         "Where growth stops",

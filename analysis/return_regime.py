@@ -2,6 +2,7 @@
 images and density of a planted teacher, with the direction expected of each family (experiments/return_regime.cpp).
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 import costs
 import figures as look
 import phrases
+from bottleneck import chance_jaccard, jaccard
 from discovered_density import trend_test
 from intervals import holm, interval, paired
 from tables import Table, number, percent
@@ -20,6 +22,16 @@ EXPECTED = {"width": -1, "difficulty": 1, "teacher density": 1}
 def connections(run):
     layers = run.layers
     return int(np.sum(layers["outputs"] * layers["inputs"] * layers["kernel_height"] * layers["kernel_width"]))
+
+
+def between_seeds(runs):
+    """Mean Jaccard index of the masks that two searches end with, and that of random masks with their layer counts;
+    None for one seed."""
+    pairs = list(itertools.combinations([run.masks[max(run.masks)] for run in runs.values()], 2))
+    if not pairs:
+        return None
+    mean = lambda measure: float(np.mean([measure(*pair) for pair in pairs]))
+    return {"jaccard": mean(jaccard), "chance": mean(chance_jaccard), "pairs": len(pairs)}
 
 
 def task_row(found, dense):
@@ -35,6 +47,7 @@ def task_row(found, dense):
         "dense": interval(list(test(dense).values())) if dense else None,
         "gap": paired(test(found), test(dense)),
         "cost": interval(relative) if relative else None,
+        "between_seeds": between_seeds(found),
         "epochs": interval([float(found[s].cost["epochs"]) for s in seeds]),
     }
 
@@ -90,6 +103,7 @@ def tables(summary):
         densities = list(r["density"].values())
         outcomes = list(r["outcomes"].values())
         kept = [round(d * r["connections"]) for d in densities]
+        pair = r.get("between_seeds")
         rows.append(
             [
                 task,
@@ -102,6 +116,7 @@ def tables(summary):
                 "-" if r["gap"] is None else phrases.points(r["gap"]),
                 "-" if r["cost"] is None else number(r["cost"]["mean"], r["cost"]["half_interval"]),
                 number(r["epochs"]["mean"], digits=0),
+                "-" if pair is None else f'{100 * pair["jaccard"]:.0f} ({100 * pair["chance"]:.0f})',
             ]
         )
     found = Table(
@@ -109,10 +124,30 @@ def tables(summary):
         (
             "What growing and returning finds on each task. Density: geometric mean (range) over seeds; connections"
             " kept: density × connections; test accuracy of dense training by the recipe, %, and of the search minus"
-            " it, points; density × epochs of the whole search over that training. Mean ± 95 % t interval over seeds."
+            " it, points; density × epochs of the whole search over that training; Jaccard index of the masks that two"
+            " searches end with, %, mean over pairs of seeds, in brackets that of random masks with their layer counts."
+            " Mean ± 95 % t interval over seeds."
         ),
-        ["task", "seeds", "connections", "density", "kept", "outcomes", "dense", "minus dense", "cost", "epochs"],
+        [
+            "task",
+            "seeds",
+            "connections",
+            "density",
+            "kept",
+            "outcomes",
+            "dense",
+            "minus dense",
+            "cost",
+            "epochs",
+            "between seeds",
+        ],
         rows,
+        [
+            (
+                "The rule was chosen on seeds 1 to 6 of width 8, among which these are. A way back takes a fifth of the"
+                " connections at a time, so densities differ by factors of 0.8: a factor of 1.56 is two steps."
+            )
+        ],
     )
     rows = []
     for family, f in summary["families"].items():
@@ -144,9 +179,22 @@ def tables(summary):
 
 def law(summary):
     s = summary["slope"]
-    return (
+    said = (
         "Slope of log density over log connections along the widths, mean over seeds:"
-        f' {number(s["mean"], s["half_interval"])}; -1 would keep density × connections constant.'
+        f' {number(s["mean"], s["half_interval"])}; -1 would keep density × connections constant, 0 the density.'
+    )
+    half = s["half_interval"]
+    if half is None:
+        return said + " One seed has no interval."
+    low, high = s["mean"] - half - 1e-9, s["mean"] + half + 1e-9
+    return said + (
+        " Neither holds."
+        if (low > -1 or high < -1) and (low > 0 or high < 0)
+        else " The seeds exclude the first."
+        if low > -1 or high < -1
+        else " The seeds exclude the second."
+        if low > 0 or high < 0
+        else " The seeds exclude neither."
     )
 
 
@@ -158,14 +206,7 @@ def findings(summary):
         if test is None:
             said.append(f"{family}: too few values to test whether the density found {expected}s.")
             continue
-        shown = test["p_holm"] < phrases.LEVEL
-        result = (
-            "it does"
-            if shown
-            else "the data point the other way"
-            if test["tau"] * f["expected"] < 0
-            else "the data do not show it"
-        )
+        result = "it does" if test["p_holm"] < phrases.LEVEL else "the data do not show it"
         said.append(
             phrases.Finding(
                 (

@@ -1,5 +1,6 @@
 """Searches against dense training: differences at equal cost and at equal epochs, verdicts by rule, both legs."""
 
+import copy
 import json
 import math
 import sys
@@ -144,7 +145,29 @@ class Summary(unittest.TestCase):
         self.assertNotIn("static mask", summary["rows"])
 
 
+class Findings(unittest.TestCase):
+    def test_what_costs_about_the_same_is_said_whatever_the_result(self):
+        near = {s: run(0.65, 0.2, 7.0, 30) for s in (7, 8, 9)}
+        far = {s: run(0.65, 0.2, 12.0, 30) for s in (7, 8, 9)}
+        said = " ".join(grow_return.findings(grow_return.summarise(study(near=near, far=far))))
+        self.assertIn("grow, then return is less accurate than near", said.lower())
+        self.assertIn("Near costs 1.17 times as much", said)
+        self.assertIn("has 30 epochs against 40", said)
+        self.assertNotIn("far", said)
+
+
 class Regime(unittest.TestCase):
+    def test_a_slope_is_held_against_constant_connections_and_constant_density(self):
+        for mean, half, said in (
+            (-0.5, 0.1, "Neither holds."),
+            (-0.9, 0.2, "The seeds exclude the second."),
+            (-0.1, 0.2, "The seeds exclude the first."),
+            (-0.5, 0.6, "The seeds exclude neither."),
+            (-0.5, None, "One seed has no interval."),
+        ):
+            text = return_regime.law({"slope": {"mean": mean, "half_interval": half}})
+            self.assertTrue(text.endswith(said), text)
+
     def test_a_law_of_capacity_has_slope_minus_one(self):
         curves, parts = {}, {}
         for width, connections, density in ((8, 1000, 0.2), (16, 4000, 0.05), (32, 16000, 0.0125)):
@@ -155,9 +178,11 @@ class Regime(unittest.TestCase):
                 "kernel_height": np.array([1]),
                 "kernel_width": np.array([1]),
             }
-            for role, made in (("search", found), ("dense", run(0.6))):
+            other = copy.copy(found)
+            found.masks, other.masks = ({3: {"a": np.array(mask, bool)}} for mask in ([1, 1, 0, 0], [1, 0, 1, 0]))
+            for role, pair in (("search", (found, other)), ("dense", (run(0.6), run(0.6)))):
                 curve = f"width {width}: {role}"
-                curves[curve] = {1: made, 2: made}
+                curves[curve] = dict(zip((1, 2), pair))
                 parts[curve] = Part(role, "width", {"level": width}, f"width {width}")
         made = fakes.study(curves)
         made.parts = parts
@@ -166,7 +191,15 @@ class Regime(unittest.TestCase):
         self.assertAlmostEqual(summary["families"]["width"]["trend"]["tau"], -1)
         tables = return_regime.tables(summary)
         self.assertEqual(fakes.row_of(tables[0], "width 16")[4], "200")
-        self.assertTrue(return_regime.findings(summary))
+        said = return_regime.findings(summary)
+        self.assertIn("with width: it does", said[0])
+        self.assertIn(
+            "-1.00 ± 0.00; -1 would keep density × connections constant, 0 the density. The seeds exclude the second.",
+            said[-1],
+        )
+        # One connection of three in common; by chance 1 of 4 + 1 of 4 - 1 of 4.
+        self.assertEqual(summary["tasks"]["width 8"]["between_seeds"], {"jaccard": 1 / 3, "chance": 1 / 3, "pairs": 1})
+        self.assertEqual(fakes.row_of(tables[0], "width 8")[-1], "33 (33)")
         with tempfile.TemporaryDirectory() as folder:
             self.assertTrue(Path(return_regime.figures(summary, f"{folder}/f")[0]).exists())
 

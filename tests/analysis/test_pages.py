@@ -134,12 +134,12 @@ class Claims(unittest.TestCase):
             "minus_equally_long": None,
             "density": density,
             "epochs": {"1": 40, "2": 42, "3": 41},
-            "costs": {"density_epochs": {"mean": cost, "half_interval": 0.01}},
+            "costs": {name: {"mean": cost, "half_interval": 0.01} for name in ("density_epochs", "flops", "seconds")},
         }
 
-    def verdicts(self, row, comparisons=None):
+    def verdicts(self, row, comparisons=None, **summaries):
         summary = {"rows": {claims.RETURN: row}, "comparisons": comparisons or {}, "reference_epochs": [20]}
-        return {c.name: c for c in claims.claims({"grow_return": summary})}
+        return {c.name: c for c in claims.claims({"grow_return": summary} | summaries)}
 
     def test_without_summaries_nothing_is_measured(self):
         for claim in claims.claims({}):
@@ -164,6 +164,22 @@ class Claims(unittest.TestCase):
         for row in (self.row(0, 0.01, cost=0.4), self.row(0, 0.01, density={"1": 0.1, "2": 0.2})):
             self.assertEqual(self.verdicts(row)["exploration"].returned.word, claims.FAILS)
         self.assertEqual(self.verdicts(self.row(0, 0.01, density={"1": 0.1}))["exploration"].returned.word, claims.OPEN)
+
+    def test_a_search_that_ends_far_from_dense_does_not_explore(self):
+        for mean, half, word in ((-0.05, 0.01, claims.FAILS), (-0.02, 0.01, claims.OPEN)):
+            self.assertEqual(self.verdicts(self.row(mean, half))["exploration"].returned.word, word)
+
+    def test_whether_the_density_follows_the_task_is_said(self):
+        families = {"width": {"trend": {"p_holm": 0.01}}, "difficulty": {"trend": {"p_holm": 0.4}}}
+        regime = {"families": families | {"network": {"trend": None}}, "tasks": {}}
+        text = self.verdicts(self.row(0, 0.01), return_regime=regime)["exploration"].returned.text
+        self.assertTrue(text.endswith("moves with width as expected and is not shown to move with difficulty."), text)
+
+    def test_diversity_of_what_is_found_is_held_against_chance(self):
+        for jaccard, word in ((0.12, claims.FAILS), (0.105, claims.HOLDS)):
+            task = {"density": {"1": 0.1}, "between_seeds": {"jaccard": jaccard, "chance": 0.1, "pairs": 3}}
+            found = self.verdicts(self.row(0, 0.01), return_regime={"families": {}, "tasks": {"a": task}})
+            self.assertEqual(found["diversity"].returned.word, word)
 
     def test_cost_is_held_against_pruning_by_the_same_rule(self):
         def compared(octaves, accuracy):

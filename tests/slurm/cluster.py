@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-NEEDED = ("slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "munged", "unshare", "ip", "runuser")
+NEEDED = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "munged", "unshare", "ip", "runuser")
 
 CONFIGURATION = """\
 ClusterName=gcgtest

@@ -1,7 +1,9 @@
 """A study under a real Slurm controller and two node daemons: queued again in mid-run, preempted, with a node that
 dies and one without time left, it ends with the figures of a local study."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -190,6 +192,40 @@ class SlurmStudy(unittest.TestCase):
         self.assertIn("nothing of the study", self.study("--cancel", out=runs))
         self.assertIn("stopped", self.study("--status", out=runs))
         self.assertEqual(list(runs.glob("*/.lease*")), [])
+
+    @staticmethod
+    def step(*options):
+        """The command of one run in two tasks, one on each node."""
+        program = str(Path(PROGRAM).with_name("gcg_run"))
+        srun = ["srun", "--nodes=2", "--ntasks=2", "--partition=low", program, "--world=auto"]
+        return [*srun, *map(str, options)]
+
+    def test_the_tasks_of_a_step_train_one_run_as_processes_of_one_machine_do(self):
+        options = ["--data=procedural", "--data-images=600", "--network=resnet8", "--width=4", "--epochs=2"]
+        options += ["--method=grow_return", "--stage-epochs=1", "--disconnected=repair", "--threads=2"]
+        out, local = self.folder / "step", self.folder / "processes"
+        run(*self.step(*options, f"--out={out}"))
+        run(Path(PROGRAM).with_name("gcg_run"), *options, "--processes=2", f"--out={local}")
+        expected = figures(local)
+        self.assertEqual(len(expected), 1)
+        self.assertEqual(figures(out), expected)
+
+    def test_a_task_that_dies_ends_the_step_and_says_so(self):
+        out = self.folder / "dying"
+        options = ["--data=procedural", "--network=resnet8", "--epochs=500", "--threads=2", f"--out={out}"]
+        step = subprocess.Popen(self.step(*options), stderr=subprocess.PIPE, text=True)
+        ranks = lambda: {
+            p.environment["SLURM_PROCID"]: p.number
+            for p in processes()
+            if Path(p.command.split(" ")[0]).name == "gcg_run"
+        }
+        wait_until(lambda: len(ranks()) == 2 and list(out.glob("*/.lease.*")), "two ranks at work")
+        time.sleep(3)
+        os.kill(ranks()["1"], signal.SIGKILL)
+        said = step.communicate(timeout=60)[1]
+        self.assertNotEqual(step.returncode, 0)
+        self.assertIn("rank 1 of 2: is gone", said)
+        self.assertEqual(ranks(), {})
 
     def logs(self):
         return "".join(log.read_text() for log in [*self.runs.glob("*/log.txt"), *self.runs.glob("*.log")])
