@@ -64,11 +64,13 @@ std::string job_of_this() {
   return job != nullptr ? job : "";
 }
 
-/// The same for all processes that can look each other up by number.
+/// The same for all processes that can look each other up by number; of this process alone where
+/// the system does not tell.
 std::string system_of_this() {
   std::error_code code;
   const fs::path space = fs::read_symlink("/proc/self/ns/pid", code);
-  return first_word("/proc/sys/kernel/random/boot_id") + "/" + space.string();
+  const std::string boot = first_word("/proc/sys/kernel/random/boot_id");
+  return boot.empty() || space.empty() ? own_mark() : boot + "/" + space.string();
 }
 
 std::string text_of(const Owner& owner) {
@@ -123,13 +125,12 @@ std::vector<Lease> leases_in(const fs::path& folder, std::error_code& code) {
   return leases;
 }
 
-/// Looks after which a name without a file is no longer taken for a lease that is given back just
-/// now: it may be a link to nothing.
-constexpr int kMostLooks = 1000;
-
 /// The newest lease of a folder. One that is given back between the look at the names and that at
-/// the file is looked for again; one that cannot be read would be for ever.
+/// the file is looked for again, for as long as a network file system may still show its name; one
+/// that cannot be read would be for ever.
 std::optional<Found> newest(const fs::path& folder) {
+  constexpr int kMostLooks = 900;
+  constexpr useconds_t kPause = 100'000;
   for (int look = 1;; ++look) {
     std::error_code code;
     const std::vector<Lease> leases = leases_in(folder, code);
@@ -139,8 +140,13 @@ std::optional<Found> newest(const fs::path& folder) {
     if (std::optional<Found> found = read_lease(leases.back())) {
       return found;
     }
-    if ((errno != ENOENT && errno != ESTALE) || look == kMostLooks) {
-      throw_file_error(leases.back().file, "read", errno);
+    const int reason = errno;
+    const bool gone = reason == ENOENT || reason == ESTALE;
+    if (!gone || look == kMostLooks || fs::is_symlink(leases.back().file, code)) {
+      throw_file_error(leases.back().file, "read", reason);
+    }
+    if (look > 1) {
+      ::usleep(kPause);
     }
   }
 }
@@ -244,7 +250,8 @@ bool create_whole(const fs::path& path, std::string_view text) {
   // An answer that was lost on its way from a server comes again as "exists".
   const bool done = linked || (::stat(temporary.c_str(), &facts) == 0 && facts.st_nlink == 2);
   ::unlink(temporary.c_str());
-  if (done || code == EEXIST) {
+  // Gone: taken for what a killed process left, by one that has the lease now.
+  if (done || code == EEXIST || code == ENOENT) {
     return done;
   }
   if (code == EPERM || code == ENOTSUP || code == ENOSYS || code == EMLINK) {

@@ -21,8 +21,11 @@ void remove_temporary_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> left;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
+    const bool temporary = name.ends_with(".tmp") || name.starts_with(".write-probe.");
     const bool probe = name.starts_with(".clock.") || name.starts_with(".lock-probe.");
-    if (name.ends_with(".tmp") || name.starts_with(".write-probe.") || (probe && is_old(entry))) {
+    // Others may be at work on a lease and with a probe.
+    const bool of_others = probe || name.starts_with(".lease.");
+    if ((temporary || probe) && (!of_others || is_old(entry))) {
       left.push_back(entry.path());
     }
   }

@@ -166,9 +166,12 @@ void SharedMemory::wait_for(std::size_t rank) {
   Layout& other = parts_[rank]->layout();
   const std::uint32_t before = met_ - 1;
   const auto shows = [&] { return other.shown.load(std::memory_order_acquire) != before; };
-  const double start = now_seconds();
+  double looked = now_seconds();
+  double waited = 0;  // without the time in which this process itself was stopped
   while (!shows()) {
-    const double waited = now_seconds() - start;
+    const double now = now_seconds();
+    waited += std::min(now - looked, 2 * kSleep);
+    looked = now;
     if (waited < kAwake) {
       std::this_thread::yield();
       continue;

@@ -8,61 +8,28 @@
 #include <unistd.h>
 
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <stop_token>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "base/index.h"
 #include "base/progress.h"
 #include "world/shared_memory.h"
+#include "world/store.h"
 
 namespace gcg {
 
 namespace {
 
-using std::chrono::milliseconds;
-
-/// Seconds between two signs of life that a rank gives while it does something else.
-constexpr double kBeatSeconds = 1;
-
-/// Seconds in which a rank that still lives is told of an end and tells its own.
-constexpr double kWordSeconds = 3;
-
 /// Values up to which all of them go to every rank at once: one exchange instead of two.
 constexpr std::int64_t kFewValues = 16384;
-
-milliseconds in_milliseconds(double seconds) {
-  return milliseconds(static_cast<std::int64_t>(1000 * seconds));
-}
-
-/// Newer versions prefer a library that a build need not have.
-template <typename Options>
-void without_libuv(Options& options) {
-  if constexpr (requires { options.useLibUV; }) {
-    options.useLibUV = false;
-  }
-}
-
-c10::intrusive_ptr<c10d::TCPStore> open_store(const std::string& address, std::uint16_t port,
-                                              bool hosts, double patience) {
-  c10d::TCPStoreOptions options;
-  options.port = port;
-  options.isServer = hosts;
-  options.waitWorkers = false;
-  options.timeout = in_milliseconds(patience);
-  without_libuv(options);
-  return c10::make_intrusive<c10d::TCPStore>(address, options);
-}
 
 std::shared_ptr<gloo::transport::Device> network_device(const std::string& address) {
   if (const char* const interface = std::getenv("GLOO_SOCKET_IFNAME")) {
@@ -89,18 +56,7 @@ class C10dWorld final : public World {
   void leave(std::string_view why) noexcept override;
 
  private:
-  using Word = std::pair<std::int64_t, std::string>;
-
-  [[nodiscard]] static std::string key(std::string_view what, std::int64_t rank) {
-    return fmt::format("{}/{}", what, rank);
-  }
-  void set(std::string_view what, std::string_view text);
-  [[nodiscard]] bool has(std::string_view what, std::int64_t rank);
-  /// Ranks without such a key after a while.
-  std::vector<std::int64_t> missing(std::string_view what, double seconds);
   void arrive();
-  /// Gives signs of life from a thread of its own.
-  void begin_to_beat(const RankPlace& place);
   void connect(const std::string& address);
   /// Memory between all ranks where they are on one host; else they go on through the network.
   void find_shared_memory();
@@ -116,7 +72,7 @@ class C10dWorld final : public World {
   const std::int64_t size_;
   const double patience_;
   const bool hosts_;
-  c10::intrusive_ptr<c10d::TCPStore> store_;
+  Store store_;
   std::mutex leaving_;
   bool left_ = false;  ///< guarded by leaving_
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
@@ -124,34 +80,7 @@ class C10dWorld final : public World {
   std::int64_t meetings_ = 0;
   std::vector<float> sent_;
   std::vector<float> received_;
-  std::jthread beating_;  ///< last, so that it ends first
-};
-
-/// Which ranks live, by their signs of life.
-class Pulse {
- public:
-  Pulse(c10d::TCPStore& store, std::int64_t ranks)
-      : store_(store), beats_(at(ranks), -1), since_(at(ranks), now_seconds()) {}
-
-  /// Those without a sign for so many seconds of looking.
-  std::vector<std::int64_t> silent(double seconds) {
-    std::vector<std::int64_t> found;
-    for (std::size_t r = 0; r < beats_.size(); ++r) {
-      const std::int64_t beats = store_.add(fmt::format("beat/{}", r), 0);
-      if (beats != beats_[r]) {
-        beats_[r] = beats;
-        since_[r] = now_seconds();
-      } else if (now_seconds() - since_[r] > seconds) {
-        found.push_back(static_cast<std::int64_t>(r));
-      }
-    }
-    return found;
-  }
-
- private:
-  c10d::TCPStore& store_;
-  std::vector<std::int64_t> beats_;
-  std::vector<double> since_;
+  std::optional<Heart> heart_;
 };
 
 C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
@@ -162,7 +91,7 @@ C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
   try {
     store_ = open_store(place.address, place.port, hosts_, patience);
     arrive();
-    begin_to_beat(place);
+    heart_.emplace(place, patience);
     connect(place.address);
     if (exchange == Exchange::nearest) {
       find_shared_memory();
@@ -177,32 +106,9 @@ C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
   }
 }
 
-void C10dWorld::set(std::string_view what, std::string_view text) {
-  store_->set(key(what, rank_), std::vector<std::uint8_t>(text.begin(), text.end()));
-}
-
-bool C10dWorld::has(std::string_view what, std::int64_t rank) {
-  return store_->check({key(what, rank)});
-}
-
-std::vector<std::int64_t> C10dWorld::missing(std::string_view what, double seconds) {
-  const double limit = now_seconds() + seconds;
-  std::vector<std::int64_t> ranks;
-  for (std::int64_t r = 0; r < size_; ++r) {
-    ranks.push_back(r);
-  }
-  for (;;) {
-    std::erase_if(ranks, [&](std::int64_t r) { return has(what, r); });
-    if (ranks.empty() || now_seconds() > limit) {
-      return ranks;
-    }
-    ::usleep(10000);
-  }
-}
-
 void C10dWorld::arrive() {
-  set("here", "");
-  const std::vector<std::int64_t> absent = missing("here", patience_);
+  set(*store_, "here", rank_, "");
+  const std::vector<std::int64_t> absent = missing(*store_, size_, "here", patience_);
   if (!absent.empty()) {
     throw Error(fmt::format("rank {}", fmt::join(absent, ", ")),
                 fmt::format("did not come within {} s", patience_),
@@ -210,26 +116,9 @@ void C10dWorld::arrive() {
   }
 }
 
-void C10dWorld::begin_to_beat(const RankPlace& place) {
-  // A connection of its own: a call that waits holds the other one.
-  auto store = open_store(place.address, place.port, false, patience_);
-  beating_ = std::jthread([store, own = key("beat", rank_)](const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any end;
-    std::unique_lock lock(mutex);
-    try {
-      do {
-        store->add(own, 1);
-      } while (!end.wait_for(lock, stop, std::chrono::duration<double>(kBeatSeconds),
-                             [&] { return stop.stop_requested(); }));
-    } catch (const std::exception&) {
-      // The store went with its host, which the next call to the others tells.
-    }
-  });
-}
-
 void C10dWorld::connect(const std::string& address) {
-  auto options = c10d::ProcessGroupGloo::Options::create(in_milliseconds(patience_));
+  auto options = c10d::ProcessGroupGloo::Options::create(
+      std::chrono::milliseconds(static_cast<std::int64_t>(1000 * patience_)));
   options->devices.push_back(network_device(address));
   options->threads = 1;  // calls follow one another
   group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(rank_),
@@ -237,14 +126,18 @@ void C10dWorld::connect(const std::string& address) {
 }
 
 void C10dWorld::find_shared_memory() {
-  auto memory = std::make_unique<SharedMemory>(rank_, size_, patience_);
-  set("memory", memory->address());
+  std::unique_ptr<SharedMemory> memory;
+  try {
+    memory = std::make_unique<SharedMemory>(rank_, size_, patience_);
+  } catch (const Error&) {
+    // The system gives none: the empty address is that of no memory, and all take the network.
+  }
+  set(*store_, "memory", rank_, memory ? memory->address() : "");
   std::vector<std::string> addresses;
   for (std::int64_t r = 0; r < size_; ++r) {
-    const std::vector<std::uint8_t> text = store_->get(key("memory", r));
-    addresses.emplace_back(text.begin(), text.end());
+    addresses.push_back(get(*store_, "memory", r));
   }
-  const std::uint8_t found = memory->open(addresses) ? 1 : 0;
+  const std::uint8_t found = memory && memory->open(addresses) ? 1 : 0;
   std::vector<std::uint8_t> all(at(size_));
   gcg::gather<std::uint8_t>(*this, {&found, 1}, all);
   if (std::ranges::count(all, 1) == size_) {
@@ -267,41 +160,36 @@ void C10dWorld::call(F f) {
 void C10dWorld::explain(const std::string& reason, std::vector<std::int64_t> silent) {
   constexpr std::string_view remedy =
       "the same command goes on from the last checkpoint; --rank-seconds gives a slow rank longer";
+  memory_.reset();  // those that wait for this rank are not to wait any longer
+  group_.reset();
+  std::optional<LastWords> words;
   try {
-    memory_.reset();  // those that wait for this rank are not to wait any longer
-    group_.reset();
-    set("lost", "");
-    const double limit = now_seconds() + kWordSeconds;
-    do {
-      for (std::int64_t r = 0; r < size_; ++r) {
-        // Not one that itself ends because of another.
-        if (r != rank_ && has("end", r) && !has("lost", r)) {
-          const std::vector<std::uint8_t> word = store_->get(key("end", r));
-          const std::string why(word.begin(), word.end());
-          if (why == kStopped) {
-            throw RanksStopped();
-          }
-          throw Error(fmt::format("rank {}", r), "has ended: " + why, remedy);
-        }
-      }
-      ::usleep(20000);
-    } while (now_seconds() < limit);
-    if (silent.empty()) {
-      silent = missing("lost", 0);
-    }
-    if (!silent.empty()) {
-      throw Error(fmt::format("rank {} of {}", fmt::join(silent, ", "), size_),
-                  fmt::format("is gone, or has not answered for {} s", patience_), remedy);
-    }
-    throw Error(fmt::format("rank {} of {}", rank_, size_), "lost the others: " + reason, remedy);
-  } catch (const Error&) {
-    throw;
-  } catch (const RanksStopped&) {
-    throw;
+    words = within(kWordSeconds + 1, [store = store_, rank = rank_, size = size_] {
+      return last_words(*store, rank, size);
+    });
   } catch (const std::exception&) {
     // The store went with its host.
+  }
+  if (!words) {
+    const std::lock_guard guard(leaving_);
+    left_ = true;  // there is nobody to tell it
     throw Error(fmt::format("rank 0 of {}", size_), "is gone: " + reason, remedy);
   }
+  if (words->end && words->end->second == kStopped) {
+    throw RanksStopped();
+  }
+  if (words->end) {
+    throw Error(fmt::format("rank {}", words->end->first), "has ended: " + words->end->second,
+                remedy);
+  }
+  if (silent.empty()) {
+    silent = words->silent;
+  }
+  if (!silent.empty()) {
+    throw Error(fmt::format("rank {} of {}", fmt::join(silent, ", "), size_),
+                fmt::format("is gone, or has not answered for {} s", patience_), remedy);
+  }
+  throw Error(fmt::format("rank {} of {}", rank_, size_), "lost the others: " + reason, remedy);
 }
 
 void C10dWorld::gather(std::span<const std::byte> own, std::span<std::byte> all) {
@@ -369,32 +257,47 @@ void C10dWorld::sum(std::span<float> values) {
 }
 
 void C10dWorld::meet() {
-  const std::string meeting = key("meeting", ++meetings_);
-  const double limit = now_seconds() + 15 * patience_;
-  std::string reason = fmt::format("some did not come to meet it in {} s", 15 * patience_);
-  Pulse pulse(*store_, size_);
-  std::vector<std::int64_t> silent;
-  double looked = now_seconds();
-  try {
-    std::int64_t here = store_->add(meeting, 1);
-    for (useconds_t pause = 200; here < size_ && now_seconds() < limit;
-         pause = std::min<useconds_t>(2 * pause, 20000)) {
-      ::usleep(pause);
-      here = store_->add(meeting, 0);
-      if (here < size_ && store_->add("ended", 0) > 0) {
-        reason = "one of them has ended";
-        break;
-      }
-      if (now_seconds() - looked > kBeatSeconds) {
-        looked = now_seconds();
-        silent = pulse.silent(patience_);
-        if (!silent.empty()) {
-          break;
-        }
+  struct Look {
+    std::int64_t here = 0;
+    bool ended = false;
+    std::vector<std::int64_t> silent;
+  };
+  const auto look = [pulse = std::make_shared<Pulse>(store_, size_), store = store_, size = size_,
+                     meeting = key("meeting", ++meetings_),
+                     patience = std::max(patience_, 5 * kBeatSeconds),
+                     next = std::make_shared<double>(now_seconds())](std::int64_t comes) {
+    Look found{store->add(meeting, comes), false, {}};
+    if (found.here < size) {
+      found.ended = store->add("ended", 0) > 0;
+      if (now_seconds() > *next) {
+        *next = now_seconds() + kBeatSeconds;
+        found.silent = pulse->silent(patience);
       }
     }
-    if (here == size_) {
-      return;
+    return found;
+  };
+  const double limit = now_seconds() + 15 * patience_;
+  std::string reason = fmt::format("some did not come to meet it in {} s", 15 * patience_);
+  std::vector<std::int64_t> silent;
+  try {
+    std::int64_t comes = 1;
+    for (useconds_t pause = 200; now_seconds() < limit;
+         pause = std::min<useconds_t>(2 * pause, 20000)) {
+      const std::optional<Look> now = within(patience_, [look, comes] { return look(comes); });
+      if (!now) {
+        reason = fmt::format("it has not answered for {} s", patience_);
+        break;
+      }
+      if (now->here == size_) {
+        return;
+      }
+      if (now->ended || !now->silent.empty()) {
+        reason = "one of them has ended";
+        silent = now->silent;
+        break;
+      }
+      comes = 0;
+      ::usleep(pause);
     }
   } catch (const std::exception& error) {
     reason = error.what();
@@ -409,17 +312,11 @@ void C10dWorld::leave(std::string_view why) noexcept {
   }
   left_ = true;
   try {
-    set("end", why);
-    store_->add("ended", 1);
-    if (hosts_) {
-      // The others are to find these words.
-      const double limit = now_seconds() + kWordSeconds;
-      for (std::int64_t r = 0; r < size_; ++r) {
-        while (!has("end", r) && !has("lost", r) && now_seconds() < limit) {
-          ::usleep(5000);
-        }
-      }
-    }
+    within(2 * kWordSeconds,
+           [store = store_, rank = rank_, size = size_, hosts = hosts_, word = std::string(why)] {
+             tell_end(*store, rank, size, word, hosts);
+             return true;
+           });
   } catch (const std::exception&) {
     // The store is gone; so are those who would read it.
   }
@@ -431,7 +328,7 @@ class TcpMeetingPlace final : public MeetingPlace {
   std::uint16_t port() const override { return store_->getPort(); }
 
  private:
-  c10::intrusive_ptr<c10d::TCPStore> store_;
+  Store store_;
 };
 
 }  // namespace

@@ -221,11 +221,13 @@ TEST(TemporaryFiles, AreRemovedBelowAFolderAndProbesOnceTheyAreOld) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "run");
   for (const char* name : {"run/a.h5.tmp", ".write-probe.7", ".clock.host.1", "run/.clock.host.2",
-                           ".lock-probe.host.3", "run.h5", "clock"}) {
+                           ".lock-probe.host.3", ".lease.1.host.4.5.tmp", ".lease.2.host.6.7.tmp",
+                           ".lease.3", "run.h5", "clock"}) {
     std::ofstream(folder / name) << "x";
   }
   const auto now = fs::file_time_type::clock::now();
-  for (const char* name : {"run/.clock.host.2", ".lock-probe.host.3", "run.h5", "clock"}) {
+  for (const char* name : {"run/.clock.host.2", ".lock-probe.host.3", ".lease.1.host.4.5.tmp",
+                           ".lease.3", "run.h5", "clock"}) {
     fs::last_write_time(folder / name, now - std::chrono::hours(2));
   }
   remove_temporary_files(folder.path());
@@ -233,7 +235,8 @@ TEST(TemporaryFiles, AreRemovedBelowAFolderAndProbesOnceTheyAreOld) {
   for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
     left.push_back(entry.path().filename().string());
   }
-  EXPECT_THAT(left, ::testing::UnorderedElementsAre("run", ".clock.host.1", "run.h5", "clock"));
+  EXPECT_THAT(left, ::testing::UnorderedElementsAre("run", ".clock.host.1", ".lease.2.host.6.7.tmp",
+                                                    ".lease.3", "run.h5", "clock"));
 }
 
 TEST(WritableFolder, IsCreatedWithItsParentsAndLeftEmpty) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/throws.h"
 #include "graph/networks.h"
 #include "paths/reference.h"

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -191,6 +192,74 @@ TEST(World, AProcessThatDiesWhileOthersWaitForItInAMeetingIsNamed) {
   EXPECT_LT(now_seconds() - start, 40);  // not 15 times the patience
   ::close(pipe[0]);
   ::close(pipe[1]);
+}
+
+/// Rank 0 in a process of its own that hosts the store and stops in the middle of the world, as one
+/// on a host that hangs.
+class FrozenHost {
+ public:
+  explicit FrozenHost(Exchange exchange) {
+    port_ = host_meeting_place()->port();  // free again
+    process_ = ::fork();
+    if (process_ == 0) {
+      const auto world = join_world({0, 2, 0, "127.0.0.1", port_, false}, 60, exchange);
+      std::vector<float> values{1};
+      world->sum(values);
+      ::raise(SIGSTOP);
+      ::_exit(1);
+    }
+  }
+  ~FrozenHost() {
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, nullptr, 0);
+  }
+  FrozenHost(const FrozenHost&) = delete;
+  FrozenHost& operator=(const FrozenHost&) = delete;
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+  std::uint16_t port_;
+  pid_t process_;
+};
+
+TEST_P(Worlds, AFrozenHostOfTheStoreEndsTheOthersToo) {
+  for (const bool in_meeting : {false, true}) {
+    SCOPED_TRACE(in_meeting);
+    const FrozenHost host(GetParam());
+    const double start = now_seconds();
+    {
+      const auto world =
+          join_world({1, 2, 1, "127.0.0.1", host.port(), false}, 4 * kPatience, GetParam());
+      std::vector<float> values{1};
+      world->sum(values);
+      GCG_EXPECT_ERROR(in_meeting ? world->meet() : world->sum(values),
+                       AllOf(HasSubstr("rank 0 of 2"), HasSubstr("is gone")));
+    }
+    EXPECT_LT(now_seconds() - start, 40);
+  }
+}
+
+TEST(World, WhereTheSystemGivesNoSharedMemoryTheNetworkIsTaken) {
+  struct rlimit limit {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  limit.rlim_cur = 100000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
+  std::vector<float> sums(2);
+  {
+    std::vector<std::jthread> threads;
+    for (std::int64_t r = 0; r < 2; ++r) {
+      threads.emplace_back([&, r] {
+        const auto world = join_world({r, 2, r, "127.0.0.1", meeting->port(), true}, 20);
+        std::vector<float> values{static_cast<float>(1 + r)};
+        world->sum(values);
+        sums[static_cast<std::size_t>(r)] = values[0];
+        world->leave(World::kFinished);
+      });
+    }
+  }
+  EXPECT_THAT(sums, ::testing::Each(3.0F));
 }
 
 TEST(World, ARankThatDoesNotComeIsNamed) {
