@@ -54,7 +54,7 @@ CLANG := clang checked tsan
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages check-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-slurm faults fuzz-smoke fuzz sanitize tsan coverage test-debian13 gpu-check bench bench-growth bench-data \
+.PHONY: help packages paper-packages check-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-slurm test-container faults fuzz-smoke fuzz sanitize tsan coverage test-debian13 gpu-check bench bench-growth bench-data \
   reproduce-cifar inspect format format-check tidy tidy-changed clean
 
 help: ## list the targets
@@ -126,6 +126,10 @@ test: build ## all tests but that of Slurm
 
 test-slurm: build ## a disturbed study under a real Slurm of two nodes, which it starts itself (root; slurmctld, slurmd, munge; 10 minutes)
 	ctest --test-dir $(BUILD) --output-on-failure -L slurm
+
+test-container: ## the commands of the container's description, in a chroot made for it, and a run there (root, debootstrap, 6 GB, 30 minutes of a core)
+	folder=$$(mktemp -d /var/tmp/gcg-container.XXXXXX) && trap 'rm -rf --one-file-system "$$folder"' EXIT && \
+	  $(PYTHON) tests/container/test_container.py --build "$$folder"
 
 test-debian13: ## make demo and make test of the last commit on a bare Debian 13, in a chroot made for it (root, debootstrap, 6 GB)
 	scripts/test_debian13.sh

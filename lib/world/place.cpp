@@ -125,6 +125,15 @@ RankPlace rank_place() {
                    "start it by one of them, or use --processes N on one machine");
 }
 
+Exchange wanted_exchange() {
+  const std::string word = variable("GCG_EXCHANGE").value_or("");
+  if (!word.empty() && word != "network") {
+    throw UsageError("GCG_EXCHANGE", fmt::format("'{}' is no way to exchange", word),
+                     "set it to network, or leave it unset");
+  }
+  return word.empty() ? Exchange::nearest : Exchange::network;
+}
+
 std::string gpu_of(const std::string& visible, std::int64_t local_rank) {
   if (visible.empty()) {
     return fmt::format("{}", local_rank);

@@ -22,6 +22,15 @@ struct RankPlace {
 /// them, or something is missing.
 RankPlace rank_place();
 
+/// How ranks exchange what a step needs.
+enum class Exchange {
+  nearest,  ///< through memory that they share where all are on one host, else through the network
+  network   ///< through the network, wherever they are
+};
+
+/// What GCG_EXCHANGE asks for: "network", or nearest where it is not set. UsageError: another word.
+Exchange wanted_exchange();
+
 /// The variables that rank_place() reads of torchrun, "NAME=value".
 std::vector<std::string> place_variables(const RankPlace& place);
 

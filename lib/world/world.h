@@ -22,12 +22,6 @@ class World : public Ranks {
   virtual void leave(std::string_view why) noexcept = 0;
 };
 
-/// How ranks exchange what a step needs.
-enum class Exchange {
-  nearest,  ///< through memory that they share where all are on one host, else through the network
-  network   ///< through the network, wherever they are
-};
-
 /// Connects the ranks by c10d of LibTorch: a TCPStore where they find one another, Gloo between
 /// them, or shared memory on one host: the same bits. `patience`: seconds after which a rank that
 /// does not come or answer is given up, 15 times as many in meet(). GLOO_SOCKET_IFNAME names the

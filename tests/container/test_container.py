@@ -42,7 +42,8 @@ def build(folder: Path) -> None:
     subprocess.run(files, shell=True, cwd=PROJECT, check=True)
     mounts = f"mount -t proc proc {folder}/proc; mount --rbind /dev {folder}/dev; "
     mounts += f"cp /etc/resolv.conf {folder}/etc/; "
-    for command in [*post(), "/gcg/build/release/experiments/growth_rules --help"]:
+    run = "gcg_run --data procedural --data-images 200 --epochs 1 --batch-size 32 --out /tmp/runs"
+    for command in [*post(), *(f"/gcg/build/release/experiments/{line}" for line in ("growth_rules --help", run))]:
         print(f"== {command}", flush=True)
         enter = f"{mounts} exec chroot {folder} sh -c 'cd /gcg && {command}'"
         subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", enter], check=True)

@@ -18,6 +18,7 @@
 #include "base/progress.h"
 #include "base/shell.h"
 #include "base/temporary_folder.h"
+#include "base/variable.h"
 #include "record/checkpoint.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
@@ -194,7 +195,17 @@ TEST(Ranks, NormsThatAreNotSynchronisedAreAnotherRun) {
 
 // ---- ends
 
-TEST(Ranks, OneThatIsKilledEndsAllAndTheRunGoesOnWithTheSameBits) {
+/// Through memory that the ranks share (empty), and through the network although they are on one
+/// host.
+class Exchanges : public ::testing::TestWithParam<const char*> {
+  const testing::Variable exchange_{"GCG_EXCHANGE", GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(By, Exchanges, ::testing::Values("", "network"), [](const auto& by) {
+  return std::string(by.param).empty() ? "Memory" : "Network";
+});
+
+TEST_P(Exchanges, OneThatIsKilledEndsAllAndTheRunGoesOnWithTheSameBits) {
   const std::string options = growth(1500) + " --processes 2 --checkpoint-seconds 0";
   const RunRecord expected = run_of(options);
   const TemporaryFolder out;
@@ -229,7 +240,7 @@ TEST(Ranks, RankZeroThatIsKilledEndsTheOthers) {
   EXPECT_THAT(program.output(), HasSubstr("rank 0 was ended by signal 9"));
 }
 
-TEST(Ranks, OneThatHangsEndsAll) {
+TEST_P(Exchanges, OneThatHangsEndsAll) {
   const TemporaryFolder out;
   const TemporaryFolder logs;
   Program program(fmt::format("{} --processes 2 --checkpoint-seconds 0 --rank-seconds 3 --out {}",
@@ -294,21 +305,40 @@ std::uint16_t free_port() {
 }
 
 /// Two ranks as srun starts them, with options of their own.
-Outcome as_by_srun(const std::string& common, const std::string& first, const std::string& second) {
-  const auto rank = [&, port = free_port()](int number, const std::string& own) {
+Outcome as_by_srun(const std::string& common, const std::string& first, const std::string& second,
+                   const std::string& second_program = GCG_RUN_PROGRAM) {
+  const auto rank = [&, port = free_port()](int number, const std::string& own,
+                                            const std::string& program) {
     return fmt::format(
         "env MASTER_PORT={} SLURM_PROCID={} SLURM_NTASKS=2 SLURM_LOCALID={} SLURM_STEP_NUM_NODES=1 "
         "SLURM_JOB_ID=1 {} --world auto {} {}",
-        port, number, number, GCG_RUN_PROGRAM, common, own);
+        port, number, number, program, common, own);
   };
   return shell(fmt::format("{{ {} & P=$!; {}; S=$?; wait $P; exit $(( S > $? ? S : $? )); }}",
-                           rank(0, first), rank(1, second)));
+                           rank(0, first, GCG_RUN_PROGRAM), rank(1, second, second_program)));
 }
 
-TEST(Ranks, StartedBySrunTheyHaveTheSameBits) {
+TEST(Ranks, StartedBySrunTheyHaveTheSameBitsThroughTheNetworkToo) {
+  const RunRecord expected = run_of(growth() + " --processes 2");
+  for (const char* exchange : {"", "network"}) {
+    const testing::Variable by("GCG_EXCHANGE", exchange);
+    const TemporaryFolder out;
+    const Outcome outcome =
+        as_by_srun(fmt::format("{} --out {}", growth(), out.path().string()), "", "");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_EQ(difference(read_run_file(only_folder(out) / kRunFileName), expected), "");
+  }
+}
+
+TEST(Ranks, StartedByMpirunTheyHaveTheSameBits) {
+  if (shell("mpirun --version").status != 0) {
+    GTEST_SKIP() << "mpirun is not installed (package openmpi-bin)";
+  }
   const TemporaryFolder out;
   const Outcome outcome =
-      as_by_srun(fmt::format("{} --out {}", growth(), out.path().string()), "", "");
+      shell(fmt::format("env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun "
+                        "--oversubscribe -n 2 {} --world auto {} --out {}",
+                        GCG_RUN_PROGRAM, growth(), out.path().string()));
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(difference(read_run_file(only_folder(out) / kRunFileName),
                        run_of(growth() + " --processes 2")),
@@ -321,6 +351,19 @@ TEST(Ranks, OtherOptionsOfOneAreRefused) {
                                      "--learning-rate 0.1", "--learning-rate 0.2");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("rank 1: --learning-rate is 0.2, on rank 0 0.1"));
+  EXPECT_TRUE(std::filesystem::is_empty(out.path()));
+}
+
+TEST(Ranks, AnotherProgramOfOneIsRefused) {
+  const TemporaryFolder out;
+  const TemporaryFolder programs;
+  const std::filesystem::path other = programs / "gcg_run";
+  std::filesystem::copy_file(GCG_RUN_PROGRAM, other);
+  std::ofstream(other, std::ios::app) << "another build";
+  const Outcome outcome =
+      as_by_srun(fmt::format("{} --out {}", growth(), out.path().string()), "", "", other.string());
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("rank 1: the program is "));
   EXPECT_TRUE(std::filesystem::is_empty(out.path()));
 }
 

@@ -62,8 +62,8 @@ def missing() -> str:
     return "" if tried.returncode == 0 else f"no namespaces here: {tried.stderr.strip()}"
 
 
-def run(*command, check=True, **others) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **others)
+def run(*command, check=True, limit=120, **others) -> str:
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=limit, **others)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -20,6 +20,9 @@ SKIPPED = 77
 RUN_SECONDS = 90  # of a run that is disturbed: all that happens has to find it at work
 
 
+START_SECONDS = 10  # of a process, on a busy machine, until it finds that another one has its run and ends
+
+
 class Watcher(threading.Thread):
     """Looks all the time whether a run is computed by two processes at once."""
 
@@ -27,6 +30,7 @@ class Watcher(threading.Thread):
         super().__init__(daemon=True)
         self.over = False
         self.twice = []
+        self.since = {}
         self.seen = {}
 
     def run(self):
@@ -38,7 +42,9 @@ class Watcher(threading.Thread):
                     at_work.setdefault(" ".join(words[1:]), []).append(process.number)
                     if "CUDA_VISIBLE_DEVICES" in process.environment:
                         self.seen[process.number] = process.environment["CUDA_VISIBLE_DEVICES"]
-            self.twice += [numbers for numbers in at_work.values() if len(numbers) > 1]
+            pairs = {tuple(sorted(numbers)) for numbers in at_work.values() if len(numbers) > 1}
+            self.since = {pair: self.since.get(pair, time.monotonic()) for pair in pairs}
+            self.twice += [pair for pair, since in self.since.items() if time.monotonic() - since > START_SECONDS]
             time.sleep(0.05)
 
 
@@ -192,6 +198,15 @@ class SlurmStudy(unittest.TestCase):
         self.assertIn("nothing of the study", self.study("--cancel", out=runs))
         self.assertIn("stopped", self.study("--status", out=runs))
         self.assertEqual(list(runs.glob("*/.lease*")), [])
+
+    def test_the_smoke_study_comes_to_the_figures_of_a_local_one(self):
+        out, local = self.folder / "smoke", self.folder / "smoke-local"
+        study = [PROGRAM, "--data=procedural", "--scale=smoke"]
+        run(*study, f"--out={out}", "--slurm", "--wait", "--workers=2", "--partition=low", limit=900)
+        run(*study, f"--out={local}", limit=900)
+        expected = figures(local)
+        self.assertGreater(len(expected), 8)
+        self.assertEqual(figures(out), expected)
 
     @staticmethod
     def step(*options):

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/throws.h"
+#include "base/variable.h"
 
 namespace gcg {
 namespace {
@@ -144,6 +145,16 @@ TEST(RankPlace, OneGpuForEachProcessOfAHost) {
   EXPECT_EQ(gpu_of("4,5,7", 2), "7");
   EXPECT_EQ(gpu_of("GPU-1a2b", 5), "GPU-1a2b");  // srun has given each its own
   GCG_EXPECT_ERROR(gpu_of("0,1", 2), HasSubstr("process 2 of this host has no GPU among 0,1"));
+}
+
+TEST(RankPlace, TheNetworkIsTakenWhereItIsAskedFor) {
+  const auto wanted = [](const char* word) {
+    const testing::Variable variable("GCG_EXCHANGE", word);
+    return wanted_exchange();
+  };
+  EXPECT_EQ(wanted(""), Exchange::nearest);
+  EXPECT_EQ(wanted("network"), Exchange::network);
+  GCG_EXPECT_ERROR(wanted("post"), HasSubstr("GCG_EXCHANGE: 'post' is no way to exchange"));
 }
 
 TEST(RankPlace, WhatCannotBeIsAUsageError) {
