@@ -94,9 +94,8 @@ TEST(JointFit, NoiseThatMovesAllStagesAlikeDoesNotMoveTheDensity) {
   EXPECT_NEAR(std::log2(after / before), 0, 0.15);
 }
 
-// Invented worlds with the noise of 1,614 validation images. The logistic curve over density alone,
-// on the same stages, lies far above the truth: it takes time for capacity.
-TEST(JointFit, IsUnbiasedWhereACurveOverDensityAloneIsNot) {
+// Invented worlds with the noise of 1,614 validation images.
+TEST(JointFit, IsUnbiasedAndItsIntervalCoversTheTruth) {
   constexpr std::uint64_t kSeed = 11;
   constexpr int kWorlds = 100;
   const double epsilon = 0.02;

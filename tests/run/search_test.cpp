@@ -51,6 +51,10 @@ const Options kShort{{"stage-epochs", "1"},        {"seed-density", "0.2"},
                      {"smallest-density", "0.02"}, {"budget-share", "20"},
                      {"disconnected", "repair"}};
 
+const Options kLanding{{"stage-epochs", "1"},   {"seed-density", "0.2"},
+                       {"growth-ratio", "0.5"}, {"budget-share", "1.2"},
+                       {"final-share", "1"},    {"disconnected", "repair"}};
+
 struct Interruption {
   int batches = 0;    ///< after so many calls of progress; 0: never
   int decisions = 0;  ///< after so many decisions, before they are saved; 0: never
@@ -129,16 +133,13 @@ TEST(Search, BrokenOffInEveryPartEndsWithTheSameBits) {
 }
 
 TEST(Search, TheLandingBrokenOffEndsWithTheSameBits) {
-  const Options options{{"stage-epochs", "1"},   {"seed-density", "0.2"},
-                        {"growth-ratio", "0.5"}, {"budget-share", "1.2"},
-                        {"final-share", "1"},    {"disconnected", "repair"}};
   const TemporaryFolder whole;
   const TemporaryFolder broken;
-  const RunRecord expected = search(whole.path(), 0.42, options, {}, "grow_budget");
+  const RunRecord expected = search(whole.path(), 0.42, kLanding, {}, "grow_budget");
   EXPECT_EQ(expected.search.outcome, SearchOutcome::budget);
   EXPECT_LE(expected.cost.density_epochs, 2.4 * (1 + 1e-12));
   EXPECT_GT(expected.cost.density_epochs, 2.4 - 2.0 / 4000);
-  EXPECT_EQ(difference(search(broken.path(), 0.42, options, {3, 1}, "grow_budget"), expected), "");
+  EXPECT_EQ(difference(search(broken.path(), 0.42, kLanding, {3, 1}, "grow_budget"), expected), "");
 }
 
 TEST(Search, TheRestoredStateIsThatOfTheBestStageBitForBit) {
@@ -195,6 +196,25 @@ TEST(Search, ABranchWithTheTrunksOptionsEndsWithItsBits) {
     options["trunk"] = "trunk";
     options["trunk-stage"] = stage;
     const RunRecord branch = search(runs / "branch", 0.42, options, {5, 1});
+    EXPECT_EQ(difference(branch, trunk), "");
+  }
+}
+
+TEST(Search, ABranchThatLandsOnItsBudgetEndsWithTheTrunksBits) {
+  const TemporaryFolder runs;
+  std::filesystem::create_directory(runs / "trunk");
+  const RunRecord trunk = search(runs / "trunk", 0.42, kLanding, {}, "grow_budget");
+  ASSERT_GE(std::ranges::count(roles(trunk), Role::stage), 2);
+  for (const char* stage : {"0", "1"}) {
+    SCOPED_TRACE(stage);
+    const std::string name = fmt::format("branch-{}", stage);
+    std::filesystem::create_directory(runs / name);
+    Options options = kLanding;
+    options.erase("seed-density");
+    options.erase("disconnected");
+    options["trunk"] = "trunk";
+    options["trunk-stage"] = stage;
+    const RunRecord branch = search(runs / name, 0.42, options, {5, 1}, "grow_budget");
     EXPECT_EQ(difference(branch, trunk), "");
   }
 }
