@@ -3,17 +3,18 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <stop_token>
@@ -24,6 +25,9 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/progress.h"
+#include "world/gloo_group.h"
+#include "world/group_exchange.h"
+#include "world/nccl_exchange.h"
 #include "world/shared_memory.h"
 
 namespace gcg {
@@ -64,14 +68,6 @@ c10::intrusive_ptr<c10d::TCPStore> open_store(const std::string& address, std::u
   return c10::make_intrusive<c10d::TCPStore>(address, options);
 }
 
-std::shared_ptr<gloo::transport::Device> network_device(const std::string& address) {
-  if (const char* const interface = std::getenv("GLOO_SOCKET_IFNAME")) {
-    return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
-  }
-  return address == "127.0.0.1" ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
-                                : c10d::ProcessGroupGloo::createDefaultDevice();
-}
-
 at::Tensor bytes_at(const std::byte* data, std::size_t count) {
   return at::from_blob(const_cast<std::byte*>(data), {static_cast<std::int64_t>(count)}, at::kByte);
 }
@@ -86,6 +82,7 @@ class C10dWorld final : public World {
   void gather(std::span<const std::byte> own, std::span<std::byte> all) override;
   void sum(std::span<float> values) override;
   void meet() override;
+  TensorExchange* tensors_on(const std::string& device) override;
   void leave(std::string_view why) noexcept override;
 
  private:
@@ -100,11 +97,10 @@ class C10dWorld final : public World {
   std::vector<std::int64_t> missing(std::string_view what, double seconds);
   void arrive();
   /// Gives signs of life from a thread of its own.
-  void begin_to_beat(const RankPlace& place);
-  void connect(const std::string& address);
-  /// Memory between all ranks where they are on one host; else they go on through the network.
-  void find_shared_memory();
-  /// f(group); what it throws is told by explain().
+  void begin_to_beat();
+  /// Memory between all ranks, unless they are on several hosts.
+  [[nodiscard]] std::unique_ptr<SharedMemory> shared_memory();
+  /// f(), unless something that is queued has failed; what is thrown is told by explain().
   template <typename F>
   void call(F f);
   /// As SharedMemory::exchange.
@@ -112,15 +108,22 @@ class C10dWorld final : public World {
   /// Why a call to the others failed. `silent`: ranks known to give no sign of life.
   [[noreturn]] void explain(const std::string& reason, std::vector<std::int64_t> silent = {});
 
+  /// `tensors_`, with failures in the words of explain().
+  class Tensors;
+
+  const RankPlace place_;
   const std::int64_t rank_;
   const std::int64_t size_;
   const double patience_;
   const bool hosts_;
   c10::intrusive_ptr<c10d::TCPStore> store_;
   std::mutex leaving_;
-  bool left_ = false;  ///< guarded by leaving_
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  bool left_ = false;                     ///< guarded by leaving_
   std::unique_ptr<SharedMemory> memory_;  ///< empty: through group_
+  c10::intrusive_ptr<Group> group_;
+  std::atomic<bool> ended_ = false;         ///< one of the others, as the beating thread saw
+  std::unique_ptr<GroupExchange> tensors_;  ///< empty: through the host
+  std::unique_ptr<TensorExchange> told_;
   std::int64_t meetings_ = 0;
   std::vector<float> sent_;
   std::vector<float> received_;
@@ -154,18 +157,37 @@ class Pulse {
   std::vector<double> since_;
 };
 
+class C10dWorld::Tensors final : public TensorExchange {
+ public:
+  explicit Tensors(C10dWorld& world) : world_(world) {}
+  at::Tensor gather(const at::Tensor& own) override {
+    at::Tensor all;
+    world_.call([&] { all = world_.tensors_->gather(own); });
+    return all;
+  }
+  void sum(const at::Tensor& values) override {
+    world_.call([&] { world_.tensors_->sum(values); });
+  }
+
+ private:
+  C10dWorld& world_;
+};
+
 C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
-    : rank_(place.rank),
+    : place_(place),
+      rank_(place.rank),
       size_(place.ranks),
       patience_(patience),
       hosts_(place.rank == 0 && !place.launcher_hosts) {
   try {
     store_ = open_store(place.address, place.port, hosts_, patience);
     arrive();
-    begin_to_beat(place);
-    connect(place.address);
+    begin_to_beat();
     if (exchange == Exchange::nearest) {
-      find_shared_memory();
+      memory_ = shared_memory();
+    }
+    if (!memory_) {
+      group_ = make_gloo_group(store_, place, patience);
     }
   } catch (const Error&) {
     throw;
@@ -210,16 +232,17 @@ void C10dWorld::arrive() {
   }
 }
 
-void C10dWorld::begin_to_beat(const RankPlace& place) {
+void C10dWorld::begin_to_beat() {
   // A connection of its own: a call that waits holds the other one.
-  auto store = open_store(place.address, place.port, false, patience_);
-  beating_ = std::jthread([store, own = key("beat", rank_)](const std::stop_token& stop) {
+  auto store = open_store(place_.address, place_.port, false, patience_);
+  beating_ = std::jthread([this, store, own = key("beat", rank_)](const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any end;
     std::unique_lock lock(mutex);
     try {
       do {
         store->add(own, 1);
+        ended_ = store->add("ended", 0) > 0;
       } while (!end.wait_for(lock, stop, std::chrono::duration<double>(kBeatSeconds),
                              [&] { return stop.stop_requested(); }));
     } catch (const std::exception&) {
@@ -228,36 +251,53 @@ void C10dWorld::begin_to_beat(const RankPlace& place) {
   });
 }
 
-void C10dWorld::connect(const std::string& address) {
-  auto options = c10d::ProcessGroupGloo::Options::create(in_milliseconds(patience_));
-  options->devices.push_back(network_device(address));
-  options->threads = 1;  // calls follow one another
-  group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(rank_),
-                                                       static_cast<int>(size_), options);
+std::unique_ptr<SharedMemory> C10dWorld::shared_memory() {
+  const auto gather_text = [&](std::string_view what, std::string_view own) {
+    set(what, own);
+    std::vector<std::string> texts;
+    for (std::int64_t r = 0; r < size_; ++r) {
+      const std::vector<std::uint8_t> text = store_->get(key(what, r));
+      texts.emplace_back(text.begin(), text.end());
+    }
+    return texts;
+  };
+  auto memory = std::make_unique<SharedMemory>(rank_, size_, patience_);
+  const bool found = memory->open(gather_text("memory", memory->address()));
+  const std::vector<std::string> near = gather_text("near", found ? "yes" : "no");
+  return std::ranges::count(near, "yes") == size_ ? std::move(memory) : nullptr;
 }
 
-void C10dWorld::find_shared_memory() {
-  auto memory = std::make_unique<SharedMemory>(rank_, size_, patience_);
-  set("memory", memory->address());
-  std::vector<std::string> addresses;
-  for (std::int64_t r = 0; r < size_; ++r) {
-    const std::vector<std::uint8_t> text = store_->get(key("memory", r));
-    addresses.emplace_back(text.begin(), text.end());
+TensorExchange* C10dWorld::tensors_on(const std::string& device) {
+  if (!tensors_ && size_ > 1) {
+    call([&] {
+      if (device == "cuda") {
+        // Its calls may come from threads of LibTorch: a connection of its own.
+        tensors_ = make_nccl_exchange(open_store(place_.address, place_.port, false, patience_),
+                                      place_, patience_, [this] { return ended_.load(); });
+      } else if (group_) {
+        tensors_ = std::make_unique<GroupExchange>(group_, GroupExchange::Queue{patience_});
+      }
+      if (tensors_) {
+        // What is not in order shows here, before the run has begun.
+        tensors_->gather(at::full({1}, rank_, at::TensorOptions(at::Device(device))));
+        told_ = std::make_unique<Tensors>(*this);
+      }
+    });
   }
-  const std::uint8_t found = memory->open(addresses) ? 1 : 0;
-  std::vector<std::uint8_t> all(at(size_));
-  gcg::gather<std::uint8_t>(*this, {&found, 1}, all);
-  if (std::ranges::count(all, 1) == size_) {
-    memory_ = std::move(memory);
-  }
+  return told_.get();
 }
 
 template <typename F>
 void C10dWorld::call(F f) {
   std::string reason;
   try {
+    if (tensors_) {
+      tensors_->check();
+    }
     f();
     return;
+  } catch (const c10::Error& error) {
+    reason = error.what_without_backtrace();
   } catch (const std::exception& error) {
     reason = error.what();
   }
@@ -270,6 +310,9 @@ void C10dWorld::explain(const std::string& reason, std::vector<std::int64_t> sil
   try {
     memory_.reset();  // those that wait for this rank are not to wait any longer
     group_.reset();
+    if (tensors_) {
+      tensors_->close();
+    }
     set("lost", "");
     const double limit = now_seconds() + kWordSeconds;
     do {
@@ -376,6 +419,9 @@ void C10dWorld::meet() {
   std::vector<std::int64_t> silent;
   double looked = now_seconds();
   try {
+    if (tensors_) {
+      tensors_->check();
+    }
     std::int64_t here = store_->add(meeting, 1);
     for (useconds_t pause = 200; here < size_ && now_seconds() < limit;
          pause = std::min<useconds_t>(2 * pause, 20000)) {
