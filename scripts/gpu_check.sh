@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What has to hold on a GPU, in the order in which it is worth knowing: the tests of lib/device there, images a second beside
-# a plain LibTorch loop, a small training beside the same one on the CPU.
+# a plain LibTorch loop, a small training beside the same one on the CPU, and in two processes if there are two GPUs.
 #   gpu_check.sh BUILD OUT [--device cpu] [--tiny]    BUILD: a folder with gcg_run, gcg_device_tests and gcg_device_rates
 set -euo pipefail
 build=$(realpath "$1")
@@ -43,3 +43,18 @@ for on in cpu $([ "$device" = cpu ] || echo "$device"); do
     fi
   done
 done | tee "$out/training.txt"
+
+gpus=2
+[ "$device" = cpu ] || gpus=$(nvidia-smi -L | grep -c '^GPU')
+if [ "$gpus" -lt 2 ]; then
+  echo "== one GPU: two processes are not checked"
+  exit 0
+fi
+echo "== the same in two processes, twice"
+for _ in 1 2; do
+  rm -rf "$out/runs"
+  start=$SECONDS
+  found=$(train --device "$device" --processes 2)
+  echo "$device fp32: $found, $((SECONDS - start)) s"
+  [ "${before:=$found}" = "$found" ] || { echo "they differ" >&2; exit 1; }
+done | tee -a "$out/training.txt"

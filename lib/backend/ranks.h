@@ -4,10 +4,13 @@
 #include <cstdint>
 #include <exception>
 #include <span>
+#include <string>
 
 #include "backend/executor.h"
 
 namespace gcg {
+
+class TensorExchange;  // dense/tensor_exchange.h
 
 /// The processes that train one run together, as one of them sees it. All of them make the same
 /// calls in the same order. Every call throws an Error that says which rank is gone or silent, and
@@ -28,6 +31,9 @@ class Ranks {
   /// Comes back when every rank has called it; waits longer than the others, for work that takes
   /// some of them long: reading data, writing files.
   virtual void meet() = 0;
+  /// Where tensors of a device ("cpu", "cuda") go from rank to rank as they are; lives as long as
+  /// this. Null: they go through the host, by gather() and sum().
+  virtual TensorExchange* tensors_on(const std::string& /*device*/) { return nullptr; }
 };
 
 /// Thrown in the other ranks when one was stopped by a signal. LibTorch's autograd passes nothing

@@ -1,15 +1,12 @@
 #include "dense/norm_over_ranks.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/batch_norm_update_stats.h>
 #include <ATen/ops/native_batch_norm_backward.h>
+#include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
-#include <vector>
-
-#include "base/index.h"
-#include "dense/transfer.h"
 #include "graph/parameters.h"
 
 namespace gcg {
@@ -19,40 +16,40 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// [channels] of the given values, as a share's moments are.
-at::Tensor channels_like(const at::Tensor& like, const std::vector<float>& values) {
-  const at::Tensor made = at::empty_like(like);
-  assign(made, values);
-  return made;
-}
-
-/// Of one share, or of all.
-struct ChannelMoments {
-  double count = 0;
-  double mean = 0;
-  double variance = 0;  ///< biased
+/// Per channel, in double precision: the arithmetic of a plain loop over the ranks, operation by
+/// operation, on the device of the batch.
+struct Moments {
+  at::Tensor mean;
+  at::Tensor variance;  ///< biased
 };
 
-/// Of the whole batch, per channel: those of the shares merged in the order of the ranks (Chan et
-/// al. 1979, as in sparse execution).
-std::vector<ChannelMoments> over_ranks(Ranks& ranks, std::span<const ChannelMoments> share) {
-  std::vector<ChannelMoments> shares(share.size() * at(ranks.size()));
-  gather<ChannelMoments>(ranks, share, shares);
-  std::vector<ChannelMoments> whole(share.size());
-  for (std::size_t c = 0; c < share.size(); ++c) {
-    double squares = 0;
-    for (std::size_t r = 0; r < at(ranks.size()); ++r) {
-      const ChannelMoments& added = shares[r * share.size() + c];
-      const double distance = added.mean - whole[c].mean;
-      const double count = whole[c].count + added.count;
-      squares +=
-          added.variance * added.count + distance * distance * whole[c].count * added.count / count;
-      whole[c].mean += distance * added.count / count;
-      whole[c].count = count;
-    }
-    whole[c].variance = squares / whole[c].count;
+/// Of the whole batch: those of the shares, [ranks][2][channels], merged in the order of the ranks
+/// (Chan et al. 1979, as in sparse execution). `positions`: of a sample.
+Moments merged(const at::Tensor& shares, std::int64_t whole, double positions) {
+  const auto count_of = [&](std::int64_t rank) {
+    return static_cast<double>(share_of(whole, rank, shares.size(0)).size()) * positions;
+  };
+  double count = count_of(0);
+  at::Tensor mean = shares[0][0];
+  at::Tensor squares = shares[0][1] * count;
+  for (std::int64_t r = 1; r < shares.size(0); ++r) {
+    const double added = count_of(r);
+    const double both = count + added;
+    const at::Tensor distance = shares[r][0] - mean;
+    squares = squares + (shares[r][1] * added + distance * distance * count * added / both);
+    mean = mean + distance * added / both;
+    count = both;
   }
-  return whole;
+  return {mean, squares / count};
+}
+
+/// [ranks][...] added up in the order of the ranks.
+at::Tensor added_up(const at::Tensor& shares) {
+  at::Tensor sum = shares[0] + 0.0;  // a sum has no -0
+  for (std::int64_t r = 1; r < shares.size(0); ++r) {
+    sum = sum + shares[r];
+  }
+  return sum;
 }
 
 /// Not differentiated, and undefined where they are to stay: nothing that autograd may see.
@@ -64,25 +61,14 @@ struct Running {
 class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
-                            const at::Tensor& shift, const Running& running, Ranks* ranks,
-                            std::int64_t whole) {
+                            const at::Tensor& shift, const Running& running,
+                            TensorExchange* exchange, std::int64_t whole) {
     const auto [share_mean, share_variance] = at::batch_norm_update_stats(x, {}, {}, kNormMomentum);
-    const std::vector<float> means = plain(share_mean);
-    const std::vector<float> variances = plain(share_variance);
     const double positions = static_cast<double>(x.size(2) * x.size(3));
-    std::vector<ChannelMoments> share;
-    for (std::size_t c = 0; c < means.size(); ++c) {
-      share.push_back({static_cast<double>(x.size(0)) * positions, static_cast<double>(means[c]),
-                       static_cast<double>(variances[c])});
-    }
-    std::vector<float> mean;
-    std::vector<float> variance;
-    for (const ChannelMoments& moments : over_ranks(*ranks, share)) {
-      mean.push_back(static_cast<float>(moments.mean));
-      variance.push_back(static_cast<float>(moments.variance));
-    }
-    const at::Tensor batch_mean = channels_like(share_mean, mean);
-    const at::Tensor batch_variance = channels_like(share_mean, variance);
+    const at::Tensor share = at::stack({share_mean, share_variance}).to(at::kDouble);
+    const Moments batch = merged(exchange->gather(share), whole, positions);
+    const at::Tensor batch_mean = batch.mean.to(at::kFloat);
+    const at::Tensor batch_variance = batch.variance.to(at::kFloat);
     const double count = static_cast<double>(whole) * positions;
     if (running.mean.defined()) {
       running.mean.mul_(1 - kNormMomentum).add_(batch_mean, kNormMomentum);
@@ -90,7 +76,7 @@ class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
           .add_(batch_variance, kNormMomentum * count / (count - 1));
     }
     context->save_for_backward({x, scale, batch_mean, batch_variance});
-    context->saved_data["ranks"] = reinterpret_cast<std::int64_t>(ranks);
+    context->saved_data["exchange"] = reinterpret_cast<std::int64_t>(exchange);
     context->saved_data["count"] = count;
     return at::batch_norm(x, scale, shift, batch_mean, batch_variance, false, kNormMomentum,
                           kNormEpsilon, false);
@@ -102,39 +88,19 @@ class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& x = saved[0];
     const at::Tensor& scale = saved[1];
-    auto& ranks = *reinterpret_cast<Ranks*>(context->saved_data["ranks"].toInt());
+    auto& exchange = *reinterpret_cast<TensorExchange*>(context->saved_data["exchange"].toInt());
     const double count = context->saved_data["count"].toDouble();
     const auto [to_x, to_scale, to_shift] =
         at::native_batch_norm_backward(gradients[0], x, scale, saved[2], saved[3], {}, {}, false,
                                        kNormEpsilon, {true, true, true});
-    const std::vector<float> mean = plain(saved[2]);
-    const std::vector<float> variance = plain(saved[3]);
-    const std::vector<float> scales = plain(scale.detach());
-    const std::vector<float> centred = plain(to_scale);
-    const std::vector<float> sums = plain(to_shift);
-    const std::size_t channels = mean.size();
-    std::vector<double> share(centred.begin(), centred.end());
-    share.insert(share.end(), sums.begin(), sums.end());
-    std::vector<double> shares(share.size() * at(ranks.size()));
-    gather<double>(ranks, share, shares);
-    std::vector<float> slope;
-    std::vector<float> constant;
-    for (std::size_t c = 0; c < channels; ++c) {
-      double of_scale = 0;
-      double of_shift = 0;
-      for (std::size_t r = 0; r < at(ranks.size()); ++r) {
-        of_scale += shares[r * share.size() + c];
-        of_shift += shares[r * share.size() + channels + c];
-      }
-      const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + kNormEpsilon);
-      const double factor = static_cast<double>(scales[c]) * inverse / count;
-      const double line = factor * inverse * of_scale;
-      slope.push_back(static_cast<float>(line));
-      constant.push_back(
-          static_cast<float>(factor * of_shift - line * static_cast<double>(mean[c])));
-    }
-    const auto by_channel = [&](const std::vector<float>& values) {
-      return channels_like(saved[2], values).view({1, -1, 1, 1});
+    const at::Tensor share = at::stack({to_scale, to_shift}).to(at::kDouble);
+    const at::Tensor sums = added_up(exchange.gather(share));
+    const at::Tensor inverse = (saved[3].to(at::kDouble) + kNormEpsilon).sqrt().reciprocal();
+    const at::Tensor factor = scale.to(at::kDouble) * inverse / count;
+    const at::Tensor slope = factor * inverse * sums[0];
+    const at::Tensor constant = factor * sums[1] - slope * saved[2].to(at::kDouble);
+    const auto by_channel = [](const at::Tensor& values) {
+      return values.to(at::kFloat).view({1, -1, 1, 1});
     };
     at::Tensor to = to_x.addcmul(x, by_channel(slope), -1).sub_(by_channel(constant));
     return {to, to_scale, to_shift, {}, {}, {}};
@@ -145,8 +111,8 @@ class NormOverRanks : public torch::autograd::Function<NormOverRanks> {
 
 at::Tensor norm_over_ranks(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                            const at::Tensor& running_mean, const at::Tensor& running_variance,
-                           Ranks& ranks, std::int64_t whole) {
-  return NormOverRanks::apply(x, scale, shift, Running{running_mean, running_variance}, &ranks,
+                           TensorExchange& exchange, std::int64_t whole) {
+  return NormOverRanks::apply(x, scale, shift, Running{running_mean, running_variance}, &exchange,
                               whole);
 }
 

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "backend/ranks.h"
+#include "dense/tensor_exchange.h"
 
 namespace gcg {
 
@@ -11,6 +11,6 @@ namespace gcg {
 /// the share's part of them. The running statistics, unless undefined, move on.
 at::Tensor norm_over_ranks(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                            const at::Tensor& running_mean, const at::Tensor& running_variance,
-                           Ranks& ranks, std::int64_t whole);
+                           TensorExchange& exchange, std::int64_t whole);
 
 }  // namespace gcg

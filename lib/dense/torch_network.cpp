@@ -240,7 +240,7 @@ at::Tensor TorchNetwork::normalised(const Node& node, const at::Tensor& x, Mode 
   if (of > 0 && sync_norms_) {
     return norm_over_ranks(x.to(at::kFloat), trained_[scale(k)].value, trained_[shift(k)].value,
                            keeps ? at::Tensor() : running_[k].mean,
-                           keeps ? at::Tensor() : running_[k].variance, *ranks_, of)
+                           keeps ? at::Tensor() : running_[k].variance, *exchange_, of)
         .to(x.scalar_type());
   }
   return at::batch_norm(x, trained_[scale(k)].value, trained_[shift(k)].value,
@@ -363,6 +363,11 @@ std::vector<at::Tensor> TorchNetwork::masked(std::vector<at::Tensor> gradients) 
 
 void TorchNetwork::join(Ranks& ranks, bool sync_norms) {
   ranks_ = &ranks;
+  exchange_ = ranks.tensors_on(device_.str());
+  if (exchange_ == nullptr) {
+    on_host_ = exchange_on_host(ranks);
+    exchange_ = on_host_.get();
+  }
   sync_norms_ = sync_norms;
 }
 
@@ -381,12 +386,11 @@ void TorchNetwork::add_shares(std::vector<at::Tensor>& gradients, double part, M
   for (const at::Tensor& array : arrays) {
     flat.push_back(array.as_strided({array.numel()}, {1}));  // dense, in whichever order
   }
-  const at::Tensor on_host = at::cat(flat).to(at::kCPU);
-  ranks_->sum(host_memory(on_host));
-  const at::Tensor summed = on_host.to(device_);
+  const at::Tensor sums = at::cat(flat);
+  exchange_->sum(sums);
   std::int64_t begin = 0;
   for (const at::Tensor& array : flat) {
-    array.copy_(summed.narrow(0, begin, array.numel()));
+    array.copy_(sums.narrow(0, begin, array.numel()));
     begin += array.numel();
   }
 }

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "backend/state.h"
 #include "dense/channel_order.h"
 #include "dense/plan.h"
+#include "dense/tensor_exchange.h"
 
 namespace gcg {
 
@@ -135,6 +137,8 @@ class TorchNetwork {
   bool written_ = false;
   bool has_gradients_ = false;
   Ranks* ranks_ = nullptr;
+  TensorExchange* exchange_ = nullptr;  ///< of the ranks, or the next one
+  std::unique_ptr<TensorExchange> on_host_;
   bool sync_norms_ = true;
 };
 

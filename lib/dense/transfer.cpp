@@ -19,6 +19,12 @@ at::Tensor sent(const at::Tensor& host, const at::Device& device) {
   return device.is_cpu() ? host : host.pin_memory().to(device, host.scalar_type(), true);
 }
 
+void check_on_host(const at::Tensor& tensor) {
+  if (!tensor.device().is_cpu()) {
+    throw Error("dense execution", "a tensor on " + tensor.device().str() + " is read as memory");
+  }
+}
+
 float* elements(const at::Tensor& tensor) {
 #if TORCH_VERSION_MAJOR >= 2
   return tensor.mutable_data_ptr<float>();
@@ -61,10 +67,13 @@ std::vector<double> plain_doubles(const at::Tensor& from) {
 }
 
 std::span<float> host_memory(const at::Tensor& tensor) {
-  if (!tensor.device().is_cpu()) {
-    throw Error("dense execution", "a tensor on " + tensor.device().str() + " is read as memory");
-  }
+  check_on_host(tensor);
   return {elements(tensor), static_cast<std::size_t>(tensor.numel())};
+}
+
+std::span<std::byte> host_bytes(const at::Tensor& tensor) {
+  check_on_host(tensor);
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
 }  // namespace gcg

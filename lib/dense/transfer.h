@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -31,5 +32,7 @@ std::vector<double> plain_doubles(const at::Tensor& from);
 /// The elements of a dense tensor in the order they lie in memory. An Error unless it is on the
 /// CPU.
 std::span<float> host_memory(const at::Tensor& tensor);
+/// The same of any type, as bytes.
+std::span<std::byte> host_bytes(const at::Tensor& tensor);
 
 }  // namespace gcg

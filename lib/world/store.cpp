@@ -76,6 +76,7 @@ Heart::Heart(const RankPlace& place, double patience) {
           store = open_store(place.address, place.port, false, patience);
         }
         store->add(key("beat", place.rank), 1);
+        state->ended = store->add("ended", 0) > 0;
       } catch (const std::exception&) {
         store.reset();  // and again; one that has gone for good is told by the next call to it
       }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -58,7 +60,8 @@ std::optional<std::invoke_result_t<F>> within(double seconds, F f) {
 }
 
 /// Gives signs of life from a thread of its own, by a connection of its own, since a call that
-/// waits holds the other one. Nobody waits for that thread, which may itself wait for ever.
+/// waits holds the other one, and hears whether a rank has ended. Nobody waits for that thread,
+/// which may itself wait for ever.
 class Heart {
  public:
   Heart(const RankPlace& place, double patience);
@@ -66,11 +69,17 @@ class Heart {
   Heart(const Heart&) = delete;
   Heart& operator=(const Heart&) = delete;
 
+  /// A function, for any thread, that says whether a rank has told its end.
+  [[nodiscard]] std::function<bool()> ended() const {
+    return [state = state_] { return state->ended.load(); };
+  }
+
  private:
   struct State {
     std::mutex mutex;
     std::condition_variable end;
     bool stopped = false;
+    std::atomic<bool> ended = false;
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };

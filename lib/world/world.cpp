@@ -3,15 +3,13 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-
 #include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -21,6 +19,9 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/progress.h"
+#include "world/gloo_group.h"
+#include "world/group_exchange.h"
+#include "world/nccl_exchange.h"
 #include "world/shared_memory.h"
 #include "world/store.h"
 
@@ -30,14 +31,6 @@ namespace {
 
 /// Values up to which all of them go to every rank at once: one exchange instead of two.
 constexpr std::int64_t kFewValues = 16384;
-
-std::shared_ptr<gloo::transport::Device> network_device(const std::string& address) {
-  if (const char* const interface = std::getenv("GLOO_SOCKET_IFNAME")) {
-    return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
-  }
-  return address == "127.0.0.1" ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
-                                : c10d::ProcessGroupGloo::createDefaultDevice();
-}
 
 at::Tensor bytes_at(const std::byte* data, std::size_t count) {
   return at::from_blob(const_cast<std::byte*>(data), {static_cast<std::int64_t>(count)}, at::kByte);
@@ -53,14 +46,14 @@ class C10dWorld final : public World {
   void gather(std::span<const std::byte> own, std::span<std::byte> all) override;
   void sum(std::span<float> values) override;
   void meet() override;
+  TensorExchange* tensors_on(const std::string& device) override;
   void leave(std::string_view why) noexcept override;
 
  private:
   void arrive();
-  void connect(const std::string& address);
-  /// Memory between all ranks where they are on one host; else they go on through the network.
-  void find_shared_memory();
-  /// f(group); what it throws is told by explain().
+  /// Memory between all ranks, unless they are on several hosts.
+  [[nodiscard]] std::unique_ptr<SharedMemory> shared_memory();
+  /// f(), unless something that is queued has failed; what is thrown is told by explain().
   template <typename F>
   void call(F f);
   /// As SharedMemory::exchange.
@@ -68,23 +61,46 @@ class C10dWorld final : public World {
   /// Why a call to the others failed. `silent`: ranks known to give no sign of life.
   [[noreturn]] void explain(const std::string& reason, std::vector<std::int64_t> silent = {});
 
+  /// `tensors_`, with failures in the words of explain().
+  class Tensors;
+
+  const RankPlace place_;
   const std::int64_t rank_;
   const std::int64_t size_;
   const double patience_;
   const bool hosts_;
   Store store_;
   std::mutex leaving_;
-  bool left_ = false;  ///< guarded by leaving_
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  bool left_ = false;                     ///< guarded by leaving_
   std::unique_ptr<SharedMemory> memory_;  ///< empty: through group_
+  c10::intrusive_ptr<Group> group_;
+  std::unique_ptr<GroupExchange> tensors_;  ///< empty: through the host
+  std::unique_ptr<TensorExchange> told_;
   std::int64_t meetings_ = 0;
   std::vector<float> sent_;
   std::vector<float> received_;
   std::optional<Heart> heart_;
 };
 
+class C10dWorld::Tensors final : public TensorExchange {
+ public:
+  explicit Tensors(C10dWorld& world) : world_(world) {}
+  at::Tensor gather(const at::Tensor& own) override {
+    at::Tensor all;
+    world_.call([&] { all = world_.tensors_->gather(own); });
+    return all;
+  }
+  void sum(const at::Tensor& values) override {
+    world_.call([&] { world_.tensors_->sum(values); });
+  }
+
+ private:
+  C10dWorld& world_;
+};
+
 C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
-    : rank_(place.rank),
+    : place_(place),
+      rank_(place.rank),
       size_(place.ranks),
       patience_(patience),
       hosts_(place.rank == 0 && !place.launcher_hosts) {
@@ -92,9 +108,11 @@ C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
     store_ = open_store(place.address, place.port, hosts_, patience);
     arrive();
     heart_.emplace(place, patience);
-    connect(place.address);
     if (exchange == Exchange::nearest) {
-      find_shared_memory();
+      memory_ = shared_memory();
+    }
+    if (!memory_) {
+      group_ = make_gloo_group(store_, place, patience);
     }
   } catch (const Error&) {
     throw;
@@ -116,41 +134,58 @@ void C10dWorld::arrive() {
   }
 }
 
-void C10dWorld::connect(const std::string& address) {
-  auto options = c10d::ProcessGroupGloo::Options::create(
-      std::chrono::milliseconds(static_cast<std::int64_t>(1000 * patience_)));
-  options->devices.push_back(network_device(address));
-  options->threads = 1;  // calls follow one another
-  group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(rank_),
-                                                       static_cast<int>(size_), options);
-}
-
-void C10dWorld::find_shared_memory() {
+std::unique_ptr<SharedMemory> C10dWorld::shared_memory() {
+  const auto gather_text = [&](std::string_view word, std::string_view own) {
+    set(*store_, word, rank_, own);
+    std::vector<std::string> texts;
+    for (std::int64_t r = 0; r < size_; ++r) {
+      texts.push_back(get(*store_, word, r));
+    }
+    return texts;
+  };
   std::unique_ptr<SharedMemory> memory;
   try {
     memory = std::make_unique<SharedMemory>(rank_, size_, patience_);
   } catch (const Error&) {
     // The system gives none: the empty address is that of no memory, and all take the network.
   }
-  set(*store_, "memory", rank_, memory ? memory->address() : "");
-  std::vector<std::string> addresses;
-  for (std::int64_t r = 0; r < size_; ++r) {
-    addresses.push_back(get(*store_, "memory", r));
+  const std::vector<std::string> addresses = gather_text("memory", memory ? memory->address() : "");
+  const bool found = memory && memory->open(addresses);
+  const std::vector<std::string> near = gather_text("near", found ? "yes" : "no");
+  return std::ranges::count(near, "yes") == size_ ? std::move(memory) : nullptr;
+}
+
+TensorExchange* C10dWorld::tensors_on(const std::string& device) {
+  if (!tensors_ && size_ > 1) {
+    call([&] {
+      if (device == "cuda") {
+        // Its calls may come from threads of LibTorch: a connection of its own.
+        tensors_ = make_nccl_exchange(open_store(place_.address, place_.port, false, patience_),
+                                      place_, patience_, heart_->ended());
+      } else if (group_) {
+        tensors_ = std::make_unique<GroupExchange>(group_, GroupExchange::Queue{patience_});
+      }
+      if (tensors_) {
+        // What is not in order shows here, before the run has begun.
+        tensors_->gather(at::full({1}, rank_, at::TensorOptions(at::Device(device))));
+        told_ = std::make_unique<Tensors>(*this);
+      }
+    });
   }
-  const std::uint8_t found = memory && memory->open(addresses) ? 1 : 0;
-  std::vector<std::uint8_t> all(at(size_));
-  gcg::gather<std::uint8_t>(*this, {&found, 1}, all);
-  if (std::ranges::count(all, 1) == size_) {
-    memory_ = std::move(memory);
-  }
+  return told_.get();
 }
 
 template <typename F>
 void C10dWorld::call(F f) {
   std::string reason;
   try {
+    if (tensors_) {
+      tensors_->check();
+    }
     f();
     return;
+  } catch (const c10::Error& error) {
+    reason = error.what_without_backtrace();
   } catch (const std::exception& error) {
     reason = error.what();
   }
@@ -162,6 +197,9 @@ void C10dWorld::explain(const std::string& reason, std::vector<std::int64_t> sil
       "the same command goes on from the last checkpoint; --rank-seconds gives a slow rank longer";
   memory_.reset();  // those that wait for this rank are not to wait any longer
   group_.reset();
+  if (tensors_) {
+    tensors_->close();
+  }
   std::optional<LastWords> words;
   try {
     words = within(kWordSeconds + 1, [store = store_, rank = rank_, size = size_] {
@@ -280,6 +318,9 @@ void C10dWorld::meet() {
   std::string reason = fmt::format("some did not come to meet it in {} s", 15 * patience_);
   std::vector<std::int64_t> silent;
   try {
+    if (tensors_) {
+      tensors_->check();
+    }
     std::int64_t comes = 1;
     for (useconds_t pause = 200; now_seconds() < limit;
          pause = std::min<useconds_t>(2 * pause, 20000)) {

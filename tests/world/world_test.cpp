@@ -1,6 +1,9 @@
 // Ranks that are connected as processes are, each in a thread here.
 #include "world/world.h"
 
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,9 +19,13 @@
 #include <thread>
 #include <vector>
 
+#include "backend/random_cases.h"
+#include "backend/thread_ranks.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/throws.h"
+#include "dense/tensor_exchange.h"
+#include "dense/torch_executor.h"
 
 namespace gcg {
 namespace {
@@ -35,10 +42,22 @@ class Worlds : public ::testing::TestWithParam<Exchange> {
   static std::vector<std::string> in_ranks(std::int64_t size, const std::function<void(World&)>& f);
 };
 
-INSTANTIATE_TEST_SUITE_P(By, Worlds, ::testing::Values(Exchange::nearest, Exchange::network),
-                         [](const auto& by) {
-                           return by.param == Exchange::nearest ? "Memory" : "Network";
-                         });
+#ifdef GCG_WITHOUT_GLOO
+const std::vector<Exchange> kExchanges{Exchange::nearest};
+
+TEST(World, WithoutGlooANetworkIsRefused) {
+  const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
+  const RankPlace place{0, 1, 0, "127.0.0.1", meeting->port(), true};
+  GCG_EXPECT_ERROR(join_world(place, kPatience, Exchange::network),
+                   HasSubstr("without the headers of Gloo"));
+}
+#else
+const std::vector<Exchange> kExchanges{Exchange::nearest, Exchange::network};
+#endif
+
+INSTANTIATE_TEST_SUITE_P(By, Worlds, ::testing::ValuesIn(kExchanges), [](const auto& by) {
+  return by.param == Exchange::nearest ? "Memory" : "Network";
+});
 
 std::vector<std::string> Worlds::in_ranks(std::int64_t size, const std::function<void(World&)>& f) {
   const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
@@ -112,6 +131,98 @@ TEST_P(Worlds, GathersInTheOrderOfTheRanks) {
   EXPECT_THAT(failures, ::testing::Each(""));
 }
 
+/// What a network gets of the ranks.
+struct TensorsOf {
+  explicit TensorsOf(Ranks& ranks)
+      : of_ranks(ranks.tensors_on("cpu")), on_host(exchange_on_host(ranks)) {}
+  TensorExchange& operator*() const { return of_ranks != nullptr ? *of_ranks : *on_host; }
+  TensorExchange* of_ranks;
+  std::unique_ptr<TensorExchange> on_host;
+};
+
+TEST_P(Worlds, TensorsGoThroughTheHostOnlyWhereItSharesMemory) {
+  const auto failures = in_ranks(2, [](World& world) {
+    EXPECT_EQ(world.tensors_on("cpu") == nullptr, GetParam() == Exchange::nearest);
+    EXPECT_EQ(world.tensors_on("cpu"), world.tensors_on("cpu"));
+  });
+  EXPECT_THAT(failures, ::testing::Each(""));
+}
+
+TEST_P(Worlds, TensorsAreSummedAndGatheredInTheOrderOfTheRanks) {
+  for (const std::int64_t size : {2, 3, 4}) {
+    const auto failures = in_ranks(size, [&](World& world) {
+      const TensorsOf tensors(world);
+      for (const std::int64_t count : {1, 5, 16384, 16385, 100003}) {
+        SCOPED_TRACE(fmt::format("{} ranks, {} values", size, count));
+        std::vector<float> values;
+        for (std::int64_t i = 0; i < count; ++i) {
+          values.push_back(value(world.rank(), i));
+        }
+        const at::Tensor summed = at::tensor(values);
+        (*tensors).sum(summed);
+        world.sum(values);
+        EXPECT_TRUE(summed.equal(at::tensor(values)));
+      }
+      const at::Tensor own = at::full({2, 3}, 0.1 + static_cast<double>(world.rank()), at::kDouble);
+      const at::Tensor all = (*tensors).gather(own.t());
+      EXPECT_EQ(all.sizes(), at::IntArrayRef({size, 3, 2}));
+      for (std::int64_t r = 0; r < size; ++r) {
+        const at::Tensor expected = at::full({3, 2}, 0.1 + static_cast<double>(r), at::kDouble);
+        EXPECT_TRUE(all[r].equal(expected));
+      }
+    });
+    EXPECT_THAT(failures, ::testing::Each(""));
+  }
+}
+
+/// All that a rank of two has after some steps.
+TrainingState trained_by(Ranks& ranks, const Network& network) {
+  const auto executor = make_torch_executor(network, 1);
+  executor->join(ranks, true);
+  executor->write(random_state(network, 0.5, 20));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const OwnedBatch whole = random_batch(network, 11, 21 + i);
+    const Share share = share_of(11, ranks.rank(), ranks.size());
+    const auto values = std::ssize(whole.images) / 11;
+    const OwnedBatch own{
+        {whole.images.begin() + share.begin * values, whole.images.begin() + share.end * values},
+        {whole.labels.begin() + share.begin, whole.labels.begin() + share.end}};
+    Batch batch = own;
+    batch.of = 11;
+    executor->forward_backward(batch);
+    executor->step(sgd_step());
+  }
+  return executor->read();
+}
+
+bool same(const TrainingState& a, const TrainingState& b) {
+  for (std::size_t k = 0; k < a.values.norms.size(); ++k) {
+    if (a.values.norms[k].scale != b.values.norms[k].scale ||
+        a.values.norms[k].mean != b.values.norms[k].mean ||
+        a.values.norms[k].variance != b.values.norms[k].variance) {
+      return false;
+    }
+  }
+  return a.values.weights == b.values.weights && a.values.biases == b.values.biases;
+}
+
+TEST_P(Worlds, NetworksTrainToTheBitsOfOneProcessWithTwoThreads) {
+  for (const Network& network : all_small_networks()) {
+    SCOPED_TRACE(network.name);
+    TrainingState expected;
+    testing::ThreadRanks(2).run([&](Ranks& ranks) {
+      TrainingState state = trained_by(ranks, network);
+      if (ranks.rank() == 0) {
+        expected = std::move(state);
+      }
+    });
+    const auto failures = in_ranks(2, [&](World& world) {
+      EXPECT_TRUE(same(trained_by(world, network), expected)) << world.rank();
+    });
+    EXPECT_THAT(failures, ::testing::Each(""));
+  }
+}
+
 TEST_P(Worlds, MeetWaitsLongerThanTheOthers) {
   const auto failures = in_ranks(2, [](World& world) {
     if (world.rank() == 0) {
@@ -168,6 +279,28 @@ TEST_P(Worlds, ARankThatIsSilentIsNamed) {
     EXPECT_THAT(failures[r], AllOf(HasSubstr("rank 1 of 3"), HasSubstr("not answered for 1.5 s")));
   }
   EXPECT_LT(now_seconds() - start, 30);
+}
+
+TEST_P(Worlds, WhoeverWaitsForATensorIsToldOfTheRankThatEndsOrIsSilent) {
+  for (const bool silent : {false, true}) {
+    SCOPED_TRACE(silent);
+    const auto failures = in_ranks(3, [&](World& world) {
+      const TensorsOf tensors(world);
+      if (world.rank() == 1) {
+        if (silent) {
+          std::this_thread::sleep_for(std::chrono::duration<double>(kPatience + 8));
+          return;
+        }
+        world.leave("no more paper");
+        throw Error("rank 1", "left");
+      }
+      (*tensors).sum(at::full({20000}, 1.0F));
+    });
+    const std::string words = silent ? "not answered for 1.5 s" : "no more paper";
+    for (const std::size_t r : {0, 2}) {
+      EXPECT_THAT(failures[r], AllOf(HasSubstr("rank 1"), HasSubstr(words)));
+    }
+  }
 }
 
 TEST(World, AProcessThatDiesWhileOthersWaitForItInAMeetingIsNamed) {
