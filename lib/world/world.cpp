@@ -304,9 +304,10 @@ void C10dWorld::meet() {
                      meeting = key("meeting", ++meetings_),
                      patience = std::max(patience_, 5 * kBeatSeconds),
                      next = std::make_shared<double>(now_seconds())](std::int64_t comes) {
-    Look found{store->add(meeting, comes), false, {}};
+    // In this order: who has met may end at once.
+    const bool ended = store->add("ended", 0) > 0;
+    Look found{store->add(meeting, comes), ended, {}};
     if (found.here < size) {
-      found.ended = store->add("ended", 0) > 0;
       if (now_seconds() > *next) {
         *next = now_seconds() + kBeatSeconds;
         found.silent = pulse->silent(patience);

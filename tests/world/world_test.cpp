@@ -373,10 +373,10 @@ TEST_P(Worlds, AFrozenHostOfTheStoreEndsTheOthersToo) {
 }
 
 TEST(World, WhereTheSystemGivesNoSharedMemoryTheNetworkIsTaken) {
-  struct rlimit limit {};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   std::signal(SIGXFSZ, SIG_IGN);
-  limit.rlim_cur = 100000;
+  const struct rlimit limit { 100000, before.rlim_max };
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
   const std::unique_ptr<MeetingPlace> meeting = host_meeting_place();
   std::vector<float> sums(2);
@@ -392,6 +392,7 @@ TEST(World, WhereTheSystemGivesNoSharedMemoryTheNetworkIsTaken) {
       });
     }
   }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_THAT(sums, ::testing::Each(3.0F));
 }
 
