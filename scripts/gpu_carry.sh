@@ -34,7 +34,7 @@ solve() {
 # likely to have them: links of the carried ones lead to them.
 apt-cache dumpavail | awk '/^Package: /{p = $2} /^(Essential: yes|Priority: required)/{print p}' >"$work/base"
 solve "${wanted[@]}" | sed -E 's/_.*//' | grep -vxFf "$work/base" |
-  grep -vxE '(lib(c6|gcc|stdc\+\+|gomp|quadmath|itm|atomic|cc1|nsl|tirpc|crypt|perl|atlas|[a-z]+san)|libc-|gcc|g\+\+|cpp|binutils|linux-libc|perl|python3|vim|procps)[^ ]*' \
+  grep -vxE '(lib(c6|gcc|stdc\+\+|gomp|quadmath|itm|atomic|cc1|nsl|tirpc|crypt|perl|[a-z]+san)|libc-|gcc|g\+\+|cpp|binutils|linux-libc|perl|python3|vim|procps)[^ ]*' \
   >"$work/carried" || true
 [ -s "$work/carried" ] || { echo "apt-get names no package to carry" >&2; exit 1; }
 echo "$(wc -l <"$work/carried") packages"
@@ -45,12 +45,12 @@ for package in "$work"/packages/*.deb; do
   dpkg -x "$package" "$folder"
 done
 
-# Not for a build: what nobody reads there, large static libraries beside shared ones, and all of Boost but what the one
+# Not for a build: what nobody reads there, what is in large static libraries beside shared ones, and all of Boost but what the one
 # library of it that is used includes. The compiler wrappers of HDF5 name folders of this machine.
 cd "$folder"
 rm -rf etc var usr/share/{doc,man,info,locale,lintian,bash-completion,emacs,vim,aclocal,gdb,perl5,icu} usr/bin/{h5*,ctest,cpack} usr/sbin \
   usr/share/cmake-*/Help usr/src usr/lib/x86_64-linux-gnu/libicui18n* usr/share/zsh
-find . -name '*.a' -size +1M ! -name 'libg[tm]*' ! -name 'libbenchmark*' ! -name 'libboost*' -delete
+find . -name '*.a' -size +1M ! -name 'libg[tm]*' ! -name 'libbenchmark*' ! -name 'libboost*' -exec truncate -s 0 {} +
 if [ -d usr/include/boost ]; then
   echo '#include <boost/program_options.hpp>' >"$work/boost.cpp"
   g++ -std=c++20 -M -I usr/include "$work/boost.cpp" | tr ' \\' '\n\n' | grep '^usr/include/boost' | sort -u >"$work/used"
@@ -61,6 +61,9 @@ fi
 find . -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do
   ln -sfn "$(realpath -m --relative-to="$(dirname "$link")" ".$(readlink "$link")")" "$link"
 done
+# So do the absolute places in CMake files; what the library of Ceres links itself is not linked again.
+find . -name 'glog-modules.cmake' -exec sed -i 's|"/usr/share/|"${CMAKE_CURRENT_LIST_DIR}/../../../../share/|' {} +
+find . -name 'CeresTargets.cmake' -exec sed -i -E 's#/usr/lib/[^;]*/lib[a-z0-9]*\.so;##g' {} +
 cd "$OLDPWD"
 XZ_OPT='-T2 -3' tar -C "$(dirname "$folder")" -cJf "$folder.tar.xz" "$(basename "$folder")"
 du -sh "$folder" "$folder.tar.xz"
