@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 # Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
 # such common names for other purposes. They are reported once and not used. What begins with GCG_ is taken from both.
-VARIABLES := PRESET MINUTES SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM DEVICE
+VARIABLES := PRESET MINUTES SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM DEVICE CARRIED
 ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
   and not used; write it behind make: make ... $(name)=VALUE)))
@@ -33,6 +33,20 @@ DEVICE :=
 GCG_DATA ?=
 # Another LibTorch than the distribution's (docs/gpus.md); from the environment too. It has a build folder of its own.
 TORCH ?=
+# Packages that nobody installed, in a folder made by scripts/gpu_carry.sh (docs/gpus.md).
+CARRIED :=
+ifneq ($(CARRIED),)
+carried := $(realpath $(CARRIED))
+$(if $(carried),,$(error CARRIED=$(CARRIED): there is no such folder; scripts/gpu_carry.sh makes it))
+carried_libraries := $(carried)/usr/lib/$(shell uname -m)-linux-gnu
+export PATH := $(carried)/usr/bin:$(PATH)
+export CMAKE_PREFIX_PATH := $(carried)/usr
+export CMAKE_INCLUDE_PATH := $(carried)/usr/include/hdf5/serial:$(carried)/usr/include/$(shell uname -m)-linux-gnu
+export CMAKE_LIBRARY_PATH := $(carried_libraries)/hdf5/serial:$(carried_libraries)/lapack:$(carried_libraries)/blas
+export CPLUS_INCLUDE_PATH := $(carried)/usr/include:$(carried)/usr/include/$(shell uname -m)-linux-gnu
+export C_INCLUDE_PATH := $(CPLUS_INCLUDE_PATH)
+export LD_LIBRARY_PATH := $(carried_libraries):$(carried_libraries)/blas:$(carried_libraries)/lapack$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+endif
 BUILD := build/$(PRESET)$(if $(TORCH),-torch)
 PYTHON := /usr/bin/python3
 # $(call quote,WORDS): one word for the shell, whatever is in it.
@@ -76,7 +90,7 @@ packages: ## install the Debian packages that are missing (prints the list first
 packages paper-packages check-packages:
 	@scripts/packages.sh $(WANTED)
 
-configure: packages
+configure: $(if $(CARRIED),,packages)
 	@scripts/configure.sh $(PRESET) $(BUILD) $(call quote,$(TORCH))
 
 build: configure ## configure and compile everything (PRESET=release|ci|clang|debug|checked|tsan)
@@ -185,7 +199,7 @@ bench-growth: configure ## time of the parts of a growth stage, ResNet-20
 	$(BUILD)/tests/bench/gcg_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=5 \
 	  --benchmark_report_aggregates_only=true
 
-gpu-check: configure ## tests, rates and a small training on this machine's GPU: TORCH=a LibTorch with CUDA; table in build/gpu-check
+gpu-check: configure ## tests, rates and small trainings on this machine's GPU, 8 minutes after the build: TORCH=a LibTorch with CUDA; CARRIED=folder of packages
 	@cmake --build $(BUILD) -j$$(nproc) --target gcg_run gcg_device_tests gcg_device_rates
 	scripts/gpu_check.sh $(BUILD) build/gpu-check
 

@@ -3,7 +3,7 @@
 
     <!-- generated: NAME -->    and    <!-- end -->
 
-is written by this program from docs/results and, for the backends, from `gcg_run --list`.
+is written by this program from docs/results and, for what runs where, from `gcg_run --list`.
 
     pages.py            writes every block anew
     pages.py --check    says which are out of date and ends with status 1 if any is
@@ -53,6 +53,7 @@ def block(name, source):
         "experiments": lambda: experiments(source),
         "choices": lambda: choices(source),
         "backends": lambda: backends(source),
+        "support": lambda: support(source),
         "agreement": lambda: agreement(source),
         "steps": lambda: steps(source, argument),
         "data": lambda: data_line(source),
@@ -152,27 +153,47 @@ def agreement(source):
     )
 
 
-def backends(source):
-    """What each backend runs on, computes in and lacks, as gcg_run says it."""
+def listed(source):
+    """What gcg_run --list says."""
     if source.program is None:
         raise NotHere("gcg_run is not built: make programs")
-    said = subprocess.run([source.program, "--list"], capture_output=True, text=True, check=True).stdout
-    return backend_table(said)
+    return subprocess.run([source.program, "--list"], capture_output=True, text=True, check=True).stdout
+
+
+def backends(source):
+    """What each backend runs on, computes in and has."""
+    return backend_table(listed(source))
+
+
+def support(source):
+    return support_table(listed(source))
+
+
+def support_table(said):
+    """Operations, optimisers and precisions by execution and device: the table that gcg_run --list ends with."""
+    _, _, table = said.partition("\nWhat runs where\n")
+    if not table.startswith("| |"):
+        raise ValueError("gcg_run --list ends with no table of what runs where")
+    return table
 
 
 def backend_table(said):
     """From what gcg_run --list says: a line "NAME  what it does" a backend, and after an empty line one with "NAME
-    where and in what; what it lacks"."""
+    where and in what; operations; optimisers"."""
     _, _, rest = said.partition("Backends (--execution)\n")
     about, _, able = rest.partition("\n\n")
     about = dict(re.findall(r"^  (\S+) +(\S.*)$", about, re.MULTILINE))
-    able = {name: (where, lacks) for name, where, lacks in re.findall(r"^  (\S+) +(.*); (.*?)$", able, re.MULTILINE)}
+    rows = re.findall(r"^  (\S+) +(.*); (.*?); (.*?)$", able, re.MULTILINE)
+    able = {name: able for name, *able in rows}
     if not about or set(about) != set(able):
         raise ValueError(f"gcg_run --list says what {sorted(able)} can do, but its backends are {sorted(about)}")
-    lines = ["| `--execution` | what it does | device and number formats | limits |", "|---|---|---|---|"]
+    lines = [
+        "| `--execution` | what it does | device and number formats | operations ([each](docs/gpus.md#what-runs-where))"
+        " | optimisers |",
+        "|---|---|---|---|---|",
+    ]
     for name, text in about.items():
-        where, lacks = able[name]
-        lines.append(f"| `{name}` | {text} | {where.removeprefix('on ')} | {lacks} |")
+        lines.append(f"| `{name}` | {text} | " + " | ".join(able[name]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,8 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -27,6 +29,12 @@
 namespace gcg {
 
 namespace {
+
+/// That an optimiser has.
+std::size_t most_slots() {
+  const auto count = [](const Optimiser& optimiser) { return optimiser.slots.size(); };
+  return count(std::ranges::max(optimiser_table(), {}, count));
+}
 
 class DeviceExecutor final : public Executor {
  public:
@@ -66,9 +74,10 @@ class DeviceExecutor final : public Executor {
   };
 
   [[nodiscard]] std::vector<BatchSums> tell(const std::vector<Queued>& queued) const;
-  /// Calls f(), for batches of so many samples; what LibTorch throws is explained.
+  /// Calls f(), for batches of so many samples; what LibTorch throws is explained. `chosen`: by
+  /// --batch-size.
   template <typename F>
-  auto run(std::string_view call, std::int64_t samples, F f);
+  auto run(std::string_view call, std::int64_t samples, F f, bool chosen = true);
   bool fits(std::int64_t samples);
   [[nodiscard]] at::Tensor images(const Batch& batch) const;
   [[nodiscard]] Targets targets(const Batch& batch) const;
@@ -93,26 +102,37 @@ class DeviceExecutor final : public Executor {
   std::int64_t last_size_ = 0;  ///< of a batch that was trained
   std::int64_t same_size_ = 0;  ///< how many in a row had it
   std::optional<Pass> pass_;
-  std::vector<at::Tensor> average_;  ///< of dense gradients, as the weights; empty: none
+  std::vector<at::Tensor> average_;        ///< of dense gradients, as the weights; empty: none
+  std::size_t slot_count_ = most_slots();  ///< of the optimiser, once it has stepped
   std::vector<Queued> queued_;
   std::vector<BatchSums> told_;
 };
 
 template <typename F>
-auto DeviceExecutor::run(std::string_view call, std::int64_t samples, F f) {
+auto DeviceExecutor::run(std::string_view call, std::int64_t samples, F f, bool chosen) {
   try {
     return f();
   } catch (const c10::Error& error) {
+    std::function<bool(std::int64_t)> fewer_fit;
+    if (chosen) {
+      fewer_fit = [this](std::int64_t fewer) { return fits(fewer); };
+    }
     throw explain_failure(fmt::format("{}: {}", network().name, call),
-                          error.what_without_backtrace(), samples,
-                          [this](std::int64_t fewer) { return fits(fewer); });
+                          error.what_without_backtrace(), samples, fewer_fit);
   }
 }
 
-/// Whether a step of so many samples has room, tried with black images; changes no state.
+/// Whether a step of so many samples has room, tried with black images; changes no state. Slots
+/// that the first update will add count, the most that an optimiser has where it is not known yet.
 bool DeviceExecutor::fits(std::int64_t samples) {
   try {
     pass_.reset();  // its memory
+    std::vector<at::Tensor> slots;
+    for (const Trained& one : torch_.trained()) {
+      for (std::size_t i = one.slots.size(); i < slot_count_; ++i) {
+        slots.push_back(at::zeros_like(one.value, at::kFloat));
+      }
+    }
     const Shape& shape = network().input_shape();
     const auto options = at::TensorOptions(torch_.device());
     const at::Tensor black =
@@ -120,7 +140,8 @@ bool DeviceExecutor::fits(std::int64_t samples) {
             .contiguous(torch_.format());
     const at::Tensor logits = torch_.forward(black, Mode::pure_training);
     const at::Tensor first = at::zeros({samples}, options.dtype(at::kLong));
-    (void)torch_.differentiate(logits, device_loss(logits.detach(), first, 0).gradient);
+    (void)torch_.masked(
+        torch_.differentiate(logits, device_loss(logits.detach(), first, 0).gradient));
     return true;
   } catch (const c10::Error&) {
     return false;
@@ -250,6 +271,7 @@ void DeviceExecutor::write(const TrainingState& state) {
 }
 
 void DeviceExecutor::step(const OptimiserStep& step) {
+  slot_count_ = step.optimiser->slots.size();
   run("step", last_size_, [&] {
     torch_.begin_step(step);
     update_on_device(step, torch_.updates(), torch_.trained());
@@ -259,7 +281,7 @@ void DeviceExecutor::step(const OptimiserStep& step) {
 BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
   torch_.prepare("evaluate", batch, Mode::evaluation, held_.has_value());
   check_room(network(), "evaluate", batch, each);
-  return run("evaluate", batch.size(), [&] {
+  const auto sums_of = [&] {
     const c10::InferenceMode no_autograd;
     const DeviceLoss loss =
         device_loss(torch_.forward(images(batch), Mode::evaluation), targets(batch).labels, 0);
@@ -280,7 +302,8 @@ BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
       }
     }
     return sums;
-  });
+  };
+  return run("evaluate", batch.size(), sums_of, false);
 }
 
 std::vector<std::vector<float>> DeviceExecutor::dense_gradients(const Batch& batch) {

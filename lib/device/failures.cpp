@@ -9,22 +9,23 @@ Error explain_failure(const std::string& where, std::string_view said, std::int6
   const auto says = [&](std::string_view part) { return said.find(part) != said.npos; };
   const std::string first(said.substr(0, said.find('\n')));
   if (says("out of memory") || says("can't allocate memory")) {
-    std::int64_t smaller = batch / 2;
+    std::int64_t smaller = fits ? batch / 2 : 0;
     while (smaller > 1 && !fits(smaller)) {
       smaller /= 2;
     }
     return {where,
             batch > 0 ? fmt::format("out of memory with a batch of {}", batch) : "out of memory",
             smaller > 1 ? fmt::format("--batch-size {} fits; what was saved stays", smaller)
-                        : "no smaller batch fits either: take a smaller network, or free the "
-                          "device's memory (nvidia-smi); what was saved stays"};
+                        : fmt::format("{}take a smaller network, or free the device's memory "
+                                      "(nvidia-smi); what was saved stays",
+                                      fits ? "no smaller batch fits either: " : "")};
   }
   if (says("CUBLAS_WORKSPACE_CONFIG")) {
     return {where, "cuBLAS may round differently each time as the environment sets it up",
             "unset CUBLAS_WORKSPACE_CONFIG, or set it to :4096:8"};
   }
-  // "max_pool2d_with_indices_backward_cuda does not have a deterministic implementation, but you
-  // set 'torch.use_deterministic_algorithms(True)'. ..."
+  // "adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you set
+  // 'torch.use_deterministic_algorithms(True)'. ..."
   if (const std::size_t name = first.find(" does not have a deterministic implementation");
       name != first.npos) {
     return {where, first.substr(0, name) + " has no deterministic form in this LibTorch",

@@ -11,7 +11,8 @@ namespace gcg {
 
 /// What an exception of LibTorch means to whoever trains: `where`: network and call; `said`: its
 /// text; `batch`: its size, 0: there is none yet. Out of memory: with the largest of batch / 2,
-/// batch / 4, ... for which `fits` holds. An operation without a deterministic form, or that no
+/// batch / 4, ... for which `fits` holds; without `fits` nobody chooses the batch, and none is
+/// named. An operation without a deterministic form, or that no
 /// CUDA graph can hold: with its name and the option that goes without. Anything else: its first
 /// line.
 Error explain_failure(const std::string& where, std::string_view said, std::int64_t batch,

@@ -11,16 +11,11 @@
 #include <memory>
 
 #include "base/error.h"
+#include "device/step_graph.h"
 
 namespace gcg {
 
 namespace {
-
-/// The factors of products: rounded to tf32, or as they are.
-void set_tf32(bool on) {
-  at::globalContext().setAllowTF32CuBLAS(on);
-  at::globalContext().setAllowTF32CuDNN(on);
-}
 
 void check_cuda() {
   if (!at::globalContext().hasCUDART()) {
@@ -36,6 +31,24 @@ void check_cuda() {
 
 }  // namespace
 
+void set_tf32(bool on) {
+  // Not by setFloat32Precision, which newer ones have beside these two: it leaves the older of
+  // LibTorch's two settings as it was, and where they disagree LibTorch throws. These set both.
+  at::globalContext().setAllowTF32CuBLAS(on);
+  at::globalContext().setAllowTF32CuDNN(on);
+}
+
+void set_deterministic(bool on) {
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(on, false);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
+  // Filling memory before it is written would cost time; nothing here reads what nobody wrote.
+  context.setDeterministicFillUninitializedMemory(false);
+#endif
+  context.setDeterministicCuDNN(on);
+  context.setBenchmarkCuDNN(!on);
+}
+
 void open_device(const DeviceSettings& settings) {
   if (settings.device == "cpu") {
     if (settings.precision == Precision::tf32) {
@@ -47,15 +60,12 @@ void open_device(const DeviceSettings& settings) {
     // Read when cuBLAS is first used; without it its products may differ between two runs.
     ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
   }
+  if (settings.graphs && !has_cuda_graphs()) {
+    throw Error("--cuda-graphs", "this build's LibTorch has no CUDA graphs",
+                "build with one that has CUDA: TORCH=PREFIX make programs (docs/gpus.md)");
+  }
   check_cuda();
-  at::Context& context = at::globalContext();
-  context.setDeterministicAlgorithms(settings.deterministic, false);
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
-  // Filling memory before it is written would cost time; nothing here reads what nobody wrote.
-  context.setDeterministicFillUninitializedMemory(false);
-#endif
-  context.setDeterministicCuDNN(settings.deterministic);
-  context.setBenchmarkCuDNN(!settings.deterministic);
+  set_deterministic(settings.deterministic);
   set_tf32(settings.precision == Precision::tf32);
 }
 

@@ -17,8 +17,14 @@ struct DeviceSettings {
 };
 
 /// Sets LibTorch up for a device, for the whole process; comes before any work on it. Errors: a
-/// LibTorch without CUDA, no device.
+/// LibTorch without CUDA or, where they are asked for, without CUDA graphs; no device.
 void open_device(const DeviceSettings& settings);
+
+/// What open_device sets, for the whole process as well. The factors of a GPU's products: rounded
+/// to tf32, or as they are.
+void set_tf32(bool on);
+/// Operations that give the same bits every time, or an error; or the fastest ones, tried out.
+void set_deterministic(bool on);
 
 /// "NVIDIA A100-SXM4-40GB, 40.0 GiB", as the driver says; empty on the CPU.
 std::string device_name(const std::string& device);

@@ -6,6 +6,7 @@
 #include <ATen/ops/_foreach_addcmul.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_sqrt.h>
+#include <ATen/ops/_foreach_sub.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
@@ -36,6 +37,16 @@ Tensors values_of(const std::vector<Trained>& trained) {
 }
 Tensors gradients_of(const std::vector<Trained>& trained) {
   return collect(trained, [](const Trained& one) { return one.gradient; });
+}
+/// Of those that decay.
+Tensors weights_of(const std::vector<Trained>& trained) {
+  Tensors weights;
+  for (const Trained& one : trained) {
+    if (one.kind == ParameterKind::weight) {
+      weights.push_back(one.value);
+    }
+  }
+  return weights;
 }
 Tensors slots_of(const std::vector<Trained>& trained, std::size_t slot) {
   return collect(trained, [&](const Trained& one) { return one.slots[slot]; });
@@ -70,11 +81,7 @@ void update_adamw(const OptimiserStep& step, std::int64_t number, std::vector<Tr
   const Tensors roots = at::_foreach_sqrt(squares);
   at::_foreach_mul_(roots, 1 / std::sqrt(1 - std::pow(beta2, t)));
   at::_foreach_add_(roots, 1e-8);
-  for (Trained& one : trained) {
-    if (one.kind == ParameterKind::weight) {
-      one.value.mul_(1 - step.learning_rate * step["weight-decay"]);
-    }
-  }
+  at::_foreach_mul_(weights_of(trained), 1 - step.learning_rate * step["weight-decay"]);
   at::_foreach_addcdiv_(values, average, roots, -step.learning_rate / (1 - std::pow(beta1, t)));
 }
 
@@ -83,8 +90,10 @@ void update_lars(const OptimiserStep& step, std::vector<Trained>& trained) {
   const auto norm = [](const at::Tensor& x) {
     return at::linalg_vector_norm(x, 2, {}, false, at::kDouble);
   };
-  for (Trained& one : trained) {
-    const at::Tensor& velocity = one.slots[0].mul_(step["momentum"]);
+  const Tensors velocities = slots_of(trained, 0);
+  at::_foreach_mul_(velocities, step["momentum"]);
+  for (const Trained& one : trained) {
+    const at::Tensor& velocity = one.slots[0];
     if (one.kind != ParameterKind::weight) {
       velocity.add_(one.gradient, step.learning_rate);
     } else {
@@ -96,8 +105,8 @@ void update_lars(const OptimiserStep& step, std::vector<Trained>& trained) {
           (at::where(adapts, adapted, at::ones_like(adapted)) * step.learning_rate).to(at::kFloat);
       velocity.add_(one.gradient.add(one.value, decay).mul_(rate));
     }
-    one.value.sub_(velocity);
   }
+  at::_foreach_sub_(values_of(trained), velocities);
 }
 
 }  // namespace

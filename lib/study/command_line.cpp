@@ -15,6 +15,7 @@
 #include "growth/seed.h"
 #include "method/methods.h"
 #include "score/score_table.h"
+#include "study/support_table.h"
 #include "topology/allocation.h"
 
 namespace gcg {
@@ -215,10 +216,17 @@ std::string run_list() {
   }
   for (const Backend& backend : backend_table()) {
     const std::string lacks = missing(backend, everything);
-    text += fmt::format("  {:<12} {}; {}\n", backend.name, backend.devices_text(),
-                        lacks.empty() ? "runs every network" : lacks);
+    std::vector<std::string_view> optimisers;
+    for (const Optimiser& optimiser : optimiser_table()) {
+      if (backend.has_optimiser(optimiser.name)) {
+        optimisers.push_back(optimiser.name);
+      }
+    }
+    text += fmt::format("  {:<12} {}; {}; {}\n", backend.name, backend.devices_text(),
+                        lacks.empty() ? "every operation of the networks" : lacks,
+                        fmt::join(optimisers, ", "));
   }
-  return text;
+  return text + "\nWhat runs where\n" + support_table();
 }
 
 }  // namespace gcg

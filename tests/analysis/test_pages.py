@@ -104,17 +104,23 @@ class Blocks(unittest.TestCase):
 
     def test_every_backend_has_its_row_or_the_list_is_not_understood(self):
         said = "Backends (--execution)\n  sparse   present only\n  device   all there\n\n"
-        rows = "  sparse   on cpu, in fp32; has no gelu\n  device   cpu in fp32; cuda in tf32; runs every network\n"
+        rows = "  sparse   cpu in fp32; has no gelu; sgd\n  device   cpu in fp32; cuda in tf32; every one; sgd, lars\n"
         self.assertEqual(
             pages.backend_table(said + rows).splitlines()[2:],
             [
-                "| `sparse` | present only | cpu, in fp32 | has no gelu |",
-                "| `device` | all there | cpu in fp32; cuda in tf32 | runs every network |",
+                "| `sparse` | present only | cpu in fp32 | has no gelu | sgd |",
+                "| `device` | all there | cpu in fp32; cuda in tf32 | every one | sgd, lars |",
             ],
         )
         for cut in (said, "", said + rows.splitlines()[0]):
             with self.assertRaisesRegex(ValueError, "its backends are"):
                 pages.backend_table(cut)
+
+    def test_the_table_of_what_runs_where_is_the_end_of_the_list(self):
+        table = "| | `a` |\n|---|---|\n| relu | yes |\n"
+        self.assertEqual(pages.support_table("Backends\n  a  x\n\nWhat runs where\n" + table), table)
+        with self.assertRaisesRegex(ValueError, "no table of what runs where"):
+            pages.support_table("Backends\n")
 
     def test_a_block_of_a_program_that_is_not_built_is_left(self):
         readme = self.root / "README.md"

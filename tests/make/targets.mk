@@ -2,6 +2,8 @@
 include Makefile
 words:
 	@printf '%s\n' $(STUDY) $(call folder,cifar10) $(manifest)
+environment:
+	@env
 libtorch:
 	@printf '%s\n' $(BUILD) $(PACKAGES)
 long:

@@ -145,6 +145,20 @@ class Makefile(unittest.TestCase):
         self.assertEqual(other[0], "build/release-torch")
         self.assertNotIn("libtorch-dev", other)
 
+    def test_carried_packages_are_looked_in_and_none_is_installed(self):
+        plain = self.output("-n", "gpu-check", "TORCH=/opt/torch").stdout
+        self.assertIn("scripts/packages.sh", plain)
+        carried = self.output("-n", "gpu-check", "TORCH=/opt/torch", f"CARRIED={self.folder}").stdout
+        self.assertNotIn("scripts/packages.sh", carried)
+        self.assertIn("scripts/configure.sh", carried)
+        words = self.output("environment", f"CARRIED={self.folder}").stdout.splitlines()
+        self.assertIn(f"CMAKE_PREFIX_PATH={self.folder}/usr", words)
+        self.assertTrue(any(re.match(rf"PATH={self.folder}/usr/bin:.", word) for word in words), words)
+        command, variables = self.make("words", f"CARRIED={self.folder}/none")
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("there is no such folder; scripts/gpu_carry.sh makes it", done.stderr)
+
     def test_the_libraries_of_another_libtorch_come_before_the_systems(self):
         config = self.folder / "venv" / "torch" / "share" / "cmake" / "Torch"
         config.mkdir(parents=True)
@@ -172,6 +186,43 @@ class Makefile(unittest.TestCase):
         )
         self.assertEqual(done.returncode, 2)
         self.assertIn(f"TORCH={self.folder}: there is no TorchConfig.cmake below it", done.stderr)
+
+    def check_gpu(self, *arguments, **environment):
+        return subprocess.run(
+            [PROJECT / "scripts" / "gpu_check.sh", *arguments],
+            env=CLEAN | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_accuracies_of_a_gpu_too_far_from_those_of_the_cpu_fail_the_check(self):
+        file = self.folder / "accuracies"
+        for text, said, status in (
+            ("path 91.0 90.0\nrandom 80.0 84.5\n", "at most 5 points are allowed: passed", 0),
+            ("path 90.0 10.0\nrandom 80.0 80.5\n", "80.0 points apart, too far", 1),
+            ("path 10.0 90.0\n", "at most 5 points are allowed: failed", 1),
+            ("", "there are no accuracies", 1),
+        ):
+            file.write_text(text)
+            done = self.check_gpu("--compare", file, "--points", "5")
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            self.assertIn(said, done.stdout)
+
+    def test_the_tests_for_a_gpu_run_under_the_sanitizer_where_it_is(self):
+        tests = self.folder / "tests" / "device"
+        tests.mkdir(parents=True)
+        (self.folder / "compute-sanitizer").write_text('#!/bin/bash\necho "$@" on "$GCG_TEST_DEVICE"; exit 3\n')
+        (self.folder / "compute-sanitizer").chmod(0o755)
+        path = f"{self.folder}:{os.environ['PATH']}"
+        done = self.check_gpu(self.folder, self.folder / "out", "--sanitize", PATH=path)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertRegex(done.stdout, r"^--error-exitcode 1 .*tests/device/gcg_device_tests .* on cuda\n$")
+        (self.folder / "compute-sanitizer").unlink()
+        if not list(Path("/usr/local").glob("cuda*/bin/compute-sanitizer")):
+            done = self.check_gpu(self.folder, self.folder / "out", "--sanitize", PATH="/usr/bin:/bin")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("compute-sanitizer is not installed", done.stdout)
 
     def wait_for(self, condition):
         limit = time.monotonic() + 20
