@@ -23,9 +23,7 @@ void remove_temporary_files(const std::filesystem::path& folder) {
     const std::string name = entry.path().filename().string();
     const bool temporary = name.ends_with(".tmp") || name.starts_with(".write-probe.");
     const bool probe = name.starts_with(".clock.") || name.starts_with(".lock-probe.");
-    // Others may be at work on a lease and with a probe.
-    const bool of_others = probe || name.starts_with(".lease.");
-    if ((temporary || probe) && (!of_others || is_old(entry))) {
+    if (temporary || (probe && is_old(entry))) {
       left.push_back(entry.path());
     }
   }

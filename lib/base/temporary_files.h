@@ -5,9 +5,9 @@
 namespace gcg {
 
 /// Removes the temporary files (base/file.h) that killed processes left unfinished in a folder and
-/// below it. Those of leases, and probes of clocks and locks (base/lease.h, base/folder_lock.h),
-/// only when they are older than an hour: processes that do not hold the lock make those too. The
-/// caller must hold the folder's lock.
+/// below it, and probes of clocks and locks (base/lease.h, base/folder_lock.h) that are older than
+/// an hour: processes that do not hold the lock make those too. The caller must
+/// hold the folder's lock.
 void remove_temporary_files(const std::filesystem::path& folder);
 
 }  // namespace gcg
