@@ -107,7 +107,7 @@ class Summary(unittest.TestCase):
         self.assertEqual((noise["tau"], noise["p"]), (1.0, 1.0))
         said = dd.findings(summary)
         self.assertIn("expected to rise with classes: it does", said[0])
-        self.assertIn("expected to fall with label noise: the data point the other way", said[1])
+        self.assertIn("expected to fall with label noise: the data do not show it", said[1])
 
     def test_the_gap_is_growth_minus_dense_and_the_cost_relative(self):
         row = dd.summarise(self.study())["tasks"]["base"]
