@@ -1,7 +1,7 @@
 """A small table behind every claim: the numbers that its verdicts stand on, from several experiments."""
 
 import phrases
-from grow_return import IMP, RETURN, STATIC, cost_text
+from grow_return import IMP, RETURN, STATIC, cost_text, epochs_text
 from study_runs import cells_of, parts_of, with_role
 from tables import Table, number, percent
 
@@ -16,11 +16,6 @@ def tables(summaries):
         "limit": limit(summaries),
     }
     return {claim: table for claim, table in made.items() if table.rows}
-
-
-def whole(values):
-    values = list(values)
-    return f"{min(values)}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
 
 def accuracy(summaries):
@@ -46,7 +41,7 @@ def accuracy(summaries):
                     f"{row['density_mean']:.2f}",
                     phrases.points(row["minus_dense"]),
                     str(row["minus_dense"]["seeds"]),
-                    whole(row["epochs"].values()),
+                    epochs_text(row),
                     cost_text(row["costs"]["flops"]),
                 ]
             )

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 import phrases
-from grow_return import COST, FACTOR, IMP, RETURN, cost_text, not_below, span
+from grow_return import COST, FACTOR, IMP, RETURN, cost_text, epochs_text, not_below, span
 from intervals import interval
 from study_runs import parts_of, with_role
 from tables import number
@@ -108,22 +108,17 @@ def returned_row(summaries):
     return row if row and row["minus_dense"] else None
 
 
-def whole_span(values):
-    return f"{min(values)}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
-
-
 def returned_accuracy(summaries):
     """Holds if the interval of the difference to dense lies above -1 point, the margin of its experiment."""
     row = returned_row(summaries)
     if row is None:
         return Verdict(UNMEASURED)
     difference = row["minus_dense"]
-    epochs = list(row["epochs"].values())
     said = not_below(difference)
     text = (
         f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points against dense training"
         f" of {', '.join(map(str, summaries['grow_return']['reference_epochs']))} epochs (n = {difference['seeds']}),"
-        f" after {whole_span(epochs)} epochs: {said}"
+        f" after {epochs_text(row)} epochs: {said}"
     )
     longer = row["minus_equally_long"]
     text += f"; {phrases.points(longer)} points against dense training of as many epochs." if longer else "."

@@ -56,8 +56,8 @@ export GCG_TEST_DEVICE=$device
 if [ -n "$sanitize" ]; then
   sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -n 1 || true)
   if [ -z "$sanitizer" ]; then
-    echo "compute-sanitizer is not installed (it is a part of the CUDA toolkit): nothing was checked"
-    exit 0
+    echo "compute-sanitizer is not installed (it is a part of the CUDA toolkit): nothing was checked" >&2
+    exit 1
   fi
   # Each kernel takes many times as long under it: the tests that train, of both precisions, and the held images.
   within "$sanitizer" --error-exitcode 1 "$build/tests/device/gcg_device_tests" --gtest_brief=1 \
@@ -108,6 +108,7 @@ if [ "$gpus" -lt 2 ]; then
   echo "== one GPU: two processes are not checked"
 else
   echo "== in two processes, twice"
+  rm -rf "$out/runs"  # the number of processes is no part of a run's name
   first=$(train path-two $on --processes 2)
   rm -rf "$out/runs"
   second=$(train path-two $on --processes 2)

@@ -221,8 +221,8 @@ class Makefile(unittest.TestCase):
         (self.folder / "compute-sanitizer").unlink()
         if not list(Path("/usr/local").glob("cuda*/bin/compute-sanitizer")):
             done = self.check_gpu(self.folder, self.folder / "out", "--sanitize", PATH="/usr/bin:/bin")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("compute-sanitizer is not installed", done.stdout)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("compute-sanitizer is not installed", done.stderr)
 
     def wait_for(self, condition):
         limit = time.monotonic() + 20
