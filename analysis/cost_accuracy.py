@@ -2,7 +2,7 @@
 
 import figures as look
 import phrases
-from costs import density_epochs, equally_long, flops, of_seeds, relative_costs, test_accuracies
+from costs import density_epochs, interpolated, flops, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, interval, paired
 from phrases import Finding
 from study_runs import parts_of, with_role
@@ -10,6 +10,8 @@ from tables import Table, number, percent
 
 COSTS = {"density_epochs": "density × epochs", "flops": "training FLOPs", "seconds": "seconds of training"}
 GROWTH = "growth"
+SEARCH = "grow, then return"
+EQUAL = {"density × epochs": density_epochs, "epochs": lambda run: int(run.cost["epochs"])}
 
 
 def stage_epochs_of(part):
@@ -28,20 +30,19 @@ def dense_by_seed(study):
 
 def minus_equally_long(runs, dense):
     """Test accuracy minus that of dense training of as many epochs, paired by seed; None where none is known."""
-    longer = {s: equally_long(int(run.cost["epochs"]), dense.get(s, {})) for s, run in runs.items()}
+    longer = {s: interpolated(int(run.cost["epochs"]), dense.get(s, {})) for s, run in runs.items()}
     longer = {s: value for s, value in longer.items() if value is not None}
     return paired(test_accuracies(runs), longer) if longer else None
 
 
 def cell(curve, part, runs, dense, by_seed):
-    any_run = runs[min(runs)]
     itself = curve == "dense"
     return {
         "method": part.family,
         "asked_density": part.density or None,
         "stage_epochs": stage_epochs_of(part),
         "density": interval([float(run.final["density"]) for run in runs.values()])["mean"],
-        "epochs": int(any_run.cost["epochs"]),
+        "epochs": interval([float(run.cost["epochs"]) for run in runs.values()])["mean"],
         "accuracy": of_seeds(test_accuracies(runs)),
         "gap": None if itself else paired(test_accuracies(runs), test_accuracies(dense)),
         "minus_equally_long": None if part.role == "dense" else minus_equally_long(runs, by_seed),
@@ -82,12 +83,57 @@ def comparisons(study):
     return rows
 
 
+def searches(study):
+    """The search minus every other method at equal cost and at equal epochs: the other's accuracy there is linear in
+    the logarithm between its values of E (of dense training, its lengths), paired by seed; no row where none reaches.
+    """
+    families = {}
+    for curve, runs in study.curves.items():
+        part = study.parts[curve]
+        if part.family == SEARCH:
+            continue
+        key = ("dense", None) if part.role == "dense" else (part.family, part.density)
+        for seed, run in runs.items():
+            families.setdefault(key, {}).setdefault(seed, []).append(run)
+    rows = []
+    for curve in with_role(study.parts, "search"):
+        runs = study.curves.get(curve, {})
+        for (method, density), others in families.items():
+            for equal, read in EQUAL.items():
+                there = {
+                    seed: interpolated(
+                        read(run), {read(other): float(other.final["test_accuracy"]) for other in others.get(seed, [])}
+                    )
+                    for seed, run in runs.items()
+                }
+                there = {seed: value for seed, value in there.items() if value is not None}
+                difference = paired(test_accuracies(runs), there) if there else None
+                if difference is not None:
+                    rows.append(
+                        difference
+                        | {
+                            "stage_epochs": stage_epochs_of(study.parts[curve]),
+                            "method": method,
+                            "asked_density": density,
+                            "equal": equal,
+                        }
+                    )
+    return rows
+
+
 def summarise(study):
     dense = study.curves.get("dense", {})
     by_seed = dense_by_seed(study)
     cells = {curve: cell(curve, study.parts[curve], runs, dense, by_seed) for curve, runs in study.curves.items()}
     rows = comparisons(study)
-    return {"cells": cells, "comparisons": rows, "tested": holm_differences(rows)}
+    searched = searches(study)
+    return {
+        "cells": cells,
+        "comparisons": rows,
+        "tested": holm_differences(rows),
+        "searches": searched,
+        "searches_tested": holm_differences(searched),
+    }
 
 
 def cost_text(value):
@@ -103,7 +149,7 @@ def tables(summary):
             c["method"],
             c["asked_density"] or f'{c["density"]:.2f}',
             str(c["stage_epochs"] or "-"),
-            str(c["epochs"]),
+            number(c["epochs"], digits=0),
             str(c["accuracy"]["seeds"]),
             percent(c["accuracy"]["mean"], c["accuracy"]["half_interval"]),
             "-" if c["gap"] is None else phrases.points(c["gap"]),
@@ -172,7 +218,31 @@ def tables(summary):
                 [phrases.holm_note(summary["tested"])],
             )
         )
+    if summary["searches"]:
+        made.append(searches_table(summary))
     return made
+
+
+def searches_table(summary):
+    cells = {}
+    for r in summary["searches"]:
+        row = cells.setdefault((r["stage_epochs"], r["method"], r["asked_density"]), {})
+        row[r["equal"]] = f'{phrases.marked(r)} ({r["seeds"]})'
+    return Table(
+        "search-minus",
+        (
+            "Growing and returning, which looks for its density, minus the other method at its asked density: test"
+            " accuracy, points, paired by seed, mean ± 95 % t interval (seeds), where the other costs as many density"
+            " × epochs and where it trains for as many epochs. The other's accuracy there is linear in the logarithm"
+            " between its values of E, of dense training between its lengths; -: it has none on both sides."
+        ),
+        ["E of the search", "minus", "density", *(f"at equal {equal}" for equal in EQUAL)],
+        [
+            [str(stage_epochs), method, density or "1.00", *(row.get(equal, "-") for equal in EQUAL)]
+            for (stage_epochs, method, density), row in sorted(cells.items(), key=lambda item: item[0][0])
+        ],
+        [phrases.holm_note(summary["searches_tested"])],
+    )
 
 
 def findings(summary):
@@ -208,6 +278,18 @@ def findings(summary):
                     claims=["cost"],
                 )
             )
+    for equal in EQUAL:
+        rows = [r for r in summary["searches"] if r["equal"] == equal]
+        if rows:
+            sentences.append(
+                Finding(
+                    (
+                        f"Accuracy of growing and returning compared with the other methods at equal {equal}:"
+                        f" {phrases.counted(rows, 'settings')} ({phrases.span(rows)}; {phrases.surviving(rows)})."
+                    ),
+                    claims=["cost", "exploration"],
+                )
+            )
     return sentences
 
 
@@ -228,15 +310,16 @@ def figures(summary, base):
 def draw(cells, dense, density, grids, path):
     """One panel per cost; lines join the values of E, open markers are densities that have no grid."""
     figure, axes = look.new_figure(width=12.4, height=4.6, columns=3)
-    methods = list(dict.fromkeys(c["method"] for c in cells if c["asked_density"] == density))
+    methods = list(dict.fromkeys(c["method"] for c in cells if c["asked_density"] in (density, None)))
+    methods = [m for m in methods if not m.startswith("dense")]
     for panel, (name, label) in zip(axes, COSTS.items()):
         for index, method in enumerate(methods):
             style = look.style(index)
             points = sorted(
-                (c for c in cells if c["method"] == method and c["asked_density"] == density),
+                (c for c in cells if c["method"] == method and c["asked_density"] in (density, None)),
                 key=lambda c: c["stage_epochs"],
             )
-            point(panel, points, name, style | {"label": f'{method} (n = {points[0]["accuracy"]["seeds"]})'})
+            point(panel, points, name, style | {"label": method_label(method, points)})
             others = [c for c in cells if c["method"] == method and c["asked_density"] not in (None, *grids)]
             for other in others:
                 point(
@@ -251,7 +334,8 @@ def draw(cells, dense, density, grids, path):
                     },
                 )
         dense = sorted(dense, key=lambda c: c["epochs"])
-        label_of_dense = "dense, " + " and ".join(f'{c["epochs"]} epochs (n = {c["accuracy"]["seeds"]})' for c in dense)
+        lengths = ", ".join(number(c["epochs"], digits=0) for c in dense)
+        label_of_dense = f"dense, {lengths} epochs (n = {seed_counts(dense)})"
         point(
             panel,
             dense,
@@ -271,6 +355,17 @@ def draw(cells, dense, density, grids, path):
     axes[0].set_title(f"density {density}; E = {', '.join(map(str, epochs))} along each line", fontsize=10)
     look.legend_below(figure, axes[0])
     return look.save(figure, path)
+
+
+def method_label(method, points):
+    found = [c["density"] for c in points if c["asked_density"] is None]
+    density = f", density found {min(found):.2f} to {max(found):.2f}" if found else ""
+    return f"{method}{density} (n = {seed_counts(points)})"
+
+
+def seed_counts(cells):
+    counts = [c["accuracy"]["seeds"] for c in cells]
+    return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
 def point(panel, cells, cost, style):

@@ -67,10 +67,10 @@ def test_accuracies(runs):
     return {seed: float(run.final["test_accuracy"]) for seed, run in runs.items()}
 
 
-def equally_long(epochs, dense_by_epochs):
-    """Accuracy of dense training with so many epochs, linear in their logarithm between the trainings there are; None
-    outside of them. `dense_by_epochs`: {epochs: accuracy} of one seed."""
-    known = sorted(dense_by_epochs)
-    if not known or not known[0] <= epochs <= known[-1]:
+def interpolated(amount, known):
+    """Accuracy at so many epochs or so much cost, linear in the logarithm between what is known; None outside of that.
+    `known`: {amount: accuracy} of one seed."""
+    amounts = sorted(known)
+    if not amounts or not amounts[0] <= amount <= amounts[-1]:
         return None
-    return float(np.interp(math.log(epochs), [math.log(e) for e in known], [dense_by_epochs[e] for e in known]))
+    return float(np.interp(math.log(amount), [math.log(a) for a in amounts], [known[a] for a in amounts]))

@@ -204,7 +204,7 @@ def dense_by_epochs(study, seed):
 
 def minus_equally_long(by_seed, longer):
     """Test accuracy minus that of dense training of as many epochs, paired by seed; None where there is none."""
-    expected = {s: costs.equally_long(result["epochs"], longer[s]) for s, result in by_seed.items()}
+    expected = {s: costs.interpolated(result["epochs"], longer[s]) for s, result in by_seed.items()}
     known = {s: accuracy for s, accuracy in expected.items() if accuracy is not None}
     return paired({s: by_seed[s]["test"] for s in known}, known) if known else None
 

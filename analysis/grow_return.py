@@ -17,7 +17,7 @@ import numpy as np
 
 import figures as look
 import phrases
-from costs import density_epochs, equally_long, of_seeds, relative_costs, test_accuracies
+from costs import density_epochs, interpolated, of_seeds, relative_costs, test_accuracies
 from execution_agreement import accuracy
 from intervals import holm_differences, mean_interval, paired
 from phrases import Finding
@@ -77,7 +77,7 @@ def dense_accuracies(study):
 def row(runs, dense, dense_by_seed, is_dense):
     """One procedure over its seeds."""
     epochs = {seed: int(run.cost["epochs"]) for seed, run in runs.items()}
-    longer = {s: equally_long(epochs[s], dense_by_seed.get(s, {})) for s in runs}
+    longer = {s: interpolated(epochs[s], dense_by_seed.get(s, {})) for s in runs}
     longer = {s: value for s, value in longer.items() if value is not None}
     densities = {seed: float(run.final["density"]) for seed, run in runs.items()}
     searched = {seed: run for seed, run in runs.items() if run.search["outcome"] != "none"}

@@ -50,6 +50,7 @@ std::vector<std::string> command_of_a_rank(const GivenOptions& given) {
 class LocalRanks {
  public:
   LocalRanks(const GivenOptions& given, const RunPlan& plan) {
+    signals_.hold();
     const std::vector<std::string> command = command_of_a_rank(given);
     RankPlace place;
     place.ranks = plan.settings.processes;

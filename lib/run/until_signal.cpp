@@ -57,6 +57,7 @@ void watch(SignalWatch& signals, Stop& stop, bool tells, const std::stop_token& 
 
 RunRecord execute_until_signal(RunPlan& plan, const RankPlace* place) {
   SignalWatch signals;
+  signals.hold();
   const auto stop = std::make_shared<Stop>();
   const bool tells = place == nullptr || place->rank == 0;
   const std::jthread watcher(

@@ -70,6 +70,9 @@ class Launch {
     if (!settings_.available_memory) {
       settings_.available_memory = available_memory_bytes;
     }
+    if (settings_.leave_to_others) {
+      signals_.hold();  // a worker has nothing to do after it
+    }
   }
 
   Launched run(const std::function<void(const std::vector<JobState>&)>& changed) {

@@ -60,7 +60,7 @@ SignalWatch::SignalWatch() {
 }
 
 SignalWatch::~SignalWatch() {
-  if (!ends_) {
+  if (!held_) {
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
 }
@@ -71,7 +71,7 @@ int SignalWatch::wait(std::int64_t milliseconds) {
   if (signal <= 0) {
     return 0;
   }
-  ends_ = ends_ || signal != SIGCHLD;
+  held_ = held_ || signal != SIGCHLD;
   return signal;
 }
 

@@ -20,8 +20,9 @@ inline constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 inline constexpr int kContinueStatus = 75;
 
 /// Receives signals by waiting instead of letting them end this process: SIGCHLD, and those of
-/// kEndingSignals that are not ignored. It lasts until destruction, or for good once an ending
-/// signal came: the process is then about to end, and a second signal must not cut that short.
+/// kEndingSignals that are not ignored. It lasts until destruction, or for good after hold() or
+/// once an ending signal came: the process is then about to end, and a second signal must not cut
+/// that short.
 /// Threads and processes started meanwhile inherit the mask; start_process resets it.
 class SignalWatch {
  public:
@@ -34,10 +35,14 @@ class SignalWatch {
   [[nodiscard]] int wait(std::int64_t milliseconds);
   [[nodiscard]] const sigset_t& before() const { return before_; }
 
+  /// From here on to the end of the process no signal of these ends it: for a program whose work is
+  /// this watch's alone, where a signal that comes when the work is done would spoil its exit status.
+  void hold() { held_ = true; }
+
  private:
   sigset_t watched_{};
   sigset_t before_{};
-  std::atomic<bool> ends_ = false;
+  std::atomic<bool> held_ = false;
 };
 
 /// Starts a program with arguments, this process's environment plus these variables ("NAME=value"),

@@ -98,7 +98,7 @@ void add_settings(OptionList& list, RunSettings& settings) {
       "sync-norm", [&settings] { return settings.processes > 1; }, "there is one process");
   list.add("rank-seconds", settings.rank_seconds, {1, 3600},
            "seconds after which a process that does not answer the others is given up and the run "
-           "ends; 15 times as many where one reads data or writes files")
+           "ends; 15 times as many where it is seen to work, in reading data or writing files")
       .cosmetic()
       .used_if([&settings] { return settings.processes > 1; }, "there is one process");
 }

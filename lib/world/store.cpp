@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
 
 #include "base/index.h"
 #include "base/progress.h"
@@ -19,6 +22,44 @@ void without_libuv(Options& options) {
     options.useLibUV = false;
   }
 }
+
+double seconds_of(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Whether a thread of this process waits for a disk, a network file system among them.
+bool waits_for_disk() {
+  std::error_code none;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", none)) {
+    std::string stat;
+    std::getline(std::ifstream(task.path() / "stat"), stat);
+    if (const std::size_t name_ends = stat.rfind(") "); name_ends != std::string::npos) {
+      if (stat.compare(name_ends + 2, 1, "D") == 0) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// Whether this process does anything, but for the thread that asks.
+class Work {
+ public:
+  /// Since it was asked last.
+  bool seen() {
+    const double used = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    const bool worked = used - used_ > kLeastSeconds;
+    used_ = used;
+    return worked || waits_for_disk();
+  }
+
+ private:
+  /// More than threads use that look for a signal now and then.
+  static constexpr double kLeastSeconds = 0.005 * kBeatSeconds;
+  double used_ = 0;
+};
 
 }  // namespace
 
@@ -68,6 +109,7 @@ std::vector<std::int64_t> missing(c10d::TCPStore& store, std::int64_t size, std:
 Heart::Heart(const RankPlace& place, double patience) {
   std::thread([state = state_, place, patience] {
     Store store;
+    Work work;
     std::unique_lock lock(state->mutex);
     while (!state->stopped) {
       lock.unlock();
@@ -75,7 +117,9 @@ Heart::Heart(const RankPlace& place, double patience) {
         if (!store) {
           store = open_store(place.address, place.port, false, patience);
         }
-        store->add(key("beat", place.rank), 1);
+        if (work.seen() || state->waiting > 0) {
+          store->add(key("beat", place.rank), 1);
+        }
         state->ended = store->add("ended", 0) > 0;
       } catch (const std::exception&) {
         store.reset();  // and again; one that has gone for good is told by the next call to it

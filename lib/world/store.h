@@ -61,7 +61,9 @@ std::optional<std::invoke_result_t<F>> within(double seconds, F f) {
 
 /// Gives signs of life from a thread of its own, by a connection of its own, since a call that
 /// waits holds the other one, and hears whether a rank has ended. Nobody waits for that thread,
-/// which may itself wait for ever.
+/// which may itself wait for ever. The process lives while it waits for other ranks, uses the
+/// processor or waits for a disk: one whose threads hang in a lock or in a call that does not return
+/// gives no sign.
 class Heart {
  public:
   Heart(const RankPlace& place, double patience);
@@ -74,12 +76,26 @@ class Heart {
     return [state = state_] { return state->ended.load(); };
   }
 
+  /// f(), in which this process waits for others.
+  template <typename F>
+  decltype(auto) waiting(F f) {
+    const struct Waits {
+      explicit Waits(std::atomic<int>& count) : count_(count) { ++count_; }
+      ~Waits() { --count_; }
+      Waits(const Waits&) = delete;
+      Waits& operator=(const Waits&) = delete;
+      std::atomic<int>& count_;
+    } waits(state_->waiting);
+    return f();
+  }
+
  private:
   struct State {
     std::mutex mutex;
     std::condition_variable end;
     bool stopped = false;
     std::atomic<bool> ended = false;
+    std::atomic<int> waiting = 0;
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };

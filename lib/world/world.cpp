@@ -182,7 +182,7 @@ void C10dWorld::call(F f) {
     if (tensors_) {
       tensors_->check();
     }
-    f();
+    heart_ ? heart_->waiting(f) : f();
     return;
   } catch (const c10::Error& error) {
     reason = error.what_without_backtrace();
@@ -322,24 +322,30 @@ void C10dWorld::meet() {
     if (tensors_) {
       tensors_->check();
     }
-    std::int64_t comes = 1;
-    for (useconds_t pause = 200; now_seconds() < limit;
-         pause = std::min<useconds_t>(2 * pause, 20000)) {
-      const std::optional<Look> now = within(patience_, [look, comes] { return look(comes); });
-      if (!now) {
-        reason = fmt::format("it has not answered for {} s", patience_);
-        break;
+    const bool met = heart_->waiting([&] {
+      std::int64_t comes = 1;
+      for (useconds_t pause = 200; now_seconds() < limit;
+           pause = std::min<useconds_t>(2 * pause, 20000)) {
+        const std::optional<Look> now = within(patience_, [look, comes] { return look(comes); });
+        if (!now) {
+          reason = fmt::format("it has not answered for {} s", patience_);
+          return false;
+        }
+        if (now->here == size_) {
+          return true;
+        }
+        if (now->ended || !now->silent.empty()) {
+          reason = "one of them has ended";
+          silent = now->silent;
+          return false;
+        }
+        comes = 0;
+        ::usleep(pause);
       }
-      if (now->here == size_) {
-        return;
-      }
-      if (now->ended || !now->silent.empty()) {
-        reason = "one of them has ended";
-        silent = now->silent;
-        break;
-      }
-      comes = 0;
-      ::usleep(pause);
+      return false;
+    });
+    if (met) {
+      return;
     }
   } catch (const std::exception& error) {
     reason = error.what();

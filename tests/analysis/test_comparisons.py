@@ -74,6 +74,47 @@ class CostAccuracy(unittest.TestCase):
         self.assertIn("IMP, rate rewound costs 3.0 times the training FLOPs of growth.", first)
         self.assertEqual(first.claims, ("cost",))
 
+    def searched(self):
+        found = {
+            "dense": seeds(0.60, 0.62),
+            "dense, 40 epochs": seeds(0.64, 0.68, density_epochs=40.0, epochs=40),
+            "growth: density 0.20: E 1": seeds(0.56, 0.58, density=0.2, density_epochs=2.0, epochs=10),
+            "growth: density 0.20: E 2": seeds(0.58, 0.60, density=0.2, density_epochs=8.0, epochs=12),
+            "grow, then return: E 2": seeds(0.61, 0.63, density=0.1, density_epochs=4.0, epochs=20),
+        }
+        parts = self.PARTS | {
+            "dense, 40 epochs": Part("dense", "dense, longer"),
+            "growth: density 0.20: E 1": cell("growth", 0.2, E=1),
+            "grow, then return: E 2": Part("search", "grow, then return", {"E": 2.0}),
+        }
+        return summary_of(cost_accuracy, study(found, parts=parts))
+
+    def test_a_search_is_compared_at_equal_cost_and_at_equal_epochs(self):
+        summary = self.searched()
+        rows = {(r["method"], r["equal"]): r for r in summary["searches"]}
+        # Growth at a cost of 4, between 2 and 8, reaches .57 and .59; it has no run of 20 epochs or more.
+        # Dense training of 20 epochs, between 10 and 40, reaches .62 and .65; it has no run that costs 4.
+        self.assertEqual(sorted(rows), [("dense", "epochs"), ("growth", "density × epochs")])
+        self.assertAlmostEqual(rows["growth", "density × epochs"]["mean"], 0.04)
+        self.assertAlmostEqual(rows["dense", "epochs"]["mean"], -0.015)
+        made = table_of(cost_accuracy.tables(summary), "search-minus")
+        self.assertEqual([row[:3] for row in made.rows], [["2", "dense", "1.00"], ["2", "growth", "0.20"]])
+        self.assertEqual(made.rows[0][3], "-")
+        self.assertTrue(made.rows[0][4].startswith("-1.5 ± "))
+        self.assertTrue(made.rows[1][3].startswith("+4.0"))
+        said = [f for f in cost_accuracy.findings(summary) if "equal density × epochs" in f]
+        self.assertIn("higher at 1 of 1 settings", said[0])
+
+    def test_the_figure_shows_the_search_beside_the_grid(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (path,) = cost_accuracy.figures(self.searched(), f"{folder}/cost")
+            self.assertTrue(Path(path).exists())
+        points = [{"asked_density": None, "density": d, "accuracy": {"seeds": 2}} for d in (0.1, 0.12)]
+        self.assertEqual(
+            cost_accuracy.method_label("grow, then return", points),
+            "grow, then return, density found 0.10 to 0.12 (n = 2)",
+        )
+
     def test_without_dense_runs_there_is_no_relative_cost(self):
         summary = summary_of(cost_accuracy, study({"growth: density 0.20: E 2": seeds(0.5)}, parts=self.PARTS))
         self.assertEqual(cost_accuracy.tables(summary)[0].rows[0][6:], ["-"] * 5)

@@ -56,15 +56,15 @@ def study(**more):
     return made
 
 
-class EquallyLong(unittest.TestCase):
-    def test_is_linear_in_the_logarithm_of_epochs(self):
-        self.assertAlmostEqual(costs.equally_long(40, {20: 0.6, 80: 0.64}), 0.62)
-        self.assertAlmostEqual(costs.equally_long(20, {20: 0.6, 80: 0.64}), 0.6)
+class Interpolated(unittest.TestCase):
+    def test_is_linear_in_the_logarithm_of_the_amount(self):
+        self.assertAlmostEqual(costs.interpolated(40, {20: 0.6, 80: 0.64}), 0.62)
+        self.assertAlmostEqual(costs.interpolated(20, {20: 0.6, 80: 0.64}), 0.6)
 
     def test_says_nothing_beyond_the_trainings_there_are(self):
-        self.assertIsNone(costs.equally_long(81, {20: 0.6, 80: 0.64}))
-        self.assertIsNone(costs.equally_long(19, {20: 0.6, 80: 0.64}))
-        self.assertIsNone(costs.equally_long(19, {}))
+        self.assertIsNone(costs.interpolated(81, {20: 0.6, 80: 0.64}))
+        self.assertIsNone(costs.interpolated(19, {20: 0.6, 80: 0.64}))
+        self.assertIsNone(costs.interpolated(19, {}))
 
 
 class Verdict(unittest.TestCase):

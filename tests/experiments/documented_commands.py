@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = re.compile(r"^    (\S.*)$", re.MULTILINE)  # an indented line; a comment may follow it
+COMMAND = re.compile(r"^    ([^\s#].*)$", re.MULTILINE)  # an indented line; a comment may follow it, or be all of it
 SHOWS = {"--help", "--list", "--dry-run", "--settings", "--status", "--slurm-dry-run"}
 OWN = re.search(r"^VARIABLES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1).split()
 
@@ -52,6 +52,15 @@ def harmless(words, programs):
         options = [instead.get(word, word) for word in words[1:] if word != "--watch"]
         words = options
         return [str(program), *options, *([] if SHOWS & set(words) else ["--dry-run"])]
+    if first == "ssh":
+        (line,) = words[2:]
+        (program,) = re.findall(r"build/\S+ .*--work", line)
+        return harmless(shlex.split(program.replace("--work", "--status")), programs)
+    if first == "srun":
+        at = next(i for i, word in enumerate(words) if word.startswith("build/"))
+        assert "--world" in words[at:], words
+        step = ["SLURM_PROCID=0", "SLURM_NTASKS=8", "SLURM_LOCALID=0", "SLURM_STEP_NODELIST=localhost"]
+        return ["env", *step, *harmless(words[at:], programs)]
     if words[:3] == ["python3", "-m", "venv"]:
         return None
     if first == "pip":

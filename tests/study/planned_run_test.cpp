@@ -10,8 +10,10 @@
 
 #include "base/file.h"
 #include "base/folder_lock.h"
+#include "base/progress.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
+#include "record/run_summary.h"
 #include "study/process.h"
 #include "study/watch.h"
 
@@ -97,6 +99,34 @@ TEST(PlannedRuns, SayWhatIsOnDisk) {
   EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::stopped);
   std::ofstream(run.file()) << "no run file";
   EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::damaged);
+}
+
+TEST(PlannedRuns, OfThousandsAreLookedAtWithoutReadingTheirRunFiles) {
+  const TemporaryFolder folder;
+  const Experiment thousands{
+      "thousands", "for tests", {[](const ExperimentRequest&) {
+        std::vector<ExperimentRun> runs;
+        for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+          runs.push_back({"dense", {{"method", "dense"}, {"network", "resnet20"}}, seed});
+        }
+        return runs;
+      }},
+      {}};
+  for (const PlannedRun& run : plan_runs(thousands, settings_for(folder))) {
+    leave_log(run, "epoch 1/2\n");
+    std::ofstream(run.file()) << "read, it would be damaged";
+    RunSummary summary;
+    summary.hash = run.plan->identity.hash;
+    summary.status = run.run.seed % 2 == 0 ? RunStatus::finished : RunStatus::running;
+    write_run_summary(run.plan->folder(), summary);
+  }
+  const double start = now_seconds();
+  const std::vector<PlannedRun> planned = plan_runs(thousands, settings_for(folder));
+  RecordProperty("seconds", fmt::format("{:.2f}", now_seconds() - start));
+  for (const PlannedRun& run : planned) {
+    EXPECT_EQ(run.disk.state,
+              run.run.seed % 2 == 0 ? DiskState::finished : DiskState::stopped);
+  }
 }
 
 TEST(PlannedRuns, AStudyFileOfAnyContentNamesNoRunsAndIsWrittenAnew) {

@@ -303,28 +303,71 @@ TEST_P(Worlds, WhoeverWaitsForATensorIsToldOfTheRankThatEndsOrIsSilent) {
   }
 }
 
-TEST(World, AProcessThatDiesWhileOthersWaitForItInAMeetingIsNamed) {
-  std::array<int, 2> pipe{};
-  ASSERT_EQ(::pipe(pipe.data()), 0);
-  const pid_t child = ::fork();  // before this process has threads
-  std::uint16_t port = 0;
-  if (child == 0) {
-    if (::read(pipe[0], &port, sizeof port) == sizeof port) {
-      const auto world = join_world({1, 2, 1, "127.0.0.1", port, true}, 60);
-      ::raise(SIGKILL);
+/// Rank 1 of 2 in a process of its own that comes and then does something else.
+class OtherRank {
+ public:
+  explicit OtherRank(const std::function<void(World&)>& does) {
+    std::array<int, 2> pipe{};
+    EXPECT_EQ(::pipe(pipe.data()), 0);
+    process_ = ::fork();  // before this process has threads
+    if (process_ == 0) {
+      std::uint16_t port = 0;
+      if (::read(pipe[0], &port, sizeof port) == sizeof port) {
+        const auto world = join_world({1, 2, 1, "127.0.0.1", port, true}, 60);
+        does(*world);
+      }
+      ::_exit(1);
     }
-    ::_exit(1);
+    meeting_ = host_meeting_place();
+    const std::uint16_t port = meeting_->port();
+    EXPECT_EQ(::write(pipe[1], &port, sizeof port), std::int64_t{sizeof port});
+    ::close(pipe[0]);
+    ::close(pipe[1]);
   }
-  const auto meeting = host_meeting_place();
-  port = meeting->port();
-  ASSERT_EQ(::write(pipe[1], &port, sizeof port), std::int64_t{sizeof port});
-  const auto world = join_world({0, 2, 0, "127.0.0.1", port, true}, 4 * kPatience);
+  ~OtherRank() {
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, nullptr, 0);
+  }
+  OtherRank(const OtherRank&) = delete;
+  OtherRank& operator=(const OtherRank&) = delete;
+  [[nodiscard]] std::unique_ptr<World> joined_by_rank_0(double patience) const {
+    return join_world({0, 2, 0, "127.0.0.1", meeting_->port(), true}, patience);
+  }
+
+ private:
+  pid_t process_;
+  std::unique_ptr<MeetingPlace> meeting_;
+};
+
+TEST(World, AProcessThatDiesWhileOthersWaitForItInAMeetingIsNamed) {
+  const OtherRank other([](World&) { ::raise(SIGKILL); });
+  const auto world = other.joined_by_rank_0(4 * kPatience);
   const double start = now_seconds();
-  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
   GCG_EXPECT_ERROR(world->meet(), AllOf(HasSubstr("rank 1 of 2"), HasSubstr("is gone")));
   EXPECT_LT(now_seconds() - start, 40);  // not 15 times the patience
-  ::close(pipe[0]);
-  ::close(pipe[1]);
+}
+
+TEST(World, AProcessThatLivesButHangsWhileOthersWaitForItInAMeetingIsNamed) {
+  const OtherRank other([](World&) { ::pause(); });
+  const auto world = other.joined_by_rank_0(4 * kPatience);
+  const double start = now_seconds();
+  GCG_EXPECT_ERROR(world->meet(), AllOf(HasSubstr("rank 1 of 2"), HasSubstr("not answered")));
+  EXPECT_LT(now_seconds() - start, 40);
+}
+
+TEST(World, AProcessThatWorksIsWaitedForInAMeeting) {
+  constexpr double kLong = 12;  // twice as long as silence would be forgiven
+  const OtherRank other([](World& world) {
+    const double start = now_seconds();
+    while (now_seconds() < start + kLong) {
+    }
+    world.meet();
+    world.leave(World::kFinished);
+  });
+  const auto world = other.joined_by_rank_0(4 * kPatience);
+  const double start = now_seconds();
+  world->meet();
+  EXPECT_GT(now_seconds() - start, kLong / 2);
 }
 
 /// Rank 0 in a process of its own that hosts the store and stops in the middle of the world, as one
