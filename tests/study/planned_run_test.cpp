@@ -112,20 +112,34 @@ TEST(PlannedRuns, OfThousandsAreLookedAtWithoutReadingTheirRunFiles) {
         return runs;
       }},
       {}};
+  // One status file is written as a run writes it; the others are its text with another hash, beside
+  // run files of the same size and time.
+  std::string text;
+  std::string hash;
+  std::filesystem::file_time_type time;
   for (const PlannedRun& run : plan_runs(thousands, settings_for(folder))) {
     leave_log(run, "epoch 1/2\n");
     std::ofstream(run.file()) << "read, it would be damaged";
-    RunSummary summary;
-    summary.hash = run.plan->identity.hash;
-    summary.status = run.run.seed % 2 == 0 ? RunStatus::finished : RunStatus::running;
-    write_run_summary(run.plan->folder(), summary);
+    const std::filesystem::path status = run.plan->folder() / kRunSummaryName;
+    if (text.empty()) {
+      hash = run.plan->identity.hash;
+      RunSummary summary;
+      summary.hash = hash;
+      summary.status = RunStatus::finished;
+      write_run_summary(run.plan->folder(), summary);
+      time = std::filesystem::last_write_time(run.file());
+      std::getline(std::ifstream(status), text, '\0');
+    } else {
+      std::filesystem::last_write_time(run.file(), time);
+      std::ofstream(status) << std::string(text).replace(text.find(hash), hash.size(),
+                                                         run.plan->identity.hash);
+    }
   }
   const double start = now_seconds();
   const std::vector<PlannedRun> planned = plan_runs(thousands, settings_for(folder));
   RecordProperty("seconds", fmt::format("{:.2f}", now_seconds() - start));
   for (const PlannedRun& run : planned) {
-    EXPECT_EQ(run.disk.state,
-              run.run.seed % 2 == 0 ? DiskState::finished : DiskState::stopped);
+    EXPECT_EQ(run.disk.state, DiskState::finished) << run.run.seed;
   }
 }
 
