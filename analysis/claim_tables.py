@@ -1,7 +1,11 @@
 """A small table behind every claim: the numbers that its verdicts stand on, from several experiments."""
 
+import math
+
+import costs
 import phrases
 from grow_return import IMP, RETURN, STATIC, cost_text, epochs_text
+from intervals import paired
 from study_runs import cells_of, parts_of, with_role
 from tables import Table, number, percent
 
@@ -21,7 +25,7 @@ def tables(summaries):
 def accuracy(summaries):
     rows = []
     for cell in summaries.get("cost_accuracy", {}).get("cells", {}).values():
-        if cell["method"] in ("growth", "dense, longer") and cell["gap"] and (cell["stage_epochs"] or 2) == 2:
+        if cell["method"] in ("growth", "dense, other length") and cell["gap"] and (cell["stage_epochs"] or 2) == 2:
             name = cell["method"] if cell["asked_density"] is None else f"growth to {cell['asked_density']}"
             rows.append(
                 [
@@ -29,7 +33,7 @@ def accuracy(summaries):
                     f"{cell['density']:.2f}",
                     phrases.points(cell["gap"]),
                     str(cell["gap"]["seeds"]),
-                    str(cell["epochs"]),
+                    number(cell["epochs"], digits=0),
                     cost_text(cell["costs"]["flops"]),
                 ]
             )
@@ -92,6 +96,34 @@ def cost(summaries):
     )
 
 
+def dense_by_cost(summaries):
+    """{seed: {cost: test accuracy}} of dense trainings of every length in cost_accuracy, by density × epochs over the
+    dense training by the recipe."""
+    found = {}
+    for cell in summaries.get("cost_accuracy", {}).get("cells", {}).values():
+        cost = cell["costs"]["density_epochs"]
+        if cell["method"] in ("dense", "dense, other length") and cost:
+            for seed, accuracy in cell["accuracy"]["by_seed"].items():
+                if seed in cost["by_seed"]:
+                    found.setdefault(seed, {})[cost["by_seed"][seed]] = accuracy
+    return found
+
+
+def minus_dense_at_equal_cost(procedure, summaries):
+    """Test accuracy of a search of discovery_cost minus that of dense training that costs as much, paired by seed; None
+    where dense training was not measured on both sides of its cost, or both experiments have other dense runs."""
+    dense = dense_by_cost(summaries)
+    accuracies, there = {}, {}
+    for seed, gap in procedure["gap"]["by_seed"].items():
+        at_cost = costs.interpolated(procedure["cost_by_seed"][seed], dense.get(seed, {}))
+        if 1.0 in dense.get(seed, {}) and at_cost is not None:
+            accuracies[seed], there[seed] = dense[seed][1.0] - gap, at_cost
+    if len(accuracies) < len(procedure["seeds"]):
+        return None
+    same_runs = math.isclose(sum(accuracies.values()) / len(accuracies), procedure["test"]["mean"], abs_tol=1e-9)
+    return paired(accuracies, there) if same_runs else None
+
+
 def exploration(summaries):
     rows = []
     summary = summaries.get("discovery_cost")
@@ -104,6 +136,10 @@ def exploration(summaries):
                 phrases.points(gap),
                 str(len(p["seeds"])),
                 number(p["cost"]["density_epochs"]["mean"], p["cost"]["density_epochs"]["half_interval"]),
+                *(
+                    phrases.points(difference) if difference else "-"
+                    for difference in (minus_dense_at_equal_cost(p, summaries), p.get("minus_equally_long"))
+                ),
             ]
         )
     row = summaries.get("grow_return", {}).get("rows", {}).get(RETURN)
@@ -116,16 +152,20 @@ def exploration(summaries):
                 phrases.points(row["test_minus_dense"]),
                 str(len(row["seeds"])),
                 cost_text(row["costs"]["density_epochs"]),
+                "-",
+                "-",
             ]
         )
     return Table(
         "claim-exploration",
         (
             "What searches for a density end with: density, geometric mean (range) over seeds; test accuracy minus"
-            " dense of the same seed, points; cost of search and training (density × epochs), one dense training = 1."
-            " Mean ± 95 % t interval."
+            " dense of the same seed, points; cost of search and training (density × epochs), one dense training = 1;"
+            " test accuracy minus that of dense training that costs as much, and of dense training of as many epochs"
+            " (linear in the logarithm between the lengths that were trained; -: not measured on both sides). Mean"
+            " ± 95 % t interval."
         ),
-        ["search", "density", "minus dense", "n", "cost"],
+        ["search", "density", "minus dense", "n", "cost", "equal cost", "equal epochs"],
         rows,
     )
 

@@ -171,26 +171,32 @@ def real_coverage(trajectories, controls, epsilon):
     return counts
 
 
-def joint_fits(replay, study):
-    """{seed: what the joint fit of density and time says of the growth of a seed}, with the recipe's epochs, for which
-    its curve is drawn: from the run file where that holds it, else from the replay; empty without both."""
-    curve = trunk_of(study)
+def joint_fits(replay, study, curve):
+    """{seed: what the joint fit of density and time says of the growth of a seed}, with the epochs of training that it
+    speaks of: from the run file where that holds it, else from the replay; empty without both."""
     replayed = {run["seed"]: run.get("joint") for run in (replay or {"runs": []})["runs"] if run["curve"] == curve}
     found = {}
     for seed, trunk in study.curves.get(curve, {}).items():
         joint = joint_of(trunk) or replayed.get(seed)
         if joint:
-            low, high = (joint.get(f"union_{end}", joint[f"d_{end}"]) for end in ("low", "high"))
             found[str(seed)] = {
                 "outcome": joint["outcome"],
                 "parameters": joint["parameters"],
                 "d_star": joint["d_star"],
-                "low": low,
-                "high": high,
+                "low": joint["union_low"],
+                "high": joint["union_high"],
                 "difference_error": joint["difference_error"],
-                "recipe_epochs": float(trunk.options["epochs"]),
+                "epochs": trained_epochs(trunk),
             }
     return found
+
+
+def trained_epochs(run):
+    """Those that the joint fit compares densities after: the recipe's, or as many as growth had where no final training
+    follows."""
+    if run.options["final"] != "none":
+        return float(run.options["epochs"])
+    return float(sum(run.stages["epochs"][i] for i in stages_of(run)))
 
 
 def joint_of(run):
@@ -199,7 +205,7 @@ def joint_of(run):
     last = stages_of(run)[-1]
     if table is None or not np.all(np.isfinite(table["parameters"][last])):
         return None
-    numbers = {name: plain(table[name][last]) for name in ("d_star", "d_low", "d_high", "difference_error")}
+    numbers = {name: plain(table[name][last]) for name in ("d_star", "union_low", "union_high", "difference_error")}
     return numbers | {
         "outcome": str(table["outcome"][last]),
         "parameters": [float(p) for p in table["parameters"][last]],
@@ -241,7 +247,8 @@ def summarise(study):
         "chance": chance,
         "trajectories": {str(seed): rows for seed, rows in trajectories.items()},
         "fits": fits,
-        "joint": joint_fits(replay, study),
+        "joint": joint_fits(replay, study, trunk_of(study)),
+        "held": {curve: joint_fits(replay, study, curve) for curve in with_role(study.parts, "held growth")},
         "controls": [{key: row[key] for key in ("stage", "density", "gap", "validation_gap")} for row in controls],
         "control_stage": right_stage([row["gap"]["mean"] for row in controls], epsilon) if controls else None,
         "verdicts": verdicts,
@@ -306,28 +313,34 @@ def tables(summary):
         )
     ]
     if summary.get("joint"):
+        joint_row = lambda growth, seed, alone, joint: [
+            growth,
+            seed,
+            alone,
+            joint["outcome"].replace("_", " "),
+            number(joint["d_star"], digits=3),
+            bounds(joint["low"], joint["high"]),
+            "-" if joint["difference_error"] is None else number(100 * joint["difference_error"], digits=1),
+        ]
         rows = [
-            [
-                seed,
-                star(summary["trajectories"][seed][-1]),
-                joint["outcome"].replace("_", " "),
-                number(joint["d_star"], digits=3),
-                bounds(joint["low"], joint["high"]),
-                "-" if joint["difference_error"] is None else number(100 * joint["difference_error"], digits=1),
-            ]
+            joint_row("one stage", seed, star(summary["trajectories"][seed][-1]), joint)
             for seed, joint in summary["joint"].items()
             if seed in summary["trajectories"]
         ]
+        for joints in summary["held"].values():
+            rows += [joint_row("two stages", seed, "-", joint) for seed, joint in joints.items()]
         made.append(
             Table(
                 "joint",
                 (
-                    "The fit over density alone and the fit of density and time together, after the last stage: d*"
+                    "The fit over density alone and the fit of density and time together, after the last stage of"
+                    " growth with one stage at each density, and with two at each of half as many: d*"
                     " of either; interval that contains the 95 % intervals of the joint, the logistic and the power"
                     " form; standard error of A(1) - A(d*) in the joint fit, points, which"
-                    f" epsilon = {epsilon:.1f} has to exceed."
+                    f" epsilon = {epsilon:.1f} has to exceed. d* of the joint fit is for trainings as long as all"
+                    " of growth."
                 ),
-                ["seed", "d* of density", "outcome", "joint d*", "interval over three forms", "error"],
+                ["at a density", "seed", "d* of density", "outcome", "joint d*", "interval over three forms", "error"],
                 rows,
             )
         )
@@ -468,6 +481,13 @@ def findings(summary):
                 "No seed has both a d* after its last stage and all masks of control (b).", claims=["exploration"]
             )
         )
+    for joints in summary.get("held", {}).values():
+        for seed, joint in joints.items():
+            said.append(
+                f"Seed {seed}, two stages at each density: the fit of density and time together says"
+                f" {joint['outcome'].replace('_', ' ')}, d* {number(joint['d_star'], digits=3)}"
+                f" ({bounds(joint['low'], joint['high'])} over three forms)."
+            )
     for seed, joint in summary.get("joint", {}).items():
         alone = summary["trajectories"].get(seed, [{"d_star": None}])[-1]["d_star"]
         said.append(
@@ -556,10 +576,12 @@ def figures(summary, base):
             )
         joint = summary.get("joint", {}).get(seed)
         if joint:
-            curve = joint_accuracy(joint["parameters"], fine, joint["recipe_epochs"])
+            curve = joint_accuracy(joint["parameters"], fine, joint["epochs"])
             left.plot(fine, 100 * curve, color=shape["color"], linewidth=1, linestyle="--", label="_joint")
             if joint["d_star"] is not None:
                 left.axvline(joint["d_star"], color=shape["color"], linestyle="--", linewidth=1)
+            if joint["low"] is not None and joint["high"] is not None:
+                left.axvspan(joint["low"], joint["high"], color=shape["color"], alpha=0.07, linewidth=0)
         if rows[-1]["d_star"] is not None:
             left.axvline(rows[-1]["d_star"], color=shape["color"], linestyle=":", linewidth=1.2)
         found = [(r["density"], r["d_star"], r["d_low"], r["d_high"]) for r in rows if r["d_star"] is not None]
@@ -583,7 +605,9 @@ def figures(summary, base):
             )
     left.set_ylabel("validation accuracy, %")
     left.set_title(
-        "stages, last fit and its d* (dotted)" + ("; joint fit (dashed)" if summary.get("joint") else ""), fontsize=10
+        "stages, last fit and its d* (dotted)"
+        + ("; joint fit (dashed), its interval (shaded)" if summary.get("joint") else ""),
+        fontsize=10,
     )
     left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
     look.density_axis(left, min(density))

@@ -31,6 +31,12 @@ TRUNK = "static mask"  # where that begins: no row of its own
 MARGIN = 0.01  # of accuracy
 COST = 0.35  # of a dense training
 FACTOR = 1.6  # largest density found over the smallest
+OUTCOMES = {
+    "found": "found",
+    "needs_dense": "needs dense",
+    "budget": "affordable: its budget",
+    "smallest": "smallest allowed",
+}
 NEAR_COST = 1 / 3  # octaves: procedures that cost about the same
 COSTS = {"density_epochs": "density × epochs", "flops": "FLOPs", "seconds": "seconds"}
 
@@ -258,8 +264,9 @@ def tables(summary):
             rows,
             [
                 (
-                    "The way back chooses its density by the validation images. Seconds are rough: other work used the"
-                    " machine at the same time."
+                    "The way back chooses its density by the validation images. After it the final training is half"
+                    " of the recipe; of growth under a budget it is the whole one. Seconds are rough: other work used"
+                    " the machine at the same time."
                 )
             ],
         )
@@ -291,7 +298,7 @@ def tables(summary):
         [
             name,
             seed,
-            leg["outcome"].replace("_", " "),
+            OUTCOMES[leg["outcome"]],
             f'{leg["found"]:.3f}',
             "-" if leg["low"] is None else f'{leg["low"]:.3f} to {leg["high"]:.3f}',
             f'{max(leg["density"]):.3f}',
@@ -304,7 +311,7 @@ def tables(summary):
             Table(
                 "found",
                 (
-                    "What every search found. Interval: all stages of the way back without a significant"
+                    "What every search ended with. Interval: all stages of the way back without a significant"
                     " difference from the least loss (paired over the validation images, one-sided, 5 %). It covers"
                     " their noise only; other seeds of the whole search differ as the rows do."
                 ),

@@ -72,7 +72,7 @@ KINDS = {
         "SynFlow",
         "control: SynFlow shuffled",
     ],
-    "dense": ["dense", "dense, longer", "small dense"],
+    "dense": ["dense", "dense, other length", "small dense"],
 }
 KIND_OF = {family: kind for kind, families in KINDS.items() for family in families}
 

@@ -17,6 +17,7 @@ from tables import Table, number, percent
 
 # Written down before any run: +1, the density rises with the quantity.
 EXPECTED = {"width": -1, "difficulty": 1, "teacher density": 1}
+REFERENCE_WIDTH = 16  # of the ResNet that other networks are expected to end below
 
 
 def connections(run):
@@ -89,7 +90,12 @@ def summarise(study):
     for test, p in zip(tested, holm([t["p"] for t in tested])):
         test["p_holm"] = p
     widths = [(m["level"], m["task"]) for m in families.get("width", {"members": []})["members"]]
-    return {"tasks": tasks, "families": families, "slope": slope(widths, tasks)}
+    return {
+        "tasks": tasks,
+        "families": families,
+        "slope": slope(widths, tasks),
+        "networks_of": [task for task, (family, _) in place.items() if family == "network"],
+    }
 
 
 def centre(values):
@@ -218,6 +224,32 @@ def findings(summary):
         )
     if summary["slope"]:
         said.append(law(summary))
+    return said + networks_found(summary)
+
+
+def networks_found(summary):
+    """Other networks on the same images: a lower density was expected than in the ResNet of width 16, paired by seed."""
+    known = {m["level"]: m["task"] for m in summary["families"].get("width", {"members": []})["members"]}
+    reference = summary["tasks"].get(known.get(REFERENCE_WIDTH))
+    said = []
+    for task in summary["networks_of"] if reference else []:
+        found = summary["tasks"][task]["density"]
+        both = [seed for seed in found if seed in reference["density"]]
+        if not both:
+            continue
+        octaves = paired({s: math.log2(found[s]) for s in both}, {s: math.log2(reference["density"][s]) for s in both})
+        half = octaves["half_interval"]
+        result = (
+            "one seed, no interval"
+            if half is None
+            else "it is"
+            if octaves["mean"] + half < 0
+            else "the data do not show it"
+        )
+        said.append(
+            f"{task} was expected to end at a lower density than resnet8 of width {REFERENCE_WIDTH}: {result}"
+            f" ({number(octaves['mean'], half)} octaves, n = {len(both)})."
+        )
     return said
 
 

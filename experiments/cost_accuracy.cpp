@@ -91,7 +91,7 @@ std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
   for (const std::int64_t longer : sizes.wholes("longer-epochs", 1, kMostEpochs, true)) {
     Row row = dense_row(longer);
     row.curve = fmt::format("dense, {} epochs", longer);
-    row.part.family = "dense, longer";
+    row.part.family = "dense, other length";
     rows.push_back(std::move(row));
   }
   return repeat(rows, scale.common, request);

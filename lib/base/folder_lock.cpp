@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/system_call.h"
+#include "base/thread_name.h"
 
 namespace gcg {
 
@@ -96,6 +97,7 @@ FolderLock::FolderLock(const fs::path& folder, std::function<void()> lost) {
   held_->descriptor = descriptor;
   held_->beats =
       std::jthread([held = held_.get(), lost = std::move(lost)](const std::stop_token& stop) {
+        const ThreadName name("gcg-lease");
         std::unique_lock guard(held->mutex);
         while (!held->wake.wait_for(guard, stop, std::chrono::duration<double>(kBeatSeconds),
                                     [&] { return stop.stop_requested(); })) {

@@ -10,4 +10,7 @@ namespace gcg {
 /// hold the folder's lock.
 void remove_temporary_files(const std::filesystem::path& folder);
 
+/// Removes such old probes right in a folder, not below it. Nobody need hold its lock.
+void remove_old_probes(const std::filesystem::path& folder);
+
 }  // namespace gcg

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -167,7 +168,20 @@ class Gcg final : public Method {
     StageRow& row = context.record.stages[last];
     row.fit = extrapolate(growth_curve(context.record, last), options);
     row.joint = joint_fit(context.record, last, options, read_joint_priors(joint_priors_),
-                          static_cast<double>(context.recipe.epochs));
+                          trained_epochs(context, last));
+  }
+
+  /// Epochs of the training that the joint fit compares densities for: the recipe's; where none
+  /// follows, as many as growth has had.
+  [[nodiscard]] double trained_epochs(const MethodContext& context, std::size_t last) const {
+    if (final_ != "none") {
+      return static_cast<double>(context.recipe.epochs);
+    }
+    const std::vector<StageRow>& stages = context.record.stages;
+    return std::accumulate(stages.begin(), stages.begin() + static_cast<std::ptrdiff_t>(last) + 1,
+                           0.0, [](double epochs, const StageRow& row) {
+                             return epochs + static_cast<double>(row.epochs);
+                           });
   }
 
   /// Whether the last density has further stages to come.

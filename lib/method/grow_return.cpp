@@ -170,10 +170,11 @@ class DensitySearch final : public Method {
       throw UsageError("--peak-density",
                        fmt::format("{} is below --seed-density {}", peak_, seed_.density));
     }
-    if (smallest_ >= peak_) {
-      throw UsageError(
-          "--smallest-density",
-          fmt::format("{} leaves no way back from --peak-density {}", smallest_, peak_));
+    if (const double first = (1 - return_share_) * peak_; smallest_ > first) {
+      throw UsageError("--smallest-density",
+                       fmt::format("{} leaves no way back from --peak-density {}, whose first step "
+                                   "is to {:.4g}",
+                                   smallest_, peak_, first));
     }
   }
 

@@ -183,8 +183,10 @@ inline constexpr std::tuple kJoint{
     Field{"accuracy_at_one", &JointFit::accuracy_at_one, "1",
           "fitted accuracy at density 1 after the recipe's epochs; NaN if there is none, as in all "
           "columns of the fit"},
-    Field{"d_star", &JointFit::d_star, "1",
-          "smallest density within epsilon of accuracy_at_one after the recipe's epochs"},
+    Field{
+        "d_star", &JointFit::d_star, "1",
+        "smallest density within epsilon of accuracy_at_one after the recipe's epochs (as many as "
+        "growth so far where no final training follows)"},
     Field{"d_low", &JointFit::d_low, "1", "lower end of the interval of d_star"},
     Field{"d_high", &JointFit::d_high, "1", "upper end of the interval of d_star"},
     Field{"union_low", &JointFit::union_low, "1",

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/progress.h"
+#include "base/thread_name.h"
 #include "study/process.h"
 
 namespace gcg {
@@ -60,8 +61,10 @@ RunRecord execute_until_signal(RunPlan& plan, const RankPlace* place) {
   signals.hold();
   const auto stop = std::make_shared<Stop>();
   const bool tells = place == nullptr || place->rank == 0;
-  const std::jthread watcher(
-      [&](const std::stop_token& over) { watch(signals, *stop, tells, over); });
+  const std::jthread watcher([&](const std::stop_token& over) {
+    const ThreadName name("gcg-signals");
+    watch(signals, *stop, tells, over);
+  });
   return execute(plan, stop, place);
 }
 

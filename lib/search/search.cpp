@@ -110,7 +110,8 @@ SearchStep return_step(std::span<const SearchStage> stages, const SearchOptions&
   if (!turned && !at_the_end && paid) {
     return {SearchAction::prune, next, end};
   }
-  if (best == 0 && (turned || at_the_end)) {
+  // Where the first step would fall below the smallest, nothing says that less is worse.
+  if (best == 0 && (turned || (at_the_end && way.size() > 1))) {
     return beyond_the_peak(stages, peak, options);
   }
   const SearchOutcome outcome = turned       ? SearchOutcome::found

@@ -38,7 +38,7 @@ enum class SearchOutcome : std::uint8_t {
   found,        ///< the loss turned: more connections and fewer are worse
   needs_dense,  ///< the loss is smallest at density 1
   budget,       ///< the budget ended it: the density is affordable, not found
-  smallest,     ///< the loss had not turned at the smallest density; stays the last
+  smallest,     ///< the way back came to the smallest density before the loss had turned twice
 };
 template <>
 inline constexpr auto kNames<SearchOutcome> =
@@ -73,8 +73,9 @@ std::size_t least_loss(std::span<const SearchStage> stages);
 ///     the peak included. It ends when the last two stages both lie above m, or spent + next stage
 ///     + final training at m would pass the budget, or the next stage would fall below the
 ///     smallest.
-///  3. If m is the peak and the budget did not end it, growth takes one more stage from the peak's
-///     state, and returns again; at density 1 the network needs to be dense.
+///  3. If m is the peak of a way back that began and the budget did not end it, growth takes one
+///     more stage from the peak's state, and returns again; at density 1 the network needs to be
+///     dense.
 ///  4. Else m's state is trained to the end.
 /// All that a run spends stays within the budget if its first stage with a final training does.
 /// Errors: no stage, a loss that is not finite.

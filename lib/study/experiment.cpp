@@ -66,9 +66,11 @@ void submit_workers(const Experiment& experiment, const ExperimentCommand& comma
     fmt::print("{}: every run is finished, nothing is submitted\n", experiment.name);
     return;
   }
-  if (const std::string queue = queue_text(queued_tasks(study)); !queue.empty()) {
-    fmt::print("{}: nothing is submitted, the study's workers are {}\n", experiment.name, queue);
-    return;
+  if (command.submit) {
+    if (const std::string queue = queue_text(queued_tasks(study)); !queue.empty()) {
+      fmt::print("{}: nothing is submitted, the study's workers are {}\n", experiment.name, queue);
+      return;
+    }
   }
   SlurmRequest request = command.slurm;
   if (request.cpus == 0) {
@@ -144,7 +146,7 @@ int answer(const Experiment& experiment, const ExperimentCommand& command,
     if (command.watch) {
       watch_status(experiment, planned, [&] { return queued_tasks(slurm); });
     } else {
-      print_status(planned, queue_text(queued_tasks(slurm)));
+      print_status(planned, asked_queue([&] { return queued_tasks(slurm); }, false).text);
     }
   } else if (command.explain) {
     print_explanation(planned, *command.explain);

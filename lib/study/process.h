@@ -36,7 +36,8 @@ class SignalWatch {
   [[nodiscard]] const sigset_t& before() const { return before_; }
 
   /// From here on to the end of the process no signal of these ends it: for a program whose work is
-  /// this watch's alone, where a signal that comes when the work is done would spoil its exit status.
+  /// this watch's alone, where a signal that comes when the work is done would spoil its exit
+  /// status.
   void hold() { held_ = true; }
 
  private:

@@ -189,9 +189,7 @@ QueueText asked_queue(const std::function<std::vector<QueuedTask>()>& queue, boo
     if (first) {
       throw;
     }
-    return {fmt::format("Slurm's queue cannot be asked now, and is asked again every {} s: {}",
-                        kAskQueue, error.what()),
-            false};
+    return {fmt::format("Slurm's queue cannot be asked now: {}", error.what()), false};
   }
 }
 

@@ -14,6 +14,7 @@
 #include "base/folder_lock.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "base/temporary_files.h"
 #include "study/launcher.h"
 #include "study/process.h"
 #include "study/watch.h"
@@ -95,7 +96,7 @@ fs::file_time_type last_sign(const PlannedRun& run) {
 }
 
 fs::file_time_type file_time_now(const fs::path& folder) {
-  const fs::path probe = folder / fmt::format(".begin.{}", own_mark());
+  const fs::path probe = folder / fmt::format(".clock.begin.{}", own_mark());
   write_file_atomically(probe, std::string_view("x"));
   const fs::file_time_type now = fs::last_write_time(probe);
   fs::remove(probe);
@@ -217,6 +218,7 @@ int work(const Experiment& experiment, const StudySettings& settings,
          const std::vector<PlannedRun>& planned, const WorkSettings& how) {
   check_ground(planned);
   make_writable_folder(settings.out);
+  remove_old_probes(settings.out);
   const fs::file_time_type began = file_time_now(settings.out);
   std::vector<std::size_t> index;
   const std::vector<Job> jobs = make_jobs(planned, index);

@@ -169,6 +169,18 @@ void check_same_state(Ranks* ranks, const Checkpoint& now, std::string_view when
   const std::vector<NamedDigest> own = digests(now);
   std::vector<Digest> flat;
   std::ranges::transform(own, std::back_inserter(flat), &NamedDigest::digest);
+  const std::int64_t count = std::ssize(flat);
+  std::vector<std::int64_t> counts(at(ranks->size()));
+  gather<std::int64_t>(*ranks, {&count, 1}, counts);
+  for (std::size_t r = 1; r < counts.size(); ++r) {
+    if (counts[r] != counts[0]) {
+      throw Error(fmt::format("rank {}", r),
+                  fmt::format("{}, it does not stand where rank 0 does: only one of them has found "
+                              "the checkpoint",
+                              when),
+                  kRemedy);
+    }
+  }
   std::vector<Digest> all(flat.size() * at(ranks->size()));
   gather<Digest>(*ranks, flat, all);
   for (std::size_t r = 1; r < at(ranks->size()); ++r) {

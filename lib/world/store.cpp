@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <system_error>
 
 #include "base/index.h"
 #include "base/progress.h"
+#include "base/thread_name.h"
 
 namespace gcg {
 
@@ -23,42 +25,46 @@ void without_libuv(Options& options) {
   }
 }
 
-double seconds_of(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-/// Whether a thread of this process waits for a disk, a network file system among them.
-bool waits_for_disk() {
-  std::error_code none;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", none)) {
-    std::string stat;
-    std::getline(std::ifstream(task.path() / "stat"), stat);
-    if (const std::size_t name_ends = stat.rfind(") "); name_ends != std::string::npos) {
-      if (stat.compare(name_ends + 2, 1, "D") == 0) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
-/// Whether this process does anything, but for the thread that asks.
+/// Whether this process does anything.
 class Work {
  public:
-  /// Since it was asked last.
+  /// By the threads of a name; others serve them, such as the store's, and say nothing of the work.
+  explicit Work(std::string name) : name_(std::move(name)) {}
+
+  /// Whether they have used the processor since this was asked last, or one waits for a disk (a
+  /// network file system among them).
   bool seen() {
-    const double used = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - seconds_of(CLOCK_THREAD_CPUTIME_ID);
-    const bool worked = used - used_ > kLeastSeconds;
-    used_ = used;
-    return worked || waits_for_disk();
+    std::int64_t ticks = 0;
+    bool disk = false;
+    std::error_code none;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", none)) {
+      std::string text;
+      std::getline(std::ifstream(task.path() / "stat"), text);
+      const std::size_t name = text.find('(');  // "7 (name) S" and numbers
+      const std::size_t name_ends = text.rfind(") ");
+      if (name_ends == std::string::npos || text.substr(name + 1, name_ends - name - 1) != name_) {
+        continue;
+      }
+      std::istringstream rest(text.substr(name_ends + 2));
+      std::string word;
+      rest >> word;
+      disk = disk || word == "D";
+      std::int64_t user = 0;
+      std::int64_t system = 0;
+      for (int skipped = 0; skipped < 10; ++skipped) {
+        rest >> word;
+      }
+      rest >> user >> system;
+      ticks += user + system;
+    }
+    const bool worked = ticks != ticks_;
+    ticks_ = ticks;
+    return worked || disk;
   }
 
  private:
-  /// More than threads use that look for a signal now and then.
-  static constexpr double kLeastSeconds = 0.005 * kBeatSeconds;
-  double used_ = 0;
+  std::string name_;
+  std::int64_t ticks_ = 0;
 };
 
 }  // namespace
@@ -106,10 +112,10 @@ std::vector<std::int64_t> missing(c10d::TCPStore& store, std::int64_t size, std:
   }
 }
 
-Heart::Heart(const RankPlace& place, double patience) {
-  std::thread([state = state_, place, patience] {
+Heart::Heart(const RankPlace& place, double patience, const std::string& of) {
+  std::thread([state = state_, place, patience, work = Work(of)]() mutable {
+    const ThreadName name(kServing);
     Store store;
-    Work work;
     std::unique_lock lock(state->mutex);
     while (!state->stopped) {
       lock.unlock();
@@ -125,7 +131,7 @@ Heart::Heart(const RankPlace& place, double patience) {
         store.reset();  // and again; one that has gone for good is told by the next call to it
       }
       lock.lock();
-      state->end.wait_for(lock, std::chrono::duration<double>(kBeatSeconds),
+      state->end.wait_for(lock, std::chrono::duration<double>(kPulseSeconds),
                           [&] { return state->stopped; });
     }
   }).detach();
@@ -145,7 +151,7 @@ Pulse::Pulse(Store store, std::int64_t ranks)
 
 std::vector<std::int64_t> Pulse::silent(double seconds) {
   const double now = now_seconds();
-  const double passed = std::min(now - looked_, 2 * kBeatSeconds);
+  const double passed = std::min(now - looked_, 2 * kPulseSeconds);
   looked_ = now;
   std::vector<std::int64_t> found;
   for (std::size_t r = 0; r < beats_.size(); ++r) {

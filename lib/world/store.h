@@ -29,7 +29,10 @@ namespace gcg {
 using Store = c10::intrusive_ptr<c10d::TCPStore>;
 
 /// Seconds between two signs of life that a rank gives while it does something else.
-inline constexpr double kBeatSeconds = 1;
+inline constexpr double kPulseSeconds = 1;
+
+/// Name of threads that serve the exchange between ranks.
+inline constexpr std::string_view kServing = "gcg-exchange";
 
 /// Seconds in which a rank that still lives is told of an end and tells its own.
 inline constexpr double kWordSeconds = 3;
@@ -61,12 +64,13 @@ std::optional<std::invoke_result_t<F>> within(double seconds, F f) {
 
 /// Gives signs of life from a thread of its own, by a connection of its own, since a call that
 /// waits holds the other one, and hears whether a rank has ended. Nobody waits for that thread,
-/// which may itself wait for ever. The process lives while it waits for other ranks, uses the
-/// processor or waits for a disk: one whose threads hang in a lock or in a call that does not return
-/// gives no sign.
+/// which may itself wait for ever. The process lives while it waits for other ranks, or its threads
+/// of a name use the processor or wait for a disk: where those hang, in a lock or in a call that
+/// does not return, it gives no sign, whatever the threads that serve them do.
 class Heart {
  public:
-  Heart(const RankPlace& place, double patience);
+  /// `of`: name of the threads that work.
+  Heart(const RankPlace& place, double patience, const std::string& of);
   ~Heart();
   Heart(const Heart&) = delete;
   Heart& operator=(const Heart&) = delete;

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/progress.h"
+#include "base/thread_name.h"
 #include "world/gloo_group.h"
 #include "world/group_exchange.h"
 #include "world/nccl_exchange.h"
@@ -104,10 +105,12 @@ C10dWorld::C10dWorld(const RankPlace& place, double patience, Exchange exchange)
       size_(place.ranks),
       patience_(patience),
       hosts_(place.rank == 0 && !place.launcher_hosts) {
+  const std::string own = thread_name();
+  const ThreadName serving(kServing);  // of the threads that LibTorch starts here
   try {
     store_ = open_store(place.address, place.port, hosts_, patience);
     arrive();
-    heart_.emplace(place, patience);
+    heart_.emplace(place, patience, own);
     if (exchange == Exchange::nearest) {
       memory_ = shared_memory();
     }
@@ -157,6 +160,7 @@ std::unique_ptr<SharedMemory> C10dWorld::shared_memory() {
 
 TensorExchange* C10dWorld::tensors_on(const std::string& device) {
   if (!tensors_ && size_ > 1) {
+    const ThreadName serving(kServing);
     call([&] {
       if (device == "cuda") {
         // Its calls may come from threads of LibTorch: a connection of its own.
@@ -302,14 +306,14 @@ void C10dWorld::meet() {
   };
   const auto look = [pulse = std::make_shared<Pulse>(store_, size_), store = store_, size = size_,
                      meeting = key("meeting", ++meetings_),
-                     patience = std::max(patience_, 5 * kBeatSeconds),
+                     patience = std::max(patience_, 5 * kPulseSeconds),
                      next = std::make_shared<double>(now_seconds())](std::int64_t comes) {
     // In this order: who has met may end at once.
     const bool ended = store->add("ended", 0) > 0;
     Look found{store->add(meeting, comes), ended, {}};
     if (found.here < size) {
       if (now_seconds() > *next) {
-        *next = now_seconds() + kBeatSeconds;
+        *next = now_seconds() + kPulseSeconds;
         found.silent = pulse->silent(patience);
       }
     }

@@ -25,9 +25,9 @@ class World : public Ranks {
 /// Connects the ranks by c10d of LibTorch: a TCPStore where they find one another, Gloo between
 /// them, or shared memory on one host, and NCCL between their GPUs where LibTorch has it: the same
 /// bits. `patience`: seconds after which a rank that does not come or answer is given up, 15 times
-/// as many in meet() where it is seen to work. GLOO_SOCKET_IFNAME names the network interface if it is not the one of the
-/// host's name. Errors: ranks that do not come, a port that is taken, several hosts and a LibTorch
-/// without Gloo's headers.
+/// as many in meet() where it is seen to work. GLOO_SOCKET_IFNAME names the network interface if it
+/// is not the one of the host's name. Errors: ranks that do not come, a port that is taken, several
+/// hosts and a LibTorch without Gloo's headers.
 std::unique_ptr<World> join_world(const RankPlace& place, double patience,
                                   Exchange exchange = Exchange::nearest);
 

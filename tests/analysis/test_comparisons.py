@@ -83,7 +83,7 @@ class CostAccuracy(unittest.TestCase):
             "grow, then return: E 2": seeds(0.61, 0.63, density=0.1, density_epochs=4.0, epochs=20),
         }
         parts = self.PARTS | {
-            "dense, 40 epochs": Part("dense", "dense, longer"),
+            "dense, 40 epochs": Part("dense", "dense, other length"),
             "growth: density 0.20: E 1": cell("growth", 0.2, E=1),
             "grow, then return: E 2": Part("search", "grow, then return", {"E": 2.0}),
         }

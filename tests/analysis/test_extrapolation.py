@@ -23,7 +23,7 @@ def growth(seed, d_star):
     outcomes = ["too_few_stages", "too_few_stages", "found", "found"]
     star = [math.nan, math.nan, 0.3, d_star]
     return SimpleNamespace(
-        options={"epsilon": "0.02", "extrapolator": "logistic", "epochs": "12"},
+        options={"epsilon": "0.02", "extrapolator": "logistic", "final": "none"},  # which has no --epochs
         identity={"classes": 10, "seed": seed},
         stages={
             "phase": ["stage"] * 4,
@@ -172,7 +172,10 @@ class Summary(unittest.TestCase):
         summary = json.loads(json.dumps(ex.summarise(self.study)))
         self.assertEqual(list(summary["joint"]), ["1"])
         text = "\n".join(table_module.markdown(table) for table in ex.tables(summary))
-        self.assertIn("| 1    | 0.350         | found   | 0.450    | 0.250 to 0.800            | 1.2   |", text)
+        self.assertIn(
+            "| one stage    | 1    | 0.350         | found   | 0.450    | 0.250 to 0.800            | 1.2   |", text
+        )
+        self.assertEqual(summary["joint"]["1"]["epochs"], 12)  # as many as growth had
         self.assertIn(
             "Seed 1: the fit of density and time together says found, d* 0.450 (0.250 to 0.800 over three forms); the"
             " fit over density alone 0.350.",
@@ -190,12 +193,23 @@ class Summary(unittest.TestCase):
             "outcome": ["found"] * stages,
             "parameters": np.array([[0.25, 0.75, -3.2, -0.7, 0.1, 2.3, 0.0]] * stages),
             "d_star": np.array([0.2, 0.3, 0.4, 0.5]),
-            "d_low": np.array([0.1] * stages),
-            "d_high": np.array([0.9] * stages),
+            "d_low": np.array([0.2] * stages),
+            "d_high": np.array([0.8] * stages),
+            "union_low": np.array([0.1] * stages),
+            "union_high": np.array([0.9] * stages),
             "difference_error": np.array([0.01] * stages),
         }
         (found,) = ex.summarise(self.study)["joint"].items()
         self.assertEqual((found[0], found[1]["d_star"], found[1]["low"], found[1]["high"]), ("2", 0.5, 0.1, 0.9))
+        # The same of growth that holds its densities: another curve, which the rules know nothing of.
+        self.study.curves["path, sampled, held"] = {1: run}
+        self.study.parts["path, sampled, held"] = Part("held growth", "path, sampled, held")
+        summary = json.loads(json.dumps(ex.summarise(self.study)))
+        text = "\n".join(table_module.markdown(table) for table in ex.tables(summary))
+        self.assertIn(
+            "| two stages   | 1    | -             | found   | 0.500    | 0.100 to 0.900            | 1.0   |", text
+        )
+        self.assertEqual(list(summary["trajectories"]), ["1", "2"])
 
     def test_a_form_that_always_errs_low_is_said_to_stop_early_by_accident(self):
         rule = {"epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}

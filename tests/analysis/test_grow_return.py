@@ -203,6 +203,27 @@ class Regime(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             self.assertTrue(Path(return_regime.figures(summary, f"{folder}/f")[0]).exists())
 
+    def test_another_network_is_held_against_the_resnet_of_width_16(self):
+        def said(*densities):
+            task = lambda *found: {"density": {str(seed): d for seed, d in enumerate(found, 1)}}
+            return return_regime.networks_found(
+                {
+                    "families": {"width": {"members": [{"level": 16.0, "task": "width 16"}]}},
+                    "tasks": {"width 16": task(0.1, 0.12, 0.08), "vgg11": task(*densities)},
+                    "networks_of": ["vgg11"],
+                }
+            )
+
+        self.assertEqual(
+            said(0.05, 0.06, 0.04),
+            [
+                "vgg11 was expected to end at a lower density than resnet8 of width 16: it is (-1.00 ± 0.00 octaves, n ="
+                " 3)."
+            ],
+        )
+        self.assertIn("the data do not show it", said(0.05, 0.24, 0.04)[0])
+        self.assertIn("one seed, no interval", said(0.05)[0])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -239,6 +239,26 @@ TEST(TemporaryFiles, AreRemovedBelowAFolderAndProbesOnceTheyAreOld) {
       left, ::testing::UnorderedElementsAre("run", ".clock.host.1", ".lease.3", "run.h5", "clock"));
 }
 
+TEST(TemporaryFiles, OldProbesRightInAFolderGoWithoutItsLock) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "run");
+  const auto now = fs::file_time_type::clock::now();
+  for (const char* name : {".clock.begin.host.1", ".clock.begin.host.2", ".clock.begin.host.3.tmp",
+                           ".lock-probe.host.4", "run/.clock.host.5", "study.json.tmp"}) {
+    std::ofstream(folder / name) << "x";
+    if (std::string_view(name) != ".clock.begin.host.1") {
+      fs::last_write_time(folder / name, now - std::chrono::hours(2));
+    }
+  }
+  remove_old_probes(folder.path());
+  std::vector<std::string> left;
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
+    left.push_back(entry.path().filename().string());
+  }
+  EXPECT_THAT(left, ::testing::UnorderedElementsAre(".clock.begin.host.1", "run", ".clock.host.5",
+                                                    "study.json.tmp"));
+}
+
 TEST(WritableFolder, IsCreatedWithItsParentsAndLeftEmpty) {
   const TemporaryFolder folder;
   const fs::path inner = folder.path() / "a" / "b";

@@ -101,26 +101,34 @@ TEST(Gcg, AHeldDensityIsOnePointOfTheCurve) {
 
 // The fit over density and time is a report beside the one that growth stops by.
 TEST(Gcg, TheJointFitIsRecordedAfterEveryStageAndFollowsFromTheRecord) {
-  const Play result = play("gcg",
-                           {{"stop", "never"},
-                            {"epsilon", "0.05"},
-                            {"max-stages", "12"},
-                            {"hold-stages", "1"},
-                            {"final", "none"}},
-                           logistic(0.1));
-  const std::vector<StageRow>& stages = result.record.stages;
-  EXPECT_EQ(stages[1].joint.outcome, Outcome::too_few_stages);
   ExtrapolationOptions own;
   own.epsilon = 0.05;
   own.chance = 0.1;
   own.seed = 1;
-  for (std::size_t s = 2; s < stages.size(); ++s) {
-    const JointFit again = joint_fit(result.record, s, own, {}, 20);
-    EXPECT_EQ(stages[s].joint.outcome, again.outcome) << s;
-    EXPECT_EQ(stages[s].joint.parameters, again.parameters) << s;
-    EXPECT_EQ(stages[s].joint.note, again.note) << s;
-    EXPECT_GT(again.own_noise, 0) << s;
+  Play result;
+  for (const char* final : {"continue", "none"}) {
+    SCOPED_TRACE(final);
+    result = play("gcg",
+                  {{"stop", "never"},
+                   {"epsilon", "0.05"},
+                   {"max-stages", "12"},
+                   {"hold-stages", "1"},
+                   {"final", final}},
+                  logistic(0.1));
+    EXPECT_EQ(result.record.stages[1].joint.outcome, Outcome::too_few_stages);
+    for (std::size_t s = 2; s < 12; ++s) {
+      // For the final training's epochs; where there is none, for as many as growth has had.
+      const double epochs =
+          std::string_view(final) == "none" ? 2.0 * static_cast<double>(s + 1) : 20;
+      const JointFit& live = result.record.stages[s].joint;
+      const JointFit again = joint_fit(result.record, s, own, {}, epochs);
+      EXPECT_EQ(live.outcome, again.outcome) << s;
+      EXPECT_EQ(live.parameters, again.parameters) << s;
+      EXPECT_EQ(live.note, again.note) << s;
+      EXPECT_GT(again.own_noise, 0) << s;
+    }
   }
+  const std::vector<StageRow>& stages = result.record.stages;
   const Play other = play("gcg",
                           {{"stop", "never"},
                            {"epsilon", "0.05"},

@@ -276,8 +276,30 @@ TEST(GrowReturn, RefusesOptionsThatContradictEachOther) {
               ::testing::ThrowsMessage<UsageError>(HasSubstr("below --seed-density")));
   EXPECT_THAT(refused({{"smallest-density", "0.5"}}),
               ::testing::ThrowsMessage<UsageError>(HasSubstr("no way back")));
+  EXPECT_THAT(refused({{"smallest-density", "0.35"}}),
+              ::testing::ThrowsMessage<UsageError>(HasSubstr("whose first step is to 0.3008")));
   EXPECT_THAT(refused({{"budget-share", "0.02"}}),
               ::testing::ThrowsMessage<UsageError>(HasSubstr("--budget-share")));
+}
+
+TEST(GrowBudget, AReplayOfItsRecordMakesTheSameDecisions) {
+  for (const char* budget : {"0.2", "0.35", "0.5", "3"}) {
+    SCOPED_TRACE(budget);
+    const Play result = play("grow_budget", {{"budget-share", budget}}, best_at(0.15));
+    const std::vector<SearchStage> stages = search_stages(result.record);
+    ASSERT_EQ(stages.size() + 1, result.record.stages.size());
+    SearchOptions options;
+    options.connections = result.network.connections();
+    options.final_epochs = result.record.stages.back().epochs;
+    options.budget = 20 * std::stod(budget);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      const SearchStep step = landing_step(std::span(stages).first(i + 1), options);
+      EXPECT_EQ(step.present, result.record.stages[i + 1].present);
+      EXPECT_EQ(step.action, result.record.stages[i + 1].phase == Role::stage
+                                 ? SearchAction::grow
+                                 : SearchAction::finish);
+    }
+  }
 }
 
 TEST(GrowBudget, LandsWhereTheRestOfTheBudgetPaysTheFinalTraining) {

@@ -95,6 +95,23 @@ TEST(Return, ALossThatOnlyFallsEndsAtTheSmallestDensity) {
   EXPECT_LT(0.8 * static_cast<double>(walked.last.present), options.smallest);
 }
 
+TEST(Return, APeakWithoutAnyWayBackIsNotGrownBeyond) {
+  SearchOptions options = defaults();
+  options.smallest = 7000;  // above .8 of the peak: nothing can be pruned to be compared with it
+  const SearchStep step = return_step(way({0.8}), options);
+  EXPECT_EQ(step.action, SearchAction::finish);
+  EXPECT_EQ(step.outcome, SearchOutcome::smallest);
+  EXPECT_EQ(step.present, 7520);
+}
+
+TEST(Return, AtTheSmallestDensityTheBestOfTheWayBackIsTaken) {
+  SearchOptions options = defaults();
+  options.smallest = 4000;  // one blip, and then no room for a second one
+  const SearchStep step = return_step(way({1.0, 0.8, 0.9}), options);
+  EXPECT_EQ(step.outcome, SearchOutcome::smallest);
+  EXPECT_EQ(step.from, 1U);
+}
+
 TEST(Return, ALossThatOnlyFallsEndsWithinASmallBudget) {
   SearchOptions options = defaults();
   options.stage_epochs = 4;

@@ -130,6 +130,11 @@ class SlurmStudy(unittest.TestCase):
     def task_on(self, node):
         return next(task for task, (state, place) in self.cluster.tasks().items() if place == node and "_" in task)
 
+    @staticmethod
+    def restarts(task):
+        """How often the scheduler has begun a task anew."""
+        return int(re.search(r"Restarts=(\d+)", run("scontrol", "show", "job", task)).group(1))
+
     def left(self):
         return self.study("--status").count("finished") < 4
 
@@ -165,12 +170,15 @@ class SlurmStudy(unittest.TestCase):
         self.both_at_work()
         # No time left: Slurm says so two minutes before the end.
         task = self.task_on("node1")
+        before = self.restarts(task)
         run("scontrol", "update", f"JobId={task}", "TimeLimit=2")
         wait_until(
             lambda: "time is over" in self.logs() or "User defined signal 1" in self.logs(), "the notice of the end"
         )
         self.assertTrue(self.left(), "the study was over before all had happened: make it longer")
         run("scontrol", "update", f"JobId={task}", "TimeLimit=60", check=False)
+        # Its worker saves and ends, and the batch script queues the task again.
+        wait_until(lambda: self.restarts(task) > before, "the task without time in the queue again")
 
         self.study("--slurm", "--wait", "--workers=2", "--gpus-per-worker=1", "--partition=low")
         wait_until(lambda: not self.cluster.tasks(), "an empty queue")

@@ -104,7 +104,9 @@ TEST(PlannedRuns, SayWhatIsOnDisk) {
 TEST(PlannedRuns, OfThousandsAreLookedAtWithoutReadingTheirRunFiles) {
   const TemporaryFolder folder;
   const Experiment thousands{
-      "thousands", "for tests", {[](const ExperimentRequest&) {
+      "thousands",
+      "for tests",
+      {[](const ExperimentRequest&) {
         std::vector<ExperimentRun> runs;
         for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
           runs.push_back({"dense", {{"method", "dense"}, {"network", "resnet20"}}, seed});
@@ -112,8 +114,8 @@ TEST(PlannedRuns, OfThousandsAreLookedAtWithoutReadingTheirRunFiles) {
         return runs;
       }},
       {}};
-  // One status file is written as a run writes it; the others are its text with another hash, beside
-  // run files of the same size and time.
+  // One status file is written as a run writes it; the others are its text with another hash,
+  // beside run files of the same size and time.
   std::string text;
   std::string hash;
   std::filesystem::file_time_type time;

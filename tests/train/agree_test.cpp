@@ -55,6 +55,13 @@ TEST(Agreement, ADifferenceIsNamedByRankAndLayer) {
                    HasSubstr("the course of the run"));
 }
 
+TEST(Agreement, ARankWithoutTheCheckpointIsNamed) {
+  // As on a host whose folder of runs is its own.
+  GCG_EXPECT_ERROR(compare([](Checkpoint& now) { now.state = {}; }),
+                   AllOf(HasSubstr("rank 2: at the start, it does not stand where rank 0 does"),
+                         HasSubstr("a file system that all of them see")));
+}
+
 TEST(Agreement, FactsThatDifferAreNamedWithBothValues) {
   const auto facts = [](const std::string& of_rank_1) {
     testing::ThreadRanks(3).run([&](Ranks& ranks) {

@@ -370,27 +370,27 @@ TEST(World, AProcessThatWorksIsWaitedForInAMeeting) {
   EXPECT_GT(now_seconds() - start, kLong / 2);
 }
 
-/// Rank 0 in a process of its own that hosts the store and stops in the middle of the world, as one
-/// on a host that hangs.
-class FrozenHost {
+/// Rank 0 in a process of its own that hosts the store and in the middle of the world does
+/// something else.
+class OtherHost {
  public:
-  explicit FrozenHost(Exchange exchange) {
+  OtherHost(std::int64_t size, Exchange exchange, const std::function<void()>& does) {
     port_ = host_meeting_place()->port();  // free again
     process_ = ::fork();
     if (process_ == 0) {
-      const auto world = join_world({0, 2, 0, "127.0.0.1", port_, false}, 60, exchange);
+      const auto world = join_world({0, size, 0, "127.0.0.1", port_, false}, 60, exchange);
       std::vector<float> values{1};
       world->sum(values);
-      ::raise(SIGSTOP);
+      does();
       ::_exit(1);
     }
   }
-  ~FrozenHost() {
+  ~OtherHost() {
     ::kill(process_, SIGKILL);
     ::waitpid(process_, nullptr, 0);
   }
-  FrozenHost(const FrozenHost&) = delete;
-  FrozenHost& operator=(const FrozenHost&) = delete;
+  OtherHost(const OtherHost&) = delete;
+  OtherHost& operator=(const OtherHost&) = delete;
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
  private:
@@ -401,7 +401,7 @@ class FrozenHost {
 TEST_P(Worlds, AFrozenHostOfTheStoreEndsTheOthersToo) {
   for (const bool in_meeting : {false, true}) {
     SCOPED_TRACE(in_meeting);
-    const FrozenHost host(GetParam());
+    const OtherHost host(2, GetParam(), [] { ::raise(SIGSTOP); });
     const double start = now_seconds();
     {
       const auto world =
@@ -413,6 +413,22 @@ TEST_P(Worlds, AFrozenHostOfTheStoreEndsTheOthersToo) {
     }
     EXPECT_LT(now_seconds() - start, 40);
   }
+}
+
+TEST(World, AHostThatHangsIsNamedAlthoughItsStoreAnswersThoseThatWait) {
+  const OtherHost host(5, Exchange::nearest, [] { ::pause(); });
+  const double start = now_seconds();
+  std::vector<std::jthread> threads;
+  for (std::int64_t r = 1; r < 5; ++r) {
+    threads.emplace_back([&host, r] {
+      const auto world = join_world({r, 5, r, "127.0.0.1", host.port(), false}, 4 * kPatience);
+      std::vector<float> values{1};
+      world->sum(values);
+      GCG_EXPECT_ERROR(world->meet(), AllOf(HasSubstr("rank 0 of 5"), HasSubstr("not answered")));
+    });
+  }
+  threads.clear();
+  EXPECT_LT(now_seconds() - start, 40);
 }
 
 TEST(World, WhereTheSystemGivesNoSharedMemoryTheNetworkIsTaken) {
