@@ -275,7 +275,7 @@ $(TARGETS): programs study-data
 # The experiments that run on ON.
 STUDIED = $(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE))
 
-status: programs ## how far every experiment is (ON, SCALE; WATCH=1: repainted until nothing runs, one after the other)
+status: programs ## how far every experiment is (ON, SCALE; WATCH=1: repainted until nothing runs or is queued, one after the other)
 	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --status $(if $(WATCH),--watch); })
 
 verify: programs ## check every run file; measured against expected values (ON, SCALE)

@@ -82,7 +82,7 @@ def growth_accuracy(summaries):
         return Verdict(UNMEASURED)
     cell = grown[0]
     text = (
-        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points against dense training"
+        f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points from dense training"
         f" (n = {cell['gap']['seeds']}), after {number(cell['epochs'], digits=0)} epochs against {number(dense['epochs'], digits=0)} and at"
         f" {cell['costs']['flops']['mean']:.2f} of its FLOPs"
     )
@@ -116,12 +116,14 @@ def returned_accuracy(summaries):
     difference = row["minus_dense"]
     said = not_below(difference)
     text = (
-        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points against dense training"
+        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points from dense training"
         f" of {', '.join(map(str, summaries['grow_return']['reference_epochs']))} epochs (n = {difference['seeds']}),"
         f" after {epochs_text(row)} epochs: {said}"
     )
     longer = row["minus_equally_long"]
-    text += f"; {phrases.points(longer)} points against dense training of as many epochs." if longer else "."
+    text += (
+        f"; {phrases.points(longer)} points against dense training of as many epochs (interpolated)." if longer else "."
+    )
     return Verdict(HOLDS if said.startswith("not below") else FAILS if said.startswith("below") else OPEN, text)
 
 
@@ -187,7 +189,7 @@ def returned_cost(summaries):
     octaves = compared["octaves"]
     text += (
         f"; iterative pruning by the same rule costs {2 ** octaves['mean']:.1f} times as much, and growing and"
-        f" returning is {phrases.points(compared['accuracy'])} points against it in accuracy (n ="
+        f" returning ends {phrases.points(compared['accuracy'])} points from it in accuracy (n ="
         f" {compared['accuracy']['seeds']})."
     )
     cheaper, side = phrases.side(octaves), phrases.side(compared["accuracy"])
@@ -251,9 +253,9 @@ def follows_the_task(summaries):
         return ""
     moved = [name for name, shown in tested.items() if shown]
     still = [name for name, shown in tested.items() if not shown]
-    said = [f"moves with {' and '.join(moved)} as expected"] if moved else []
-    said += [f"is not shown to move with {' or '.join(still)}"] if still else []
-    return f" The density {' and '.join(said)}."
+    said = [f"The density moves with {' and '.join(moved)} as expected."] if moved else []
+    said += [f"No significant change of the density with {', '.join(still)} was found."] if still else []
+    return " " + " ".join(said)
 
 
 def growth_diversity(summaries):

@@ -218,7 +218,7 @@ def tables(summary):
                 [phrases.holm_note(summary["tested"])],
             )
         )
-    if summary["searches"]:
+    if summary.get("searches"):
         made.append(searches_table(summary))
     return made
 
@@ -279,7 +279,7 @@ def findings(summary):
                 )
             )
     for equal in EQUAL:
-        rows = [r for r in summary["searches"] if r["equal"] == equal]
+        rows = [r for r in summary.get("searches", []) if r["equal"] == equal]
         if rows:
             sentences.append(
                 Finding(

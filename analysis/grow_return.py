@@ -327,15 +327,25 @@ def tables(summary):
 def short_table(summary):
     """The procedures in the columns that a reader needs first."""
     whole = tables(summary)[0]
-    shown = ["procedure", "accuracy", "minus dense", "minus dense, equally long", "density", *COSTS.values(), "epochs"]
+    shown = [
+        "procedure",
+        "accuracy",
+        "minus dense",
+        "on test",
+        "minus dense, equally long",
+        "density",
+        *COSTS.values(),
+        "epochs",
+    ]
     columns = [whole.header.index(name) for name in shown]
     return Table(
         "study",
         (
             f'{phrases.first_upper(summary["scale"])} scale, {", ".join(summary["networks"])},'
-            f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on, %;'
-            " minus dense training of the same seed, points, and minus dense training of as many epochs; density,"
-            " geometric mean over seeds; cost of everything, the search included, in dense trainings (the seconds are"
+            f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on'
+            " (validation images, which choose the density, and test images), %; minus dense training of the same seed,"
+            " points, on test images alone too, and minus dense training of as many epochs (interpolated between the"
+            " dense rows); density, geometric mean over seeds; cost of everything, the search included, in dense trainings (the seconds are"
             " of a busy machine). Mean ± 95 % t interval over seeds."
         ),
         shown,

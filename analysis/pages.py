@@ -147,8 +147,8 @@ def agreement(source):
     seeds = len(summary["seeds"])
     said = "; ".join(analyse.load_module("execution_agreement").verdicts(summary))
     return (
-        f'Do they train equally well? Accuracy within {100 * summary["margin"]:g} points, {summary["scale"]} scale,'
-        f" {seeds} seeds: {said} ([docs/results.md](docs/results.md)). A step of each against"
+        f'Do they train equally well? Equivalence within {100 * summary["margin"]:g} points of accuracy,'
+        f' {summary["scale"]} scale, {seeds} seeds: {said} ([docs/results.md](docs/results.md)). A step of each against'
         " LibTorch's: [docs/performance.md](docs/performance.md).\n"
     )
 
@@ -237,8 +237,8 @@ def data_line(source):
     runs = sum(s["runs"] for s in summaries)
     return (
         f"Measured so far, at the scale{'s' if len(scales) > 1 else ''} {', '.join(scales)}: {data};"
-        f" {named('networks')}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs, where one that several"
-        " experiments share counts in each. Intervals are 95 % t intervals over"
+        f" {named('networks')}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs; a run that"
+        " several experiments share is counted in each. Intervals are 95 % t intervals over"
         " seeds, differences are paired by seed.\n"
     )
 

@@ -232,7 +232,7 @@ def networks_found(summary):
     known = {m["level"]: m["task"] for m in summary["families"].get("width", {"members": []})["members"]}
     reference = summary["tasks"].get(known.get(REFERENCE_WIDTH))
     said = []
-    for task in summary["networks_of"] if reference else []:
+    for task in summary.get("networks_of", []) if reference else []:
         found = summary["tasks"][task]["density"]
         both = [seed for seed in found if seed in reference["density"]]
         if not both:

@@ -62,7 +62,7 @@ done
 echo "packages to install:"
 echo "${missing[@]}" | fold -s -w 90 | sed 's/^/  /'
 if ! command -v apt-get >/dev/null; then
-  echo "$pretty has no apt-get ($id $like): install the counterparts of these packages (see README.md) and try again" >&2
+  echo "$pretty has no apt-get ($id $like): install the counterparts of these packages of Debian and try again" >&2
   exit 1
 fi
 if [ "$(id -u)" = 0 ]; then

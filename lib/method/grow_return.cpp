@@ -158,7 +158,7 @@ class DensitySearch final : public Method {
     std::erase(regrowth, "momentum");
     regrowth.insert(regrowth.begin(), "none");
     list.add_choice("regrow", regrow_, regrowth,
-                    "score by which connections move after every pruning, none: they do not");
+                    "score by which connections move after every pruning; none: nothing moves");
     list.add("regrow-share", regrow_share_, {0, 1, true, true},
              "of the present connections that move, the smallest weights")
         .used_if([this] { return regrow_ != "none"; }, "nothing is regrown");

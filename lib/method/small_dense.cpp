@@ -22,7 +22,7 @@ class SmallDense final : public Method {
   void add_options(OptionList& list) override {
     list.add("target-density", target_, kFraction,
              "size over that of the network of the asked width");
-    list.add_choice("match", match_, {"connections", "flops"}, "what the size is");
+    list.add_choice("match", match_, {"connections", "flops"}, "measure of size");
   }
 
   void check(const Recipe& /*recipe*/) const override {}

@@ -185,7 +185,7 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
 
 std::string run_help() {
   std::ostringstream text;
-  text << "gcg_run: one run of one method; writes OUT/NAME/run.h5 and goes on where it was "
+  text << "gcg_run: one run of one method; writes OUT/NAME/run.h5 and continues where it "
           "stopped.\n\n"
        << "  gcg_run --data procedural --epochs 20 --seed 1\n"
        << "  gcg_run --method fixed_mask --seed-rule erk --seed-density 0.1 --data cifar10 "

@@ -33,7 +33,7 @@ void add_questions(po::options_description& options, ExperimentCommand& command)
       "status", po::bool_switch(&command.status),
       "print the state of every run, and of the study's jobs in Slurm's queue, and exit")(
       "watch", po::bool_switch(&command.watch),
-      "with --status: repaint it until nothing runs any more, in whatever process")(
+      "with --status: repaint it until nothing runs or is queued any more")(
       "explain", po::value<std::string>()->value_name("CELL"),
       "print the runs behind a curve (its name or a part of it; '': all), their states, files and "
       "gcg_run "
@@ -104,7 +104,7 @@ void add_cluster(po::options_description& options, ExperimentCommand& command) {
       "GPUs of each worker (0; with --device cuda 1)")(
       "cpus", po::value(&slurm.cpus)->value_name("C"),
       "processors of each worker (those its runs side by side have threads for)")(
-      "memory", po::value(&slurm.memory)->value_name("M"), "memory of each worker, 4G")(
+      "memory", po::value(&slurm.memory)->value_name("M"), "memory per worker (4G)")(
       "time", po::value(&slurm.time)->value_name("T"), "time limit of each worker, 8:00:00");
 }
 

@@ -82,8 +82,8 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "present connection and as many for each slot of the optimiser")
       .cosmetic();
   list.add("data-threads", settings.data_threads, {0, 256},
-           "threads of a process that make batches ahead of the training; 0: one for every core "
-           "that the run has and --threads leaves, at least 1")
+           "threads of a process that make batches ahead of the training; 0: one for each core that "
+           "--threads leaves free, at least 1")
       .cosmetic();
   list.add("processes", settings.processes, {1, 4096},
            "processes that train the run together, each a share of every batch, here on this "
@@ -303,6 +303,9 @@ std::vector<OptionDescription> all_run_options() {
         }
       } else {
         found->owners.push_back(owner);
+        if (option.default_text != found->default_text) {
+          found->help += fmt::format("; default of {}: {}", owner, option.default_text);
+        }
       }
     }
   };

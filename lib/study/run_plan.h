@@ -82,7 +82,8 @@ struct RunPlan {
 /// values out of range, options that the chosen method or data set does not use, contradictions.
 std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given);
 
-/// An option of any method or data set, for --help and for the parser.
+/// An option of any method or data set, for --help and for the parser. The default is that of its
+/// first owner; the help names those of others where they differ.
 struct OptionDescription {
   std::string name, group, help, default_text;
   std::vector<std::string> owners;  ///< "method gcg", "data cifar10"; empty: every run has it

@@ -374,6 +374,24 @@ TEST_F(Study, RunsOnGpusGetOneEachAndSayWhatIsMissing) {
               HasSubstr("Slurm says which GPUs"));
 }
 
+TEST_F(Study, WhereSlurmCannotBeAskedTheRunsAreShownAllTheSame) {
+  // A host without Slurm, or a controller that is down, and a study that was once submitted.
+  fs::create_directories(runs());
+  std::ofstream(runs() / "growth_rules-smoke.slurm.jobs") << "17\n";
+  const fs::path squeue = folder / "squeue";
+  std::ofstream(squeue) << "#!/bin/sh\nexit 1\n";
+  fs::permissions(squeue, fs::perms::owner_all);
+  const std::string without = fmt::format("env PATH={}:$PATH ", folder.path().string()) + command();
+  const Outcome status = shell(without + " --status");
+  EXPECT_EQ(status.status, 0) << status.output;
+  EXPECT_THAT(status.output,
+              AllOf(HasSubstr("path, greedy"), HasSubstr("Slurm's queue cannot be asked now")));
+  const Outcome script = shell(without + " --slurm-dry-run");
+  EXPECT_EQ(script.status, 0) << script.output;
+  EXPECT_THAT(script.output, HasSubstr("#SBATCH --array"));
+  EXPECT_EQ(shell(without + " --cancel").status, 1);
+}
+
 TEST_F(Study, DataWithoutSizesAndMixedQuestionsAreUsageErrors) {
   const Outcome refused = shell(command(GCG_WALL_CLOCK) + " --data tinyimagenet --list");
   EXPECT_EQ(refused.status, 2);

@@ -114,6 +114,13 @@ TEST(CommandLine, HelpShowsEveryOptionWithItsDefault) {
   }
 }
 
+TEST(CommandLine, HelpNamesTheDefaultsOfMethodsThatDiffer) {
+  const std::vector<OptionDescription> all = all_run_options();
+  const auto ratio = std::ranges::find(all, "growth-ratio", &OptionDescription::name);
+  EXPECT_EQ(ratio->default_text, "0.25");
+  EXPECT_THAT(ratio->help, HasSubstr("; default of method grow_return: 0.4"));
+}
+
 TEST(CommandLine, ListShowsWhatIsRegistered) {
   const std::string text = run_list();
   for (const char* name : {"gcg", "fixed_mask", "path_l2", "phew", "logistic", "resnet20",
