@@ -310,8 +310,9 @@ def figures(summary, base):
 def draw(cells, dense, density, grids, path):
     """One panel per cost; lines join the values of E, open markers are densities that have no grid."""
     figure, axes = look.new_figure(width=12.4, height=4.6, columns=3)
-    methods = list(dict.fromkeys(c["method"] for c in cells if c["asked_density"] in (density, None)))
-    methods = [m for m in methods if not m.startswith("dense")]
+    methods = list(
+        dict.fromkeys(c["method"] for c in cells if c not in dense and c["asked_density"] in (density, None))
+    )
     for panel, (name, label) in zip(axes, COSTS.items()):
         for index, method in enumerate(methods):
             style = look.style(index)
