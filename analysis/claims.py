@@ -83,7 +83,8 @@ def growth_accuracy(summaries):
     cell = grown[0]
     text = (
         f"Growth to density {cell['asked_density']} ends {phrases.points(cell['gap'])} points from dense training"
-        f" (n = {cell['gap']['seeds']}), after {number(cell['epochs'], digits=0)} epochs against {number(dense['epochs'], digits=0)} and at"
+        f" (n = {cell['gap']['seeds']}), after {number(cell['epochs'], digits=0)} epochs against"
+        f" {number(dense['epochs'], digits=0)} and at"
         f" {cell['costs']['flops']['mean']:.2f} of its FLOPs"
     )
     equal = equal_epochs(summaries, float(cell["asked_density"]))

@@ -55,7 +55,7 @@ def finding(run):
         "found": f"{density}, below which validation loss rises again",
         "needs_dense": "that this task needs the dense network: no density below 1 has less validation loss",
         "budget": f"{density}, where its budget ended: affordable, not found",
-        "smallest": f"{density}, the best of a way back to the smallest density allowed: validation loss had not turned",
+        "smallest": f"{density}, the best down to the smallest density allowed: validation loss had not turned",
     }[search["outcome"]]
     if search["low"] < search["high"]:  # NaN where there is none
         said += (

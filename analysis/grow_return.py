@@ -345,7 +345,8 @@ def short_table(summary):
             f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on'
             " (validation images, which choose the density, and test images), %; minus dense training of the same seed,"
             " points, on test images alone too, and minus dense training of as many epochs (interpolated between the"
-            " dense rows); density, geometric mean over seeds; cost of everything, the search included, in dense trainings (the seconds are"
+            " dense rows); density, geometric mean over seeds; cost of everything, the search included, in"
+            " dense trainings (the seconds are"
             " of a busy machine). Mean ± 95 % t interval over seeds."
         ),
         shown,

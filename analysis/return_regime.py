@@ -228,7 +228,7 @@ def findings(summary):
 
 
 def networks_found(summary):
-    """Other networks on the same images: a lower density was expected than in the ResNet of width 16, paired by seed."""
+    """Other networks on these images, paired by seed: a lower density was expected than in the ResNet of width 16."""
     known = {m["level"]: m["task"] for m in summary["families"].get("width", {"members": []})["members"]}
     reference = summary["tasks"].get(known.get(REFERENCE_WIDTH))
     said = []

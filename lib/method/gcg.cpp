@@ -36,9 +36,10 @@ class Gcg final : public Method {
     add_stage_training_options(list, training_);
     list.add("growth-ratio", growth_ratio_, {0, 100, true, false},
              "connections added per stage over present connections");
-    list.add("hold-stages", hold_stages_, {0, 100},
-             "further stages at every density before growth goes on, to separate training time from "
-             "density");
+    list.add(
+        "hold-stages", hold_stages_, {0, 100},
+        "further stages at every density before growth goes on, to separate training time from "
+        "density");
     add_growth_rule_options(list, rule_);
     list.group("Extrapolation and stop (method gcg)");
     list.add_choice("stop", stop_, {"extrapolation", "never"},

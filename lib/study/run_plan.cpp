@@ -81,9 +81,10 @@ void add_settings(OptionList& list, RunSettings& settings) {
            "keep the state at the end of every stage, for --trunk and gcg_export: 4 bytes per "
            "present connection and as many for each slot of the optimiser")
       .cosmetic();
-  list.add("data-threads", settings.data_threads, {0, 256},
-           "threads of a process that make batches ahead of the training; 0: one for each core that "
-           "--threads leaves free, at least 1")
+  list.add(
+          "data-threads", settings.data_threads, {0, 256},
+          "threads of a process that make batches ahead of the training; 0: one for each core that "
+          "--threads leaves free, at least 1")
       .cosmetic();
   list.add("processes", settings.processes, {1, 4096},
            "processes that train the run together, each a share of every batch, here on this "

@@ -217,8 +217,8 @@ class Regime(unittest.TestCase):
         self.assertEqual(
             said(0.05, 0.06, 0.04),
             [
-                "vgg11 was expected to end at a lower density than resnet8 of width 16: it is (-1.00 ± 0.00 octaves, n ="
-                " 3)."
+                "vgg11 was expected to end at a lower density than resnet8 of width 16: it is"
+                " (-1.00 ± 0.00 octaves, n = 3)."
             ],
         )
         self.assertIn("the data do not show it", said(0.05, 0.24, 0.04)[0])
