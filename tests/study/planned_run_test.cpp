@@ -10,10 +10,8 @@
 
 #include "base/file.h"
 #include "base/folder_lock.h"
-#include "base/progress.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
-#include "record/run_summary.h"
 #include "study/process.h"
 #include "study/watch.h"
 
@@ -99,50 +97,6 @@ TEST(PlannedRuns, SayWhatIsOnDisk) {
   EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::stopped);
   std::ofstream(run.file()) << "no run file";
   EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::damaged);
-}
-
-TEST(PlannedRuns, OfThousandsAreLookedAtWithoutReadingTheirRunFiles) {
-  const TemporaryFolder folder;
-  const Experiment thousands{
-      "thousands",
-      "for tests",
-      {[](const ExperimentRequest&) {
-        std::vector<ExperimentRun> runs;
-        for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
-          runs.push_back({"dense", {{"method", "dense"}, {"network", "resnet20"}}, seed});
-        }
-        return runs;
-      }},
-      {}};
-  // One status file is written as a run writes it; the others are its text with another hash,
-  // beside run files of the same size and time.
-  std::string text;
-  std::string hash;
-  std::filesystem::file_time_type time;
-  for (const PlannedRun& run : plan_runs(thousands, settings_for(folder))) {
-    leave_log(run, "epoch 1/2\n");
-    std::ofstream(run.file()) << "read, it would be damaged";
-    const std::filesystem::path status = run.plan->folder() / kRunSummaryName;
-    if (text.empty()) {
-      hash = run.plan->identity.hash;
-      RunSummary summary;
-      summary.hash = hash;
-      summary.status = RunStatus::finished;
-      write_run_summary(run.plan->folder(), summary);
-      time = std::filesystem::last_write_time(run.file());
-      std::getline(std::ifstream(status), text, '\0');
-    } else {
-      std::filesystem::last_write_time(run.file(), time);
-      std::ofstream(status) << std::string(text).replace(text.find(hash), hash.size(),
-                                                         run.plan->identity.hash);
-    }
-  }
-  const double start = now_seconds();
-  const std::vector<PlannedRun> planned = plan_runs(thousands, settings_for(folder));
-  RecordProperty("seconds", fmt::format("{:.2f}", now_seconds() - start));
-  for (const PlannedRun& run : planned) {
-    EXPECT_EQ(run.disk.state, DiskState::finished) << run.run.seed;
-  }
 }
 
 TEST(PlannedRuns, AStudyFileOfAnyContentNamesNoRunsAndIsWrittenAnew) {
