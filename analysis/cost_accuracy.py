@@ -9,6 +9,7 @@ from study_runs import parts_of, with_role
 from tables import Table, number, percent
 
 COSTS = {"density_epochs": "density × epochs", "flops": "training FLOPs", "seconds": "seconds of training"}
+COST_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8)
 GROWTH = "growth"
 SEARCH = "grow, then return"
 EQUAL = {"density × epochs": density_epochs, "epochs": lambda run: int(run.cost["epochs"])}
@@ -350,6 +351,11 @@ def draw(cells, dense, density, grids, path):
                 "label": label_of_dense,
             },
         )
+        panel.set_xscale("log")
+        shown = [c["costs"][name]["mean"] for c in cells if c["costs"][name]]
+        ticks = [tick for tick in COST_TICKS if min(shown) <= tick <= max(shown)]
+        panel.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        panel.minorticks_off()
         panel.set_xlabel(f"{label} / dense")
     axes[0].set_ylabel("test accuracy, %")
     epochs = sorted({c["stage_epochs"] for c in cells if c["asked_density"] == density})
