@@ -76,7 +76,7 @@ def growth_accuracy(summaries):
     cells = summary["cells"].values()
     dense = next((c for c in cells if c["method"] == "dense"), None)
     grown = [c for c in cells if c["method"] == "growth" and c["gap"]]
-    pace = max(2, round(0.1 * dense["epochs"])) if dense else 2
+    pace = default_pace(dense) if dense else 2
     grown = sorted((c for c in grown if c["stage_epochs"] == pace), key=lambda c: c["density"])
     if not grown:
         return Verdict(UNMEASURED)
@@ -121,11 +121,37 @@ def returned_accuracy(summaries):
         f" of {', '.join(map(str, summaries['grow_return']['reference_epochs']))} epochs (n = {difference['seeds']}),"
         f" after {epochs_text(row)} epochs: {said}"
     )
-    longer = row["minus_equally_long"]
-    text += (
-        f"; {phrases.points(longer)} points against dense training of as many epochs (interpolated)." if longer else "."
-    )
+    longer, at_cost = row["minus_equally_long"], dense_at_equal_cost(summaries)
+    yardsticks = [f"{phrases.points(longer)} points from dense training of as many epochs"] if longer else []
+    if at_cost:
+        yardsticks.append(
+            f"{phrases.points(at_cost)} points from dense training of equal density × epochs (n = {at_cost['seeds']})"
+        )
+    text += f"; {', '.join(yardsticks)}, interpolated." if yardsticks else "."
     return Verdict(HOLDS if said.startswith("not below") else FAILS if said.startswith("below") else OPEN, text)
+
+
+def dense_at_equal_cost(summaries):
+    """Growing and returning at the default pace minus dense training of the same density × epochs, as cost_accuracy has
+    it; None where it is not measured."""
+    summary = summaries.get("cost_accuracy", {})
+    dense = next((c for c in summary.get("cells", {}).values() if c["method"] == "dense"), None)
+    return next(
+        (
+            row
+            for row in summary.get("searches", [])
+            if dense
+            and row["method"] == "dense"
+            and row["equal"] == "density × epochs"
+            and row["stage_epochs"] == default_pace(dense)
+        ),
+        None,
+    )
+
+
+def default_pace(dense):
+    """Epochs per stage: a tenth of the recipe's, at least 2."""
+    return max(2, round(0.1 * dense["epochs"]))
 
 
 def growth_cost(summaries):

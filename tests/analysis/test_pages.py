@@ -165,6 +165,20 @@ class Claims(unittest.TestCase):
             " to 42 epochs: not below it by more than 1 point.",
         )
 
+    def test_dense_training_of_equal_cost_is_said_for_the_default_pace(self):
+        difference = {"mean": 0.1, "half_interval": 0.02, "seeds": 3, "method": "dense", "equal": "density × epochs"}
+        cells = {"dense": {"method": "dense", "epochs": 20.0, "gap": None, "stage_epochs": None}}
+        searches = [difference | {"stage_epochs": 1, "mean": 0.3}, difference | {"stage_epochs": 2}]
+        found = self.verdicts(
+            self.row(0, 0.01), cost_accuracy={"cells": cells, "searches": searches, "comparisons": []}
+        )
+        self.assertTrue(
+            found["accuracy"].returned.text.endswith(
+                "; +10.0 ± 2.0 points from dense training of equal density × epochs (n = 3), interpolated."
+            ),
+            found["accuracy"].returned.text,
+        )
+
     def test_the_aims_of_the_search_decide_on_exploration(self):
         self.assertEqual(self.verdicts(self.row(0, 0.01))["exploration"].returned.word, claims.HOLDS)
         for row in (self.row(0, 0.01, cost=0.4), self.row(0, 0.01, density={"1": 0.1, "2": 0.2})):
