@@ -138,7 +138,7 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 test: build ## all tests but that of Slurm
 	ctest --test-dir $(BUILD) --output-on-failure -j2 -LE slurm
 
-test-slurm: build ## a disturbed study under a real Slurm of two nodes, which it starts itself (root; slurmctld, slurmd, munge; 10 minutes)
+test-slurm: build ## a disturbed study under a real Slurm of two nodes, which it starts itself (root; slurmctld, slurmd, munge; 20 minutes on 2 busy cores)
 	ctest --test-dir $(BUILD) --output-on-failure -L slurm
 
 test-container: ## the commands of the container's description, in a chroot made for it, and a run there (root, debootstrap, 6 GB, 30 minutes of a core)
