@@ -215,6 +215,15 @@ void C10dWorld::explain(const std::string& reason, std::vector<std::int64_t> sil
   if (!words) {
     const std::lock_guard guard(leaving_);
     left_ = true;  // there is nobody to tell it
+    if (place_.launcher_hosts) {
+      // The store reads a call to its end before it serves another one.
+      throw Error(
+          fmt::format("rank {} of {}", rank_, size_),
+          fmt::format("lost the others: where they meet nobody answers, the launcher is gone "
+                      "or one of them stopped in the middle of a call: {}",
+                      reason),
+          remedy);
+    }
     throw Error(fmt::format("rank 0 of {}", size_), "is gone: " + reason, remedy);
   }
   if (words->end && words->end->second == kStopped) {

@@ -27,6 +27,7 @@
 namespace gcg {
 namespace {
 
+using ::testing::AnyOf;
 using testing::difference;
 using ::testing::HasSubstr;
 using testing::Outcome;
@@ -249,7 +250,10 @@ TEST_P(Exchanges, OneThatHangsEndsAll) {
   ASSERT_TRUE(wait_for_steps(out, 2)) << program.output();
   ::kill(program.rank(1), SIGSTOP);
   EXPECT_EQ(program.wait(45), 1) << program.output();
-  EXPECT_THAT(program.output(), HasSubstr("rank 1 of 2: is gone, or has not answered for 3 s"));
+  // Where it stops in the middle of a call to the store nobody can ask who it was.
+  EXPECT_THAT(program.output(),
+              AnyOf(HasSubstr("rank 1 of 2: is gone, or has not answered for 3 s"),
+                    HasSubstr("one of them stopped in the middle of a call")));
   EXPECT_THAT(program.output(), HasSubstr("rank 1 did not end and was killed"));
   EXPECT_EQ(read_run_summary(only_folder(out))->status, RunStatus::failed);
 }

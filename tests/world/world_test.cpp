@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -333,6 +335,7 @@ class OtherRank {
   [[nodiscard]] std::unique_ptr<World> joined_by_rank_0(double patience) const {
     return join_world({0, 2, 0, "127.0.0.1", meeting_->port(), true}, patience);
   }
+  [[nodiscard]] std::uint16_t port() const { return meeting_->port(); }
 
  private:
   pid_t process_;
@@ -353,6 +356,25 @@ TEST(World, AProcessThatLivesButHangsWhileOthersWaitForItInAMeetingIsNamed) {
   const double start = now_seconds();
   GCG_EXPECT_ERROR(world->meet(), AllOf(HasSubstr("rank 1 of 2"), HasSubstr("not answered")));
   EXPECT_LT(now_seconds() - start, 40);
+}
+
+TEST(World, WhereOneStopsInTheMiddleOfACallToTheStoreTheOthersEndAndSaySo) {
+  const OtherRank other([](World&) { ::pause(); });
+  const auto world = other.joined_by_rank_0(2 * kPatience);
+  // The first byte of a call, and no more: the store waits for the rest and serves nobody.
+  const int caller = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(other.port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(caller, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::write(caller, "", 1), 1);
+  ::usleep(200000);
+  const double start = now_seconds();
+  GCG_EXPECT_ERROR(world->meet(),
+                   AllOf(HasSubstr("rank 0 of 2"), HasSubstr("in the middle of a call")));
+  EXPECT_LT(now_seconds() - start, 40);
+  ::close(caller);
 }
 
 TEST(World, AProcessThatWorksIsWaitedForInAMeeting) {
