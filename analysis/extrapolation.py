@@ -435,6 +435,13 @@ def tables(summary):
     return made
 
 
+def joint_words(joint):
+    outcome = joint["outcome"].replace("_", " ")
+    if joint["d_star"] is None:
+        return outcome
+    return f"{outcome}, d* {number(joint['d_star'], digits=3)} ({bounds(joint['low'], joint['high'])} over three forms)"
+
+
 def early_by_form(summary, rules):
     """Of extrapolators that stop before the study's own one and whose d* is too low on simulated curves of every other
     family: that this is their form, not knowledge. `rules`: those of the study's epsilon."""
@@ -485,15 +492,13 @@ def findings(summary):
         for seed, joint in joints.items():
             said.append(
                 f"Seed {seed}, two stages at each density: the fit of density and time together says"
-                f" {joint['outcome'].replace('_', ' ')}, d* {number(joint['d_star'], digits=3)}"
-                f" ({bounds(joint['low'], joint['high'])} over three forms)."
+                f" {joint_words(joint)}."
             )
     for seed, joint in summary.get("joint", {}).items():
         alone = summary["trajectories"].get(seed, [{"d_star": None}])[-1]["d_star"]
         said.append(
-            f"Seed {seed}: the fit of density and time together says {joint['outcome'].replace('_', ' ')},"
-            f" d* {number(joint['d_star'], digits=3)} ({bounds(joint['low'], joint['high'])} over"
-            f" three forms); the fit over density alone {number(alone, digits=3)}."
+            f"Seed {seed}, one stage at each density: the fit of density and time together says {joint_words(joint)};"
+            f" the fit over density alone d* {number(alone, digits=3)}."
         )
     if summary["controls"]:
         stage = summary["control_stage"]
@@ -554,6 +559,24 @@ def findings(summary):
     return said
 
 
+def draw_held(panel, joints):
+    """d* of the joint fit of growth with two stages at each density, beside the last stage."""
+    for index, joint in enumerate(joints):
+        panel.errorbar(
+            [0.86 * 1.04**index],
+            [joint["d_star"]],
+            yerr=[[joint["d_star"] - joint["low"]], [joint["high"] - joint["d_star"]]],
+            color="black",
+            marker="o",
+            markerfacecolor="white",
+            markersize=5,
+            linewidth=1,
+            linestyle="none",
+            capsize=2,
+            label="_seed" if index else "d* of density and time,\ntwo stages at a density (union)",
+        )
+
+
 def figures(summary, base):
     if not summary["trajectories"]:
         return []
@@ -603,10 +626,12 @@ def figures(summary, base):
                 capsize=2,
                 label=f"d*, seed {seed}",
             )
+    held = [joint for joints in summary.get("held", {}).values() for joint in joints.values()]
+    draw_held(middle, [joint for joint in held if joint["d_star"] is not None])
     left.set_ylabel("validation accuracy, %")
     left.set_title(
         "stages, last fit and its d* (dotted)"
-        + ("; joint fit (dashed), its interval (shaded)" if summary.get("joint") else ""),
+        + (";\nfit of density and time (dashed), its interval (shaded)" if summary.get("joint") else ""),
         fontsize=10,
     )
     left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")

@@ -177,8 +177,8 @@ class Summary(unittest.TestCase):
         )
         self.assertEqual(summary["joint"]["1"]["epochs"], 12)  # as many as growth had
         self.assertIn(
-            "Seed 1: the fit of density and time together says found, d* 0.450 (0.250 to 0.800 over three forms); the"
-            " fit over density alone 0.350.",
+            "Seed 1, one stage at each density: the fit of density and time together says found, d* 0.450 (0.250 to"
+            " 0.800 over three forms); the fit over density alone d* 0.350.",
             ex.findings(summary),
         )
         # A(1, t): a1 - c, approached from a0 as (1 + t / T)^-1.
@@ -210,6 +210,8 @@ class Summary(unittest.TestCase):
             "| two stages   | 1    | -             | found   | 0.500    | 0.100 to 0.900            | 1.0   |", text
         )
         self.assertEqual(list(summary["trajectories"]), ["1", "2"])
+        (figure,) = ex.figures(summary, str(self.study.folder / "held"))
+        self.assertTrue(Path(figure).exists())
 
     def test_a_form_that_always_errs_low_is_said_to_stop_early_by_accident(self):
         rule = {"epsilon": 0.02, "epsilon_relative": False, "min_stages": 5}
