@@ -2,7 +2,7 @@
 
 import figures as look
 import phrases
-from costs import density_epochs, interpolated, flops, of_seeds, relative_costs, test_accuracies
+from costs import density_epochs, flops, interpolated, of_seeds, relative_costs, test_accuracies
 from intervals import holm_differences, interval, paired
 from phrases import Finding
 from study_runs import parts_of, with_role

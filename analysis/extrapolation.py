@@ -631,7 +631,8 @@ def figures(summary, base):
     left.set_ylabel("validation accuracy, %")
     left.set_title(
         "stages, last fit and its d* (dotted)"
-        + (";\nfit of density and time (dashed), its interval (shaded)" if summary.get("joint") else ""),
+        + (";\nfit of density and time (dashed)" if summary.get("joint") else "")
+        + (", its interval (shaded)" if any(j["low"] is not None for j in summary.get("joint", {}).values()) else ""),
         fontsize=10,
     )
     left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
