@@ -293,11 +293,8 @@ def figures(summary, base):
         axes.set_xticks(range(len(tasks)), [f'{m["level"]:g}' for m in f["members"]])
         axes.set_xlim(-0.4, len(tasks) - 0.6)
         axes.set_xlabel(family)
-        axes.set_yscale("log")
-        axes.set_ylim(low * 0.8, 1.15)
-        axes.set_yticks([t for t in (0.05, 0.1, 0.2, 0.5, 1) if t >= low * 0.8])
-        axes.set_yticklabels([f"{t:g}" for t in (0.05, 0.1, 0.2, 0.5, 1) if t >= low * 0.8])
-        axes.minorticks_off()
+        look.density_axis(axes, low, vertical=True)
+        axes.set_ylabel("")
         test = f["d_star"]
         axes.set_title(
             f'expected to {"rise" if f["expected"] > 0 else "fall"}'

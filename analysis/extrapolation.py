@@ -638,9 +638,7 @@ def figures(summary, base):
     left.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
     look.density_axis(left, min(density))
     look.density_axis(middle, min(density))
-    middle.set_yscale("log")
-    middle.set_yticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
-    middle.minorticks_off()
+    look.density_axis(middle, min(density), vertical=True)
     middle.plot(
         [min(density), 1], [min(density), 1], color="#999999", linewidth=1, linestyle="--", label="stop: density ≥ d*"
     )

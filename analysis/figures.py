@@ -45,15 +45,20 @@ def new_figure(width=6.4, height=4.2, columns=1, rows=1):
     return figure, axes
 
 
-def density_axis(axes, low, high=1.0):
+def density_axis(axes, low, high=1.0, vertical=False):
     """A logarithmic axis of density with plain numbers."""
-    axes.set_xscale("log")
+    axis, set_scale, set_limits, set_label = (
+        (axes.yaxis, axes.set_yscale, axes.set_ylim, axes.set_ylabel)
+        if vertical
+        else (axes.xaxis, axes.set_xscale, axes.set_xlim, axes.set_xlabel)
+    )
+    set_scale("log")
     ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if low * 0.9 <= t <= high * 1.1]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlim(low * 0.9, high * 1.08)
-    axes.set_xlabel("density (present / all connections)")
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    set_limits(low * 0.9, high * 1.08)
+    set_label("density (present / all connections)")
 
 
 def legend_below(figure, axes, columns=4):

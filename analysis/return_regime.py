@@ -260,6 +260,7 @@ def figures(summary, base):
     figure, panels = look.new_figure(width=4.2 * max(2, len(families)), height=3.8, columns=max(2, len(families)))
     for panel in panels[len(families) :]:
         panel.set_visible(False)
+    found = [d for f in families.values() for m in f["members"] for d in summary["tasks"][m["task"]]["density"].values()]
     for panel, (family, f) in zip(panels, families.items()):
         tasks = [summary["tasks"][m["task"]] for m in f["members"]]
         for index, seed in enumerate(sorted({s for task in tasks for s in task["density"]}, key=int)):
@@ -267,7 +268,8 @@ def figures(summary, base):
             panel.plot(*zip(*known), label=f"seed {seed}", **look.style(index))
         panel.set_xticks(range(len(tasks)), [f'{m["level"]:g}' for m in f["members"]])
         panel.set_xlabel(family)
-        panel.set_yscale("log")
+        look.density_axis(panel, min(found), max(found), vertical=True)
+        panel.set_ylabel("")
         panel.set_title(f'expected to {"rise" if f["expected"] > 0 else "fall"}', fontsize=10)
         if family == "width" and len(tasks) > 1:
             first = tasks[0]
