@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,9 +17,10 @@
 namespace gcg {
 
 /// Sets the options of a program from "--NAME VALUE" arguments. Returns false after printing the
-/// options for --help. Anything else: UsageError.
+/// options for --help. Anything else, an option given twice or one without effect: UsageError.
 inline bool read_arguments(std::span<const char* const> arguments, std::string_view about,
                            OptionList& list) {
+  std::set<std::string_view> given;
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     const std::string_view name = arguments[i];
     if (name == "--help") {
@@ -35,7 +37,15 @@ inline bool read_arguments(std::span<const char* const> arguments, std::string_v
     if (i + 1 == arguments.size()) {
       throw UsageError(name, "its value is missing", "--help says what it is");
     }
+    if (!given.insert(name).second) {
+      throw UsageError(name, "is given twice", "give it once");
+    }
     list.set(name.substr(2), arguments[i + 1]);
+  }
+  for (const std::string_view name : given) {
+    if (const std::string reason = list.find(name.substr(2))->unused(); !reason.empty()) {
+      throw UsageError(name, "has no effect here: " + reason, "leave it out");
+    }
   }
   return true;
 }

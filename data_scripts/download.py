@@ -115,15 +115,16 @@ def fetch_url(url, partial):
 
 def fetch_from(url, partial, archive):
     """Leaves the archive, its digest right, in the partial file. What was resumed and came out wrong is fetched once
-    more from its first byte."""
+    more from its first byte; so is what the server has no rest of."""
     while True:
+        begun = partial.resume_point(url)[0] > 0
         resumed = False
         try:
             resumed = fetch_url(url, partial)
             check_file(partial.path, archive)
             return
         except urllib.error.HTTPError as error:
-            if error.code != 416:
+            if error.code != 416 or not begun:
                 raise
             partial.remove()  # it has no more bytes than those that are here: another file
         except WrongContent:

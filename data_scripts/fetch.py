@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""From a mirror to an unpacked folder: download.py, then unpack.py.
+"""From a mirror to an unpacked folder: download.py, then unpack.py; verify.py where the folder is there.
 
     fetch.py NAME [--manifest FILE] --out FOLDER
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from download import download
 from manifest import Lock, load, run
 from unpack import unpack
+from verify import verify
 
 
 def main():
@@ -20,10 +21,14 @@ def main():
     arguments = parser.parse_args()
     manifest = load(arguments.manifest or arguments.name)
     print(f"{manifest['name']}: {manifest['licence']}\n  cite: {manifest['citation']}")
-    with Lock(arguments.out):
-        if not (Path(arguments.out) / manifest["folder"]).exists():
-            download(manifest, arguments.out)
-        print(unpack(manifest, arguments.out))
+    out = Path(arguments.out)
+    with Lock(out):
+        if (out / manifest["folder"]).exists():
+            print("\n".join(verify(manifest, out)))
+        else:
+            download(manifest, out)
+            unpack(manifest, out)
+    print(out / manifest["folder"])
 
 
 if __name__ == "__main__":

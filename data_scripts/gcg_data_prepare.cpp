@@ -32,17 +32,24 @@ int run(std::span<const char* const> arguments) {
   list.add_choice("data", data, names, "data set");
   list.add("from", from, "folder of the publisher's files");
   list.add("to", to, "folder of the prepared files; empty: FROM/prepared");
-  list.add(
-      "short-side", form.short_side, {0, 4096},
-      "imagenet: pixels that the shorter side of larger images is scaled down to; 0: files stay "
-      "as they are");
-  list.add("quality", quality, {1, 100}, "imagenet: of the JPEG files then written");
+  list.add("short-side", form.short_side, {0, 4096},
+           "imagenet: pixels that the shorter side of larger images is scaled down to; 0: files "
+           "stay as they are")
+      .used_if([&] { return data == "imagenet"; }, "only imagenet has images to scale down");
+  list.add("quality", quality, {1, 100}, "imagenet: of the JPEG files then written")
+      .used_if([&] { return data == "imagenet" && form.short_side > 0; },
+               "files are written anew for imagenet with --short-side only");
   list.add("threads", settings.threads, {1, 1024}, "threads; no effect on the result");
+  const auto has_image_files = [&] { return data == "imagenet" || data == "tinyimagenet"; };
+  constexpr const char* no_image_files =
+      "only imagenet and tinyimagenet have a file for each image";
   list.add("skip-damaged", settings.skip_damaged,
-           "leave damaged images out and list them in TO/SPLIT.left_out.txt: on or off");
+           "leave damaged images out and list them in TO/SPLIT.left_out.txt: on or off")
+      .used_if(has_image_files, no_image_files);
   list.add("pass-over", pass_over,
            "leave out what looks like an image and cannot be taken (links to nothing, other "
-           "formats, images in an unexpected folder): on or off");
+           "formats, images in an unexpected folder): on or off")
+      .used_if(has_image_files, no_image_files);
   if (!gcg::read_arguments(arguments, kAbout, list)) {
     return 0;
   }

@@ -25,7 +25,7 @@ MOST_CLASS_BYTES = 1 << 33
 def read_labels(path):
     """The class by name of the validation image, without its ending."""
     labels = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("ImageId"):
             continue
         match = re.match(r"^([\w.-]+?)(?:\.JPEG)?[,\s]+(n\d{8})\b", line)
@@ -108,14 +108,23 @@ def main():
     arguments = parser.parse_args()
     manifest = load(arguments.manifest)
     print(f"{manifest['name']}: {manifest['licence']}\n  cite: {manifest['citation']}")
+    archives = {archive.get("part"): archive for archive in manifest["archives"]}
+    for part in ("train", "val"):
+        if part not in archives:
+            raise DataError(
+                arguments.manifest,
+                f"no archive has the part '{part}'",
+                "give the archives their publisher's names, ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, and "
+                f'make the manifest again, or add "part": "{part}" to what it says of the archive',
+            )
     labels = read_labels(arguments.labels)
     out = Path(arguments.out)
     with Lock(out):
         paths = {}
-        for archive in manifest["archives"]:
-            path = Path(arguments.archives) / archive["name"]
-            check_file(path, archive, progress_line(f"digest of {path}", archive["bytes"]))
-            paths[archive["part"]] = path
+        for part in ("train", "val"):
+            path = Path(arguments.archives) / archives[part]["name"]
+            check_file(path, archives[part], progress_line(f"digest of {path}", archives[part]["bytes"]))
+            paths[part] = path
         try:
             unpack_train(paths["train"], out)
             unpack_validation(paths["val"], labels, out)

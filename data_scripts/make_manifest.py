@@ -3,8 +3,10 @@
 
     make_manifest.py NAME|MANIFEST ARCHIVE... > FILE
 
-Sizes and SHA-256 of the archives and of every file in them are measured; label counts and channel statistics of the
-old manifest are dropped, for they belong to other images.
+Sizes and SHA-256 of the archives and of every file in them are measured. What else the old manifest says of an archive
+of the same name is kept, but not its mirrors, which have other bytes; label counts and channel statistics are dropped,
+for they belong to other images. The files of ImageNet's archives, which name their part, are not listed: laid out, they
+have other names.
 """
 
 import argparse
@@ -21,6 +23,12 @@ def measured(path):
     return {"bytes": os.path.getsize(path), "sha256": file_digest(path, "sha256")}
 
 
+def entry(path, old):
+    """What the manifest says of an archive; `old`: what it said of that name before."""
+    kept = {key: value for key, value in old.items() if key not in ("bytes", "sha256", "md5", "mirrors")}
+    return {"name": Path(path).name, **kept, **measured(path)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest")
@@ -29,11 +37,13 @@ def main():
     manifest = load(arguments.manifest)
     for key in ("train", "test", "channels"):
         manifest.pop(key, None)
-    manifest["archives"] = [{"name": Path(path).name, **measured(path)} for path in arguments.archives]
+    old = {archive["name"]: archive for archive in manifest["archives"]}
+    manifest["archives"] = [entry(path, old.get(Path(path).name, {})) for path in arguments.archives]
     manifest["files"] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for path in arguments.archives:
-            unpack_archive(path, Path(folder), 1 << 36)
+        for path, archive in zip(arguments.archives, manifest["archives"]):
+            if "part" not in archive:
+                unpack_archive(path, Path(folder), 1 << 36)
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file():
                 manifest["files"][path.relative_to(folder).as_posix()] = measured(path)

@@ -19,6 +19,12 @@ class DataError(Exception):
         super().__init__(f"{where}: {problem}" + (f"\n  remedy: {remedy}" if remedy else ""))
 
 
+def check_list(values, kind, what):
+    """A ValueError if these are not a list of values of the kind."""
+    if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+        raise ValueError(f"'{values}' is no list of {what}")
+
+
 def check_form(manifest):
     """Raises an error of Python's that says what is missing or wrong."""
     for key in ("name", "licence", "citation", "archives", "folder"):
@@ -28,12 +34,27 @@ def check_form(manifest):
         if not {"sha256", "md5"} & set(archive):
             raise ValueError(f"archive {archive['name']} has no digest (sha256 or md5)")
         names.append(archive["name"])
+        check_list(archive.get("mirrors", []), str, "mirrors")
     for name in names:
-        if not name or "/" in name or name.startswith("."):
-            raise ValueError(f"'{name}' is no name of an archive or a folder")
-    for facts in (*manifest["archives"], *manifest.get("files", {}).values()):
+        if not name or "/" in name or name.startswith(".") or "\0" in name:
+            raise ValueError(f"{name!r} is no name of an archive or a folder")
+        name.encode()
+    files = manifest.get("files", {})
+    for name in files:
+        os.fsencode(name)
+        if "\0" in name:
+            raise ValueError(f"{name!r} is no name of a file")
+    for facts in (*manifest["archives"], *files.values()):
         if not isinstance(facts["bytes"], int):
             raise ValueError(f"'{facts['bytes']}' is no number of bytes")
+        for kind in {"sha256", "md5"} & set(facts):
+            if not isinstance(facts[kind], str):
+                raise ValueError(f"'{facts[kind]}' is no digest")
+    most = manifest.get("unpacked_bytes_at_most", 0)
+    if not isinstance(most, int):
+        raise ValueError(f"'{most}' is no number of bytes")
+    for part in ("train", "test"):
+        check_list(manifest.get(part, {}).get("labels", []), int, "numbers of images")
 
 
 def load(source):
@@ -45,7 +66,7 @@ def load(source):
         manifest = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(path, f"cannot read the manifest: {error.strerror}", "check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(path, f"no JSON: {error}") from error
     try:
         check_form(manifest)

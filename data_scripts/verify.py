@@ -54,7 +54,7 @@ def counts_by_class(place, part):
     annotations = place / part / "val_annotations.txt"
     if annotations.is_file():
         counts = {path.name: 0 for path in (place / "train").iterdir() if path.is_dir()}
-        for line in annotations.read_text(encoding="utf-8").splitlines():
+        for line in annotations.read_text(encoding="utf-8-sig", errors="replace").splitlines():
             name, label = (line.split("\t") + ["", ""])[:2]
             if is_image(annotations.parent / "images" / name):
                 counts[label] = counts.get(label, 0) + 1

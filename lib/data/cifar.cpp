@@ -6,7 +6,6 @@
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/text.h"
 
 namespace gcg {
 
@@ -262,11 +262,11 @@ std::vector<std::string> class_names(const fs::path& path, std::int64_t classes)
   if (std::error_code error; !fs::exists(path, error)) {
     return {};
   }
-  std::ifstream file(path);
+  const std::string text = read_text(path);
   std::vector<std::string> names;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty()) {
-      names.push_back(line);
+  for (const std::string_view line : lines_of(text)) {
+    if (const std::string_view name = trimmed(line); !name.empty()) {
+      names.emplace_back(name);
     }
   }
   if (std::ssize(names) != classes) {

@@ -63,7 +63,10 @@ SplitFacts examine_split(const ImageSet& images, std::int64_t classes, std::int6
       if (images.encoded()) {
         const std::span<const std::byte> bytes = encoded_image(images, i, buffer);
         digests[index] = sha256(bytes);
-        count_image(decode_image(bytes, image_name(images, i)), own);
+        ImageDecoder decoder(bytes, image_name(images, i));
+        RgbImage image;
+        decoder.decode(image);
+        count_image(image, own);
       } else {
         const auto pixels = images.raw_pixels().subspan(index * elements, elements);
         digests[index] = sha256(std::as_bytes(pixels));

@@ -68,17 +68,24 @@ std::string image_reason(const fs::path& path) {
              : "";
 }
 
-/// Whether an image lies anywhere in the folder.
-bool has_images(const fs::path& folder) {
+/// Whether an image may lie anywhere in the folder: what cannot be read and what links lead to may
+/// be some.
+bool may_have_images(const fs::path& folder) {
   std::error_code error;
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (!is_of_the_system(entry->path().filename().string()) && entry->is_regular_file(error) &&
-        !image_reason(entry->path()).empty()) {
+    std::error_code unknown;
+    if (is_of_the_system(entry->path().filename().string())) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file(unknown)) {
+      if (!image_reason(entry->path()).empty()) {
+        return true;
+      }
+    } else if (entry->is_symlink(unknown) || !entry->is_directory(unknown)) {
       return true;
     }
   }
-  return bool(error);  // what cannot be read may hold some
+  return bool(error);
 }
 
 std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
@@ -97,33 +104,17 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
   return found;
 }
 
-/// Why something that is neither a file nor a folder may be an image.
-std::string odd_reason(const fs::directory_entry& entry) {
-  return entry.is_symlink() ? "a broken link" : "neither a file nor a folder";
-}
-
 }  // namespace
 
 std::vector<fs::path> FolderScan::images(const fs::path& folder) {
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : sorted_entries(folder)) {
-    const fs::path& path = entry.path();
     std::error_code error;
-    if (is_of_the_system(path.filename().string())) {
-      note(path, "a hidden or system file", false);
-    } else if (entry.is_regular_file(error)) {
-      if (is_one_of(kReadEndings, path)) {
-        found.push_back(path);
-      } else {
-        const std::string reason = image_reason(path);
-        note(path, reason.empty() ? "no image" : reason, !reason.empty());
-      }
-    } else if (entry.is_directory(error)) {
-      const bool images = has_images(path);
-      note(path, images ? "a folder of images where none is expected" : "a folder without images",
-           images);
+    if (is_one_of(kReadEndings, entry.path()) && entry.is_regular_file(error) &&
+        !is_of_the_system(entry.path().filename().string())) {
+      found.push_back(entry.path());
     } else {
-      note(path, odd_reason(entry), true);
+      note_not_taken(entry);
     }
   }
   return found;
@@ -132,20 +123,41 @@ std::vector<fs::path> FolderScan::images(const fs::path& folder) {
 std::vector<std::string> FolderScan::folders(const fs::path& folder) {
   std::vector<std::string> found;
   for (const fs::directory_entry& entry : sorted_entries(folder)) {
-    const fs::path& path = entry.path();
     std::error_code error;
-    if (is_of_the_system(path.filename().string())) {
-      note(path, "a hidden or system file", false);
-    } else if (entry.is_directory(error)) {
-      found.push_back(path.filename().string());
-    } else if (entry.is_regular_file(error)) {
-      const std::string reason = image_reason(path);
-      note(path, reason.empty() ? "no image" : reason, !reason.empty());
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory(error) && !is_of_the_system(name)) {
+      found.push_back(name);
     } else {
-      note(path, odd_reason(entry), true);
+      note_not_taken(entry);
     }
   }
   return found;
+}
+
+void FolderScan::beside(const fs::path& folder, std::initializer_list<std::string_view> expected) {
+  for (const fs::directory_entry& entry : sorted_entries(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (std::find(expected.begin(), expected.end(), name) == expected.end()) {
+      note_not_taken(entry);
+    }
+  }
+}
+
+void FolderScan::note_not_taken(const fs::directory_entry& entry) {
+  const fs::path& path = entry.path();
+  std::error_code error;
+  if (is_of_the_system(path.filename().string())) {
+    note(path, "a hidden or system file", false);
+  } else if (entry.is_regular_file(error)) {
+    const std::string reason = image_reason(path);
+    note(path, reason.empty() ? "no image" : reason, !reason.empty());
+  } else if (entry.is_directory(error)) {
+    const bool images = may_have_images(path);
+    note(path, images ? "a folder of images where none is expected" : "a folder without images",
+         images);
+  } else {
+    note(path, entry.is_symlink() ? "a broken link" : "neither a file nor a folder", true);
+  }
 }
 
 void FolderScan::note(const fs::path& path, const std::string& reason, bool may_be_image) {

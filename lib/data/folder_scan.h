@@ -1,7 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/image_folder.h"
@@ -15,15 +17,19 @@ class FolderScan {
 
   /// The images directly in a folder, sorted by the bytes of their names. An Error if the folder
   /// cannot be read.
-  std::vector<std::filesystem::path> images(const std::filesystem::path& folder);
+  [[nodiscard]] std::vector<std::filesystem::path> images(const std::filesystem::path& folder);
   /// The names of the subfolders of a folder that should hold no images itself, sorted.
-  std::vector<std::string> folders(const std::filesystem::path& folder);
+  [[nodiscard]] std::vector<std::string> folders(const std::filesystem::path& folder);
+  /// Looks for images in a folder beside the entries of these names, which hold or list them.
+  void beside(const std::filesystem::path& folder,
+              std::initializer_list<std::string_view> expected);
 
   /// "PATH: REASON" for everything that was neither, sorted. An Error if some of it may be images
   /// and `stray` does not allow passing them over.
   std::vector<std::string> check() const;
 
  private:
+  void note_not_taken(const std::filesystem::directory_entry& entry);
   void note(const std::filesystem::path& path, const std::string& reason, bool may_be_image);
 
   Stray stray_;

@@ -30,6 +30,14 @@ bool is_png(std::span<const std::byte> bytes) {
   return begins_with<8>(bytes, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'});
 }
 
+/// Large decodes one at a time: the threads together take the memory of one of them. A thread that
+/// has the turn may decode a second image beside the first.
+std::unique_lock<std::recursive_mutex> turn_to_hold(std::int64_t pixels) {
+  static std::recursive_mutex turn;
+  return pixels > kLargeImagePixels ? std::unique_lock(turn)
+                                    : std::unique_lock<std::recursive_mutex>();
+}
+
 }  // namespace
 
 bool is_jpeg(std::span<const std::byte> bytes) { return begins_with<3>(bytes, {0xFF, 0xD8, 0xFF}); }
@@ -72,13 +80,16 @@ Region ImageDecoder::decode(const Region& region, std::int64_t width, std::int64
                                     this->height(), width, height));
   }
   if (jpeg_) {
+    turn_ = turn_to_hold(jpeg_->pixels_held(region, width, height));
     return jpeg_->decode(region, width, height, image);
   }
+  turn_ = turn_to_hold(png_->width() * png_->height());
   png_->decode(image);
   return region;
 }
 
 void ImageDecoder::decode(RgbImage& image) {
+  turn_ = turn_to_hold(width() * height());
   if (jpeg_) {
     jpeg_->decode(image);
   } else {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ struct Region {
 /// largest image of ImageNet has about half as many.
 inline constexpr std::int64_t kMostImagePixels = 100'000'000;
 
+/// A decode that has more pixels than this in memory takes turns with every other such decode.
+inline constexpr std::int64_t kLargeImagePixels = 16'000'000;
+
 /// An encoded image opened for decoding: JPEG or PNG, recognised by its content, never by its name.
 ///
 /// Pixels equal those of Pillow's convert("RGB"): colour profiles and gamma are ignored, 16 bits
@@ -40,6 +44,13 @@ inline constexpr std::int64_t kMostImagePixels = 100'000'000;
 /// All PNG files are read, and all JPEG files with 8 bits and Huffman coding, sequential or
 /// progressive. A missing end marker and extra bytes between segments are accepted; missing or
 /// wrong image data are errors.
+///
+/// Memory: a decode holds the whole image of a PNG file and of a JPEG file with several scans (as
+/// every progressive one) or unusual chroma sampling; of other JPEG files what it returns. A pixel
+/// takes at most 12 bytes: 4 of pixels and 8 of coefficients, which only files with several scans
+/// hold. A decoder that holds more than kLargeImagePixels waits in decode() for its turn and keeps
+/// it as long as it lives: give its pixels back before. So the largest decode takes 1.2 GB, and T
+/// threads together 1.2 GB + (T - 1) x 0.2 GB, beside the encoded bytes.
 class ImageDecoder {
  public:
   /// Reads the header. The bytes must outlive the decoder; `where` names them in errors. Errors,
@@ -65,11 +76,13 @@ class ImageDecoder {
   class Jpeg;
   class Png;
   std::string where_;
+  std::unique_lock<std::recursive_mutex> turn_;  ///< given back when the memory is
   std::unique_ptr<Jpeg> jpeg_;
   std::unique_ptr<Png> png_;
 };
 
-/// Decodes the whole image at full size.
+/// Decodes the whole image at full size. What it returns is not held against the turn of large
+/// images.
 RgbImage decode_image(std::span<const std::byte> bytes, const std::string& where);
 
 /// Throws the Error for a file that may be valid but is of an unsupported kind.

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "data/folder_scan.h"
 #include "data/image.h"
 #include "data/parallel.h"
@@ -26,20 +27,10 @@ namespace {
 
 constexpr std::string_view kUnpackAgain = "unpack the archive again";
 
-std::vector<std::string> read_lines(const fs::path& path) {
-  const std::vector<std::byte> content = read_file(path);
-  std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) {
-      line.remove_suffix(1);
-    }
-    lines.emplace_back(line);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  while (!lines.empty() && lines.back().empty()) {
+/// Without the blank lines at the end.
+std::vector<std::string_view> lines_before_the_end(std::string_view text) {
+  std::vector<std::string_view> lines = lines_of(text);
+  while (!lines.empty() && trimmed(lines.back()).empty()) {
     lines.pop_back();
   }
   return lines;
@@ -66,7 +57,11 @@ void append_class(FolderScan& scan, const fs::path& folder, std::int32_t label, 
 }
 
 std::vector<std::string> read_wnids(const fs::path& path) {
-  std::vector<std::string> classes = read_lines(path);
+  const std::string text = read_text(path);
+  std::vector<std::string> classes;
+  for (const std::string_view line : lines_before_the_end(text)) {
+    classes.emplace_back(trimmed(line));
+  }
   if (const auto blank = std::find(classes.begin(), classes.end(), ""); blank != classes.end()) {
     throw Error(path.string(), fmt::format("line {}: it is blank", blank - classes.begin() + 1),
                 kUnpackAgain);
@@ -85,19 +80,21 @@ std::vector<std::string> read_wnids(const fs::path& path) {
 ImageList read_annotations(FolderScan& scan, const fs::path& folder,
                            const std::vector<std::string>& classes) {
   const fs::path path = folder / "val_annotations.txt";
-  const std::vector<std::string> lines = read_lines(path);
+  const std::string text = read_text(path);
+  const std::vector<std::string_view> lines = lines_before_the_end(text);
   std::map<std::string, std::int32_t> labels;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto fail = [&](const std::string& problem) {
       throw Error(path.string(), fmt::format("line {}: {}", i + 1, problem), kUnpackAgain);
     };
     const std::size_t first = lines[i].find('\t');
-    const std::size_t second = first == std::string::npos ? first : lines[i].find('\t', first + 1);
-    if (second == std::string::npos) {
+    const std::size_t second =
+        first == std::string_view::npos ? first : lines[i].find('\t', first + 1);
+    if (second == std::string_view::npos) {
       fail("it has fewer than three columns");
     }
-    const std::string file = lines[i].substr(0, first);
-    const std::string name = lines[i].substr(first + 1, second - first - 1);
+    const std::string_view file = lines[i].substr(0, first);
+    const std::string_view name = lines[i].substr(first + 1, second - first - 1);
     const std::optional<std::int32_t> label = label_of(classes, name);
     if (!label) {
       fail(fmt::format("there is no class '{}'", name));
@@ -108,6 +105,7 @@ ImageList read_annotations(FolderScan& scan, const fs::path& folder,
   }
 
   ImageList list;
+  scan.beside(folder, {"images", "val_annotations.txt"});
   for (const fs::path& file : scan.images(folder / "images")) {
     const auto found = labels.find(file.filename().string());
     if (found == labels.end()) {
@@ -183,7 +181,7 @@ ImageLists list_tinyimagenet(const fs::path& folder, Stray stray) {
   }
   for (std::size_t c = 0; c < lists.classes.size(); ++c) {
     const fs::path of_class = place / "train" / lists.classes[c];
-    static_cast<void>(scan.folders(of_class));  // images beside the folder of images
+    scan.beside(of_class, {"images"});
     append_class(scan, of_class / "images", static_cast<std::int32_t>(c), lists.train);
   }
   lists.test = read_annotations(scan, place / "val", lists.classes);
@@ -223,13 +221,16 @@ ImageSet decode_files(const ImageList& list, Shape shape, std::int64_t threads,
     const auto index = static_cast<std::size_t>(i);
     const std::string name = list.files[index].string();
     try {
-      const RgbImage image = decode_image(read_file(list.files[index]), name);
-      if (image.width != shape.width || image.height != shape.height) {
+      const std::vector<std::byte> bytes = read_file(list.files[index]);
+      ImageDecoder decoder(bytes, name);
+      if (decoder.width() != shape.width || decoder.height() != shape.height) {
         throw Error(name,
-                    fmt::format("{}x{} pixels, not {}x{}", image.width, image.height, shape.width,
-                                shape.height),
+                    fmt::format("{}x{} pixels, not {}x{}", decoder.width(), decoder.height(),
+                                shape.width, shape.height),
                     "the file is damaged: fetch it again, or leave it out");
       }
+      RgbImage image;
+      decoder.decode(image);
       std::uint8_t* to = images.pixels.data() + index * elements;
       for (std::size_t p = 0; p < area; ++p) {
         for (std::size_t c = 0; c < 3; ++c) {

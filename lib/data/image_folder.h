@@ -41,7 +41,8 @@ ImageLists list_image_folder(const std::filesystem::path& folder, Stray stray = 
 /// (classes), train/CLASS/images/FILE, val/images/FILE and val/val_annotations.txt (per image:
 /// file, class and a box, separated by tabs). Errors name file and line: a class without images, a
 /// class folder not in wnids.txt, an annotation without a file or with an unknown class, a file
-/// without an annotation or with two, stray images as above. Trailing blank lines are ignored.
+/// without an annotation or with two, stray images as above, also those beside the folders
+/// `images`. Trailing blank lines are ignored.
 ImageLists list_tinyimagenet(const std::filesystem::path& folder, Stray stray = Stray::refuse);
 
 /// A digest of the files' names below `folder`, their sizes and labels, not of their content: that

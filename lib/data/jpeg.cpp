@@ -50,6 +50,16 @@ void convert_cmyk(std::vector<std::uint8_t>& pixels) {
   pixels.resize(3 * count);
 }
 
+/// Of the smallest of the scales 1, 1/2, 1/4, 1/8 at which the region has width x height pixels.
+unsigned denominator_for(const Region& region, std::int64_t width, std::int64_t height) {
+  unsigned denominator = 1;
+  while (denominator < 8 && region.width >= static_cast<double>(2 * width * denominator) &&
+         region.height >= static_cast<double>(2 * height * denominator)) {
+    denominator *= 2;
+  }
+  return denominator;
+}
+
 }  // namespace
 
 void ImageDecoder::Jpeg::on_error(j_common_ptr info) {
@@ -131,6 +141,7 @@ bool ImageDecoder::Jpeg::read_header() {
   info_.progress = &progress_;
   jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size());
   jpeg_read_header(&info_, TRUE);
+  several_scans_ = jpeg_has_multiple_scans(&info_) != 0;  // as every progressive file has
   return true;
 }
 
@@ -181,6 +192,13 @@ void ImageDecoder::Jpeg::decode_window(Window window, RgbImage& image) {
   if (!read_rows(window, image)) {
     fail();
   }
+  for (int c = 0; c < info_.num_components; ++c) {
+    // Kept by the first scan of a component; without one its samples stay grey, and nothing says
+    // so.
+    if (info_.comp_info[c].quant_table == nullptr) {
+      fail(fmt::format("no scan has component {}", c));
+    }
+  }
   if (missing_end_ && info_.progressive_mode && info_.coef_bits != nullptr) {
     // Where later scans are missing, nothing else tells a coarse image from a whole one.
     for (int c = 0; c < info_.num_components; ++c) {
@@ -195,19 +213,7 @@ void ImageDecoder::Jpeg::decode_window(Window window, RgbImage& image) {
   }
 }
 
-/// A progressive image has its coefficients in memory as a whole, whatever is wanted of it. Large
-/// ones are decoded one at a time: the threads together take the memory of one.
-std::unique_lock<std::mutex> ImageDecoder::Jpeg::turn_of_large() const {
-  constexpr std::int64_t large = 16'000'000;  // pixels: 48 to 96 MB of coefficients
-  static std::mutex turn;
-  if (info_.progressive_mode && width() * height() > large) {
-    return std::unique_lock(turn);
-  }
-  return {};
-}
-
 void ImageDecoder::Jpeg::decode(RgbImage& image) {
-  const std::unique_lock turn = turn_of_large();
   if (!start(1)) {
     fail();
   }
@@ -232,18 +238,22 @@ bool ImageDecoder::Jpeg::usual_sampling() const {
          (info_.comp_info[0].h_samp_factor <= 2 && info_.comp_info[0].v_samp_factor <= 2);
 }
 
+std::int64_t ImageDecoder::Jpeg::pixels_held(const Region& region, std::int64_t width,
+                                             std::int64_t height) const {
+  if (several_scans_ || !usual_sampling()) {
+    return this->width() * this->height();
+  }
+  const double scale = 1.0 / denominator_for(region, width, height);
+  return std::llround(region.width * scale * region.height * scale);
+}
+
 Region ImageDecoder::Jpeg::decode(const Region& region, std::int64_t width, std::int64_t height,
                                   RgbImage& image) {
   if (!usual_sampling()) {
     decode(image);
     return region;
   }
-  const std::unique_lock turn = turn_of_large();
-  unsigned denominator = 1;
-  while (denominator < 8 && region.width >= static_cast<double>(2 * width * denominator) &&
-         region.height >= static_cast<double>(2 * height * denominator)) {
-    denominator *= 2;
-  }
+  const unsigned denominator = denominator_for(region, width, height);
   if (!start(denominator)) {
     fail();
   }

@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstddef>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +28,9 @@ class ImageDecoder::Jpeg {
 
   [[nodiscard]] std::int64_t width() const { return info_.image_width; }
   [[nodiscard]] std::int64_t height() const { return info_.image_height; }
+  /// How many pixels decode() has in memory at once for these arguments.
+  [[nodiscard]] std::int64_t pixels_held(const Region& region, std::int64_t width,
+                                         std::int64_t height) const;
   Region decode(const Region& region, std::int64_t width, std::int64_t height, RgbImage& image);
   void decode(RgbImage& image);
 
@@ -40,7 +42,6 @@ class ImageDecoder::Jpeg {
 
   bool read_header();
   [[nodiscard]] bool usual_sampling() const;
-  [[nodiscard]] std::unique_lock<std::mutex> turn_of_large() const;
   bool start(unsigned denominator);
   bool crop(Window& window);
   bool read_rows(const Window& window, RgbImage& image);
@@ -59,7 +60,8 @@ class ImageDecoder::Jpeg {
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_{};
   std::array<char, JMSG_LENGTH_MAX> message_{};
-  bool unsupported_ = false;  ///< the message is about a valid file of an unsupported kind
+  bool several_scans_ = false;  ///< the library has all coefficients in memory
+  bool unsupported_ = false;    ///< the message is about a valid file of an unsupported kind
   bool missing_end_ = false;
 };
 

@@ -96,7 +96,7 @@ bool ImageDecoder::Png::read_header() {
   png_set_expand(png_);
   png_set_strip_16(png_);
   png_set_gray_to_rgb(png_);
-  png_set_interlace_handling(png_);
+  passes_ = png_set_interlace_handling(png_);
   png_read_update_info(png_, info_);
   return true;
 }
@@ -105,18 +105,19 @@ bool ImageDecoder::Png::read_rows(std::vector<std::uint8_t>& pixels) {
   if (setjmp(png_jmpbuf(png_)) != 0) {
     return false;
   }
+  // Row by row: a pointer to every row would be more than the pixels of a narrow image.
   const std::size_t stride = png_get_rowbytes(png_, info_);
-  for (std::size_t y = 0; y < rows_.size(); ++y) {
-    rows_[y] = pixels.data() + y * stride;
+  for (int pass = 0; pass < passes_; ++pass) {
+    for (std::int64_t y = 0; y < height_; ++y) {
+      png_read_row(png_, pixels.data() + static_cast<std::size_t>(y) * stride, nullptr);
+    }
   }
-  png_read_image(png_, rows_.data());
   return true;
 }
 
 void ImageDecoder::Png::decode(RgbImage& image) {
   image.width = width_;
   image.height = height_;
-  rows_.resize(static_cast<std::size_t>(height_));
   const std::size_t channels = png_get_channels(png_, info_);
   image.pixels.resize(channels * static_cast<std::size_t>(width_ * height_));
   if (!read_rows(image.pixels)) {

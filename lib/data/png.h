@@ -43,7 +43,7 @@ class ImageDecoder::Png {
   png_infop info_ = nullptr;
   std::int64_t width_ = 0;
   std::int64_t height_ = 0;
-  std::vector<png_bytep> rows_;
+  int passes_ = 1;  ///< of an interlaced file: several
   std::array<char, 200> message_{};
 };
 

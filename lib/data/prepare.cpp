@@ -4,14 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
+#include "base/text.h"
 #include "data/append_file.h"
 #include "data/cifar.h"
 #include "data/idx.h"
@@ -148,12 +149,12 @@ void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
 
 /// None if there is no such file.
 std::vector<std::string> read_lines(const fs::path& path) {
-  std::ifstream file(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) {
-    lines.push_back(line);
+  if (!fs::exists(path)) {
+    return {};
   }
-  return lines;
+  const std::string text = read_text(path);
+  const std::vector<std::string_view> lines = lines_of(text);
+  return {lines.begin(), lines.end()};
 }
 
 /// Whether the file is there, sound and made from this source.
@@ -244,6 +245,15 @@ std::vector<std::byte> stored_form(std::span<const std::byte> bytes, const std::
 
 namespace {
 
+/// A digest of texts in their order.
+std::string digest_of(const std::vector<std::string>& texts) {
+  Sha256 sha;
+  for (const std::string& text : texts) {
+    sha.update(fmt::format("{} {}\n", text.size(), text));
+  }
+  return hex(sha.finish());
+}
+
 LeftOut prepare_raw(const std::string& name, const DataSet& data, const LeftOut& left_out,
                     const fs::path& to, const PrepareSettings& settings) {
   check_every_class(name, data);
@@ -259,8 +269,10 @@ LeftOut prepare_raw(const std::string& name, const DataSet& data, const LeftOut&
     }
     split.labels = images.labels;
     split.set_digest = digest_of_hex(data.digest);
-    split.source = fmt::format("raw {} {}", part, data.digest);
     split.left_out = damaged;
+    // The set's digest is of pixels and labels alone.
+    split.source = fmt::format("raw {} {} {} classes {} left out {}", name, part, data.digest,
+                               digest_of(split.classes), digest_of(damaged));
     const std::span<const std::byte> pixels = std::as_bytes(images.raw_pixels());
     const auto elements = static_cast<std::size_t>(images.shape.elements());
     split.image = [pixels, elements](std::int64_t i) {
@@ -361,6 +373,10 @@ std::span<const std::string_view> prepared_names() {
 NotTaken prepare_data(const std::string& name, const fs::path& from, const fs::path& to,
                       const EncodedForm& form, const PrepareSettings& settings) {
   check_name(name);
+  if (std::error_code error; !fs::is_directory(from, error)) {
+    throw Error(from.string(), "there is no such folder",
+                "name the folder of the publisher's files");
+  }
   make_writable_folder(to);
   const FolderLock lock(to);
   remove_temporary_files(to);

@@ -25,8 +25,8 @@ struct PreparedSplit {
   std::vector<std::int32_t> labels;  ///< one per image
   /// Equal in both splits of a set, so that files of different preparations are not mixed.
   Digest set_digest{};
-  /// All that the content depends on, on one line: a file that was begun for another source or with
-  /// other settings is begun again.
+  /// All that file and list of left-out images depend on: a file that was begun or finished for
+  /// another source or with other settings is made anew.
   std::string source;
   /// Returns the bytes to store for an image. It is called from many threads, and again for the
   /// same image after an interruption.
@@ -77,7 +77,7 @@ struct NotTaken {
 /// Prepares the data set `name` (a name of the data table, but cifar100-fine or cifar100-coarse for
 /// cifar100, and idx or idx-consecutive for idx) from the publisher's files in `from`, and records
 /// in `to`/sources.txt what it was made from. Locks the folder `to`: a BusyError if another process
-/// is preparing there.
+/// is preparing there. Other errors: there is no folder `from`; those of reading and writing.
 NotTaken prepare_data(const std::string& name, const std::filesystem::path& from,
                       const std::filesystem::path& to, const EncodedForm& form,
                       const PrepareSettings& settings);

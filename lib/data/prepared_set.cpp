@@ -31,7 +31,9 @@ std::shared_ptr<const PreparedFile> open_split(const fs::path& folder, std::stri
     throw Error(file->path().string(),
                 fmt::format("holds '{}', part '{}', not '{}', part '{}'", file->name(),
                             file->split(), name, split),
-                "name the folder of the data set that --data asks for");
+                fmt::format("name the folder that '{0}' was prepared in, or prepare it: "
+                            "gcg_data_prepare --data {0} --from FOLDER --to FOLDER",
+                            name));
   }
   return file;
 }

@@ -216,6 +216,9 @@ void SampleMaker::make_encoded(std::int64_t image, const Augmentation& augmentat
              store_row(row, shape.width, mirrored, scale_, offset_, shape.positions(),
                        to + y * shape.width);
            });
+  if (scratch.image.width * scratch.image.height > kLargeImagePixels) {
+    scratch.image = {};  // before another thread has its turn
+  }
 }
 
 }  // namespace gcg

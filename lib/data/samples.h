@@ -41,7 +41,7 @@ Region centre_part(std::int64_t width, std::int64_t height);
 /// stream_index(epoch, position). Many threads may use it at once, each with its own scratch.
 class SampleMaker {
  public:
-  /// Memory that is kept from one sample to the next.
+  /// Memory that is kept from one sample to the next; that of large images is not.
   struct Scratch {
     std::vector<std::byte> file;
     RgbImage image;

@@ -246,6 +246,16 @@ TEST(CifarFolder, ListOfClassesIsReadWholeOrRefused) {
   write_file_atomically(folder / "batches.meta.txt", "a\nb\n");
   EXPECT_THAT(error_of([&] { read_cifar10(folder.path()); }),
               HasSubstr("batches.meta.txt: it lists 2 classes, not 10"));
+  // As some tools store it: a byte-order mark, lines that end in "\r\n".
+  write_file_atomically(folder / "batches.meta.txt",
+                        "\xEF\xBB\xBF"
+                        "a\r\nb \r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n \r\n");
+  EXPECT_THAT(read_cifar10(folder.path()).class_names,
+              ElementsAre("a", "b", "c", "d", "e", "f", "g", "h", "i", "j"));
+  std::filesystem::remove(folder / "batches.meta.txt");
+  std::filesystem::create_directories(folder / "batches.meta.txt");
+  EXPECT_THAT(error_of([&] { read_cifar10(folder.path()); }),
+              HasSubstr("batches.meta.txt: is not a regular file"));
 }
 
 TEST(CifarFolder, WithoutTestFileIsAnError) {

@@ -6,9 +6,11 @@
 // After cstdio: the header of the library needs it.
 #include <jpeglib.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -38,6 +40,7 @@ struct JpegKind {
   J_COLOR_SPACE colours = JCS_YCbCr;  ///< of the file; grey and CMYK take their input as such
   int quality = 95;
   bool progressive = false;
+  bool separate_scans = false;  ///< sequential, a scan for each component
   bool full_chroma = false;
   bool adobe = false;  ///< CMYK only: with Adobe's marker
   /// Sampling factors (horizontal, vertical) of the components, if not the library's.
@@ -74,6 +77,12 @@ inline std::vector<std::byte> jpeg_file(std::int64_t width, std::int64_t height,
   }
   if (kind.progressive) {
     jpeg_simple_progression(&info);
+  }
+  const std::array<jpeg_scan_info, 3> scans{
+      {{1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}}};
+  if (kind.separate_scans) {
+    info.scan_info = scans.data();
+    info.num_scans = 3;
   }
   jpeg_start_compress(&info, TRUE);
   if (!kind.segment.empty()) {
@@ -128,6 +137,28 @@ inline void write_image_folder(const std::filesystem::path& folder, int classes,
       }
     }
   }
+}
+
+/// TinyImageNet's layout. Two classes with two training images each, three validation images.
+inline void write_tinyimagenet(const std::filesystem::path& folder) {
+  const auto write_text = [](const std::filesystem::path& path, std::string_view text) {
+    std::filesystem::create_directories(path.parent_path());
+    write_file_atomically(path, text);
+  };
+  write_text(folder / "wnids.txt", "n02\nn01\n");
+  for (const std::string name : {"n01", "n02"}) {
+    for (const char* image : {"_0", "_1"}) {
+      write_image(folder / "train" / name / "images" / (name + image + ".JPEG"),
+                  smooth_image(64, 64));
+    }
+    write_text(folder / "train" / name / (name + "_boxes.txt"), "n01_0.JPEG\t0\t0\t9\t9\n");
+  }
+  for (const char* image : {"val_0.JPEG", "val_1.JPEG", "val_2.JPEG"}) {
+    write_image(folder / "val" / "images" / image, smooth_image(64, 64));
+  }
+  write_text(folder / "val" / "val_annotations.txt",
+             "val_0.JPEG\tn02\t0\t32\t44\t62\nval_2.JPEG\tn01\t1\t1\t2\t2\r\n"
+             "val_1.JPEG\tn02\t1\t1\t2\t2\n");
 }
 
 }  // namespace gcg::test

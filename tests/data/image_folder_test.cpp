@@ -15,6 +15,7 @@ using test::error_of;
 using test::smooth_image;
 using test::TemporaryFolder;
 using test::write_image;
+using test::write_tinyimagenet;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -23,24 +24,6 @@ using ::testing::IsEmpty;
 void write_text(const fs::path& path, std::string_view text) {
   fs::create_directories(path.parent_path());
   write_file_atomically(path, text);
-}
-
-/// Two classes with two training images each, three validation images.
-void write_tinyimagenet(const fs::path& folder) {
-  write_text(folder / "wnids.txt", "n02\nn01\n");
-  for (const std::string name : {"n01", "n02"}) {
-    for (const char* image : {"_0", "_1"}) {
-      write_image(folder / "train" / name / "images" / (name + image + ".JPEG"),
-                  smooth_image(64, 64));
-    }
-    write_text(folder / "train" / name / (name + "_boxes.txt"), "n01_0.JPEG\t0\t0\t9\t9\n");
-  }
-  for (const char* image : {"val_0.JPEG", "val_1.JPEG", "val_2.JPEG"}) {
-    write_image(folder / "val" / "images" / image, smooth_image(64, 64));
-  }
-  write_text(folder / "val" / "val_annotations.txt",
-             "val_0.JPEG\tn02\t0\t32\t44\t62\nval_2.JPEG\tn01\t1\t1\t2\t2\r\n"
-             "val_1.JPEG\tn02\t1\t1\t2\t2\n");
 }
 
 TEST(ImageFolder, LabelsAreTheOrderOfTheNamesOfTheClasses) {
@@ -120,6 +103,20 @@ TEST(ImageFolder, ImagesThatCannotBeTakenAreAnErrorUnlessTheyMayBePassedOver) {
                 fs::create_directory_symlink("/nowhere/class", train / "n00000007");
               }),
               HasSubstr("train/n00000007: a broken link"));
+}
+
+TEST(ImageFolder, WhatLiesBehindLinksInAnUnexpectedFolderMayBeImages) {
+  const TemporaryFolder elsewhere;
+  write_image(elsewhere / "a.JPEG", smooth_image(8, 8));
+  for (const fs::path& target : {elsewhere.path(), fs::path("/nowhere/a.JPEG")}) {
+    const TemporaryFolder folder;
+    test::write_image_folder(folder.path(), 2, 1);
+    const fs::path extra = folder / "train/n00000000/extra";
+    fs::create_directories(extra);
+    fs::create_symlink(target, extra / "link");
+    EXPECT_THAT(error_of([&] { list_image_folder(folder.path()); }),
+                HasSubstr("extra: a folder of images where none is expected"));
+  }
 }
 
 TEST(ImageFolder, ManyImagesThatCannotBeTakenAreCounted) {
@@ -245,6 +242,41 @@ TEST(TinyImageNet, ImagesThatCannotBeTakenAreAnErrorUnlessTheyMayBePassedOver) {
   const ImageLists lists = list_tinyimagenet(folder.path(), Stray::pass_over);
   EXPECT_EQ(lists.train.files.size(), 4U);
   EXPECT_EQ(lists.test.files.size(), 3U);
+}
+
+TEST(TinyImageNet, ImagesBesideTheFoldersOfImagesAreAnErrorUnlessTheyMayBePassedOver) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"train/n01/extra/x.JPEG", "train/n01/extra"},
+      {"train/n01/deep/er/x.JPEG", "train/n01/deep"},
+      {"train/n02/x.JPEG", "train/n02/x.JPEG"},
+      {"val/x.JPEG", "val/x.JPEG"},
+      {"val/images2/x.JPEG", "val/images2"}};
+  for (const auto& [where, named] : cases) {
+    const TemporaryFolder folder;
+    write_tinyimagenet(folder.path());
+    write_text(folder / "train/n02/notes/about.txt", "no image");
+    const std::size_t before = list_tinyimagenet(folder.path()).passed_over.size();
+    EXPECT_EQ(before, 3U);  // two files of boxes, one folder of notes
+    write_image(folder / where, smooth_image(64, 64));
+    EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+                AllOf(HasSubstr(named + ": "), HasSubstr("would be left out")));
+    const ImageLists lists = list_tinyimagenet(folder.path(), Stray::pass_over);
+    EXPECT_EQ(lists.train.files.size(), 4U);
+    EXPECT_EQ(lists.passed_over.size(), before + 1);
+  }
+}
+
+TEST(TinyImageNet, ListsMayBeginWithAByteOrderMark) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  write_text(folder / "wnids.txt", "\xEF\xBB\xBFn02\r\nn01 \r\n");
+  write_text(folder / "val/val_annotations.txt",
+             "\xEF\xBB\xBFval_0.JPEG\tn02\t0\nval_1.JPEG\tn02\t0\nval_2.JPEG\tn01\t0\n");
+  EXPECT_THAT(list_tinyimagenet(folder.path()).classes, ElementsAre("n01", "n02"));
+  using std::string_view_literals::operator""sv;
+  write_text(folder / "wnids.txt", "n\0\0\n"sv);
+  EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+              HasSubstr("wnids.txt: is not a text file: byte 1 is 0"));
 }
 
 TEST(TinyImageNet, IsReadAsRawPixelsInPlanes) {

@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
+#include <future>
+#include <memory>
 #include <random>
 #include <thread>
 
+#include "base/error.h"
 #include "data/encoded.h"
 #include "data/files.h"
 
@@ -119,15 +124,16 @@ TEST(Jpeg, WithoutItsEndMarkerIsWhole) {
 }
 
 TEST(Jpeg, CutAnywhereElseIsAnErrorThatNamesFileAndByte) {
-  for (const bool progressive : {false, true}) {
-    test::JpegKind kind;
-    kind.progressive = progressive;
-    const std::vector<std::byte> file = jpeg_file(noisy_image(40, 24), kind);
+  std::array<test::JpegKind, 3> kinds;
+  kinds[1].progressive = true;
+  kinds[2].separate_scans = true;
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    const std::vector<std::byte> file = jpeg_file(noisy_image(40, 24), kinds[k]);
     // The last bytes may hold padding bits alone.
     for (std::size_t size = 1; size + 6 < file.size(); ++size) {
       ASSERT_THAT(error_of([&] { decode_image(cut(file, size), "some.JPEG"); }),
                   HasSubstr("some.JPEG: byte "))
-          << size << " of " << file.size() << " bytes, progressive " << progressive;
+          << size << " of " << file.size() << " bytes, kind " << k;
     }
   }
 }
@@ -250,22 +256,69 @@ TEST(DecodeRegion, IsScaledWhenFewerPixelsAreWanted) {
   }
 }
 
-TEST(DecodeRegion, LargeProgressiveImagesTakeTurns) {
-  test::JpegKind kind;
-  kind.progressive = true;
-  kind.quality = 30;
-  const std::vector<std::byte> file = jpeg_file(smooth_image(4500, 3700), kind);
-  std::vector<RgbImage> parts(3);
-  std::vector<std::thread> threads;
-  for (RgbImage& part : parts) {
-    threads.emplace_back([&] { ImageDecoder(file, "x").decode({0, 0, 4500, 3700}, 45, 37, part); });
+/// A JPEG file whose header says 5000 x 4000 pixels: the decoder takes the memory of such an image,
+/// then fails at once for want of data.
+std::vector<std::byte> large_jpeg(const test::JpegKind& kind) {
+  std::vector<std::byte> file = jpeg_file(smooth_image(16, 16), kind);
+  const std::size_t at = frame_sizes(file);
+  file[at] = std::byte{4000 >> 8};
+  file[at + 1] = std::byte{4000 & 255};
+  file[at + 2] = std::byte{5000 >> 8};
+  file[at + 3] = std::byte{5000 & 255};
+  return file;
+}
+
+/// A PNG file of 5000 x 4000 pixels.
+std::vector<std::byte> large_png() {
+  return encode_png({5000, 4000, std::vector<std::uint8_t>(3 * 5000 * 4000, 99)});
+}
+
+TEST(ImageDecoder, LargeImagesTakeTurns) {
+  const std::vector<std::byte> png = large_png();
+  auto turn = std::make_unique<ImageDecoder>(png, "png");
+  RgbImage whole;
+  turn->decode(whole);
+  const auto decode = [](const std::vector<std::byte>& file, std::int64_t edge) {
+    return std::async(std::launch::async, [&file, edge] {
+      try {
+        ImageDecoder decoder(file, "other");
+        RgbImage part;
+        decoder.decode(
+            {0, 0, static_cast<double>(decoder.width()), static_cast<double>(decoder.height())},
+            edge, edge, part);
+      } catch (const Error&) {
+        // What comes of it is the matter of other tests.
+      }
+    });
+  };
+  test::JpegKind progressive;
+  progressive.progressive = true;
+  test::JpegKind one_component_a_scan;
+  one_component_a_scan.separate_scans = true;
+  test::JpegKind unusual;
+  unusual.sampling = {{1, 1}, {2, 2}, {1, 4}};
+  const std::vector<std::byte> cut_png = cut(png, 200);
+  const std::vector<std::byte> sequential = large_jpeg({});
+  const std::vector<std::byte> small = jpeg_file(smooth_image(40, 30), progressive);
+  // While one large image is held, no other is decoded, of whatever kind ...
+  std::vector<std::vector<std::byte>> files{cut_png, large_jpeg(progressive),
+                                            large_jpeg(one_component_a_scan), large_jpeg(unusual)};
+  std::vector<std::future<void>> waiting;
+  for (const std::vector<std::byte>& file : files) {
+    waiting.push_back(decode(file, 40));
   }
-  for (std::thread& thread : threads) {
-    thread.join();
+  waiting.push_back(decode(sequential, 4000));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    EXPECT_EQ(waiting[i].wait_for(std::chrono::seconds(0)), std::future_status::timeout) << i;
   }
-  EXPECT_EQ(parts[0].width, 563);
-  EXPECT_EQ(difference(parts[0], parts[1]), 0);
-  EXPECT_EQ(difference(parts[0], parts[2]), 0);
+  // ... but small ones are, and small scales of those whose other pixels need no memory.
+  EXPECT_EQ(decode(small, 8).wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  EXPECT_EQ(decode(sequential, 40).wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  turn.reset();
+  for (std::future<void>& decoded : waiting) {
+    decoded.get();
+  }
 }
 
 TEST(DecodeRegion, OutsideOfTheImageIsAnError) {

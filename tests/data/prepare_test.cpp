@@ -406,6 +406,57 @@ TEST(PrepareData, IdxLabelsAreNumberedAnewIfAskedFor) {
   EXPECT_THAT(mapped.train.labels, ElementsAre(0, 1, 0, 1));
 }
 
+TEST(PrepareData, IdxFilesPreparedUnderAnotherNameReplaceThoseOfTheFirst) {
+  const TemporaryFolder folder;
+  write_idx(folder.path(), 0);  // the same pixels, labels and classes under both names
+  const fs::path to = folder / "prepared";
+  prepare_data("idx", folder.path(), to, {}, {});
+  EXPECT_THAT(error_of([&] { open_prepared(to, "idx-consecutive", 0); }),
+              AllOf(HasSubstr("holds 'idx', part 'train', not 'idx-consecutive', part 'train'"),
+                    HasSubstr("gcg_data_prepare --data idx-consecutive")));
+  prepare_data("idx-consecutive", folder.path(), to, {}, {});
+  EXPECT_EQ(open_prepared(to, "idx-consecutive", 0).classes, 2);
+}
+
+TEST(PrepareData, AChangedListOfClassesIsPreparedAnew) {
+  const TemporaryFolder folder;
+  write_cifar(folder.path());
+  const fs::path to = folder / "prepared";
+  write_file_atomically(folder / "batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  prepare_data("cifar10", folder.path(), to, {}, {});
+  write_file_atomically(folder / "batches.meta.txt", "A\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n");
+  EXPECT_THAT(error_of([&] { open_prepared(to, "cifar10", 0); }), HasSubstr("batches.meta.txt"));
+  prepare_data("cifar10", folder.path(), to, {}, {});
+  EXPECT_EQ(open_prepared(to, "cifar10", 0).class_names.at(0), "A");
+}
+
+TEST(PrepareData, DamagedImagesThatComeLaterOrGoAreToldThoughThePixelsStay) {
+  const TemporaryFolder folder;
+  test::write_tinyimagenet(folder.path());
+  const fs::path to = folder / "prepared";
+  const fs::path damaged = folder / "train/n01/images/n01_7.JPEG";
+  PrepareSettings settings;
+  settings.skip_damaged = true;
+  const auto left_out = [&] {
+    return prepare_data("tinyimagenet", folder.path(), to, {}, settings).damaged.train;
+  };
+  EXPECT_THAT(left_out(), IsEmpty());
+  write_file_atomically(damaged, "\xFF\xD8\xFF");
+  EXPECT_THAT(left_out(), ElementsAre(HasSubstr("n01_7.JPEG")));
+  EXPECT_TRUE(fs::exists(to / "train.left_out.txt"));
+  fs::remove(damaged);
+  EXPECT_THAT(left_out(), IsEmpty());
+  EXPECT_FALSE(fs::exists(to / "train.left_out.txt"));
+}
+
+TEST(PrepareData, ASourceFolderThatDoesNotExistIsNotMade) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(
+      error_of([&] { prepare_data("cifar10", folder / "typo", folder / "typo/prepared", {}, {}); }),
+      HasSubstr("typo: there is no such folder"));
+  EXPECT_FALSE(fs::exists(folder / "typo"));
+}
+
 TEST(PrepareData, ARenameThatFailsLeavesTheFinishedFileAndWhatWasMade) {
   const TemporaryFolder folder;
   PreparedSplit split = text_split(20);

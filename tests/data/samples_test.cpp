@@ -114,6 +114,18 @@ TEST_F(EncodedSample, IsTheScaledCentreInEvaluation) {
   }
 }
 
+TEST_F(EncodedSample, KeepsNoMemoryOfALargeImage) {
+  const SampleMaker maker(images_, statistics_, 1);
+  SampleMaker::Scratch scratch;
+  std::vector<float> values(3 * 32 * 32);
+  maker.make(0, {}, 0, values, scratch);
+  EXPECT_GT(scratch.image.pixels.capacity(), 0U);
+  write_file_atomically(images_.files[0],
+                        encode_png({5000, 4000, std::vector<std::uint8_t>(3 * 5000 * 4000, 99)}));
+  maker.make(0, {}, 0, values, scratch);
+  EXPECT_EQ(scratch.image.pixels.capacity(), 0U);
+}
+
 TEST_F(EncodedSample, IsADrawOfFlipAndPartInTraining) {
   const RandomStream stream(1, "augmentation");
   int flips = 0;

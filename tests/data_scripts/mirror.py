@@ -21,8 +21,7 @@ def run(script, *arguments, mirror=None, **more):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment,
-        timeout=300,
-        **more,
+        **{"timeout": 300, **more},
     )
     return result.returncode, result.stdout
 
@@ -32,8 +31,8 @@ class Mirror:
 
     `ranges`: answers Range headers ("always": whatever If-Range says); `cut`: closes the connection after so many bytes
     of each answer; `tag`: its ETag, which If-Range is held against; `page`: what is sent in the place of every file,
-    without its length; `hold`: an event to wait for before each answer. `requests` lists (path, Range header) of what
-    was asked for.
+    without its length; `status`: the error that answers every request; `hold`: an event to wait for before each answer.
+    `requests` lists (path, Range header) of what was asked for.
     """
 
     def __init__(self, folder, ranges=True, cut=None, tag=None, page=None):
@@ -41,12 +40,16 @@ class Mirror:
         self.requests = []
         self.cut = cut
         self.tag = tag
+        self.status = None
         self.hold = None
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 wanted = self.headers.get("Range")
                 mirror.requests.append((self.path, wanted))
+                if mirror.status:
+                    self.send_error(mirror.status)
+                    return
                 path = Path(folder) / self.path.lstrip("/")
                 if not path.is_file():
                     self.send_error(404)

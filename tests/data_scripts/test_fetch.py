@@ -188,6 +188,23 @@ class FetchTest(unittest.TestCase):
                         self.publish(tar_bytes(FILES), mirrors=[bad.url, good.url])
                         self.check_fetched(self.fetch())
 
+    def test_mirror_that_has_no_such_range_is_asked_once_more_at_most(self):
+        with Mirror(self.source, tag='"one"') as bad, Mirror(self.source, tag='"two"') as good:
+            for begun in (False, True):
+                with self.subTest(begun=begun):
+                    shutil.rmtree(self.out, ignore_errors=True)
+                    bad.status = None
+                    if begun:
+                        self.interrupt(bad)
+                    bad.status = 416
+                    bad.requests.clear()
+                    good.requests.clear()
+                    self.publish(tar_bytes(FILES), mirrors=[bad.url, good.url])
+                    self.check_fetched(self.fetch(timeout=60))
+                    wanted = ["bytes=60-", None] if begun else [None]
+                    self.assertEqual(bad.requests, [("/set.tar.gz", range) for range in wanted])
+                    self.assertEqual(len(good.requests), 1)
+
     def test_partial_file_of_unknown_origin_is_not_continued(self):
         for ranges in (True, False, "always"):
             shutil.rmtree(self.out, ignore_errors=True)
@@ -363,6 +380,16 @@ class FetchTest(unittest.TestCase):
             ({"archives": [{"bytes": 1, "md5": "0"}]}, "has no 'name'"),
             ({"archives": [{"name": "x", "bytes": "1", "md5": "0"}]}, "'1' is no number of bytes"),
             ({"files": {"a": 1}}, "no manifest"),
+            ({"files": {"a\0": facts(b"")}}, "is no name of a file"),
+            ({"files": {"a": {"bytes": 1, "sha256": 5}}}, "'5' is no digest"),
+            ({"archives": [{"name": "a\ud800", "bytes": 1, "md5": "0"}]}, "surrogates not allowed"),
+            ({"archives": [{"name": "a\0", "bytes": 1, "md5": "0"}]}, "is no name of an archive"),
+            ({"archives": [{"name": "x", "bytes": 1, "sha256": 5}]}, "'5' is no digest"),
+            ({"archives": [{"name": "x", "bytes": 1, "md5": "0", "mirrors": [3]}]}, "no list of mirrors"),
+            ({"archives": [{"name": "x", "bytes": 1, "md5": "0", "mirrors": "http://x"}]}, "no list of mirrors"),
+            ({"unpacked_bytes_at_most": "5"}, "'5' is no number of bytes"),
+            ({"train": 3}, "no manifest"),
+            ({"test": {"labels": ["5"]}}, "no list of numbers"),
         ):
             with self.subTest(text):
                 self.publish(tar_bytes(FILES))
@@ -371,6 +398,8 @@ class FetchTest(unittest.TestCase):
         for text in ("[]", "3", '"name"', "null"):
             self.manifest.write_text(text)
             self.check_failed(self.fetch(), "set.json: no manifest")
+        self.manifest.write_text("[" * 100_000)
+        self.check_failed(self.fetch(), "set.json: no JSON")
         status, output = run("fetch.py", "nothing", "--out", self.out)
         self.assertEqual(status, 1)
         self.assertIn("nothing.json: cannot read the manifest", output)
@@ -453,6 +482,41 @@ class FetchTest(unittest.TestCase):
         status, output = self.verify()
         self.assertEqual(status, 1, output)
         self.assertIn("3 images in 2 classes, but the manifest says 4 in 2; class 1 has 1, not 2", output)
+
+    def test_a_folder_that_is_there_is_verified(self):
+        self.publish_images(tar_bytes)
+        self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
+        status, output = self.fetch("http://127.0.0.1:9")
+        self.assertEqual(status, 0, output)
+        self.assertIn("train: 6 images in 2 classes, as in the manifest", output)
+        (self.out / "set/train/n02/1.JPEG").unlink()
+        status, output = self.fetch("http://127.0.0.1:9")
+        self.assertEqual(status, 1, output)
+        self.assertIn("5 images in 2 classes, but the manifest says 6 in 2", output)
+
+    def test_verify_reads_annotations_of_any_bytes(self):
+        files = {"set/train/n01/images/a.JPEG": b"a", "set/val/images/b.JPEG": b"b"}
+        for annotations in (b"\xef\xbb\xbfb.JPEG\tn01\t0\n", b"b.JPEG\tn01\t0\n\xff.JPEG\tn01\t0\n"):
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.publish(tar_bytes({**files, "set/val/val_annotations.txt": annotations}))
+            counts = {"test": {"labels": [1]}, "files": {}}
+            self.manifest.write_text(json.dumps({**json.loads(self.manifest.read_text()), **counts}))
+            self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
+            (self.out / "set.tar.gz").unlink()
+            status, output = self.verify()
+            self.assertEqual(status, 0, output)
+            self.assertIn("val: 1 images in 1 classes", output)
+
+    def test_a_made_manifest_keeps_what_is_said_of_an_archive_of_the_same_name(self):
+        self.publish(tar_bytes(FILES), mirrors=["http://127.0.0.1:9"])
+        manifest = json.loads(self.manifest.read_text())
+        manifest["archives"][0].update(md5="0", note="kept")
+        self.manifest.write_text(json.dumps(manifest))
+        other = tar_bytes({"set/a.bin": b"other"})
+        (self.source / "set.tar.gz").write_bytes(other)
+        status, output = run("make_manifest.py", self.manifest, self.source / "set.tar.gz")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(json.loads(output)["archives"], [{"name": "set.tar.gz", "note": "kept", **facts(other)}])
 
     def test_a_manifest_can_be_made_from_an_archive(self):
         status, output = run("make_manifest.py", self.manifest, self.source / "set.tar.gz")

@@ -149,6 +149,31 @@ class ImageNetTest(unittest.TestCase):
         self.publish({}, VALIDATION, train_tar=buffer.getvalue())
         self.check_failed("member 'n00000001.tar' occurs twice")
 
+    def test_a_manifest_can_be_made_from_archives_of_ones_own(self):
+        archives = [self.root / f"ILSVRC2012_img_{part}.tar" for part in ("train", "val")]
+        (self.root / "m.json").unlink()
+        status, output = run("make_manifest.py", "imagenet", *archives)
+        self.assertEqual(status, 0, output)
+        self.assertEqual(json.loads(output)["files"], {})
+        (self.root / "m.json").write_text(output)
+        status, output = self.lay_out()
+        self.assertEqual(status, 0, output)
+        self.check_laid_out()
+
+    def test_a_manifest_without_a_part_is_an_error(self):
+        manifest = json.loads((self.root / "m.json").read_text())
+        for part in ("train", "val"):
+            changed = json.loads(json.dumps(manifest))
+            del changed["archives"][0 if part == "train" else 1]["part"]
+            (self.root / "m.json").write_text(json.dumps(changed))
+            self.check_failed(f"m.json: no archive has the part '{part}'")
+
+    def test_labels_may_begin_with_a_byte_order_mark(self):
+        (self.root / "labels").write_text(KAGGLE, encoding="utf-8-sig")
+        status, output = self.lay_out()
+        self.assertEqual(status, 0, output)
+        self.check_laid_out()
+
     def test_hostile_members_are_errors(self):
         self.publish({"../n00000001.tar": b""}, VALIDATION)
         self.check_failed("is no archive of a class")

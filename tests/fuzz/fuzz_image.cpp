@@ -54,6 +54,9 @@ std::vector<std::vector<std::uint8_t>> gcg::test::fuzz_seeds() {
                            "rgb_interlaced.png", "cmyk_unmarked.jpg"}) {
     seeds.push_back(seed_of(read_file(std::filesystem::path(GCG_TEST_IMAGES) / name)));
   }
+  JpegKind separate_scans;
+  separate_scans.separate_scans = true;
+  seeds.push_back(seed_of(jpeg_file(image, separate_scans)));
   JpegKind unusual;
   unusual.sampling = {{1, 1}, {2, 2}, {1, 4}};
   seeds.push_back(seed_of(jpeg_file(image, unusual)));
