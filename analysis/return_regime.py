@@ -260,7 +260,9 @@ def figures(summary, base):
     figure, panels = look.new_figure(width=4.2 * max(2, len(families)), height=3.8, columns=max(2, len(families)))
     for panel in panels[len(families) :]:
         panel.set_visible(False)
-    found = [d for f in families.values() for m in f["members"] for d in summary["tasks"][m["task"]]["density"].values()]
+    found = [
+        d for f in families.values() for m in f["members"] for d in summary["tasks"][m["task"]]["density"].values()
+    ]
     for panel, (family, f) in zip(panels, families.items()):
         tasks = [summary["tasks"][m["task"]] for m in f["members"]]
         for index, seed in enumerate(sorted({s for task in tasks for s in task["density"]}, key=int)):
