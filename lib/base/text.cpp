@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <cstdint>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -62,6 +64,53 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
+namespace {
+
+bool is_utf8(std::string_view text) {
+  constexpr std::array<std::uint32_t, 5> kLeast{0, 0, 0x80, 0x800, 0x10000};  // by length
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (std::size_t i = 0; i < text.size();) {
+    const std::uint32_t first = byte(i);
+    const std::size_t length = first < 0x80         ? 1
+                               : first >> 5 == 0x06 ? 2
+                               : first >> 4 == 0x0e ? 3
+                               : first >> 3 == 0x1e ? 4
+                                                    : 0;
+    if (length == 0 || i + length > text.size()) {
+      return false;
+    }
+    std::uint32_t code = length == 1 ? first : first & (0x7fU >> length);
+    for (std::size_t k = 1; k < length; ++k) {
+      if (byte(i + k) >> 6 != 2) {
+        return false;
+      }
+      code = code << 6 | (byte(i + k) & 0x3fU);
+    }
+    const bool surrogate = code >= 0xd800 && code < 0xe000;
+    if (code < kLeast[length] || code > 0x10ffff || surrogate) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+/// A word that every shell makes of the numbers of its bytes. Line feeds at its end stand apart:
+/// the shell would drop them.
+std::string octal_word(std::string_view text) {
+  const std::size_t end = text.find_last_not_of('\n') + 1;
+  std::string word = "\"$(printf %b '";
+  for (const char c : text.substr(0, end)) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = byte >= 0x20 && byte < 0x7f && c != '\'' && c != '\\';
+    word += plain ? std::string(1, c) : fmt::format("\\0{:03o}", byte);
+  }
+  word += "')\"";
+  return end == text.size() ? word : fmt::format("{}'{}'", word, text.substr(end));
+}
+
+}  // namespace
+
 std::string shell_word(std::string_view text) {
   const auto plain = [](unsigned char c) {
     return std::isalnum(c) != 0 ||
@@ -69,6 +118,9 @@ std::string shell_word(std::string_view text) {
   };
   if (!text.empty() && std::ranges::all_of(text, plain)) {
     return std::string(text);
+  }
+  if (!is_utf8(text)) {
+    return octal_word(text);
   }
   std::string word = "'";
   for (const char c : text) {

@@ -33,7 +33,9 @@ std::optional<Number> whole_number_text(std::string_view text) {
   return value;
 }
 
-/// The text quoted as one word for a shell, whatever it contains.
+/// The text quoted as one word for a shell, whatever it contains. Bytes that are not UTF-8, as in
+/// names of files, are written as their octal numbers: the word itself is UTF-8 and can stand
+/// wherever text can.
 std::string shell_word(std::string_view text);
 
 }  // namespace gcg

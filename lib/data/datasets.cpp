@@ -72,8 +72,8 @@ class FolderSource : public DataSource {
     if (!folder_.empty()) {
       return folder_;
     }
-    const char* named = std::getenv("GCG_DATA");
-    if (named == nullptr || *named == '\0') {
+    const std::string named = data_folder_of_environment();
+    if (named.empty()) {
       throw UsageError("--data-dir", "no folder is given, and GCG_DATA is not set",
                        fmt::format("{}, then name their folder with --data-dir FOLDER or GCG_DATA; "
                                    "--data procedural needs no files",
@@ -269,6 +269,11 @@ constexpr std::array<DataSourceEntry, 7> kSources{{
 }};
 
 }  // namespace
+
+std::string data_folder_of_environment() {
+  const char* folder = std::getenv("GCG_DATA");
+  return folder == nullptr ? "" : folder;
+}
 
 std::span<const DataSourceEntry> data_source_table() { return kSources; }
 

@@ -21,6 +21,9 @@ class DataSource {
   virtual DataSet load() const = 0;
 };
 
+/// The folder of data that the environment's GCG_DATA names; empty: none.
+std::string data_folder_of_environment();
+
 struct DataSourceEntry {
   std::string_view name;
   std::string_view about;

@@ -274,6 +274,10 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
   for (const auto& [name, value] : given) {
     list.set(name, value);
   }
+  // Said by the environment here, and by the recorded command elsewhere.
+  if (const Option* folder = list.find("data-dir"); folder != nullptr && folder->text().empty()) {
+    list.set("data-dir", data_folder_of_environment());
+  }
   if (!given.contains("learning-rate")) {
     list.set("learning-rate",
              number_text(find_optimiser(plan->settings.recipe.optimiser).learning_rate));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 
@@ -52,6 +53,19 @@ TEST(ShellWord, ReadsBackAsTheText) {
   for (const std::string text : {"", "a b", "it's", "$HOME", "\"", "*", "a\nb", "~", "\\", "-n"}) {
     const auto [status, output] = testing::shell("printf %s " + shell_word(text));
     EXPECT_EQ(output, text == "-n" ? "-n" : text);
+  }
+}
+
+TEST(ShellWord, OfBytesThatAreNotUtf8IsUtf8AndReadsBackAsThem) {
+  EXPECT_EQ(shell_word("runs/\xff"), R"x("$(printf %b 'runs/\0377')")x");
+  EXPECT_EQ(shell_word("r\xc3\xa9sultats"), "'r\xc3\xa9sultats'");
+  for (const std::string text : {"\xff", "-\xe9", "it's \\ 100 % \x80\xc3\xa9", "\xc0\xaf",
+                                 "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff\n\n",
+                                 "\xfe"
+                                 "0"}) {
+    const std::string word = shell_word(text);
+    EXPECT_TRUE(std::ranges::all_of(word, [](unsigned char c) { return c < 0x80; })) << word;
+    EXPECT_EQ(testing::shell("printf %s " + word + "; printf .").output, text + ".");
   }
 }
 

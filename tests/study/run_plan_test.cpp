@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/host.h"
 #include "base/shell.h"
+#include "base/variable.h"
 #include "method/methods.h"
 #include "study/command_line.h"
 
@@ -18,6 +19,7 @@ namespace gcg {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 template <typename F>
 std::string usage_error(F f) {
@@ -199,6 +201,20 @@ TEST(RunPlan, ThreadsBelongToTheIdentityUnderDenseExecutionAlone) {
 TEST(RunPlan, WhereARunIsKeptDoesNotChangeItsIdentity) {
   EXPECT_EQ(make_run_plan({{"out", "/elsewhere"}, {"checkpoint-seconds", "1"}})->identity.hash,
             make_run_plan({})->identity.hash);
+}
+
+TEST(RunPlan, TheCommandLineNamesTheFolderOfDataThatTheEnvironmentNames) {
+  const GivenOptions given{{"data", "cifar10"}};
+  const testing::Variable nowhere("GCG_DATA", std::nullopt);
+  const auto without = make_run_plan(given);
+  EXPECT_THAT(without->identity.command, Not(HasSubstr("--data-dir")));
+  const testing::Variable variable("GCG_DATA", "/data/of mine");
+  const auto plan = make_run_plan(given);
+  EXPECT_THAT(plan->identity.command, HasSubstr(" --data-dir '/data/of mine'"));
+  EXPECT_EQ(plan->identity.name, without->identity.name);
+  EXPECT_THAT(make_run_plan({{"data", "cifar10"}, {"data-dir", "/other"}})->identity.command,
+              HasSubstr(" --data-dir /other"));
+  EXPECT_THAT(make_run_plan({})->identity.command, Not(HasSubstr("--data-dir")));
 }
 
 TEST(RunPlan, TheCommandLineOfTheIdentityIsTheWholeOfItForAShell) {
