@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -30,18 +31,22 @@ std::optional<std::int64_t> number_in(const fs::path& path) {
   return file >> number ? std::optional(number) : std::nullopt;
 }
 
-/// Bytes of pages of files that a group holds.
-std::int64_t file_pages(const fs::path& statistics, std::string_view prefix) {
-  std::ifstream file(statistics);
-  std::int64_t bytes = 0;
+/// The number behind a name, of a file of such lines.
+std::optional<std::int64_t> number_of(const fs::path& path, std::string_view wanted) {
+  std::ifstream file(path);
   std::string name;
   for (std::int64_t number = 0; file >> name >> number;) {
-    if (name == fmt::format("{}inactive_file", prefix) ||
-        name == fmt::format("{}active_file", prefix)) {
-      bytes += number;
+    if (name == wanted) {
+      return number;
     }
   }
-  return bytes;
+  return std::nullopt;
+}
+
+/// Bytes of pages of files that a group holds.
+std::int64_t file_pages(const fs::path& statistics, std::string_view prefix) {
+  return number_of(statistics, fmt::format("{}inactive_file", prefix)).value_or(0) +
+         number_of(statistics, fmt::format("{}active_file", prefix)).value_or(0);
 }
 
 std::vector<Mount> mounts(const fs::path& root) {
@@ -127,10 +132,11 @@ std::vector<fs::path> folders(const Mount& mount, const fs::path& group) {
   return found;
 }
 
-}  // namespace
-
-GroupLimits group_limits(const fs::path& root) {
-  GroupLimits limits;
+/// Calls `visit` with the folder and the version of this process's group for a controller, and of
+/// every group around it, outermost first.
+void visit_groups(const fs::path& root, std::string_view controller,
+                  const std::function<void(const fs::path& group, bool version_2)>& visit) {
+  const std::string word = fmt::format(",{},", controller);
   const std::vector<Mount> mounted = mounts(root);
   std::ifstream file(root / "proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
@@ -142,24 +148,42 @@ GroupLimits group_limits(const fs::path& root) {
     }
     const std::string controllers = fmt::format(",{},", line.substr(first + 1, second - first - 1));
     const bool version_2 = controllers == ",,";
-    for (const std::string_view controller : {"memory", "cpu"}) {
-      const std::string word = fmt::format(",{},", controller);
-      if (!version_2 && controllers.find(word) == std::string::npos) {
+    if (!version_2 && controllers.find(word) == std::string::npos) {
+      continue;
+    }
+    for (const Mount& mount : mounted) {
+      if (mount.version_2 != version_2 ||
+          (!version_2 && mount.controllers.find(word) == std::string::npos)) {
         continue;
       }
-      for (const Mount& mount : mounted) {
-        if (mount.version_2 != version_2 ||
-            (!version_2 && mount.controllers.find(word) == std::string::npos)) {
-          continue;
-        }
-        for (const fs::path& group : folders(mount, line.substr(second + 1))) {
-          controller == "memory" ? read_memory(limits, group, version_2)
-                                 : read_cores(limits, group, version_2);
-        }
+      for (const fs::path& group : folders(mount, line.substr(second + 1))) {
+        visit(group, version_2);
       }
     }
   }
+}
+
+}  // namespace
+
+GroupLimits group_limits(const fs::path& root) {
+  GroupLimits limits;
+  visit_groups(root, "memory", [&](const fs::path& group, bool version_2) {
+    read_memory(limits, group, version_2);
+  });
+  visit_groups(root, "cpu", [&](const fs::path& group, bool version_2) {
+    read_cores(limits, group, version_2);
+  });
   return limits;
+}
+
+std::optional<std::int64_t> memory_kills(const fs::path& root) {
+  std::optional<std::int64_t> kills;  // of the innermost group that tells
+  visit_groups(root, "memory", [&](const fs::path& group, bool version_2) {
+    const auto told =
+        number_of(group / (version_2 ? "memory.events" : "memory.oom_control"), "oom_kill");
+    kills = told ? told : kills;
+  });
+  return kills;
 }
 
 }  // namespace gcg

@@ -18,4 +18,8 @@ struct GroupLimits {
 /// `root` is where /proc and the mounted groups are looked for. What cannot be read sets no limit.
 GroupLimits group_limits(const std::filesystem::path& root = "/");
 
+/// Processes of this process's control group that the system has killed because memory ran out;
+/// nothing where that cannot be read. `root`: as for group_limits.
+std::optional<std::int64_t> memory_kills(const std::filesystem::path& root = "/");
+
 }  // namespace gcg

@@ -16,6 +16,7 @@
 #include "base/host.h"
 #include "base/lease.h"
 #include "base/progress.h"
+#include "study/planned_run.h"
 #include "study/process.h"
 
 namespace gcg {
@@ -70,17 +71,21 @@ class Launch {
     if (!settings_.available_memory) {
       settings_.available_memory = available_memory_bytes;
     }
+    if (!settings_.memory_kills) {
+      settings_.memory_kills = [] { return memory_kills(); };
+    }
+    kills_told_ = settings_.memory_kills().value_or(0);
     if (settings_.leave_to_others) {
       signals_.hold();  // a worker has nothing to do after it
     }
   }
 
-  Launched run(const std::function<void(const std::vector<JobState>&)>& changed) {
+  Launched run(const std::function<void(const Launched&)>& changed) {
     double in_other_hands = now_seconds();  // since then, as far as is known
     while (!queue_.over()) {
       places_.look();
       start_what_can_be();
-      changed(queue_.states());
+      changed(now());
       if (children_.running.empty() && (queue_.over() || now_seconds() > limit_ - kLeastSeconds)) {
         break;
       }
@@ -100,16 +105,20 @@ class Launch {
           queue_.ended(job, JobState::waiting);
         }
         children_.end();
-        changed(queue_.states());
-        return {queue_.states(), ended_by_signal ? signal : 0, !ended_by_signal};
+        changed(now());
+        return now(ended_by_signal ? signal : 0, !ended_by_signal);
       }
       collect();
     }
-    changed(queue_.states());
-    return {queue_.states(), 0, !queue_.over() && now_seconds() > limit_ - kLeastSeconds};
+    changed(now());
+    return now(0, !queue_.over() && now_seconds() > limit_ - kLeastSeconds);
   }
 
  private:
+  [[nodiscard]] Launched now(int signal = 0, bool out_of_time = false) const {
+    return {queue_.states(), queue_.reasons(), signal, out_of_time};
+  }
+
   void start_what_can_be() {
     while (std::ssize(children_.running) < settings_.parallel &&
            now_seconds() <= limit_ - kLeastSeconds) {
@@ -152,9 +161,16 @@ class Launch {
         variables.emplace_back("CUDA_DEVICE_ORDER=PCI_BUS_ID");
       }
     }
-    const pid_t process =
-        start_process(jobs_[j].command, variables, jobs_[j].log, signals_.before());
+    const std::uintmax_t log_bytes = size_of(jobs_[j].log);
+    pid_t process = 0;
+    try {
+      process = start_process(jobs_[j].command, variables, jobs_[j].log, signals_.before());
+    } catch (const Error& error) {
+      queue_.ended(j, JobState::failed, error.what());
+      return;
+    }
     children_.running[process] = j;
+    log_bytes_[process] = log_bytes;
     queue_.start(j);
     if (gpu) {
       places_.start(*gpu);
@@ -179,13 +195,17 @@ class Launch {
       const bool goes_on =
           WIFEXITED(status) ? WEXITSTATUS(status) == kContinueStatus : WTERMSIG(status) == SIGTERM;
       JobState state = good ? JobState::done : JobState::failed;
+      std::string reason;
       if (goes_on && settings_.look) {
         state = JobState::elsewhere;
-      } else if (WIFSIGNALED(status)) {
-        tell_signal(jobs_[at->second], WTERMSIG(status));
+      } else if (!good && !said_why(jobs_[at->second].log, log_bytes_[at->first], status)) {
+        reason = end_text(status);
+        // The log is for later; where the disk is full, this process alone still knows it.
+        std::ofstream(jobs_[at->second].log, std::ios::app) << "\n" << reason << "\n";
       }
-      queue_.ended(at->second, state);
+      queue_.ended(at->second, state, std::move(reason));
       peaks_.erase(at->first);
+      log_bytes_.erase(at->first);
       if (const auto gpu = gpus_.find(at->first); gpu != gpus_.end()) {
         places_.end(gpu->second);
         gpus_.erase(gpu);
@@ -194,14 +214,39 @@ class Launch {
     }
   }
 
-  /// A process that a signal ended could not say so itself: the last line of its log does.
-  static void tell_signal(const Job& job, int signal) {
-    std::ofstream log(job.log, std::ios::app);
-    log << fmt::format("\nended by signal {} ({}){}\n", signal, ::strsignal(signal),
-                       signal == SIGKILL
-                           ? ": the system does so where memory runs out (dmesg tells); "
-                             "fewer --jobs need less"
-                           : "");
+  static std::uintmax_t size_of(const std::filesystem::path& log) {
+    std::error_code code;
+    const std::uintmax_t bytes = std::filesystem::file_size(log, code);
+    return code ? 0 : bytes;
+  }
+
+  /// Whether a process gave its reason itself, in a log that had so many bytes when it began.
+  static bool said_why(const std::filesystem::path& log, std::uintmax_t bytes, int status) {
+    return WIFEXITED(status) && size_of(log) > bytes && is_complaint(last_words(log));
+  }
+
+  /// How a process ended that could not say so itself.
+  std::string end_text(int status) {
+    if (WIFEXITED(status)) {
+      return fmt::format("ended with status {}", WEXITSTATUS(status));
+    }
+    const int signal = WTERMSIG(status);
+    return fmt::format("ended by signal {} ({}){}", signal, ::strsignal(signal),
+                       signal == SIGKILL ? about_kill() : "");
+  }
+
+  /// SIGKILL comes from the system where memory runs out, or from anybody.
+  std::string about_kill() {
+    constexpr std::string_view kRemedy = "fewer --jobs need less";
+    const std::optional<std::int64_t> kills = settings_.memory_kills();
+    if (!kills) {
+      return fmt::format(": the system does so where memory runs out (dmesg tells); {}", kRemedy);
+    }
+    if (*kills <= kills_told_) {
+      return "";
+    }
+    ++kills_told_;
+    return fmt::format(": memory ran out; {}", kRemedy);
   }
 
   const std::vector<Job>& jobs_;
@@ -209,6 +254,8 @@ class Launch {
   JobQueue queue_;
   double limit_;
   std::map<pid_t, std::int64_t> peaks_;
+  std::map<pid_t, std::uintmax_t> log_bytes_;  ///< of each process's log when it began
+  std::int64_t kills_told_ = 0;                ///< of memory_kills: explained, or older than this
   GpuPlaces places_;
   std::map<pid_t, std::size_t> gpus_;  ///< which each process has
   SignalWatch signals_;
@@ -218,7 +265,7 @@ class Launch {
 }  // namespace
 
 Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
-                  const std::function<void(const std::vector<JobState>&)>& changed) {
+                  const std::function<void(const Launched&)>& changed) {
   if (settings.parallel < 1 || settings.threads < 1) {
     throw UsageError("--jobs",
                      fmt::format("{} runs of {} threads", settings.parallel, settings.threads));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct LaunchSettings {
   std::int64_t threads = 1;   ///< of each job
   /// Bytes of memory that a new process can have; empty: as the system says.
   std::function<std::int64_t()> available_memory{};
+  /// Processes that were killed because memory ran out (base/control_group.h); empty: as the system
+  /// says.
+  std::function<std::optional<std::int64_t>()> memory_kills{};
   /// Looks at a job's files (JobQueue), if other processes may work on the same jobs. Empty: there
   /// are none, and every job is free.
   std::function<JobFound(std::size_t)> look{};
@@ -29,17 +33,19 @@ struct LaunchSettings {
   GpuShare gpus{};                                           ///< for jobs that want one
 };
 
-/// How the jobs ended.
+/// How the jobs stand, or ended.
 struct Launched {
-  std::vector<JobState> states;  ///< done or failed; others too if it ended early
-  int signal = 0;                ///< the one of kEndingSignals that ended the launch, or 0
-  bool out_of_time = false;      ///< LaunchSettings::seconds ended it
+  std::vector<JobState> states;      ///< at the end done or failed; others too if it ended early
+  std::vector<std::string> reasons;  ///< by job: why it failed; empty where its log says it
+  int signal = 0;                    ///< the one of kEndingSignals that ended the launch, or 0
+  bool out_of_time = false;          ///< LaunchSettings::seconds ended it
 };
 
 /// Runs the jobs in order, as far as memory and the jobs that they wait for allow. A failed job
-/// does not stop the others; jobs that wait for it fail without being started, and their logs say
-/// so. `changed` is called in this process with the states by job, whenever a state changes and
-/// several times a second.
+/// does not stop the others, nor does one that cannot be looked at or started; jobs that wait for
+/// it fail without being started. Logs say so too, where they can be written: also how a process
+/// ended that did not say so itself, by a signal or with a status. `changed` is called in this
+/// process whenever a state changes and several times a second.
 ///
 /// Each process gets OMP_NUM_THREADS = threads and waits passively, so that runs side by side do
 /// not disturb each other, and GCG_CORES, its share of the cores (own_cores). A job that wants a
@@ -49,10 +55,10 @@ struct Launched {
 /// then the call: runs go on from their last checkpoint later.
 ///
 /// Memory: a job is started beside others only if room_for_job says so.
-/// Errors: settings below 1, jobs that want a GPU where the launch has none, a program that cannot
-/// be started, jobs that wait for each other.
+/// Errors: settings below 1, jobs that want a GPU where the launch has none, jobs that wait for
+/// each other.
 Launched run_jobs(const std::vector<Job>& jobs, const LaunchSettings& settings,
-                  const std::function<void(const std::vector<JobState>&)>& changed);
+                  const std::function<void(const Launched&)>& changed);
 
 /// Memory of one running process, bytes.
 struct ProcessMemory {

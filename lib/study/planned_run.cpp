@@ -8,6 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -100,10 +101,6 @@ RunOnDisk state_of(const RunSummary& summary) {
   disk.seconds = summary.seconds;
   disk.memory_bytes = summary.memory_bytes;
   return disk;
-}
-
-bool is_complaint(const std::string& line) {
-  return line.starts_with("gcg_run: ") || line.starts_with("not started: ");
 }
 
 }  // namespace
@@ -237,19 +234,33 @@ RunOnDisk with_folder(RunOnDisk disk, const RunPlan& plan) {
   return disk;
 }
 
+/// What is on disk by the summary that `summarise` finds, else by the run file.
+RunOnDisk looked_at(const RunPlan& plan,
+                    const std::function<std::optional<RunSummary>()>& summarise) {
+  try {
+    const fs::path folder = plan.folder();
+    if (fs::exists(folder) && !fs::is_directory(folder)) {
+      throw Error(folder.string(), "is not a folder", "remove it");
+    }
+    const std::optional<RunSummary> summary = summarise();
+    if (summary && summary->hash == plan.identity.hash) {
+      return with_folder(state_of(*summary), plan);
+    }
+    const fs::path file = folder / kRunFileName;
+    return with_folder(fs::exists(file) ? read_state(plan, file) : RunOnDisk(), plan);
+  } catch (const std::runtime_error& error) {
+    return {.state = DiskState::failed, .note = error.what(), .unusable = true};
+  }
+}
+
 }  // namespace
 
 RunOnDisk look_at_disk(const RunPlan& plan) {
-  const std::optional<RunSummary> summary = read_run_summary(plan.folder());
-  if (!summary || summary->hash != plan.identity.hash) {
-    return read_disk(plan);
-  }
-  return with_folder(state_of(*summary), plan);
+  return looked_at(plan, [&] { return read_run_summary(plan.folder()); });
 }
 
 RunOnDisk read_disk(const RunPlan& plan) {
-  const fs::path file = plan.folder() / kRunFileName;
-  return with_folder(fs::exists(file) ? read_state(plan, file) : RunOnDisk(), plan);
+  return looked_at(plan, [] { return std::optional<RunSummary>(); });
 }
 
 fs::path run_program() { return fs::read_symlink("/proc/self/exe").parent_path() / "gcg_run"; }
@@ -275,13 +286,24 @@ std::string last_words(const fs::path& log) {
       lines.push_back(line);
     }
   }
-  // A message has a second line at most, its remedy.
-  for (std::size_t back = 1; back <= std::min<std::size_t>(2, lines.size()); ++back) {
-    if (is_complaint(lines[lines.size() - back])) {
-      return lines[lines.size() - back];
-    }
+  // The remedies of a message are indented.
+  const auto message = std::ranges::find_if_not(
+      lines.rbegin(), lines.rend(), [](const std::string& line) { return line.starts_with("  "); });
+  if (message != lines.rend() && is_complaint(*message)) {
+    return *message;
   }
   return lines.empty() ? std::string() : lines.back();
+}
+
+bool is_complaint(const std::string& line) {
+  return line.starts_with("gcg_run: ") || line.starts_with("not started: ");
+}
+
+std::string why_failed(const PlannedRun& run) {
+  const std::string words = run.disk.unusable ? "" : last_words(run.log());
+  // Beside a run file that says why, a log that ends with progress says nothing.
+  const bool by_log = is_complaint(words) || words.starts_with("ended ") || run.disk.note.empty();
+  return by_log ? words : run.disk.note.substr(0, run.disk.note.find('\n'));
 }
 
 std::size_t curve_width(const std::vector<PlannedRun>& planned) {
@@ -329,7 +351,8 @@ std::string study_text(const Experiment& experiment, const StudySettings& settin
                              {"settings", sizes},
                              {"data", settings.request.data},
                              {"runs", runs}};
-  // A name of a folder may be no UTF-8, which JSON has to be.
+  // A name of a folder may be no UTF-8, which JSON has to be. The command is (shell_word), with
+  // every byte of the name; among the options a sign stands for what is not.
   return study.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -361,8 +384,9 @@ std::vector<std::string> outdated_runs(const Experiment& experiment, const Study
     const std::string name =
         run.is_object() && run.contains("name") && run["name"].is_string() ? run["name"] : "";
     const fs::path path = fs::path(settings.out) / name / kRunFileName;
+    std::error_code unreadable;
     if (name.empty() || name.find('/') != std::string::npos || now.contains(name) ||
-        !fs::exists(path)) {
+        !fs::exists(path, unreadable)) {
       continue;
     }
     try {

@@ -40,7 +40,8 @@ static_assert(kNames<DiskState>.size() == static_cast<std::size_t>(DiskState::fi
 /// What is on disk for a run.
 struct RunOnDisk {
   DiskState state = DiskState::nothing;
-  std::string note{};  ///< why it failed, is damaged or foreign; who runs it
+  std::string note{};     ///< why it failed, is damaged or foreign; who runs it
+  bool unusable = false;  ///< failed, because its folder cannot even be looked at
   std::string data_digest{};
   std::int64_t train_images = 0;  ///< with validation images
   std::int64_t epochs = 0;        ///< finished
@@ -76,6 +77,7 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySetti
 std::string images_of(const RunPlan& plan);
 
 /// What is on disk for a run now: from its status file if that matches the run file that is there.
+/// A folder that cannot be looked at is that of a failed run, with the reason as its note.
 RunOnDisk look_at_disk(const RunPlan& plan);
 
 /// The same from the run file itself, which is read and its checksum checked.
@@ -85,9 +87,15 @@ RunOnDisk read_disk(const RunPlan& plan);
 std::filesystem::path run_program();
 std::vector<std::string> run_command(const PlannedRun& run);
 
-/// The last thing a log says: gcg_run's own message if there is one near the end, else the last
-/// line.
+/// The last thing a log says: gcg_run's own message if that comes last, with its remedies or
+/// without, else the last line.
 std::string last_words(const std::filesystem::path& log);
+
+/// Whether a line of a log is a run's own reason for its end.
+bool is_complaint(const std::string& line);
+
+/// Why a failed run failed, in one line: what its log says last, or what is on disk otherwise.
+std::string why_failed(const PlannedRun& run);
 
 /// The width that a column of curves needs.
 std::size_t curve_width(const std::vector<PlannedRun>& planned);

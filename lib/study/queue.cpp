@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <numeric>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -45,6 +46,7 @@ JobQueue::JobQueue(const std::vector<Job>& jobs, std::function<JobFound(std::siz
       now_(std::move(now)),
       order_(std::move(order)),
       states_(jobs.size(), JobState::waiting),
+      reasons_(jobs.size()),
       looked_(jobs.size(), 0) {
   if (order_.empty()) {
     order_.resize(jobs.size());
@@ -87,8 +89,9 @@ std::optional<std::size_t> JobQueue::first_free() {
 
 void JobQueue::start(std::size_t job) { states_[job] = JobState::running; }
 
-void JobQueue::ended(std::size_t job, JobState state) {
+void JobQueue::ended(std::size_t job, JobState state, std::string reason) {
   states_[job] = state;
+  reasons_[job] = std::move(reason);
   looked_[job] = now_();
 }
 
@@ -112,7 +115,13 @@ void JobQueue::look_again() {
 }
 
 JobState JobQueue::look_at(std::size_t job) {
-  switch (look_(job)) {
+  JobFound found = JobFound::failed;
+  try {
+    found = look_(job);
+  } catch (const std::runtime_error& error) {
+    reasons_[job] = error.what();
+  }
+  switch (found) {
     case JobFound::open:
       states_[job] = JobState::waiting;
       break;
@@ -137,10 +146,10 @@ bool JobQueue::fail_waiting() {
         jobs_[j].after, [&](std::size_t index) { return states_[index] == JobState::failed; });
     if (states_[j] == JobState::waiting && failed != jobs_[j].after.end()) {
       states_[j] = JobState::failed;
+      reasons_[j] = fmt::format("not started: it waits for {}, which failed", jobs_[*failed].name);
       std::error_code ignored;  // nobody has looked at it: its folder may not be there yet
       std::filesystem::create_directories(jobs_[j].log.parent_path(), ignored);
-      std::ofstream(jobs_[j].log, std::ios::app)
-          << fmt::format("not started: it waits for {}, which failed\n", jobs_[*failed].name);
+      std::ofstream(jobs_[j].log, std::ios::app) << reasons_[j] << "\n";
       any = true;
     }
   }

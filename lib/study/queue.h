@@ -42,7 +42,8 @@ inline constexpr double kLookAgain = 5;
 /// Processes learn about each other only by looking at each job's files.
 class JobQueue {
  public:
-  /// `look`: what is on disk for a job now. `now`: seconds on any clock. `order`: the order in
+  /// `look`: what is on disk for a job now; if it throws a std::runtime_error, the job fails for
+  /// this reason. `now`: seconds on any clock. `order`: the order in
   /// which jobs are taken, all of them; empty: as listed. Jobs must outlive the queue. Errors: a
   /// job that waits for one that does not exist.
   JobQueue(const std::vector<Job>& jobs, std::function<JobFound(std::size_t)> look,
@@ -54,10 +55,12 @@ class JobQueue {
   std::optional<std::size_t> ready();
   void start(std::size_t job);
   /// `state`: done; failed; or elsewhere, if another process was faster or the job was stopped: it
-  /// is then looked at again.
-  void ended(std::size_t job, JobState state);
+  /// is then looked at again. `reason`: why it failed, as far as its log does not say so.
+  void ended(std::size_t job, JobState state, std::string reason = {});
 
   [[nodiscard]] const std::vector<JobState>& states() const { return states_; }
+  /// Why jobs failed; empty where only the log may say it.
+  [[nodiscard]] const std::vector<std::string>& reasons() const { return reasons_; }
   [[nodiscard]] bool over() const;  ///< all are done or failed
   /// Whether other processes hold every job that is not over, and no job waits.
   [[nodiscard]] bool in_other_hands() const;
@@ -73,6 +76,7 @@ class JobQueue {
   std::function<double()> now_;
   std::vector<std::size_t> order_;
   std::vector<JobState> states_;
+  std::vector<std::string> reasons_;
   std::vector<double> looked_;  ///< time of the last look
 };
 

@@ -45,7 +45,7 @@ void print_status(const std::vector<PlannedRun>& planned, const std::string& que
     fmt::print("{:<{}}  {:>4}  {:<8}  {}\n", run.run.curve, width, run.run.seed,
                name_of(run.disk.state), run.plan->identity.name);
     if (run.disk.state == DiskState::failed) {
-      fmt::print("    log {}\n    {}\n", run.log().string(), last_words(run.log()));
+      fmt::print("    log {}\n    {}\n", run.log().string(), why_failed(run));
     } else if (!run.disk.note.empty()) {
       fmt::print("    {}\n", run.disk.note);
     }

@@ -107,8 +107,9 @@ std::map<std::string, WorkTimes> ask(const std::map<std::string, const PlannedRu
       answer = read_answer(questions[i].log);
     }
     if (!answer) {
-      notes.push_back(
-          fmt::format("no estimate for {}: {}", questions[i].name, last_words(questions[i].log)));
+      const std::string& reason = launched.reasons[i];
+      notes.push_back(fmt::format("no estimate for {}: {}", questions[i].name,
+                                  reason.empty() ? last_words(questions[i].log) : reason));
       continue;
     }
     if (!answer->data_read) {

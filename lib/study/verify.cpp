@@ -101,7 +101,8 @@ bool check_files(const std::vector<PlannedRun>& planned) {
     if (!run.disk.data_digest.empty()) {
       ++digests[images_of(*run.plan)][run.disk.data_digest];
     }
-    if (run.disk.state == DiskState::damaged || run.disk.state == DiskState::foreign) {
+    if (run.disk.state == DiskState::damaged || run.disk.state == DiskState::foreign ||
+        run.disk.unusable) {
       wrong.push_back(fmt::format("{}: {}", name_of(run.disk.state), run.disk.note));
     } else if (std::filesystem::exists(run.file())) {
       ++whole;

@@ -78,7 +78,8 @@ LaunchProgress::LaunchProgress(const Experiment& experiment, const std::vector<P
   }
 }
 
-void LaunchProgress::update(const std::vector<JobState>& states) {
+void LaunchProgress::update(const Launched& launched) {
+  const std::vector<JobState>& states = launched.states;
   if (states == before_ && now_seconds() - last_ < kLook) {
     return;
   }
@@ -90,7 +91,7 @@ void LaunchProgress::update(const std::vector<JobState>& states) {
       repeat_stages(j);
     }
     if (states[j] != before_[j]) {
-      tell(j, states[j]);
+      tell(j, states[j], launched.reasons[j]);
     }
     planned += epochs_of(*runs_[j]);
     done += share_done(j, states[j]) * epochs_of(*runs_[j]);
@@ -117,13 +118,14 @@ double LaunchProgress::share_done(std::size_t j, JobState state) {
   return std::max(before, std::min(1.0, static_cast<double>(disk.epochs) / epochs_of(*runs_[j])));
 }
 
-void LaunchProgress::tell(std::size_t j, JobState state) {
+void LaunchProgress::tell(std::size_t j, JobState state, const std::string& reason) {
   const ExperimentRun& run = runs_[j]->run;
   if (state == JobState::done) {
     line_.say(fmt::format("finished  {}, seed {}", run.curve, run.seed));
   } else if (state == JobState::failed) {
     line_.say(fmt::format("FAILED    {}, seed {}: see {}\n          {}", run.curve, run.seed,
-                          jobs_[j].log.string(), last_words(jobs_[j].log)));
+                          jobs_[j].log.string(),
+                          reason.empty() ? last_words(jobs_[j].log) : reason));
   }
 }
 
@@ -171,7 +173,7 @@ std::string watch_page(const Experiment& experiment, const std::vector<PlannedRu
                                of_run >= 0 ? duration_text(of_run) : ""));
     if (disk.state == DiskState::failed) {
       page.push_back("    log " + run->log().string());
-      page.push_back("    " + last_words(run->log()));
+      page.push_back("    " + why_failed(*run));
     }
   }
   if (lines > 3 && page.size() > lines) {

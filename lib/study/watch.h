@@ -19,12 +19,12 @@ class LaunchProgress {
   LaunchProgress(const Experiment& experiment, const std::vector<PlannedRun>& planned,
                  const std::vector<Job>& jobs, const std::vector<std::size_t>& index);
 
-  /// Takes the states by job; may be called as often as wanted.
-  void update(const std::vector<JobState>& states);
+  /// Takes how the jobs stand; may be called as often as wanted.
+  void update(const Launched& launched);
 
  private:
   [[nodiscard]] double share_done(std::size_t j, JobState state);
-  void tell(std::size_t j, JobState state);
+  void tell(std::size_t j, JobState state, const std::string& reason);
   void repeat_stages(std::size_t j);
 
   const Experiment& experiment_;
@@ -38,7 +38,7 @@ class LaunchProgress {
 
 /// The page that --status --watch repaints: counts, and per run its state, epochs out of those
 /// planned, last validation accuracy and time left. Running and failed runs come first, failed ones
-/// with their log and its last line. At most `lines` lines (0: no limit).
+/// with their log and why they failed. At most `lines` lines (0: no limit).
 std::string watch_page(const Experiment& experiment, const std::vector<PlannedRun>& planned,
                        std::size_t lines);
 

@@ -103,14 +103,18 @@ fs::file_time_type file_time_now(const fs::path& folder) {
   return now;
 }
 
-/// What a run that may be started is to a process that began at a time.
+/// What a run that may be started is to a process that began at a time. Errors: its folder cannot
+/// be used.
 JobFound find_job(const PlannedRun& run, fs::file_time_type began) {
-  DiskState state = look_at_disk(*run.plan).state;
-  if (state != DiskState::finished && state != DiskState::running) {
+  RunOnDisk disk = look_at_disk(*run.plan);
+  if (disk.state != DiskState::finished && disk.state != DiskState::running) {
     // Nobody was at it at the end of that look; who was at its beginning may have finished it.
-    state = look_at_disk(*run.plan).state;
+    disk = look_at_disk(*run.plan);
   }
-  switch (state) {
+  if (disk.unusable) {
+    throw Error("its folder cannot be used", disk.note);
+  }
+  switch (disk.state) {
     case DiskState::finished:
       return JobFound::done;
     case DiskState::running:
@@ -237,7 +241,7 @@ int work(const Experiment& experiment, const StudySettings& settings,
   launch.look = [&](std::size_t job) { return find_job(planned[index[job]], began); };
   LaunchProgress progress(experiment, planned, jobs, index);
   const Launched launched =
-      run_jobs(jobs, launch, [&](const std::vector<JobState>& states) { progress.update(states); });
+      run_jobs(jobs, launch, [&](const Launched& now) { progress.update(now); });
   return tell_end(experiment, launched, how.worker);
 }
 

@@ -60,6 +60,23 @@ TEST(ControlGroup, Version1HasAMountForEveryController) {
   EXPECT_EQ(limits.cores, 3);
 }
 
+TEST(ControlGroup, CountsWhatWasKilledForMemoryInItsInnermostGroup) {
+  const System system;
+  EXPECT_EQ(memory_kills(system.root.path()), std::nullopt);
+  system.write("proc/self/cgroup", "0::/job_1/step_0\n");
+  system.write("proc/self/mountinfo",
+               "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 master:1 - cgroup2 cgroup2 rw\n");
+  EXPECT_EQ(memory_kills(system.root.path()), std::nullopt);
+  system.write("sys/fs/cgroup/job_1/memory.events", "low 0\noom 9\noom_kill 7\n");
+  system.write("sys/fs/cgroup/job_1/step_0/memory.events", "low 0\noom 3\noom_kill 2\n");
+  EXPECT_EQ(memory_kills(system.root.path()), 2);
+  system.write("proc/self/cgroup", "4:memory:/job\n0::/\n");
+  system.write("proc/self/mountinfo", "35 31 0:32 / /sys/memory rw - cgroup cgroup rw,memory\n");
+  system.write("sys/memory/job/memory.oom_control",
+               "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n");
+  EXPECT_EQ(memory_kills(system.root.path()), 5);
+}
+
 TEST(ControlGroup, AContainerSeesItsOwnGroupAtTheTop) {
   const System system;
   system.write("proc/self/cgroup", "0::/docker/abc\n");

@@ -226,6 +226,35 @@ TEST_F(Study, ARunThatFailsUnderOneWorkerIsNotTriedByTheOthers) {
   EXPECT_EQ(files().size(), 1U);
 }
 
+TEST_F(Study, ARunWhoseFolderCannotBeUsedFailsAloneAndSaysWhy) {
+  const Outcome dry = shell(command() + " --explain 'path, greedy'");
+  const std::size_t at = dry.output.find("run      ") + 9;
+  const fs::path run = runs() / dry.output.substr(at, dry.output.find('\n', at) - at);
+  const auto expect_failure = [&](const std::string& reason) {
+    SCOPED_TRACE(reason);
+    const Outcome outcome = shell(command());
+    EXPECT_EQ(outcome.status, 1) << outcome.output;
+    EXPECT_THAT(outcome.output,
+                AllOf(HasSubstr("FAILED    path, greedy, seed 1"), HasSubstr(reason)));
+    EXPECT_EQ(files().size(), 1U);  // of the other run
+    const Outcome status = shell(command() + " --status");
+    EXPECT_EQ(status.status, 0) << status.output;
+    EXPECT_THAT(status.output, HasSubstr("finished"));
+    fs::remove_all(run);
+  };
+  fs::create_directories(runs());
+  std::ofstream(run) << "no folder";
+  EXPECT_THAT(shell(command() + " --status").output, HasSubstr(run.string() + ": is not a folder"));
+  expect_failure(run.string() + ": is not a folder");
+  fs::create_directories(run / "log.txt");
+  expect_failure("log.txt: Is a directory");
+  fs::create_directories(run);
+  { const FolderLock lock(run); }
+  fs::create_symlink("/nowhere", run / ".lease.1");
+  expect_failure(".lease.1: cannot read");
+  EXPECT_EQ(shell(command()).status, 0);
+}
+
 TEST_F(Study, StatusTellsWhoIsAtARun) {
   const Outcome dry = shell(command() + " --explain 'path, greedy'");
   const std::size_t at = dry.output.find("run      ") + 9;

@@ -245,8 +245,8 @@ TEST_F(Gpus, NoSecondRunOnAGpuBeforeTheFirstHasItsMemoryOrWithoutRoom) {
     jobs.back().command.back() = "exec sleep 1";
   }
   std::int64_t most = 0;
-  const auto count = [&](const std::vector<JobState>& states) {
-    most = std::max<std::int64_t>(most, std::ranges::count(states, JobState::running));
+  const auto count = [&](const Launched& now) {
+    most = std::max<std::int64_t>(most, std::ranges::count(now.states, JobState::running));
   };
   LaunchSettings settings;
   settings.parallel = 3;

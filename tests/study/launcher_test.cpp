@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
@@ -47,15 +48,77 @@ TEST(Launcher, AFailedJobDoesNotStopTheOthers) {
       (std::vector{kFailed, kFailed, kDone}));
 }
 
-TEST(Launcher, TheLogOfAJobThatASignalEndedSaysSo) {
-  const std::vector<Job> jobs{shell("shot", "printf 'epoch 3'; kill -9 $$"),
-                              shell("crash", "kill -SEGV $$"), shell("status", "exit 7")};
-  EXPECT_EQ(states_of(jobs), (std::vector{kFailed, kFailed, kFailed}));
+TEST(Launcher, TheLogOfAJobThatDidNotSayItselfHowItEndedSaysSo) {
+  const std::vector<Job> jobs{
+      shell("shot", "printf 'epoch 3'; kill -9 $$"), shell("crash", "kill -SEGV $$"),
+      shell("status", "exit 7"), shell("chatter", "echo epoch 3; exit 1"),
+      shell("complaint", "echo 'gcg_run: no data'; echo '  remedy: fetch them'; exit 1")};
+  LaunchSettings settings;
+  settings.memory_kills = [] { return std::nullopt; };
+  const Launched launched = run_jobs(jobs, settings, [](const auto&) {});
+  EXPECT_EQ(launched.states, std::vector(5, kFailed));
   EXPECT_THAT(text_of(jobs[0].log),
               ::testing::StartsWith("epoch 3\nended by signal 9 (Killed): the system does so where "
                                     "memory runs out"));
   EXPECT_EQ(text_of(jobs[1].log), "\nended by signal 11 (Segmentation fault)\n");
-  EXPECT_EQ(text_of(jobs[2].log), "");
+  EXPECT_EQ(text_of(jobs[2].log), "\nended with status 7\n");
+  EXPECT_EQ(text_of(jobs[3].log), "epoch 3\n\nended with status 1\n");
+  EXPECT_EQ(text_of(jobs[4].log), "gcg_run: no data\n  remedy: fetch them\n");
+  EXPECT_EQ(launched.reasons[2], "ended with status 7");
+  EXPECT_EQ(launched.reasons[4], "");
+}
+
+TEST(Launcher, AnOldReasonInTheLogIsNotTakenForThatOfANewEnd) {
+  const std::vector<Job> jobs{shell("again", "exit 3")};
+  std::ofstream(jobs[0].log) << "gcg_run: no data\n";
+  EXPECT_EQ(run_jobs(jobs, {}, [](const auto&) {}).reasons[0], "ended with status 3");
+}
+
+TEST(Launcher, TheReasonOutlivesALogThatCannotBeWritten) {
+  Job job = shell("full", "kill -SEGV $$");
+  job.log = "/dev/full";
+  EXPECT_EQ(run_jobs({job}, {}, [](const auto&) {}).reasons[0],
+            "ended by signal 11 (Segmentation fault)");
+}
+
+TEST(Launcher, MemoryRanOutWhereTheControlGroupCountsSo) {
+  const std::vector<Job> jobs{shell("large", "kill -9 $$"), shell("shot", "kill -9 $$")};
+  LaunchSettings settings;
+  std::int64_t kills = 4;  // of the time before; then of the first job
+  settings.memory_kills = [&] { return std::exchange(kills, 5); };
+  EXPECT_THAT(
+      run_jobs(jobs, settings, [](const auto&) {}).reasons,
+      ::testing::ElementsAre("ended by signal 9 (Killed): memory ran out; fewer --jobs need less",
+                             "ended by signal 9 (Killed)"));
+}
+
+TEST(Launcher, AJobThatCannotBeStartedFailsAlone) {
+  std::vector<Job> jobs{shell("folder", "echo ran"),
+                        shell("after it", "echo ran", {0}),
+                        {"ghost", {"/no/such/program"}, "/dev/null"},
+                        shell("good", "true")};
+  std::filesystem::create_directory(jobs[0].log);
+  const Launched launched = run_jobs(jobs, {}, [](const auto&) {});
+  EXPECT_EQ(launched.states, (std::vector{kFailed, kFailed, kFailed, kDone}));
+  EXPECT_THAT(launched.reasons[0], HasSubstr(jobs[0].log.string() + ": Is a directory"));
+  EXPECT_EQ(launched.reasons[1], "not started: it waits for folder, which failed");
+  EXPECT_THAT(launched.reasons[2], HasSubstr("/no/such/program: cannot be started"));
+  std::filesystem::remove(jobs[0].log);
+}
+
+TEST(Launcher, AJobThatCannotBeLookedAtFailsAlone) {
+  const std::vector<Job> jobs{shell("strange", "echo ran"), shell("good", "true")};
+  LaunchSettings settings;
+  settings.look = [](std::size_t j) {
+    if (j == 0) {
+      throw Error("runs/strange", "is not a folder");
+    }
+    return JobFound::open;
+  };
+  const Launched launched = run_jobs(jobs, settings, [](const auto&) {});
+  EXPECT_EQ(launched.states, (std::vector{kFailed, kDone}));
+  EXPECT_EQ(launched.reasons[0], "runs/strange: is not a folder");
+  EXPECT_FALSE(std::filesystem::exists(jobs[0].log));
 }
 
 TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
@@ -64,9 +127,8 @@ TEST(Launcher, NeverMoreJobsSideBySideThanAsked) {
     jobs.push_back(shell("job" + std::to_string(j), "sleep 0.3"));
   }
   std::int64_t most = 0;
-  run_jobs(jobs, {2}, [&](const std::vector<JobState>& states) {
-    most =
-        std::max<std::int64_t>(most, std::count(states.begin(), states.end(), JobState::running));
+  run_jobs(jobs, {2}, [&](const Launched& now) {
+    most = std::max<std::int64_t>(most, std::ranges::count(now.states, JobState::running));
   });
   EXPECT_EQ(most, 2);
 }
@@ -119,12 +181,11 @@ TEST(Launcher, NoSecondJobWithoutMemoryForIt) {
     job.memory_bytes = 1LL << 30;
   }
   std::int64_t most = 0;
-  const auto count = [&](const std::vector<JobState>& states) {
-    most =
-        std::max<std::int64_t>(most, std::count(states.begin(), states.end(), JobState::running));
+  const auto count = [&](const Launched& now) {
+    most = std::max<std::int64_t>(most, std::ranges::count(now.states, JobState::running));
   };
   // Room for less than one: a job alone is started all the same, so that the study goes on.
-  LaunchSettings settings{3, 1, [] { return std::int64_t{1} << 29; }};
+  LaunchSettings settings{3, 1, [] { return std::int64_t{1} << 29; }, {}};
   EXPECT_EQ(run_jobs(jobs, settings, count).states, (std::vector{kDone, kDone, kDone}));
   EXPECT_EQ(most, 1);
   settings.available_memory = [] { return std::int64_t{1} << 40; };
@@ -151,11 +212,6 @@ TEST(Launcher, RoomForAJobIsWhatItAndThoseUnderWayMayStillTake) {
 }
 
 TEST(Launcher, TheSystemSaysHowMuchMemoryThereIs) { EXPECT_GT(available_memory_bytes(), 1 << 20); }
-
-TEST(Launcher, AProgramThatDoesNotExistFails) {
-  const std::vector<Job> jobs{{"ghost", {"/no/such/program"}, "/dev/null"}};
-  GCG_EXPECT_ERROR((void)states_of(jobs), HasSubstr("/no/such/program"));
-}
 
 /// A process that launches one job and says by its exit status which signal ended the launch.
 pid_t launcher_of(const std::vector<Job>& jobs) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -99,6 +100,82 @@ TEST(PlannedRuns, SayWhatIsOnDisk) {
   EXPECT_EQ(look_at_disk(*run.plan).state, DiskState::damaged);
 }
 
+/// For what only root may do.
+bool is_root() { return ::geteuid() == 0; }
+
+TEST(PlannedRuns, AFolderThatCannotBeLookedAtIsThatOfAFailedRunAndNoReasonToStop) {
+  const TemporaryFolder folder;
+  const auto before = plan_runs(kTwoCurves, settings_for(folder));
+  std::ofstream(before[0].plan->folder()) << "no folder";
+  std::filesystem::create_directories(before[1].plan->folder());
+  { const FolderLock lock(before[1].plan->folder()); }
+  std::filesystem::create_symlink("/nowhere", before[1].plan->folder() / ".lease.1");
+  leave_log(before[1], "gcg_run: an older reason\n");
+  std::filesystem::create_directories(before[2].plan->folder());
+  std::filesystem::permissions(before[2].plan->folder(), std::filesystem::perms::none);
+
+  const auto planned = plan_runs(kTwoCurves, settings_for(folder));
+  std::filesystem::permissions(before[2].plan->folder(), std::filesystem::perms::owner_all);
+  for (const auto& [at, reason] :
+       {std::pair{0, "is not a folder"}, {1, ".lease.1: cannot read"}, {2, "ermission denied"}}) {
+    if (at == 2 && is_root()) {
+      continue;
+    }
+    const PlannedRun& run = planned[static_cast<std::size_t>(at)];
+    EXPECT_EQ(run.disk.state, DiskState::failed);
+    EXPECT_TRUE(run.disk.unusable);
+    EXPECT_THAT(run.disk.note, HasSubstr(reason));
+    EXPECT_THAT(why_failed(run), HasSubstr(reason));
+    EXPECT_EQ(why_failed(run).find('\n'), std::string::npos);
+    EXPECT_THAT(watch_page(kTwoCurves, planned, 0), HasSubstr(reason));
+  }
+  EXPECT_EQ(planned[3].disk.state, DiskState::nothing);
+  EXPECT_TRUE(read_disk(*planned[0].plan).unusable);
+}
+
+TEST(PlannedRuns, AnOldRunThatCannotBeLookedAtIsPassedOver) {
+  if (is_root()) {
+    GTEST_SKIP() << "root may look everywhere";
+  }
+  const TemporaryFolder folder;
+  const StudySettings settings = settings_for(folder);
+  const auto planned = plan_runs(kTwoCurves, settings);
+  std::ofstream(study_file(kTwoCurves, settings)) << R"({"runs": [{"name": "old"}]})";
+  std::filesystem::create_directory(folder / "old");
+  std::filesystem::permissions(folder / "old", std::filesystem::perms::none);
+  EXPECT_EQ(outdated_runs(kTwoCurves, settings, planned), std::vector<std::string>());
+  std::filesystem::permissions(folder / "old", std::filesystem::perms::owner_all);
+}
+
+TEST(PlannedRuns, SayWhyTheyFailedByTheirLogOrElseByTheirRunFile) {
+  const TemporaryFolder folder;
+  auto planned = plan_runs(kTwoCurves, settings_for(folder));
+  PlannedRun& run = planned.front();
+  run.disk = {.state = DiskState::failed, .note = "stage 1: nan\n  remedy: this"};
+  EXPECT_EQ(why_failed(run), "stage 1: nan");
+  leave_log(run, "epoch 1\n");  // and then the disk was full
+  EXPECT_EQ(why_failed(run), "stage 1: nan");
+  leave_log(run, "epoch 1\n\nended by signal 9 (Killed)\n");
+  EXPECT_EQ(why_failed(run), "ended by signal 9 (Killed)");
+  leave_log(run, "epoch 1\ngcg_run: nan\n  remedy: this\n");
+  EXPECT_EQ(why_failed(run), "gcg_run: nan");
+  run.disk.note.clear();
+  leave_log(run, "epoch 1\n");
+  EXPECT_EQ(why_failed(run), "epoch 1");
+}
+
+TEST(LastWords, AreThoseOfAMessageWithAllItsRemedies) {
+  const TemporaryFolder folder;
+  const auto words = [&](const std::string& text) {
+    std::ofstream(folder / "log.txt") << text;
+    return last_words(folder / "log.txt");
+  };
+  EXPECT_EQ(words("epoch 1\ngcg_run: nan\n  remedy: this\n  follows\n  remedy: that\n"),
+            "gcg_run: nan");
+  EXPECT_EQ(words("gcg_run: nan\n  remedy: this\nepoch 2\n  3\n"), "  3");
+  EXPECT_EQ(words(""), "");
+}
+
 TEST(PlannedRuns, AStudyFileOfAnyContentNamesNoRunsAndIsWrittenAnew) {
   const TemporaryFolder folder;
   const StudySettings settings = settings_for(folder);
@@ -169,6 +246,16 @@ TEST(StudyFile, SaysWhatEveryRunIs) {
   EXPECT_EQ(run.at("execution"), "sparse");
   EXPECT_EQ(run.at("options").at("method"), "dense");
   EXPECT_EQ(run.at("name"), planned.front().plan->identity.name);
+}
+
+TEST(StudyFile, HoldsTheWholeCommandOfAFolderWhoseNameIsNotUtf8) {
+  const TemporaryFolder folder;
+  StudySettings settings = settings_for(folder);
+  settings.out = (folder / "\xff\xe9").string();
+  const auto planned = plan_runs(kTwoCurves, settings);
+  const auto study = nlohmann::json::parse(study_text(kTwoCurves, settings, planned));
+  EXPECT_THAT(study.at("runs").at(0).at("command").get<std::string>(),
+              HasSubstr(R"x(/\0377\0351')")x"));
 }
 
 TEST(ShellLine, QuotesWhatAShellWouldTakeApart) {
