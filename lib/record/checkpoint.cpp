@@ -226,25 +226,35 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& n
   note.clear();
   const fs::path newest = folder / "checkpoint.gcg";
   const fs::path previous = folder / "checkpoint.previous.gcg";
-  if (!present(newest) && !present(previous)) {
-    return std::nullopt;
-  }
+  bool any = false;
   std::string problems;
   for (const fs::path& path : {newest, previous}) {
     std::vector<std::byte> content;
-    std::string problem = "the file is missing";
-    if (present(path)) {
-      content = read_file(path);
-      problem = damage(content);
+    std::string problem = fmt::format("{}: the file is missing", path.string());
+    try {
+      if (present(path)) {
+        any = true;
+        content = read_file(path);
+        const std::string damaged = damage(content);
+        problem = damaged.empty() ? "" : fmt::format("{}: {}", path.string(), damaged);
+      }
+    } catch (const Error& error) {
+      // As where a disk fails: what is worn out under one file need not be under the other.
+      any = true;
+      problem = std::string(error.what()).substr(0, std::string_view(error.what()).find('\n'));
     }
     if (problem.empty()) {
       note = problems;
       return parse(path, content);
     }
-    problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", path.string(), problem);
+    problems += (problems.empty() ? "" : "; ") + problem;
+  }
+  if (!any) {
+    return std::nullopt;
   }
   throw Error(folder.string(), fmt::format("no checkpoint is intact ({})", problems),
-              "remove the folder's checkpoints to start the run again");
+              "see to the disk if one cannot be read; remove the folder's checkpoints to start the "
+              "run again");
 }
 
 fs::path stage_path(const fs::path& folder, std::int64_t stage) {

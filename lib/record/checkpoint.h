@@ -41,9 +41,9 @@ struct Checkpoint {
 /// previous one as folder/checkpoint.previous.gcg.
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 
-/// Reads the newest intact checkpoint; nothing if there is none at all. If the newest is damaged,
-/// `note` says so (file and reason) and the previous one is used; if both are damaged: an Error. A
-/// checkpoint of another version is an Error, not damage.
+/// Reads the newest intact checkpoint; nothing if there is none at all. If the newest is damaged or
+/// cannot be read, `note` says so (file and reason) and the previous one is used; if both are: an
+/// Error. A checkpoint of another version is an Error, not damage.
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, std::string& note);
 
 /// Keeps the checkpoint at the end of a stage's training, before the

@@ -64,7 +64,7 @@ Training prepare(TrainingRun& run) {
   std::string note;
   std::optional<Checkpoint> checkpoint = read_checkpoint(run.folder, note);
   if (!note.empty()) {
-    run.say(note);
+    run.say(fmt::format("warning: went on from the checkpoint before the newest one ({})", note));
   }
   if (checkpoint) {
     checkpoint->record =

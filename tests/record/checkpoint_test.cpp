@@ -200,6 +200,26 @@ TEST(Checkpoint, ADamagedNewestOneIsReportedAndThePreviousOneUsed) {
   EXPECT_EQ(phase_found(folder, note), 1);
 }
 
+TEST(Checkpoint, ANewestOneThatCannotBeReadIsReportedAndThePreviousOneUsed) {
+  const TemporaryFolder folder;
+  write_checkpoint(folder.path(), at_step(1));
+  write_checkpoint(folder.path(), at_step(2));
+  const fs::path newest = folder / "checkpoint.gcg";
+  std::string note;
+  fs::remove(newest);
+  fs::create_symlink(newest, newest);
+  EXPECT_EQ(phase_found(folder, note), 1);
+  EXPECT_THAT(note, HasSubstr("checkpoint.gcg: cannot look for it: "));
+  fs::remove(newest);
+  fs::create_directory(newest);
+  EXPECT_EQ(phase_found(folder, note), 1);
+  EXPECT_THAT(note, HasSubstr("checkpoint.gcg: is not a regular file"));
+  fs::remove(folder / "checkpoint.previous.gcg");
+  EXPECT_THAT([&] { read_checkpoint(folder.path(), note); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("no checkpoint is intact"),
+                                         HasSubstr("checkpoint.gcg: is not a regular file"))));
+}
+
 TEST(Checkpoint, NoneWholeIsAnError) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), at_step(1));

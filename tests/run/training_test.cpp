@@ -252,7 +252,8 @@ TEST(Training, ADamagedCheckpointIsReportedAndThePreviousOneUsed) {
   std::string said;
   again.say = [&](const std::string& text) { said += text + "\n"; };
   EXPECT_EQ(difference(train(std::move(again)), expected), "");
-  EXPECT_THAT(said, HasSubstr("checkpoint.gcg"));
+  EXPECT_THAT(said, HasSubstr("warning: went on from the checkpoint before the newest one (" +
+                              (folder / "checkpoint.gcg").string()));
 }
 
 TEST(Training, ACheckpointOfAnotherRunOrOtherDataIsRefused) {
