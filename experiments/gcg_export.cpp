@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/program.h"
+#include "base/progress.h"
 #include "record/belongs.h"
 #include "record/checkpoint.h"
 #include "record/export.h"
@@ -95,9 +96,20 @@ gcg::TrainingState state_of(const Settings& settings, gcg::RunRecord& record) {
   return std::move(record.result->state);
 }
 
+/// A folder may be called what its owner likes, but a run's own is called as the run: under another
+/// name it may have been copied there.
+void tell_other_name(const fs::path& run, const std::string& name) {
+  const fs::path folder = fs::canonical(run).filename();
+  if (folder != name && fs::absolute(run / "").parent_path().filename() != name) {
+    gcg::put(stderr, fmt::format("warning: {}: is the run file of {}, which is what is exported\n",
+                                 (run / gcg::kRunFileName).string(), name));
+  }
+}
+
 void export_run(const Settings& settings) {
   const fs::path run = settings.run;
   gcg::RunRecord record = gcg::read_run_file(run / gcg::kRunFileName);
+  tell_other_name(run, record.identity.name);
   const gcg::Network network = network_of(run, record);
   const gcg::TrainingState state = state_of(settings, record);
   const std::string name =

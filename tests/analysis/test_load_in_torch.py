@@ -105,6 +105,22 @@ class Export(unittest.TestCase):
                 status, output = call("gcg_export", copy, "--stage", "1", "--out", self.folder / "never.npz")
                 self.assertEqual(status, 1, output)
                 self.assertIn(text, output)
+        # Both files of another run belong together: what is exported is said to be of that run.
+        copy = self.folder / "copies" / self.run_folder.name
+        shutil.copytree(self.run_folder, copy)
+        for name in ("run.h5", "network.json"):
+            shutil.copy(stranger / name, copy / name)
+        status, output = call("gcg_export", copy, "--out", self.folder / "foreign.npz")
+        self.assertEqual(status, 0, output)
+        self.assertIn(f"warning: {copy}/run.h5: is the run file of {stranger.name}", output)
+
+    def test_its_own_folder_is_exported_without_a_warning(self):
+        link = self.folder / "link"
+        link.symlink_to(self.run_folder)
+        for place in (self.run_folder, f"{self.run_folder}/", self.run_folder / "run.h5", link):
+            status, output = call("gcg_export", place, "--out", self.folder / "own.npz")
+            self.assertEqual(status, 0, output)
+            self.assertNotIn("warning", output)
 
     def test_what_cannot_be_exported_is_an_error_that_says_why(self):
         for arguments, status, text in (
