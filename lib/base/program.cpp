@@ -49,6 +49,14 @@ void tell(std::string_view name, std::string_view problem) {
 
 }  // namespace
 
+std::string reason_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    return "out of memory\n  remedy: a smaller batch or network, fewer runs side by side, or a "
+           "machine with more memory; a run continues where it was";
+  }
+  return error.what();
+}
+
 int run_program(std::string_view name, const std::function<int()>& body) {
   hold_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
@@ -64,12 +72,8 @@ int run_program(std::string_view name, const std::function<int()>& body) {
   } catch (const UsageError& error) {
     tell(name, error.what());
     return 2;
-  } catch (const std::bad_alloc&) {
-    tell(name,
-         "out of memory\n  remedy: a smaller batch or network, fewer runs side by side, or a "
-         "machine with more memory; a run continues where it was");
   } catch (const std::exception& error) {
-    tell(name, error.what());
+    tell(name, reason_of(error));
   }
   return 1;
 }

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <exception>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace gcg {
+
+/// Why something ended, for people: what() of the exception; in words where memory ran out.
+std::string reason_of(const std::exception& error);
 
 /// Runs the body of the program `name` and returns its exit status: that of the body, 2 after a
 /// UsageError, 1 after any other exception. The error is printed on standard error.

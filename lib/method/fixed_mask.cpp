@@ -86,7 +86,7 @@ class FixedMask final : public Method {
     MaskReport mask;
     std::string origin;  // of a mask that no seed rule made
     if (!trunk_.name.empty()) {
-      context.state.mask = read_trunk_mask(context.runs, trunk_, context.record);
+      context.state.mask = context.trunk_mask(trunk_);
       origin = fmt::format("mask of {}", trunk_.name);
     } else if (mask_file_.empty()) {
       mask = apply_seed(seed_, context);

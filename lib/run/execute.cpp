@@ -11,6 +11,7 @@
 #include "base/folder_lock.h"
 #include "base/hash.h"
 #include "base/host.h"
+#include "base/program.h"
 #include "base/progress.h"
 #include "base/temporary_files.h"
 #include "data/task.h"
@@ -113,16 +114,30 @@ RunRecord run_plan(RunPlan& plan, const std::shared_ptr<Stop>& stop, World* worl
       world->leave(World::kStopped);
     }
   });
-  const Task task = make_task(plan.data->load(), plan.settings.recipe.task,
-                              plan.settings.recipe.validation_fraction, plan.settings.seed);
-  const DataSet& data = task.data;
-  const Network network = planned_network(plan, data.train.shape, data.classes);
-  const MadeBackend backend = make_backend(plan.settings, network);
-  if (world != nullptr) {
-    world->meet();
-    check_same_facts(world, "the digest of the data: " + data.digest);
-    backend.executor->join(*world, plan.settings.sync_norm);
+  Task task;
+  Network network;
+  MadeBackend backend;
+  try {
+    task = make_task(plan.data->load(), plan.settings.recipe.task,
+                     plan.settings.recipe.validation_fraction, plan.settings.seed);
+    network = planned_network(plan, task.data.train.shape, task.data.classes);
+    backend = make_backend(plan.settings, network);
+    if (world != nullptr) {
+      world->meet();
+      check_same_facts(world, "the digest of the data: " + task.data.digest);
+      backend.executor->join(*world, plan.settings.sync_norm);
+    }
+  } catch (const RanksStopped&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (leading) {
+      record_early_failure(*stop, plan.folder(), plan.identity.hash,
+                           "at the start: " + reason_of(error),
+                           [](const std::string& text) { put(stderr, text + "\n"); });
+    }
+    throw;
   }
+  const DataSet& data = task.data;
   ProgressLine line;
   const Recipe recipe = with_budget(plan.settings.recipe);
   TrainingRun run{network, data, recipe, *plan.method, *backend.executor};
@@ -192,11 +207,11 @@ RunRecord execute(RunPlan& plan, const std::shared_ptr<Stop>& stop, const RankPl
     world->leave(World::kStopped);
     throw;
   } catch (const std::exception& error) {
-    world->leave(error.what());
+    world->leave(reason_of(error));
     if (leads(world.get())) {
       throw;
     }
-    throw Error(fmt::format("rank {} of {}", place->rank, place->ranks), error.what());
+    throw Error(fmt::format("rank {} of {}", place->rank, place->ranks), reason_of(error));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <thread>
 
+#include "base/program.h"
 #include "base/progress.h"
 #include "base/thread_name.h"
 #include "study/process.h"
@@ -23,7 +24,8 @@ void end_process(Stop& stop) {
   try {
     save_kept(stop);
   } catch (const std::exception& error) {
-    put(stderr, fmt::format("what was trained since the last saving is lost: {}\n", error.what()));
+    put(stderr,
+        fmt::format("what was trained since the last saving is lost: {}\n", reason_of(error)));
   }
   if (stop.leave) {
     stop.leave();

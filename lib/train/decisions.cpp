@@ -33,24 +33,51 @@ void count_gradients(Training& training, const Mask& mask, const Batch& batch, i
       gradients * dense_gradient_flops(training.run.network, mask, batch.whole_size());
 }
 
+/// Does what errors of which would follow from the options of the run.
+template <typename Work>
+auto by_options(Training& training, Work work) {
+  training.by_options = true;
+  auto result = work();
+  training.by_options = false;
+  return result;
+}
+
+/// Does what, within that, may fail for other reasons.
+template <typename Work>
+auto by_the_world(Training& training, Work work) {
+  training.by_options = false;
+  auto result = work();
+  training.by_options = true;
+  return result;
+}
+
 MethodContext context_of(Training& training) {
   TrainingRun& run = training.run;
   const GradientSource gradients = [&](const TrainingState& state, std::uint64_t number) {
-    const Batch batch = scoring_batch(training, number);
-    count_gradients(training, state.mask, batch, 1);
-    run.executor.write(state);
-    return run.executor.dense_gradients(batch);
+    return by_the_world(training, [&] {
+      const Batch batch = scoring_batch(training, number);
+      count_gradients(training, state.mask, batch, 1);
+      run.executor.write(state);
+      return run.executor.dense_gradients(batch);
+    });
   };
   CurvatureSource curvature;
   if (run.curvature) {
     curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                     std::uint64_t number) {
-      const Batch batch = scoring_batch(training, number);
-      // A derivative along the direction of a forward and a backward pass.
-      count_gradients(training, state.mask, batch, 2);
-      return run.curvature(state, direction, batch);
+      return by_the_world(training, [&] {
+        const Batch batch = scoring_batch(training, number);
+        // A derivative along the direction of a forward and a backward pass.
+        count_gradients(training, state.mask, batch, 2);
+        return run.curvature(state, direction, batch);
+      });
     };
   }
+  const auto trunk_mask = [&](const Trunk& trunk) {
+    return by_the_world(training, [&] {
+      return read_trunk_mask(run.folder.parent_path(), trunk, training.now.record);
+    });
+  };
   return {run.network,
           run.recipe,
           run.seed,
@@ -60,7 +87,7 @@ MethodContext context_of(Training& training) {
           training.now.memory,
           gradients,
           curvature,
-          run.folder.parent_path()};
+          trunk_mask};
 }
 
 /// Hands the method's state to the executor and stands at the start of a stage.
@@ -139,7 +166,7 @@ void begin(Training& training) {
   Stage first;
   {
     const Stopwatch watch(training.now.record.cost.grow_seconds);
-    first = training.run.method.begin(lent);
+    first = by_options(training, [&] { return training.run.method.begin(lent); });
   }
   enter(training, std::move(first));
 }
@@ -162,14 +189,14 @@ bool next_stage(Training& training) {
   if (training.run.ranks != nullptr) {
     training.run.ranks->meet();
   }
-  StageMask mask = measured_mask(training);
+  StageMask mask = by_options(training, [&] { return measured_mask(training); });
   record.stages.push_back(stage_row(training));
   record.masks.push_back(std::move(mask));
   std::optional<Stage> next;
   {
     const Stopwatch watch(record.cost.grow_seconds);
     MethodContext lent = context_of(training);
-    next = training.run.method.next(lent, training.stage);
+    next = by_options(training, [&] { return training.run.method.next(lent, training.stage); });
   }
   const StageRow& done = record.stages.back();
   training.run.say(fmt::format("stage {:>2}  density {:6.4f}  validation {:5.2f} %  {}", done.stage,
@@ -186,7 +213,10 @@ void update_mask(Training& training, std::int64_t done) {
   const Stopwatch watch(now.record.cost.grow_seconds);
   take_back(training);
   MethodContext lent = context_of(training);
-  training.run.method.update(lent, training.stage.phase, done);
+  by_options(training, [&] {
+    training.run.method.update(lent, training.stage.phase, done);
+    return true;
+  });
   check_mask_invariant(training.run.network, now.state);
   hand_over(training);
   check_same(training, fmt::format("after the change of the mask at update {}", done));

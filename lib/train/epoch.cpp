@@ -18,8 +18,9 @@ namespace gcg {
 namespace {
 
 /// A sum of losses that is not finite ends the run.
-void check_loss(const Training& training, double loss, const char* what) {
+void check_loss(Training& training, double loss, const char* what) {
   if (!std::isfinite(loss)) {
+    training.by_options = true;
     throw Error(training.now.record.identity.name, fmt::format("the {} loss is {}", what, loss),
                 "lower --learning-rate or raise --warmup");
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -34,8 +33,9 @@ struct MethodContext {
   /// On batches of training images without augmentation (stream "gradient-batch", index = batch
   /// number); their FLOPs are counted.
   GradientSource gradients;
-  CurvatureSource curvature;     ///< on the same batches; may be empty
-  std::filesystem::path runs{};  ///< holds the folders of this run and of its trunk
+  CurvatureSource curvature;  ///< on the same batches; may be empty
+  /// read_trunk_mask() from the folder of runs that this run is in.
+  std::function<Mask(const Trunk&)> trunk_mask{};
 };
 
 /// A part of a planned training, at roughly one density.

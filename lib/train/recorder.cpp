@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "base/host.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
@@ -72,6 +73,21 @@ void record_failure(Recorder& recorder, RunRecord& record, const std::string& fa
   record.status = RunStatus::failed;
   record.failure = failure;
   show(recorder, record);
+}
+
+std::optional<RunRecord> shown_record(const std::filesystem::path& folder,
+                                      const std::string& hash) {
+  try {
+    if (std::filesystem::exists(folder / kRunFileName)) {
+      RunRecord record = read_run_file(folder / kRunFileName);
+      if (record.identity.hash == hash) {
+        return record;
+      }
+    }
+  } catch (const Error&) {
+    // Damaged.
+  }
+  return std::nullopt;
 }
 
 }  // namespace gcg

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/progress.h"
@@ -37,5 +38,9 @@ void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage);
 
 /// Records in the run file that the run failed, and why. The checkpoint stays as it was.
 void record_failure(Recorder& recorder, RunRecord& record, const std::string& failure);
+
+/// The record of the run file in a folder; nothing if there is none, if it is damaged (it is
+/// rebuilt from the checkpoint) or of another identity than `hash`.
+std::optional<RunRecord> shown_record(const std::filesystem::path& folder, const std::string& hash);
 
 }  // namespace gcg

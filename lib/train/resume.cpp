@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "record/belongs.h"
-#include "record/run_file.h"
+#include "train/recorder.h"
 
 namespace gcg {
 
@@ -127,30 +128,26 @@ void check_position(const Checkpoint& now, const Stage& stage, std::int64_t coun
 
 void tell_failure(const std::filesystem::path& folder, RunRecord& record,
                   const std::function<void(const std::string&)>& say) {
-  RunRecord failed;
-  try {
-    if (!std::filesystem::exists(folder / kRunFileName)) {
-      return;
-    }
-    failed = read_run_file(folder / kRunFileName);
-  } catch (const Error&) {
-    return;  // damaged: it is rebuilt from the checkpoint
-  }
-  if (failed.status != RunStatus::failed || failed.identity.hash != record.identity.hash) {
+  std::optional<RunRecord> failed = shown_record(folder, record.identity.hash);
+  if (!failed || failed->status != RunStatus::failed) {
     return;
   }
-  const std::string told = "went on after it had failed: " + failed.failure;
-  if (std::ranges::find(failed.warnings, told) != failed.warnings.end()) {
-    throw Error(folder.string(),
-                "the run failed twice in the same way and is not tried again: " + failed.failure,
-                "change its options, or remove the folder to run it from the start");
+  const std::string told = "went on after it had failed: " + failed->failure;
+  const bool again = std::ranges::find(failed->warnings, told) != failed->warnings.end();
+  if (again && failed->failure.ends_with(kFollowsFromOptions)) {
+    throw HopelessError(
+        folder.string(),
+        "the run failed twice in the same way and is not tried again: " + failed->failure,
+        "change its options, or remove the folder to run it from the start");
   }
-  for (std::string& warning : failed.warnings) {
+  for (std::string& warning : failed->warnings) {
     if (std::ranges::find(record.warnings, warning) == record.warnings.end()) {
       record.warnings.push_back(std::move(warning));
     }
   }
-  record.warnings.push_back(told);
+  if (!again) {
+    record.warnings.push_back(told);
+  }
   say("warning: " + told);
 }
 

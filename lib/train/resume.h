@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "base/error.h"
 #include "record/checkpoint.h"
 #include "train/stage.h"
 
@@ -23,9 +24,19 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
 void check_position(const Checkpoint& now, const Stage& stage, std::int64_t counted,
                     std::int64_t epoch_batches, const std::string& place);
 
-/// A run whose file says that it failed is continued once from its checkpoint, since the machine
-/// may have been the cause; this is printed and recorded as a warning. If it failed in the same way
-/// after such a warning: an Error, and nothing is trained.
+/// Behind the reason of a failure that follows from the run's options alone.
+inline constexpr const char* kFollowsFromOptions =
+    "\n  this follows from the run's options: the same command ends here again";
+
+/// A run that is not tried again.
+class HopelessError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A run whose file says that it failed is continued from its checkpoint, since the cause may be
+/// gone; this is printed and recorded as a warning. If it failed in the same way after such a
+/// warning and that followed from its options: a HopelessError, and nothing is trained.
 void tell_failure(const std::filesystem::path& folder, RunRecord& record,
                   const std::function<void(const std::string&)>& say);
 

@@ -1,5 +1,11 @@
 #include "train/stop.h"
 
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "base/program.h"
+#include "record/run_summary.h"
 #include "train/phase_state.h"
 #include "train/training.h"
 
@@ -9,6 +15,25 @@ void save_kept(Stop& stop) {
   stop.recording.lock();  // and never unlocked: the process ends
   if (stop.kept && !stop.lost) {
     save(*stop.recorder, *stop.kept);
+  }
+}
+
+void record_early_failure(Stop& stop, const std::filesystem::path& folder, const std::string& hash,
+                          const std::string& failure,
+                          const std::function<void(const std::string&)>& say) {
+  try {
+    const std::lock_guard guard(stop.recording);
+    std::optional<RunRecord> record = shown_record(folder, hash);
+    if (!record || record->status == RunStatus::finished || stop.lost) {
+      return;
+    }
+    Recorder recorder{folder};
+    if (const std::optional<RunSummary> before = read_run_summary(folder)) {
+      recorder.memory_bytes = before->memory_bytes;
+    }
+    record_failure(recorder, *record, failure);
+  } catch (const std::exception& second) {
+    say(fmt::format("the failure cannot be recorded: {}", reason_of(second)));
   }
 }
 

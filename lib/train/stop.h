@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "train/recorder.h"
 
@@ -29,6 +31,13 @@ struct Stop {
   /// Releases the hold on the folder, once there is one. Guarded by `recording`.
   std::function<void()> leave{};
 };
+
+/// For a run that fails before its training is under way: records that, and why, in the run file
+/// that an earlier process left, unless this one may not write there, or that file is of another
+/// run, of a finished one or damaged. What cannot be recorded is said by `say`.
+void record_early_failure(Stop& stop, const std::filesystem::path& folder, const std::string& hash,
+                          const std::string& failure,
+                          const std::function<void(const std::string&)>& say);
 
 /// For the other thread, if the run does not reach its next step in time: saves the state kept
 /// last, if there is one since the last saving. After this the run writes nothing more: the process

@@ -65,12 +65,13 @@ struct TrainingRun {
 /// ends with the same bits (columns of time and memory excepted).
 ///
 /// Errors: a checkpoint of another identity or data digest, or an impossible one; a trunk that
-/// read_trunk refuses; a run that failed twice in the same way. From the first decision on, any
-/// std::exception that ends the run (a non-finite loss, the method, measures, files) is passed on
-/// after the run file has got the status failed, the place and the reason; called again, the run
-/// continues once from its last checkpoint. Anything else thrown by progress or say leaves the
-/// folder as a killed process would. Stopped (train/stop.h): it was asked to end.
-/// Ranks whose states differ: an Error that names rank and layer, on all of them.
+/// read_trunk refuses; a run that failed twice in the same way by its options (a non-finite loss,
+/// the method, measures). Any std::exception that ends the run is passed on after the run file has
+/// got the status failed, the place and the reason; before the first decision only a run file that
+/// an earlier process left. Called again, the run continues from its last checkpoint. Anything else
+/// thrown by progress or say leaves the folder as a killed process would. Stopped (train/stop.h):
+/// it was asked to end. Ranks whose states differ: an Error that names rank and layer, on all of
+/// them.
 RunRecord train(TrainingRun run);
 
 }  // namespace gcg

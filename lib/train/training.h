@@ -37,6 +37,9 @@ struct Training {
   double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step
   double validation_seconds = std::numeric_limits<double>::infinity();  ///< of the last one
   Wishes wishes{};  ///< that the ranks agreed on before the step under way
+  /// An Error that is thrown now follows from the options of the run: a decision or a measure is
+  /// under way, and nothing in it that needs images, a device or another run.
+  bool by_options = false;
 };
 
 // ---- start.cpp

@@ -126,7 +126,7 @@ class Watched final : public Method {
             [](const TrainingState&, const ConnectionValues& direction, std::uint64_t) {
               return direction;
             },
-            context.runs};
+            context.trunk_mask};
   }
 
   std::optional<Stage> noted(std::optional<Stage> stage, const MethodContext& context) const {
