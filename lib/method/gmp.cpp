@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <numeric>
+
 #include "base/lookup.h"
 #include "method/mask_updates.h"
 #include "method/methods.h"
@@ -7,6 +10,35 @@
 namespace gcg {
 
 namespace {
+
+/// The layer counts of `keep` connections that are nearest to an allocation while no layer gains
+/// any (`most`: what is present) or falls below its count at the end (`least`). Rounding to whole
+/// connections can give a layer more of a smaller total, and pruning gives nothing back.
+std::vector<std::int64_t> pruned_counts(const Allocation& allocation, std::int64_t keep,
+                                        const std::vector<std::int64_t>& least,
+                                        const std::vector<std::int64_t>& most) {
+  std::vector<std::int64_t> counts = allocation.counts;
+  for (std::size_t l = 0; l < counts.size(); ++l) {
+    counts[l] = std::min(std::max(counts[l], least[l]), most[l]);
+  }
+  std::int64_t missing = keep - std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  while (missing != 0) {
+    const std::int64_t step = missing > 0 ? 1 : -1;
+    const auto lacks = [&](std::size_t l) {
+      return static_cast<double>(step) * (allocation.wanted[l] - static_cast<double>(counts[l]));
+    };
+    std::size_t best = counts.size();
+    for (std::size_t l = 0; l < counts.size(); ++l) {
+      const bool has_room = step > 0 ? counts[l] < most[l] : counts[l] > least[l];
+      if (has_room && (best == counts.size() || lacks(l) > lacks(best))) {
+        best = l;
+      }
+    }
+    counts[best] += step;
+    missing -= step;
+  }
+  return counts;
+}
 
 /// Gradual magnitude pruning: from the dense network to the target by the cubic law.
 class Gmp final : public Method {
@@ -42,14 +74,17 @@ class Gmp final : public Method {
   }
 
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
+    const std::int64_t target = present_for_density(context.network, target_);
     const std::int64_t keep =
-        cubic_present(context.network.connections(), present_for_density(context.network, target_),
-                      progress(phase, done));
+        cubic_present(context.network.connections(), target, progress(phase, done));
     const std::uint64_t number = update_batch(phase, done);
     if (scope_ == "global") {
       prune_magnitude(context, keep, disconnected_policy(collapse_), number);
     } else {
-      prune_magnitude(context, allocate(scope_, context.network, keep).counts, number);
+      const std::vector<std::int64_t> counts = pruned_counts(
+          allocate(scope_, context.network, keep), keep,
+          allocate(scope_, context.network, target).counts, context.state.mask.counts());
+      prune_magnitude(context, counts, number);
     }
   }
 

@@ -120,7 +120,9 @@ class GrowReallocate final : public Method {
   [[nodiscard]] std::int64_t stage_present(const Network& network, std::int64_t stage) const {
     const double share = static_cast<double>(stage) / static_cast<double>(stages_);
     const double density = std::min(1.0, target_ * start_ * std::pow(peak_ / start_, share));
-    return present_for_density(network, density);
+    const std::int64_t present = present_for_density(network, density);
+    // With a peak of 1 the power may be rounded to less than the target.
+    return stage < stages_ ? present : std::max(present, present_for_density(network, target_));
   }
 
   [[nodiscard]] Phase growth_phase(const MethodContext& context, std::int64_t stage) const {

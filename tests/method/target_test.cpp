@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "method/play.h"
+#include "topology/allocation.h"
 #include "topology/mask.h"
 
 namespace gcg {
@@ -41,35 +42,70 @@ struct Made {
   }
 };
 
-constexpr Length kLengths[] = {{1, 1}, {1, 5}, {2, 1}, {2, 7},  {3, 5},  {6, 5},
-                               {7, 3}, {6, 7}, {9, 2}, {10, 5}, {20, 1}, {13, 4}};
+constexpr Length kLengths[] = {{1, 1}, {1, 5}, {2, 1},  {2, 7},  {3, 5},  {6, 5},  {7, 3},
+                               {6, 7}, {9, 2}, {10, 5}, {20, 1}, {13, 4}, {40, 10}};
+
+/// One row: a method with options that end at `target`, of so many layer counts if an allocation
+/// gives them.
+struct Aim {
+  std::string method;
+  Options options;
+  std::string scope;
+};
+
+std::vector<Aim> aims(const std::string& target) {
+  std::vector<Aim> all;
+  for (const MethodEntry& entry : method_table()) {
+    const std::string name(entry.name);
+    const Made made(name, {});
+    if (made.list.find("target-density") == nullptr || name == "small_dense") {
+      continue;
+    }
+    Options options{{"target-density", target}};
+    if (made.list.find("update-interval") != nullptr) {
+      options["update-interval"] = "2";
+    }
+    all.push_back({name, options, "global"});
+    if (made.list.find("prune-scope") != nullptr) {
+      for (const AllocationRule& rule : allocation_table()) {
+        all.push_back({name, options, std::string(rule.name)});
+        all.back().options["prune-scope"] = rule.name;
+      }
+    }
+    if (name == "grow_reallocate") {  // growth that adds nothing, and that ends at the target
+      for (const char* start : {"0.09", "1"}) {
+        all.push_back({name, options, "global"});
+        all.back().options.insert({{"start", start}, {"peak", "1"}, {"disconnected", "warn"}});
+      }
+    }
+  }
+  return all;
+}
 
 TEST(Targets, AreMetExactlyWithTheSparseTrainingAskedForOrRefusedBeforeAnyTraining) {
   std::map<std::string, int> met;
-  for (const MethodEntry& entry : method_table()) {
-    const std::string name(entry.name);
-    if (Made(name, {}).list.find("target-density") == nullptr || name == "small_dense") {
-      continue;
-    }
-    for (const char* target : {"0.15", "0.4"}) {
+  const Network network = tiny_network();
+  for (const char* target : {"0.15", "0.25", "0.4"}) {
+    for (const Aim& aim : aims(target)) {
       for (const Length& length : kLengths) {
-        SCOPED_TRACE(fmt::format("{} {} {}x{}", name, target, length.epochs, length.epoch_updates));
-        Options options{{"target-density", target}};
-        if (Made(name, {}).list.find("update-interval") != nullptr) {
-          options["update-interval"] = "2";
-        }
-        const Network network = tiny_network();
+        met[aim.method + " " + aim.scope] += 0;
+        SCOPED_TRACE(fmt::format("{} {} {} {}x{}", aim.method, aim.scope, target, length.epochs,
+                                 length.epoch_updates));
         bool trained = false;
         try {
           const auto accuracy = [&](double density) {
             trained = true;
             return flat(density);
           };
-          const Play result = play(name, options, accuracy, 1, network, length);
-          ++met[name];
-          EXPECT_EQ(result.state.mask.present(), present_for_density(network, std::stod(target)));
+          const Play result = play(aim.method, aim.options, accuracy, 1, network, length);
+          ++met[aim.method + " " + aim.scope];
+          const std::int64_t present = present_for_density(network, std::stod(target));
+          EXPECT_EQ(result.state.mask.present(), present);
+          if (aim.scope != "global") {
+            EXPECT_EQ(result.state.mask.counts(), allocate(aim.scope, network, present).counts);
+          }
           EXPECT_GT(result.updates_at_end, 0);
-          if (name == "acdc") {
+          if (aim.method == "acdc") {
             const std::int64_t updates = length.epochs * length.epoch_updates;
             EXPECT_EQ(result.updates_at_end,
                       updates - std::llround(0.85 * static_cast<double>(updates)));
@@ -79,7 +115,9 @@ TEST(Targets, AreMetExactlyWithTheSparseTrainingAskedForOrRefusedBeforeAnyTraini
         }
       }
     }
-    EXPECT_GE(met[name], 6) << name;
+  }
+  for (const auto& [name, count] : met) {
+    EXPECT_GE(count, 6) << name;
   }
 }
 
