@@ -31,7 +31,7 @@ class AcDc final : public Method {
   }
 
   void check(const Recipe& /*recipe*/) const override {
-    if (first_dense_ + last_sparse_ + turn_ > 1) {
+    if (first_dense_ + last_sparse_ + turn_ > 1 + kRoundingErrors) {
       throw UsageError("--turn", fmt::format("{} + --first-dense {} + --last-sparse {} exceed 1",
                                              turn_, first_dense_, last_sparse_));
     }

@@ -60,7 +60,7 @@ class DensitySearch final : public Method {
         seed_.density *
         static_cast<double>(stage_epochs(training_, recipe) + final_epochs(recipe)) /
         static_cast<double>(recipe.epochs);
-    if (!trunk() && first > budget_) {
+    if (!trunk() && first > budget_ * (1 + kRoundingErrors)) {
       throw UsageError("--budget-share",
                        fmt::format("the first stage and a final training at --seed-density {} cost "
                                    "{:.4f} of a dense training, more than {}",
@@ -170,7 +170,8 @@ class DensitySearch final : public Method {
       throw UsageError("--peak-density",
                        fmt::format("{} is below --seed-density {}", peak_, seed_.density));
     }
-    if (const double first = (1 - return_share_) * peak_; smallest_ > first) {
+    if (const double first = (1 - return_share_) * peak_;
+        smallest_ > first * (1 + kRoundingErrors)) {
       throw UsageError("--smallest-density",
                        fmt::format("{} leaves no way back from --peak-density {}, whose first step "
                                    "is to {:.4g}",

@@ -95,7 +95,9 @@ Phase updated_phase(Role role, const UpdateOptions& options, const MethodContext
       options.interval * recipe.stretch * 128 / static_cast<double>(recipe.batch_size);
   const std::int64_t every = std::max<std::int64_t>(1, std::llround(interval));
   const std::int64_t updates = recipe.epochs * context.epoch_updates;
-  const auto last = static_cast<std::int64_t>(options.until * static_cast<double>(updates));
+  // 0.29 of 100 comes out as 28.999999999999996.
+  const auto last = static_cast<std::int64_t>(
+      std::floor(options.until * static_cast<double>(updates) * (1 + kRoundingErrors)));
   for (std::int64_t update = every; update <= last; update += every) {
     phase.mask_updates.push_back(update);
   }

@@ -19,6 +19,9 @@ struct UpdateOptions {
   double fraction = 0.3;  ///< of a layer's present connections at the start, cosine-decayed to 0
 };
 
+/// Relative errors of a product of shares: far below the digits that an option is written with.
+inline constexpr double kRoundingErrors = 1e-12;
+
 void add_interval_options(OptionList& list, UpdateOptions& options);
 void add_fraction_option(OptionList& list, UpdateOptions& options);
 

@@ -255,22 +255,33 @@ TEST(CubicPresent, FallsFromStartToTargetFastAtFirst) {
 }
 
 TEST(Gmp, FallsByTheCubicLawAndNeverRegrows) {
-  const Play result = play("gmp", {{"target-density", "0.1"}, {"update-interval", "10"}}, flat);
-  const std::int64_t all = result.network.connections();
-  const std::int64_t target = present_for_density(result.network, 0.1);
-  ASSERT_EQ(result.updated.size(), 15U);
-  for (std::size_t u = 0; u < result.updated.size(); ++u) {
-    EXPECT_EQ(result.updated[u].mask.present(),
-              cubic_present(all, target, static_cast<double>(u + 1) / 15));
-    if (u > 0) {
-      Mask both = result.updated[u - 1].mask;
-      unite(both, result.updated[u].mask);
-      EXPECT_EQ(both, result.updated[u - 1].mask);
+  for (const char* scope : {"global", "uniform", "uniform_dense_first", "er", "erk"}) {
+    SCOPED_TRACE(scope);
+    const Play result = play(
+        "gmp", {{"target-density", "0.1"}, {"update-interval", "1"}, {"prune-scope", scope}}, flat);
+    const std::int64_t all = result.network.connections();
+    const std::int64_t target = present_for_density(result.network, 0.1);
+    ASSERT_EQ(result.updated.size(), 150U);
+    for (std::size_t u = 0; u < result.updated.size(); ++u) {
+      const Mask& mask = result.updated[u].mask;
+      const std::int64_t present = cubic_present(all, target, static_cast<double>(u + 1) / 150);
+      EXPECT_EQ(mask.present(), present);
+      if (u > 0) {
+        Mask both = result.updated[u - 1].mask;
+        unite(both, mask);
+        EXPECT_EQ(both, result.updated[u - 1].mask);
+      }
+      if (std::string(scope) != "global") {
+        const std::vector<double> wanted = allocate(scope, result.network, present).wanted;
+        for (std::size_t l = 0; l < wanted.size(); ++l) {
+          EXPECT_NEAR(static_cast<double>(mask.layers[l].count()), wanted[l], 2) << u << " " << l;
+        }
+      }
     }
   }
 }
 
-TEST(Gmp, ByAnAllocationHasItsLayerCounts) {
+TEST(Gmp, ByAnAllocationEndsWithItsLayerCountsExactly) {
   const Play result = play(
       "gmp", {{"target-density", "0.1"}, {"update-interval", "10"}, {"prune-scope", "uniform"}},
       flat);
@@ -431,6 +442,65 @@ TEST(MaskUpdates, IntervalsAreImagesAndStretchWithTheBudget) {
   EXPECT_THAT([&] { (void)phase({4000}); },
               ::testing::Throws<Error>(::testing::Property(
                   "what", &Error::what, HasSubstr("every 20000 updates, but only until 0.75"))));
+}
+
+TEST(MaskUpdates, EndWhereTheShareOfTheTrainingSaysToTheUpdate) {
+  const Network network = testing::small_network();
+  TrainingState state = initial_state(network, Mask(network, true), 1);
+  RunRecord record;
+  MethodMemory memory;
+  Recipe recipe;
+  recipe.epochs = 1;
+  for (const std::int64_t updates : {7, 50, 100, 375, 750, 2500, 40'000, 1'000'000}) {
+    for (std::int64_t thousandths = 1; thousandths <= 1000; ++thousandths) {
+      const std::int64_t last = thousandths * updates / 1000;
+      if (last < 1) {
+        continue;
+      }
+      UpdateOptions options;
+      options.until = static_cast<double>(thousandths) / 1000;
+      options.interval = static_cast<double>(last);  // one change, at the last update that may be
+      const Phase phase = updated_phase(
+          Role::gmp, options, {network, recipe, 1, updates, record, state, memory, {}, {}});
+      EXPECT_EQ(phase.mask_updates, std::vector<std::int64_t>{last})
+          << options.until << " " << updates;
+    }
+  }
+}
+
+TEST(AcDc, SharesThatAddUpToOneAreTaken) {
+  for (int first = 1; first < 100; ++first) {
+    for (int last = 1; first + last < 100; ++last) {
+      const int turn = 100 - first - last;
+      const auto method = make_method("acdc");
+      OptionList list;
+      method->add_options(list);
+      const auto set = [&](const char* name, int hundredths) {
+        list.set(name, fmt::format("{}", static_cast<double>(hundredths) / 100));
+      };
+      if (turn <= 50) {
+        set("first-dense", first);
+        set("last-sparse", last);
+        set("turn", turn);
+        EXPECT_NO_THROW(method->check({})) << first << " " << last;
+      }
+    }
+  }
+}
+
+TEST(GrowReturn, ASmallestDensityAtTheFirstStepBackIsTaken) {
+  for (int peak = 1; peak <= 100; ++peak) {
+    for (int share = 1; share < 10; ++share) {
+      const auto method = make_method("grow_return");
+      OptionList list;
+      method->add_options(list);
+      list.set("seed-density", "0.001");
+      list.set("peak-density", fmt::format("{}", static_cast<double>(peak) / 100));
+      list.set("return-share", fmt::format("{}", static_cast<double>(share) / 10));
+      list.set("smallest-density", fmt::format("{}", peak * (10 - share) / 1000.0));
+      EXPECT_NO_THROW(method->check({})) << peak << " " << share;
+    }
+  }
 }
 
 }  // namespace
