@@ -88,6 +88,9 @@ class AcDc final : public Method {
     if (sparse) {
       prune_magnitude(context, present_for_density(context.network, target_),
                       disconnected_policy(collapse_), update_batch(phase, done));
+      if (done == phase.mask_updates.back()) {
+        check_paths(context, disconnected_policy(collapse_));
+      }
       return;
     }
     const Mask added = absent(context.network, context.state.mask);

@@ -41,6 +41,9 @@ class DynamicSparse final : public Method {
   void update(MethodContext& context, const Phase& phase, std::int64_t done) const override {
     const double decay = (1 + std::cos(std::numbers::pi * progress(phase, done))) / 2;
     drop_and_grow(context, regrowth_, updates_.fraction * decay, update_batch(phase, done));
+    if (done == phase.mask_updates.back()) {
+      check_paths(context, DisconnectedPolicy::warn);
+    }
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {

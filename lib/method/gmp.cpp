@@ -86,6 +86,9 @@ class Gmp final : public Method {
           allocate(scope_, context.network, target).counts, context.state.mask.counts());
       prune_magnitude(context, counts, number);
     }
+    if (done == phase.mask_updates.back()) {
+      check_paths(context, disconnected_policy(collapse_));
+    }
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {

@@ -53,6 +53,9 @@ class GraNet final : public Method {
     prune_magnitude(context, keep, disconnected_policy(collapse_), number);
     const double decay = (1 + std::cos(std::numbers::pi * u)) / 2;
     drop_and_grow(context, {"gradient"}, updates_.fraction * decay, number);
+    if (done == phase.mask_updates.back()) {
+      check_paths(context, disconnected_policy(collapse_));
+    }
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& /*finished*/) const override {

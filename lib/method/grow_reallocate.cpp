@@ -101,6 +101,9 @@ class GrowReallocate final : public Method {
     const double decay = (1 + std::cos(std::numbers::pi * u)) / 2;
     drop_and_grow(context, {regrow_, find_score(regrow_).paths, true}, updates_.fraction * decay,
                   number);
+    if (done == phase.mask_updates.back()) {
+      check_paths(context, disconnected_policy(collapse_));
+    }
   }
 
  private:

@@ -306,6 +306,7 @@ class DensitySearch final : public Method {
       report.grown = drop_and_grow(context, {regrow_, regrow_.starts_with("path"), true},
                                    regrow_share_, number);
     }
+    check_paths(context, disconnected_policy(collapse_));
     return report;
   }
 

@@ -73,6 +73,7 @@ class Imp final : public Method {
         keep == target && rewind_ != "none" ? context.recipe.epochs : short_epochs(context.recipe);
     prune_magnitude(context, keep, disconnected_policy(collapse_),
                     static_cast<std::uint64_t>(phase.stage));
+    check_paths(context, disconnected_policy(collapse_));
     if (rewind_ == "weights") {
       TrainingState rewound = *context.memory.kept;
       rewound.mask = context.state.mask;

@@ -11,6 +11,7 @@
 #include "growth/rank.h"
 #include "method/growth_rule.h"
 #include "method/stage_training.h"
+#include "topology/reachability.h"
 
 namespace gcg {
 
@@ -85,7 +86,8 @@ void add_fraction_option(OptionList& list, UpdateOptions& options) {
 void add_collapse_option(OptionList& list, std::string& policy) {
   list.add_choice("collapse", policy, {"repair", "warn", "fail"},
                   "what to do about a layer that pruning would leave without connections, repair: "
-                  "its best connection stays");
+                  "its best connection stays. If the last pruning of a phase leaves no path from "
+                  "input to output: fail: an error, repair and warn: a warning");
 }
 
 Phase updated_phase(Role role, const UpdateOptions& options, const MethodContext& context) {
@@ -139,6 +141,22 @@ void prune_magnitude(MethodContext& context, const std::vector<std::int64_t>& co
                                       magnitude_scores(context.network, state.values.weights),
                                       counts, RandomStream(context.seed, "prune", number));
   clear_absent(context.state);
+}
+
+void check_paths(MethodContext& context, DisconnectedPolicy policy) {
+  const Network& network = context.network;
+  const Mask& mask = context.state.mask;
+  if (reachability(network, mask).effective_density() > 0) {
+    return;
+  }
+  const std::string problem = fmt::format(
+      "no path of present connections leads from the input to the output ({} of {} connections, "
+      "density {:.3g}): the network's output is the same for every image",
+      mask.present(), network.connections(), mask.density());
+  if (policy == DisconnectedPolicy::fail) {
+    throw Error(network.name, problem, "ask for a higher density");
+  }
+  warn_once(context.record, fmt::format("{}: {}", network.name, problem));
 }
 
 std::int64_t drop_and_grow(MethodContext& context, const Regrowth& regrowth, double fraction,

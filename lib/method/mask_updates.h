@@ -42,6 +42,12 @@ void prune_magnitude(MethodContext& context, std::int64_t keep, DisconnectedPoli
 void prune_magnitude(MethodContext& context, const std::vector<std::int64_t>& counts,
                      std::uint64_t number);
 
+/// For a mask that a phase ends on: if no path leads from input to output, an Error (`fail`) or a
+/// warning, once in a run. Single units on no path are what pruning by rank leaves, and the
+/// statistics of the mask count them. `repair` warns too: a path would have to be drawn at random
+/// in place of connections that the method ranked higher.
+void check_paths(MethodContext& context, DisconnectedPolicy policy);
+
 /// How regrown connections are chosen.
 struct Regrowth {
   std::string rule = "gradient";  ///< of the table of scores
@@ -65,7 +71,8 @@ std::int64_t cubic_present(std::int64_t start, std::int64_t target, double u);
 std::vector<PlannedPart> cubic_course(double start, double target, const Recipe& recipe,
                                       const UpdateOptions& options, double gradients);
 
-/// "collapse": what to do about a layer that pruning would leave without connections.
+/// "collapse": what to do about a layer that pruning would leave without connections, or a network
+/// without a path.
 void add_collapse_option(OptionList& list, std::string& policy);
 
 }  // namespace gcg
