@@ -153,6 +153,24 @@ Scale own_scale(const SettingsFile& shipped, const std::string& path, std::strin
   return own;
 }
 
+/// Where TOML would take the rest for a comment or another line; npos if it takes all of it.
+std::size_t end_outside_quotes(std::string_view value) {
+  char quote = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    if (quote == '"' && c == '\\') {
+      ++i;
+    } else if (quote != 0) {
+      quote = c == quote ? '\0' : quote;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '#' || c == '\n' || c == '\r') {
+      return i;
+    }
+  }
+  return std::string_view::npos;
+}
+
 /// "NAME=VALUE" with a value as TOML has it, or a bare word.
 std::pair<std::string, Setting> change_of(const std::string& text) {
   const std::size_t equals = text.find('=');
@@ -163,6 +181,12 @@ std::pair<std::string, Setting> change_of(const std::string& text) {
   std::string name = text.substr(0, equals);
   const std::string value = text.substr(equals + 1);
   const std::string where = "--set " + name;
+  if (const std::size_t end = end_outside_quotes(value); end != std::string::npos) {
+    throw UsageError(where,
+                     fmt::format("'{}' has {} outside of quotes", value,
+                                 value[end] == '#' ? "a '#'" : "the end of a line"),
+                     "leave out what begins there, or put a text in quotes: --set 'NAME=\"a#b\"'");
+  }
   try {
     const toml::table parsed = toml::parse("value = " + value, std::string_view(where));
     if (parsed.size() == 1 && !parsed.begin()->second.is_table()) {

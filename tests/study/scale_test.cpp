@@ -152,6 +152,24 @@ TEST(Scale, SingleSettingsCanBeChanged) {
                    HasSubstr("no option that a scale can set"));
 }
 
+TEST(Scale, AChangeIsReadWholeOrRefused) {
+  // TOML takes a comment, or another line, for no part of the value.
+  for (const std::string value : {"3#0", "3 # few", "3\n", "3\r\n", "[0.1]#, 0.2]", "true#1", "a#b",
+                                  "'a'#b", "\"a\\\"\"#b", "3\nwidth = 8"}) {
+    SCOPED_TRACE(value);
+    GCG_EXPECT_ERROR((void)shipped("small", {"epochs=" + value}),
+                     AllOf(HasSubstr("--set epochs"), HasSubstr("outside of quotes")));
+  }
+  const auto word = [](const std::string& value) {
+    return shipped("small", {"x=" + value}).word("x", {"a#b", "a'#b", "a", "it's"});
+  };
+  EXPECT_EQ(word("\"a#b\""), "a#b");
+  EXPECT_EQ(word("'a#b'"), "a#b");
+  EXPECT_EQ(word("\"a'#b\""), "a'#b");
+  EXPECT_EQ(word("it's"), "it's");
+  EXPECT_EQ(word("a"), "a");
+}
+
 TEST(Scale, ChangesMakeANameOfTheirOwn) {
   EXPECT_EQ(shipped("small", {"network=vgg16", "epochs=30"}).name, "small+epochs=30+network=vgg16");
   EXPECT_EQ(shipped("small", {"densities=[0.1, 0.2]"}).name, "small+densities=0.1,0.2");
