@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/options.h"
 #include "base/program.h"
 #include "base/progress.h"
 #include "record/belongs.h"
@@ -19,6 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
+/// What words are stored under that follow no option; nobody can write it on a command line.
+constexpr const char* kLooseWord = "loose word";
+
 struct Settings {
   std::string run, out;
   std::int64_t stage = -1;
@@ -27,25 +31,32 @@ struct Settings {
 
 Settings parse(int argc, const char* const* argv) {
   Settings settings;
+  gcg::OptionList numbers;
+  const gcg::Option stage = numbers.add("stage", settings.stage, {-1, 1e6},
+                                        "state at the end of this stage; -1: of the finished run");
   po::options_description options("gcg_export RUN: a run's weights and masks as an .npz file");
   options.add_options()("help", po::bool_switch(&settings.help), "print this and exit")(
       "run", po::value(&settings.run), "folder of the run")(
-      "stage", po::value(&settings.stage)->default_value(-1),
-      "state at the end of this stage; -1: of the finished run")(
-      "out", po::value(&settings.out)->default_value(""),
-      "file to write; empty: final.npz or stage_KKK.npz in the run's folder");
+      "stage", po::value<std::string>()->default_value("-1")->notifier(stage.set),
+      stage.help.c_str())("out", po::value(&settings.out)->default_value(""),
+                          "file to write; empty: final.npz or stage_KKK.npz in the run's folder");
   po::positional_options_description positions;
-  positions.add("run", 1);
+  positions.add("run", 1).add(kLooseWord, -1);
+  po::options_description all;
+  all.add(options).add_options()(kLooseWord, po::value<std::vector<std::string>>());
   try {
     po::variables_map values;
     const auto style = static_cast<int>(po::command_line_style::unix_style) &
                        ~static_cast<int>(po::command_line_style::allow_guessing);
-    po::store(po::command_line_parser(argc, argv)
-                  .options(options)
-                  .positional(positions)
-                  .style(style)
-                  .run(),
-              values);
+    po::store(
+        po::command_line_parser(argc, argv).options(all).positional(positions).style(style).run(),
+        values);
+    if (values.count(kLooseWord) != 0) {
+      throw gcg::UsageError("command line",
+                            fmt::format("'{}' belongs to no option",
+                                        values[kLooseWord].as<std::vector<std::string>>().front()),
+                            "gcg_export RUN [--stage K] [--out FILE]");
+    }
     po::notify(values);
   } catch (const po::error& error) {
     throw gcg::UsageError("command line", error.what(), "gcg_export --help lists the options");
@@ -57,9 +68,8 @@ Settings parse(int argc, const char* const* argv) {
   }
   if (settings.help) {
     std::cout << options;
-  } else if (settings.run.empty() || settings.stage < -1) {
-    throw gcg::UsageError(settings.run.empty() ? "RUN" : "--stage",
-                          settings.run.empty() ? "is missing" : "is below -1",
+  } else if (settings.run.empty()) {
+    throw gcg::UsageError("RUN", "the folder of the run is missing",
                           "gcg_export RUN [--stage K] [--out FILE]");
   }
   return settings;

@@ -27,8 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::string_view kAbout =
-    "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs and searches\n";
+constexpr std::string_view kUsage =
+    "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs and searches";
 
 /// An epsilon of a rule: absolute or a share of what is above chance.
 struct Epsilon {
@@ -266,13 +266,20 @@ void replay_study(const fs::path& study) {
 
 int main(int argc, char** argv) {
   return gcg::run_program("gcg_replay", [&] {
-    const std::string_view word = argc == 2 ? argv[1] : "";
+    const std::string_view word = argc > 1 ? argv[1] : "";
     if (word == "--help") {
-      fmt::print("{}", kAbout);
+      fmt::print("{}\n", kUsage);
       return 0;
     }
     if (word.empty() || word.starts_with("-")) {
-      throw gcg::UsageError("command line", "the study file is missing", kAbout);
+      throw gcg::UsageError(
+          "command line",
+          word.empty() ? "the study file is missing" : fmt::format("there is no option '{}'", word),
+          kUsage);
+    }
+    if (argc > 2) {
+      throw gcg::UsageError("command line", fmt::format("'{}' is one word too many", argv[2]),
+                            kUsage);
     }
     replay_study(argv[1]);
     return 0;

@@ -36,8 +36,10 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
   for (const Node& node : network.nodes) {
     if (training && node.operation == Operation::batch_norm &&
         batch.size() * node.shape.positions() < 2) {
-      fail(fmt::format("{} has a single value per channel, which has no variance", node.name),
-           "use larger batches");
+      fail(fmt::format("the batch is one image, and {} then has a single value per channel, which "
+                       "has no variance",
+                       node.name),
+           "choose a batch size that does not leave one image over at the end of an epoch");
     }
   }
 }

@@ -57,7 +57,7 @@ po::options_description describe_program_options() {
       "dry-run", "resolve the options, print the run's name and settings, and exit")(
       "estimate",
       "time a few training steps, print how many seconds the run would take (JSON), and exit")(
-      "calibrate", po::value<std::int64_t>()->value_name("EPOCHS"),
+      "calibrate", po::value<std::string>()->value_name("EPOCHS"),
       "run the method and dense training for this many epochs each, print the cost ratios that "
       "--budget flops and --budget time want, and exit")(
       "world", po::value<std::string>()->value_name("auto"),
@@ -162,11 +162,9 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
   command.dry_run = values.count("dry-run") != 0;
   command.estimate = values.count("estimate") != 0;
   if (values.count("calibrate") != 0) {
-    command.calibrate = values["calibrate"].as<std::int64_t>();
-    if (command.calibrate < 1) {
-      throw UsageError("--calibrate", fmt::format("{} epochs", command.calibrate),
-                       "name the epochs of each of the two runs");
-    }
+    OptionList list;
+    list.add("calibrate", command.calibrate, {1, 1e6}, "epochs");
+    list.set("calibrate", values["calibrate"].as<std::string>());
   }
   if (values.count("world") != 0) {
     const std::string& world = values["world"].as<std::string>();

@@ -9,12 +9,37 @@
 #include "backend/backends.h"
 #include "base/error.h"
 #include "base/lookup.h"
+#include "base/options.h"
 
 namespace gcg {
 
 namespace {
 
 namespace po = boost::program_options;
+
+/// What words are stored under that follow no option; nobody can write it on a command line.
+constexpr const char* kLooseWord = "loose word";
+
+/// Larger numbers are mistakes, and would fill the memory or the machine before they end in one.
+constexpr Range kSeeds{0, 1000, false, false};
+constexpr Range kSideBySide{0, 4096, false, false};
+constexpr Range kOnOneGpu{1, 256, false, false};
+constexpr Range kMinutes{0, 1e6, true, false};
+constexpr Range kWorkers{1, 100'000, false, false};
+constexpr Range kGpusOfWorker{0, 256, false, false};
+constexpr Range kProcessors{0, 4096, false, false};
+
+/// A number is refused with its range, as by gcg_run. Returns its value for a default.
+template <typename Number>
+po::typed_value<std::string>* add_number(po::options_description& options, const char* name,
+                                         const char* word, Number& value, const Range& range,
+                                         const std::string& help) {
+  OptionList list;
+  const Option option = list.add(name, value, range, help);
+  auto* text = po::value<std::string>()->value_name(word)->notifier(option.set);
+  options.add_options()(name, text, option.help.c_str());
+  return text;
+}
 
 void add_questions(po::options_description& options, ExperimentCommand& command) {
   options.add_options()("help", po::bool_switch(&command.help), "print this and exit")(
@@ -57,14 +82,16 @@ void add_study(po::options_description& options, const Experiment& experiment,
       "scale", po::value(&command.scale)->default_value("smoke"),
       "a scale of the settings file (smoke, small, full, ...), or FILE.toml with one of your own")(
       "set", po::value(&command.changes)->composing()->value_name("SETTING=VALUE"),
-      "change one setting of the scale; may be repeated")(
-      "seeds", po::value(&study.request.seeds)->default_value(0),
-      "seeds per curve; 0: the scale's own number")(
-      "jobs", po::value(&study.jobs)->default_value(0),
-      "runs side by side; 0: one per core, with --work one, with --device cuda --runs-per-gpu for "
-      "each "
-      "GPU. Changes no result")("only", po::value(&study.only)->default_value(""),
-                                "only curves that contain this text")(
+      "change one setting of the scale; may be repeated");
+  add_number(options, "seeds", "N", study.request.seeds, kSeeds,
+             "seeds per curve; 0: the scale's own number")
+      ->default_value("0");
+  add_number(options, "jobs", "N", study.jobs, kSideBySide,
+             "runs side by side; 0: one per core, with --work one, with --device cuda "
+             "--runs-per-gpu for each GPU. Changes no result")
+      ->default_value("0");
+  options.add_options()("only", po::value(&study.only)->default_value(""),
+                        "only curves that contain this text")(
       "data", po::value(&study.request.data)->default_value(std::string(default_data(experiment))),
       "data set of every run")("data-dir", po::value(&study.data_dir)->default_value(""),
                                "folder of the data set; empty: the environment's GCG_DATA")(
@@ -75,10 +102,12 @@ void add_study(po::options_description& options, const Experiment& experiment,
       "gpus", po::value(&study.gpus)->default_value("")->value_name("N|LIST"),
       "with --device cuda: so many GPUs, or these (a list has a comma in it: 0,3 or 3,); empty: "
       "all "
-      "that CUDA_VISIBLE_DEVICES shows. Changes no result")(
-      "runs-per-gpu", po::value(&study.runs_per_gpu)->default_value(1)->value_name("N"),
-      "with --device cuda: runs side by side on each GPU, as far as they fit. Changes no result")(
-      "out", po::value(&study.out)->default_value("runs"), "folder of all runs");
+      "that CUDA_VISIBLE_DEVICES shows. Changes no result");
+  add_number(
+      options, "runs-per-gpu", "N", study.runs_per_gpu, kOnOneGpu,
+      "with --device cuda: runs side by side on each GPU, as far as they fit. Changes no result")
+      ->default_value("1");
+  options.add_options()("out", po::value(&study.out)->default_value("runs"), "folder of all runs");
 }
 
 void add_cluster(po::options_description& options, ExperimentCommand& command) {
@@ -86,26 +115,28 @@ void add_cluster(po::options_description& options, ExperimentCommand& command) {
   options.add_options()(
       "work", po::bool_switch(&command.work),
       "be one of any number of workers, on any hosts that share the folder of runs: take runs that "
-      "nobody has, until none is left")(
-      "minutes", po::value(&command.minutes)->value_name("M"),
-      "with --work: end after this many minutes; unfinished runs continue later")(
-      "slurm", po::bool_switch(&command.submit),
-      "write a batch script, print it and submit it: one array of equal workers")(
+      "nobody has, until none is left");
+  add_number(options, "minutes", "M", command.minutes, kMinutes,
+             "with --work: end after this many minutes; unfinished runs continue later");
+  options.add_options()("slurm", po::bool_switch(&command.submit),
+                        "write a batch script, print it and submit it: one array of equal workers")(
       "slurm-dry-run", po::bool_switch(&command.slurm_dry_run),
       "write the batch script, print it and exit")(
       "wait", po::bool_switch(&command.wait),
       "with --slurm: stay until nothing of the study is queued or runs")(
       "cancel", po::bool_switch(&command.cancel),
-      "remove the study's jobs from Slurm's queue; running ones save their state")(
-      "workers", po::value(&slurm.workers)->value_name("N"), "workers of the array (1)")(
-      "partition", po::value(&slurm.partition)->value_name("P"), "partition of the workers")(
-      "account", po::value(&slurm.account)->value_name("A"), "account of the workers")(
-      "gpus-per-worker", po::value(&slurm.gpus)->value_name("G"),
-      "GPUs of each worker (0; with --device cuda 1)")(
-      "cpus", po::value(&slurm.cpus)->value_name("C"),
-      "processors of each worker (those its runs side by side have threads for)")(
-      "memory", po::value(&slurm.memory)->value_name("M"), "memory per worker (4G)")(
-      "time", po::value(&slurm.time)->value_name("T"), "time limit of each worker, 8:00:00");
+      "remove the study's jobs from Slurm's queue; running ones save their state");
+  add_number(options, "workers", "N", slurm.workers, kWorkers, "workers of the array (1)");
+  options.add_options()("partition", po::value(&slurm.partition)->value_name("P"),
+                        "partition of the workers")(
+      "account", po::value(&slurm.account)->value_name("A"), "account of the workers");
+  add_number(options, "gpus-per-worker", "G", slurm.gpus, kGpusOfWorker,
+             "GPUs of each worker (0; with --device cuda 1)");
+  add_number(options, "cpus", "C", slurm.cpus, kProcessors,
+             "processors of each worker; 0: those its runs side by side have threads for");
+  options.add_options()("memory", po::value(&slurm.memory)->value_name("M"),
+                        "memory per worker (4G)")("time", po::value(&slurm.time)->value_name("T"),
+                                                  "time limit of each worker, 8:00:00");
 }
 
 /// Throws for an option that is given without the one it belongs to.
@@ -137,12 +168,6 @@ void check_companions(const po::variables_map& values, const ExperimentCommand& 
 void check(const po::variables_map& values, const ExperimentCommand& command,
            const Experiment& experiment) {
   const StudySettings& study = command.study;
-  if (study.request.seeds < 0 || study.jobs < 0) {
-    throw UsageError(study.jobs < 0 ? "--jobs" : "--seeds", "is negative");
-  }
-  if (study.runs_per_gpu < 1) {
-    throw UsageError("--runs-per-gpu", fmt::format("{} is below 1", study.runs_per_gpu));
-  }
   if (experiment.kind == ExperimentKind::alone && (study.jobs > 1 || study.runs_per_gpu > 1)) {
     throw UsageError(study.jobs > 1 ? "--jobs" : "--runs-per-gpu",
                      fmt::format("{} measures seconds, runs side by side would disturb "
@@ -161,9 +186,6 @@ void check(const po::variables_map& values, const ExperimentCommand& command,
                      "ask one at a time");
   }
   check_companions(values, command);
-  if (values.count("minutes") != 0 && !(command.minutes > 0)) {
-    throw UsageError("--minutes", "is not above 0", "leave it out for no limit");
-  }
   check_slurm_request(command.slurm);
 }
 
@@ -181,14 +203,15 @@ po::options_description experiment_options(const Experiment& experiment,
 ExperimentCommand parse_experiment_command(int argc, const char* const* argv,
                                            const Experiment& experiment) {
   ExperimentCommand command;
-  const po::options_description options = experiment_options(experiment, command);
+  po::options_description options = experiment_options(experiment, command);
+  options.add_options()(kLooseWord, po::value<std::vector<std::string>>());
   po::variables_map values;
   try {
     const auto style = static_cast<int>(po::command_line_style::unix_style) &
                        ~static_cast<int>(po::command_line_style::allow_guessing);
     po::store(po::command_line_parser(argc, argv)
                   .options(options)
-                  .positional(po::positional_options_description())
+                  .positional(po::positional_options_description().add(kLooseWord, -1))
                   .style(style)
                   .run(),
               values);
@@ -198,6 +221,12 @@ ExperimentCommand parse_experiment_command(int argc, const char* const* argv,
     }
   } catch (const po::error& error) {
     throw UsageError("command line", error.what(), "--help lists the options");
+  }
+  if (values.count(kLooseWord) != 0) {
+    throw UsageError("command line",
+                     fmt::format("'{}' belongs to no option",
+                                 values[kLooseWord].as<std::vector<std::string>>().front()),
+                     "write --NAME VALUE; --help lists the options");
   }
   if (values.count("gpus-per-worker") == 0 && command.study.device == "cuda") {
     command.slurm.gpus = 1;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/extremes.h"
 #include "base/host.h"
 #include "base/shell.h"
 #include "base/variable.h"
@@ -239,38 +240,13 @@ TEST(RunPlan, TheCommandLineOfTheIdentityIsTheWholeOfItForAShell) {
   EXPECT_EQ(parse_run_command(arguments).given, given);
 }
 
-/// Texts that a number can be confused with, or that are one of the largest.
-constexpr const char* kExtremes[] = {"1e19",
-                                     "-1e19",
-                                     "1e300",
-                                     "1e-300",
-                                     "1e400",
-                                     "9223372036854775807",
-                                     "9223372036854775808",
-                                     "-9223372036854775808",
-                                     "18446744073709551615",
-                                     "18446744073709551616",
-                                     "nan",
-                                     "-nan",
-                                     "inf",
-                                     "-inf",
-                                     "",
-                                     " 1",
-                                     "1 ",
-                                     "+1",
-                                     "0x1",
-                                     "1,5",
-                                     "1e",
-                                     "1_000",
-                                     "\xEF\xBC\x91"};
-
 TEST(RunPlan, EveryOptionTakesAnExtremeTextAsItStandsOrRefusesIt) {
   const Network network =
       build_network("resnet8", {.input = {3, 16, 16}, .classes = 10, .width = 4});
   for (const MethodEntry& method : method_table()) {
     const auto known = make_run_plan({{"method", std::string(method.name)}});
     for (const Option& option : known->options.options()) {
-      for (const char* text : kExtremes) {
+      for (const char* text : testing::kExtremes) {
         SCOPED_TRACE(fmt::format("{} --{} '{}'", method.name, option.name, text));
         std::unique_ptr<RunPlan> plan;
         try {
