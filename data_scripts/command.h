@@ -31,7 +31,11 @@ inline bool read_arguments(std::span<const char* const> arguments, std::string_v
       }
       return false;
     }
-    if (!name.starts_with("--") || list.find(name.substr(2)) == nullptr) {
+    if (!name.starts_with("--")) {
+      throw UsageError("command line", fmt::format("'{}' belongs to no option", name),
+                       "write --NAME VALUE; --help lists the options");
+    }
+    if (list.find(name.substr(2)) == nullptr) {
       throw UsageError(name, "there is no such option", "--help lists them all");
     }
     if (i + 1 == arguments.size()) {
@@ -68,7 +72,8 @@ inline void print_passed_over(const std::vector<std::string>& passed_over) {
 /// Runs a program's body on the arguments behind its name.
 inline int run_program(int argc, char** argv,
                        const std::function<int(std::span<const char* const>)>& body) {
-  return run_program("error", [&] {
+  const std::string_view path = argc > 0 ? argv[0] : "";
+  return run_program(path.substr(path.rfind('/') + 1), [&] {
     return body(std::span<const char* const>(argv, static_cast<std::size_t>(argc)).subspan(1));
   });
 }

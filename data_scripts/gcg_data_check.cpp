@@ -72,6 +72,11 @@ int run(std::span<const char* const> arguments) {
   if (!gcg::read_arguments(arguments, kAbout, list)) {
     return 0;
   }
+  // What it is to be held against, before the long look.
+  gcg::ExpectedFacts expected;
+  if (!manifest.empty()) {
+    expected = gcg::read_expected(manifest);
+  }
   const gcg::DataSet data = source->load();
   gcg::ProgressLine line;
   const gcg::DataFacts facts =
@@ -95,7 +100,6 @@ int run(std::span<const char* const> arguments) {
   if (manifest.empty()) {
     return 0;
   }
-  const gcg::ExpectedFacts expected = gcg::read_expected(manifest);
   if (!expected.train_counts && !expected.test_counts && !expected.train_statistics) {
     fmt::print("nothing was held against {}: it says nothing of labels and channels\n", manifest);
     return 1;

@@ -54,8 +54,8 @@ int run(std::span<const char* const> arguments) {
     return 0;
   }
   if (data.empty() || from.empty()) {
-    throw gcg::UsageError("command line", "--data or --from is missing",
-                          "--help says what they are");
+    throw gcg::UsageError(data.empty() ? "--data" : "--from", "is missing",
+                          "write --data NAME --from FOLDER; --help says what they are");
   }
   form.quality = static_cast<int>(quality);
   settings.stray = pass_over ? gcg::Stray::pass_over : gcg::Stray::refuse;

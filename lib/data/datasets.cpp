@@ -69,15 +69,16 @@ class FolderSource : public DataSource {
  protected:
   /// `advice` says where the files come from.
   [[nodiscard]] std::filesystem::path folder(std::string_view advice) const {
-    if (!folder_.empty()) {
-      return folder_;
-    }
-    const std::string named = data_folder_of_environment();
+    const std::string named = folder_.empty() ? data_folder_of_environment() : folder_;
     if (named.empty()) {
       throw UsageError("--data-dir", "no folder is given, and GCG_DATA is not set",
                        fmt::format("{}, then name their folder with --data-dir FOLDER or GCG_DATA; "
                                    "--data procedural needs no files",
                                    advice));
+    }
+    if (std::error_code error; !std::filesystem::is_directory(named, error)) {
+      throw Error(named, "there is no such folder",
+                  folder_.empty() ? "check the environment variable GCG_DATA" : "check --data-dir");
     }
     return named;
   }

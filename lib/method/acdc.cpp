@@ -32,8 +32,10 @@ class AcDc final : public Method {
 
   void check(const Recipe& /*recipe*/) const override {
     if (first_dense_ + last_sparse_ + turn_ > 1 + kRoundingErrors) {
-      throw UsageError("--turn", fmt::format("{} + --first-dense {} + --last-sparse {} exceed 1",
-                                             turn_, first_dense_, last_sparse_));
+      throw UsageError("--turn",
+                       fmt::format("{} + --first-dense {} + --last-sparse {} exceed 1", turn_,
+                                   first_dense_, last_sparse_),
+                       "they are shares of one training: lower one of them");
     }
   }
 
@@ -52,6 +54,8 @@ class AcDc final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
+    // Where it leaves no connection, that is told before any training.
+    (void)present_for_density(context.network, target_);
     Phase phase = recipe_phase(Role::acdc, context.recipe);
     const std::int64_t updates = context.recipe.epochs * context.epoch_updates;
     const auto after = [&](double share) {

@@ -21,7 +21,7 @@ class DynamicSparse final : public Method {
     add_fraction_option(list, updates_);
   }
 
-  void check(const Recipe& /*recipe*/) const override {}
+  void check(const Recipe& /*recipe*/) const override { check_seed_options(seed_); }
 
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& /*network*/) const override {

@@ -62,7 +62,10 @@ class FixedMask final : public Method {
         "--cycles and --stage-epochs set the epochs");
   }
 
-  void check(const Recipe& /*recipe*/) const override { check_trunk_name(trunk_); }
+  void check(const Recipe& /*recipe*/) const override {
+    check_trunk_name(trunk_);
+    check_seed_options(seed_);
+  }
 
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {

@@ -73,6 +73,8 @@ class Gcg final : public Method {
 
   void check(const Recipe& /*recipe*/) const override {
     check_trunk_name(trunk_);
+    check_seed_options(seed_);
+    check_growth_rule_options(rule_);
     (void)read_joint_priors(joint_priors_);
     if (!trunk() && seed_.density > max_density_) {
       throw UsageError("--max-density",

@@ -25,6 +25,7 @@ class GraNet final : public Method {
   }
 
   void check(const Recipe& /*recipe*/) const override {
+    check_seed_options(seed_);
     if (target_ > seed_.density) {
       throw UsageError("--target-density",
                        fmt::format("{} is above --seed-density {}", target_, seed_.density));
@@ -37,6 +38,8 @@ class GraNet final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
+    // Where it leaves no connection, that is told before any training.
+    (void)present_for_density(context.network, target_);
     // The seed's allocation is not what the pruned mask aims at.
     const std::int64_t moved = apply_seed(seed_, context).repaired;
     return {updated_phase(Role::granet, updates_, context),

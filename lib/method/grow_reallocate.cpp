@@ -44,6 +44,7 @@ class GrowReallocate final : public Method {
   }
 
   void check(const Recipe& recipe) const override {
+    check_seed_options(seed_);
     if (growth_epochs(recipe) >= recipe.epochs) {
       throw UsageError("--growth-share",
                        fmt::format("{} stages leave none of {} epochs", stages_, recipe.epochs));

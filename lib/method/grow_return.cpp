@@ -53,6 +53,8 @@ class DensitySearch final : public Method {
 
   void check(const Recipe& recipe) const override {
     check_trunk_name(trunk_);
+    check_seed_options(seed_);
+    check_growth_rule_options(rule_);
     if (returns_) {
       check_densities();
     }

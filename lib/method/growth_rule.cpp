@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "growth/grow.h"
@@ -161,6 +162,13 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
            "densities per layer, lines 'LAYER DENSITY', for quotas table")
       .identified_by([&options] { return hex(sha256(read_file(options.allocation_file))); })
       .used_if([&options] { return options.quotas == "table"; }, "the quotas are not a table");
+}
+
+void check_growth_rule_options(const GrowthRuleOptions& options) {
+  if (options.quotas == "table" && options.allocation_file.empty()) {
+    throw UsageError("--quotas table", "takes the layers' densities from a file, and none is named",
+                     "give --allocation-file FILE with a line 'LAYER DENSITY' for every layer");
+  }
 }
 
 MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,

@@ -33,6 +33,9 @@ double gradient_average(const GrowthRuleOptions& options);
 
 void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options);
 
+/// UsageError: the quotas need a file that is not named.
+void check_growth_rule_options(const GrowthRuleOptions& options);
+
 /// The score of a rule on context.state; its sweeps are counted. `batch` is the number of the first
 /// batch of images.
 Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,

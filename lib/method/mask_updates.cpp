@@ -104,10 +104,11 @@ Phase updated_phase(Role role, const UpdateOptions& options, const MethodContext
     phase.mask_updates.push_back(update);
   }
   if (phase.mask_updates.empty()) {
-    throw Error("--update-interval",
-                fmt::format("the mask would change every {} updates, but only until {} of {}",
-                            every, options.until, updates),
-                "choose a shorter interval or more epochs");
+    throw Error(
+        "--update-interval",
+        fmt::format("the mask would change every {} updates, but only until update {} of {}", every,
+                    last, updates),
+        "choose a shorter interval or more epochs");
   }
   return phase;
 }

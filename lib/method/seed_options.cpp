@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/lookup.h"
@@ -49,6 +50,14 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
   list.add("seed-inverted", options.inverted, "control: keep the smallest scores")
       .used_if([&options] { return find_seed_rule(options.rule).scored; },
                "the seed rule has no scores");
+}
+
+void check_seed_options(const SeedOptions& options) {
+  if (options.rule == "table" && options.allocation_file.empty()) {
+    throw UsageError(
+        "--seed-rule table", "takes the layers' densities from a file, and none is named",
+        "give --seed-allocation-file FILE with a line 'LAYER DENSITY' for every layer");
+  }
 }
 
 std::vector<std::string> seed_option_names() {

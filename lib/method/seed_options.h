@@ -24,6 +24,9 @@ struct SeedOptions {
 
 void add_seed_options(OptionList& list, SeedOptions& options);
 
+/// UsageError: the seed rule needs a file that is not named.
+void check_seed_options(const SeedOptions& options);
+
 /// The names of the options that add_seed_options adds.
 std::vector<std::string> seed_option_names();
 

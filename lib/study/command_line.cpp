@@ -83,7 +83,7 @@ GivenOptions read_config(const std::string& path, const po::options_description&
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos) {
       throw UsageError(where, fmt::format("'{}' is not 'name = value'", line),
-                       "write a comment on its own line, after '#'");
+                       "write NAME = VALUE; a comment has a line of its own, after '#'");
     }
     const std::string name(trimmed(line.substr(0, equals)));
     // find_nothrow() takes an empty name for every option.
@@ -152,7 +152,9 @@ RunCommand parse_run_command(std::span<const char* const> arguments) {
     } catch (const UsageError&) {
       throw;
     } catch (const Error& error) {
-      throw UsageError("--config", error.what(), "name a text file of lines 'name = value'");
+      const std::string_view text = error.what();
+      throw UsageError("--config", text.substr(0, text.find('\n')),
+                       "name a text file of lines 'name = value'");
     }
   }
   command.help = values.count("help") != 0;

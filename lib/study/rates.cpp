@@ -74,8 +74,9 @@ std::vector<Rate> read_rates(const std::filesystem::path& file) {
   try {
     document = toml::parse_file(file.string());
   } catch (const toml::parse_error& error) {
-    throw UsageError(fmt::format("{}:{}", file.string(), error.source().begin.line),
-                     std::string(error.description()));
+    const auto line = error.source().begin.line;  // 0: the file cannot be read
+    throw UsageError(line > 0 ? fmt::format("{}:{}", file.string(), line) : file.string(),
+                     std::string(error.description()), "docs/clusters.md shows such a file");
   }
   const toml::array* list = document["rate"].as_array();
   if (list == nullptr || document.size() != 1 || !list->is_array_of_tables()) {

@@ -85,7 +85,7 @@ std::vector<Aim> aims(const std::string& target) {
 TEST(Targets, AreMetExactlyWithTheSparseTrainingAskedForOrRefusedBeforeAnyTraining) {
   std::map<std::string, int> met;
   const Network network = tiny_network();
-  for (const char* target : {"0.15", "0.25", "0.4"}) {
+  for (const char* target : {"0.001", "0.15", "0.25", "0.4"}) {
     for (const Aim& aim : aims(target)) {
       for (const Length& length : kLengths) {
         met[aim.method + " " + aim.scope] += 0;
@@ -99,6 +99,7 @@ TEST(Targets, AreMetExactlyWithTheSparseTrainingAskedForOrRefusedBeforeAnyTraini
           };
           const Play result = play(aim.method, aim.options, accuracy, 1, network, length);
           ++met[aim.method + " " + aim.scope];
+          ASSERT_NE(std::string(target), "0.001") << "leaves none of 326 connections";
           const std::int64_t present = present_for_density(network, std::stod(target));
           EXPECT_EQ(result.state.mask.present(), present);
           if (aim.scope != "global") {

@@ -511,7 +511,7 @@ TEST(MaskUpdates, IntervalsAreImagesAndStretchWithTheBudget) {
   EXPECT_EQ(phase({100}).mask_updates.back(), 9000);  // of 12500: as many updates as before
   EXPECT_THAT([&] { (void)phase({4000}); },
               ::testing::Throws<Error>(::testing::Property(
-                  "what", &Error::what, HasSubstr("every 20000 updates, but only until 0.75"))));
+                  "what", &Error::what, HasSubstr("every 20000 updates, but only until update"))));
 }
 
 TEST(MaskUpdates, EndWhereTheShareOfTheTrainingSaysToTheUpdate) {
