@@ -68,7 +68,7 @@ CLANG := clang checked tsan
 PAPER_PACKAGES := latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended python3-h5py python3-numpy python3-matplotlib python3-scipy
 
 .DEFAULT_GOAL := help
-.PHONY: help packages paper-packages check-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-slurm test-container faults fuzz-smoke fuzz sanitize tsan coverage test-debian13 gpu-check bench bench-growth bench-data \
+.PHONY: help packages paper-packages check-packages configure build programs data-programs data-cifar data-tinyimagenet data-imagenet data-check demo test test-clang test-slurm test-container faults fuzz-smoke fuzz sanitize tsan coverage test-debian13 gpu-check bench bench-growth bench-data \
   reproduce-cifar inspect format format-check tidy tidy-changed clean
 
 help: ## list the targets
@@ -162,7 +162,11 @@ MINUTES := 10
 FUZZ = $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp))
 checked-build = $(MAKE) --no-print-directory configure PRESET=$(notdir $(1)) BUILD=$(1) && cmake --build $(1) -j$$(nproc) --target $(2)
 # The tests that are built; those of LibTorch, of other languages and of whole programs are not.
-BUILT := --output-on-failure -j2 -E '_NOT_BUILT$$|^(analysis|style|make|data_scripts|container|install|slurm|experiments)\.|^install$$|^gcg_runs$$|gpu_check|mirror'
+BUILT := --output-on-failure -j2 -E '_NOT_BUILT$$|^(analysis|style|make|data_scripts|container|install|slurm|experiments)\.|^(install|gcg_runs|record_sample|faults|file_systems|kills)$$|gpu_check|mirror'
+
+test-clang: ## the tests without LibTorch in a build by Clang, warnings as errors (20 minutes of processor time)
+	@$(call checked-build,build/clang,own_tests)
+	ctest --test-dir build/clang $(BUILT)
 
 sanitize: ## address and undefined-behaviour sanitizers over all tests without LibTorch (Clang)
 	@$(call checked-build,$(CHECKED),own_tests)

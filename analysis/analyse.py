@@ -37,7 +37,7 @@ import numpy as np
 
 import tables
 import texts
-from study_runs import open_study
+from study_runs import open_study, read_summary
 
 # What stands above the sentences of an experiment.
 SAID = "Findings, chosen by fixed rules from these numbers"
@@ -99,6 +99,8 @@ def common_settings(runs):
 
 
 def load_module(experiment):
+    if not experiment.isidentifier():
+        sys.exit(f"there is no analysis of an experiment {experiment}")
     try:
         module = importlib.import_module(experiment)
     except ModuleNotFoundError as error:
@@ -168,7 +170,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.redraw:
         for path in arguments.redraw:
-            summary = json.loads(path.read_bytes())
+            summary = read_summary(path)
             render(
                 load_module(summary["experiment"]),
                 summary,

@@ -5,13 +5,12 @@ A verdict is a word and a sentence with the numbers behind it. Rules are stated 
 which way a result goes. What has no summary yet is "not measured".
 """
 
-import json
 from dataclasses import dataclass
 
 import phrases
 from grow_return import COST, FACTOR, IMP, RETURN, cost_text, epochs_text, not_below, span
 from intervals import interval
-from study_runs import parts_of, with_role
+from study_runs import parts_of, read_summary, with_role
 from tables import number
 
 SCALES = ["smoke", "small", "medium", "full"]
@@ -41,7 +40,7 @@ def load(folder):
     found = {}
     for scale in SCALES:
         for path in sorted(folder.glob(f"*-{scale}.summary.json")):
-            summary = json.loads(path.read_bytes())
+            summary = read_summary(path)
             if path.name == f'{summary["experiment"]}-{scale}.summary.json':
                 found[summary["experiment"]] = summary
     return found

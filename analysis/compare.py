@@ -10,7 +10,6 @@ minus B, pairs of one curve and one seed, with 95 % t intervals and Holm's corre
 """
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,20 +47,27 @@ class Side:
 
 
 def from_study(path):
-    """A study file and its run files."""
-    entries = read(path).get("runs")
-    if not isinstance(entries, list):
-        sys.exit(f"{path}: is no study file (no list of runs)")
+    """A study file and its run files; one that cannot be read is among the missing, with the reason."""
+    entries = gcg_runs.read_study(path)["runs"]
     files = {entry["name"]: path.parent / entry["name"] / "run.h5" for entry in entries}
-    names = [name for name, file in files.items() if file.exists()]
-    columns = gcg_runs.table([files[name] for name in names], ["status", *MEASURES.values(), *FACTS.values()])
-    rows = {name: {column: values[i] for column, values in columns.items()} for i, name in enumerate(names)}
-    finished = {name: row for name, row in rows.items() if row["status"] == "finished"}
+    finished, left_out = {}, {}
+    for name, file in files.items():
+        if not file.exists():
+            continue
+        try:
+            columns = gcg_runs.table([file], ["status", *MEASURES.values(), *FACTS.values()])
+        except gcg_runs.RunFileError as error:
+            left_out[name] = str(error)
+            continue
+        if columns["status"] == ["finished"]:
+            finished[name] = {column: value for column, (value,) in columns.items()}
+    gcg_runs.tell_left_out(left_out.values(), len(files))
     values, options, missing = {}, {}, []
     for entry in entries:
         row = finished.get(entry["name"])
         if row is None:
-            missing.append(f'{entry["curve"]}, seed {entry["seed"]}')
+            reason = left_out.get(entry["name"], "").removeprefix(f"{files[entry['name']]}: ")
+            missing.append(f'{entry["curve"]}, seed {entry["seed"]}' + (f" ({reason})" if reason else ""))
             continue
         for measure, column in MEASURES.items():
             if row[column] is not None:
@@ -121,12 +127,9 @@ def collect(node, place, values):
 
 
 def read(path):
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         sys.exit(f"{path}: no such file or folder")
-    except json.JSONDecodeError as error:
-        sys.exit(f"{path}: is no JSON file ({error})")
+    content = texts.read_json(path, "name a study file or a summary")
     if not isinstance(content, dict):
         sys.exit(f"{path}: is neither a study file nor a summary")
     return content

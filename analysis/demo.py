@@ -143,6 +143,9 @@ def main():
     if study.missing:
         raise SystemExit("not finished: " + "; ".join(study.missing))
     curves = study.curves
+    for curve in ("grow, then return", "dense", "dense, equally long"):
+        if curve not in curves:
+            raise SystemExit(f"{folder / 'demo-smoke.json'}: names no run of '{curve}'; run make demo again")
     for seed, run in sorted(curves["grow, then return"].items()):
         dense, longer = curves["dense"][seed], curves["dense, equally long"][seed]
         print()

@@ -6,7 +6,6 @@ replay.
 """
 
 import itertools
-import json
 import math
 
 import numpy as np
@@ -15,7 +14,7 @@ import costs
 import figures as look
 import phrases
 from intervals import interval, logistic, paired
-from study_runs import with_role
+from study_runs import read_replay, with_role
 from tables import Table, number, percent, plain
 
 DENSE = "dense"
@@ -234,8 +233,7 @@ def summarise(study):
         gaps = [row["gap"]["by_seed"].get(str(seed)) for row in controls]
         if rows and rows[-1]["d_star"] is not None and gaps and None not in gaps:
             verdicts[str(seed)] = verdict([r["density"] for r in controls], gaps, rows[-1]["d_star"], epsilon)
-    path = study.folder / f"{study.experiment}-{study.scale}.replay.json"
-    replay = json.loads(path.read_bytes()) if path.exists() else None
+    replay = read_replay(study)
     fits = {}
     for seed, run in trunks.items():
         if str(run.options["extrapolator"]) == OWN and np.all(

@@ -7,10 +7,13 @@ DataFrame, where pandas is there. Needs numpy and h5py only. Whatever is wrong w
 the checksum at its end is looked at before anything else.
 """
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import json
+import os
+import stat
 import sys
 from collections.abc import Mapping
 from functools import cached_property
@@ -23,23 +26,42 @@ SCHEMA_VERSION = 4
 # Behind the HDF5 content: this mark and the content's SHA-256.
 TRAILER = b"GCGSHA2\n"
 REBUILD = "run the run's command again: it rebuilds the file from the checkpoint"
-_GROUPS = (
-    "identity",
-    "options",
-    "build",
-    "host",
-    "execution",
-    "libraries",
-    "layers",
-    "trajectory",
-    "stages",
-    "stages/fit",
-    "stages/joint",
-    "stages/above_best",
-    "predictions",
-    "search",
+REWRITE = "give the experiment's command again: it writes the list anew and keeps what is finished"
+# {group: the attributes and columns that it has to hold}; _FINAL: those of /final, of a finished run.
+_REQUIRED = {
+    "/": "warnings status failure",
+    "identity": "name hash defaults_version seed method network data data_digest classes train_images"
+    " validation_images test_images command",
+    "options": "name value is_default affects_result",
+    "build": "version commit dirty compiler build_type",
+    "host": "name processor instructions cores memory_bytes system threads",
+    "execution": "asked used device precision kernels fused rule",
+    "libraries": "name version",
+    "layers": "name outputs inputs kernel_height kernel_width network norm_count",
+    "trajectory": "step epoch stage phase density learning_rate train_loss train_accuracy validation_loss"
+    " validation_accuracy training_flops seconds",
+    "stages": "stage phase present density epochs validation_accuracy validation_loss grown repaired growth_overlap"
+    " scores decision density_epochs training_flops seconds",
+    "stages/fit": "outcome d_star d_low d_high accuracy_at_one standard_error epsilon chi_square note parameter_count"
+    " parameter_names parameters",
+    "stages/joint": "outcome d_star d_low d_high accuracy_at_one difference_error union_low union_high own_noise"
+    " common_noise note parameter_names parameters",
+    "stages/above_best": "loss loss_error accuracy accuracy_error",
+    "predictions": "image stage loss hit",
+    "search": "outcome stage density low high",
+    "statistics": "stage present density overlap_previous ever_present_share effective_density disconnected_units"
+    " fewest_live_channels narrowest_layer inference_flops log_path_norm log_path_kernel_trace tau_core_units"
+    " tau_core_units_random",
+    "statistics/layers": "present wanted integer overlap_previous ever_present effective dead_outputs dead_inputs",
+    "statistics/in_degree": "",
+    "statistics/out_degree": "",
+    "masks": "",
+    "cost": "density_epochs training_flops scoring_flops dense_gradient_flops train_seconds evaluate_seconds"
+    " grow_seconds statistics_seconds record_seconds data_wait_seconds peak_memory_bytes steps epochs",
+}
+_FINAL = (
+    "test_labels test_predictions density validation_accuracy validation_loss test_accuracy test_loss inference_flops"
 )
-_GROUPS += ("statistics", "statistics/layers", "statistics/in_degree", "statistics/out_degree", "masks", "cost")
 
 
 class RunFileError(Exception):
@@ -83,10 +105,7 @@ class Run:
         if name not in _PARTS:
             raise AttributeError(name)
         with _opened(self.path) as file:
-            try:
-                value = _PARTS[name](file)
-            except KeyError as error:
-                raise RunFileError(f"{self.path}: an object is missing: {error}") from error
+            value = _PARTS[name](file)
         self.__dict__[name] = value
         return value
 
@@ -101,9 +120,9 @@ class Run:
         [stages, images] and `hit` (Boolean, the same shape)."""
         with _opened(self.path) as file:
             table = _table(file["predictions"])
-        images = len(table["image"])
-        bits = np.unpackbits(table["hit"], axis=1, bitorder="little") if images else table["hit"]
-        return table | {"hit": bits[:, :images].astype(bool)}
+            images = len(table["image"])
+            bits = np.unpackbits(table["hit"], axis=1, bitorder="little") if images else table["hit"]
+            return table | {"hit": bits[:, :images].astype(bool)}
 
     @cached_property
     def final(self):
@@ -131,17 +150,23 @@ class Run:
         return tuple(int(self.layers[column][i]) for column in columns)
 
     def _mask(self, group):
-        return {name: unpack(group[link_name(name)][()], self.shape(name)) for name in self.layers["name"]}
-
-    def _by_layer(self, group):
-        names = [name for name in self.layers["name"] if link_name(name) in group]
-        return {name: group[link_name(name)][()] for name in names}
+        masks = {}
+        for name in self.layers["name"]:
+            packed = group[link_name(name)]
+            masks[name] = unpack(packed[()], self.shape(name))
+            if packed.attrs["present"] != masks[name].sum() or tuple(packed.attrs["shape"]) != masks[name].shape:
+                raise ValueError(f"{packed.name} is not the mask that its attributes tell of")
+        return masks
 
     def _parameters(self, group):
+        links = {name: link_name(name) for name in self.layers["name"]}
         norms = {name: array[()] for name, array in group["norms"].items()}
+        needed = {"channels", "scale", "shift"} | ({"variance"} if "mean" in norms else set())
+        if not needed <= norms.keys():
+            raise KeyError(f"{group.name}/norms has no {', '.join(sorted(needed - norms.keys()))}")
         result = {
-            "weights": self._by_layer(group["weights"]),
-            "biases": self._by_layer(group["biases"]),
+            "weights": {name: group["weights"][link][()] for name, link in links.items()},
+            "biases": {name: group["biases"][link][()] for name, link in links.items() if link in group["biases"]},
             "norms": norms,
         }
         if "tokens" in group:
@@ -177,13 +202,25 @@ def load(path):
     if path.is_dir():
         path = path / "run.h5"
     with _opened(path) as file:
-        for group in _GROUPS:
+        for group in _REQUIRED:
             if group not in file:
                 raise RunFileError(f"{path}: /{group} is missing")
-        try:
-            return _read(path, file)
-        except KeyError as error:
-            raise RunFileError(f"{path}: an object is missing: {error}") from error
+        return _read(path, file)
+
+
+def check(path):
+    """Reads everything in a run file and keeps nothing: a RunFileError if any of it is missing or cannot be read, where
+    the experiments' --verify and gcg_export say so too."""
+    run = load(path)
+    with _opened(run.path) as file:
+        for group, names in (_REQUIRED | ({"final": _FINAL} if "final" in file else {})).items():
+            for name in names.split():
+                if name not in file[group] and name not in file[group].attrs:
+                    raise RunFileError(f"{run.path}: /{group} has no {name}; {REBUILD}")
+    for name in (*_PARTS, "predictions", "final"):
+        getattr(run, name)
+    for _ in run.masks.values():
+        pass
 
 
 def load_all(folder, unreadable=None):
@@ -198,35 +235,81 @@ def load_all(folder, unreadable=None):
             runs.append(load(path))
         except RunFileError as error:
             errors.append(error)
-    if unreadable is not None:
+    if unreadable is None:
+        tell_left_out(errors, len(runs) + len(errors))
+    else:
         unreadable.extend(errors)
-    elif errors:
-        lines = [f"{len(errors)} of {len(runs) + len(errors)} runs cannot be read and are left out:", *map(str, errors)]
-        print("\n  ".join(lines).encode(errors="backslashreplace").decode(), file=sys.stderr)
     return runs
 
 
-def load_study(path):
-    """{curve: {seed: Run}} of the finished runs that a study file (EXPERIMENT-SCALE.json) names."""
+def tell_left_out(errors, count):
+    """Names on standard error, under any locale, those of `count` runs that cannot be read, if there are any."""
+    if errors:
+        lines = [f"{len(errors)} of {count} runs cannot be read and are left out:", *map(str, errors)]
+        print("\n  ".join(lines).encode(errors="backslashreplace").decode(), file=sys.stderr)
+
+
+def read_study(path):
+    """The content of a study file (EXPERIMENT-SCALE.json): a dictionary whose list "runs" has dictionaries with at
+    least curve, seed and name (of the run's folder, beside the file). A RunFileError says what it lacks."""
     path = Path(path)
     try:
-        entries = json.loads(path.read_bytes())["runs"]
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise RunFileError(f"{path}: no such study file; run the experiment first") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise RunFileError(f"{path}: is no study file ({error!r})") from error
-    read, curves = {}, {}
+    except OSError as error:
+        raise RunFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:  # of bytes that are no UTF-8 too
+        raise RunFileError(f"{path}: is no JSON file ({error}); {REWRITE}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("runs"), list):
+        raise RunFileError(f"{path}: is no study file: it has no list of runs; {REWRITE}")
+    for number, entry in enumerate(content["runs"], 1):
+        if not isinstance(entry, dict) or not isinstance(entry.get("seed"), int):
+            raise RunFileError(f"{path}: run {number} of its list has no seed; {REWRITE}")
+        if not all(isinstance(entry.get(key), str) for key in ("curve", "name")):
+            raise RunFileError(f"{path}: run {number} of its list has no curve and name; {REWRITE}")
+        if entry["name"] in ("", ".", "..") or set(entry["name"]) & {"/", "\0"}:
+            raise RunFileError(f"{path}: run {number} of its list is called {entry['name']!r}, no folder; {REWRITE}")
+    return content
+
+
+def load_planned(folder, name):
+    """The run that a study file of the folder names; None if it has no run file yet. A file of which something cannot
+    be read, and that of another run, is a RunFileError."""
+    file = Path(folder) / name / "run.h5"
+    if not file.exists():
+        return None
+    run = load(file)
+    if run.identity["name"] != name:
+        raise RunFileError(
+            f"{file}: is that of another run, {run.identity['name']}: it was copied there; give the experiment's"
+            " command again"
+        )
+    if run.status == "finished":
+        check(file)
+    return run
+
+
+def load_study(path, unreadable=None):
+    """{curve: {seed: Run}} of the finished runs that a study file (EXPERIMENT-SCALE.json) names. A run that cannot be
+    read is left out, as by load_all."""
+    path = Path(path)
+    entries = read_study(path)["runs"]
+    read, errors, curves = {}, [], {}
     for entry in entries:
         name = entry["name"]
         if name not in read:
-            file = path.parent / name / "run.h5"
-            read[name] = load(file) if file.exists() else None
-            if read[name] is not None and read[name].identity["name"] != name:
-                raise RunFileError(
-                    f"{file}: is that of another run, {read[name].identity['name']}: it was copied there"
-                )
+            try:
+                read[name] = load_planned(path.parent, name)
+            except RunFileError as error:
+                read[name] = None
+                errors.append(error)
         if read[name] is not None and read[name].status == "finished":
-            curves.setdefault(entry["curve"], {})[int(entry["seed"])] = read[name]
+            curves.setdefault(entry["curve"], {})[entry["seed"]] = read[name]
+    if unreadable is None:
+        tell_left_out(errors, len(read))
+    else:
+        unreadable.extend(errors)
     return curves
 
 
@@ -316,7 +399,10 @@ def unpack(data, shape):
 def _bytes(path):
     """The content of a file that nobody has locked for writing."""
     try:
-        with open(path, "rb") as file:
+        # A pipe in the place of a file would otherwise wait for a writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RunFileError(f"{path}: is not a regular file")
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError as error:  # a file system without locks has nobody who could hold one
@@ -331,8 +417,10 @@ def _bytes(path):
         raise RunFileError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+@contextlib.contextmanager
 def _opened(path):
-    """The file as HDF5, after its checksum: the HDF5 library may crash on damaged content."""
+    """The file as HDF5, after its checksum: the HDF5 library may crash on damaged content. What its reader stumbles
+    over is a RunFileError too."""
     data = _bytes(path)
     end = len(data) - len(TRAILER) - hashlib.sha256().digest_size
     if end < 0 or data[end : end + len(TRAILER)] != TRAILER:
@@ -344,16 +432,21 @@ def _opened(path):
         file = h5py.File(h5py.h5f.open_file_image(content))
     except OSError as error:
         raise RunFileError(f"{path}: is no HDF5 file ({error}); {REBUILD}") from error
-    version = file.attrs.get("schema_version")
-    if version != SCHEMA_VERSION:
-        file.close()
-        if version is None:
-            raise RunFileError(f"{path}: is an HDF5 file, but no run file: it has no schema_version")
-        raise RunFileError(
-            f"{path}: has schema version {version}, this module reads {SCHEMA_VERSION}: "
-            "use the analysis folder of the version that wrote it"
-        )
-    return file
+    with file:
+        try:
+            version = file.attrs.get("schema_version")
+            if version is None:
+                raise RunFileError(f"{path}: is an HDF5 file, but no run file: it has no schema_version")
+            if version != SCHEMA_VERSION:
+                raise RunFileError(
+                    f"{path}: has schema version {version}, this module reads {SCHEMA_VERSION}: "
+                    "use the analysis folder of the version that wrote it"
+                )
+            yield file
+        except KeyError as error:
+            raise RunFileError(f"{path}: an object is missing: {error}; {REBUILD}") from error
+        except (AttributeError, IndexError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise RunFileError(f"{path}: an object cannot be read: {error}; {REBUILD}") from error
 
 
 def _read(path, file):

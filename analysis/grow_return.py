@@ -10,7 +10,6 @@ Other rules that end a way back are replayed on the recorded ones: what `gcg_rep
 writes there. Without it that table is left out.
 """
 
-import json
 import math
 
 import numpy as np
@@ -21,7 +20,7 @@ from costs import density_epochs, interpolated, of_seeds, relative_costs, test_a
 from execution_agreement import accuracy
 from intervals import holm_differences, mean_interval, paired
 from phrases import Finding
-from study_runs import with_role
+from study_runs import read_replay, with_role
 from tables import Table, number, percent
 
 RETURN = "grow, then return"
@@ -123,11 +122,6 @@ def comparisons(curves):
     return rows
 
 
-def read_replay(study):
-    path = study.folder / f"{study.experiment}-{study.scale}.replay.json"
-    return json.loads(path.read_bytes())["runs"] if path.exists() else []
-
-
 def turns(replayed, study, dense):
     """{curve: {rule: what it makes of the recorded ways back}}, over the seeds of finished runs."""
     found = {}
@@ -203,7 +197,7 @@ def summarise(study):
             for name, runs in curves.items()
             if any(run.search["outcome"] != "none" for run in runs.values())
         },
-        "turns": turns(read_replay(study), study, dense),
+        "turns": turns((read_replay(study) or {"runs": []})["runs"], study, dense),
     }
 
 

@@ -10,7 +10,6 @@ both directions; it is a maximum over means, so it looks better than it is.
 """
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import figures as look
 import tables
 import texts
 from phrases import points as difference_text
-from study_runs import parts_of
+from study_runs import parts_of, read_summary
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALES = ["smoke", "small", "medium", "full"]
@@ -169,7 +168,7 @@ def collect(folder):
     two experiments share give one point."""
     groups = {}
     for path in sorted(folder.glob("*.summary.json")):
-        summary = json.loads(path.read_bytes())
+        summary = read_summary(path)
         if summary["scale"] in SCALES and path.name == f'{summary["experiment"]}-{summary["scale"]}.summary.json':
             key = (summary["scale"], tuple(summary["networks"]), tuple(summary["data_digests"]))
             groups.setdefault(key, []).append(summary)

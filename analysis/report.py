@@ -9,7 +9,6 @@ of the summaries again; a run has a page where a study file beside the summary n
 """
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -27,6 +26,7 @@ import reading
 import report_runs
 import tables
 from report_style import SCRIPT, STYLE
+from study_runs import read_summary
 import texts
 
 
@@ -36,15 +36,15 @@ def studies_in(paths):
     for path in paths:
         if path.is_dir():
             summaries = sorted(path.glob("*.summary.json"))
-            found += [(title_of(p), read(p), beside(p)) for p in summaries]
+            found += [(title_of(p), read_summary(p), beside(p)) for p in summaries]
             for study in sorted(path.glob("*.json")):
                 if is_study(study) and not (path / f"{study.stem}.summary.json").exists():
                     found.append((study.stem, None, study))
         elif path.exists():
-            found.append((title_of(path), read(path), beside(path)))
+            found.append((title_of(path), read_summary(path), beside(path)))
         else:
             sys.exit(f"{path}: there is no such file or folder")
-    place = lambda study: study[1]["experiment"] if study[1] else read(study[2])["experiment"]
+    place = lambda study: (study[1] or gcg_runs.read_study(study[2]))["experiment"]
     order = reading.in_order({place(study) for study in found})
     return sorted(found, key=lambda study: (order.index(place(study)), len(study[0]), study[0]))
 
@@ -53,19 +53,12 @@ def title_of(path):
     return path.name.removesuffix(".summary.json").removesuffix(".json")
 
 
-def read(path):
-    try:
-        return json.loads(path.read_bytes())
-    except json.JSONDecodeError as error:
-        sys.exit(f"{path}: is no JSON file ({error})")
-
-
 def is_study(path):
     """Study files name an experiment and list runs; other JSON files beside them are not ours."""
     if path.name.endswith(".summary.json"):
         return False
-    content = read(path)
-    return isinstance(content, dict) and isinstance(content.get("runs"), list) and "experiment" in content
+    content = texts.read_json(path, "move it elsewhere, or give the experiment's command again if it is a list of runs")
+    return isinstance(content, dict) and "runs" in content and isinstance(content.get("experiment"), str)
 
 
 def beside(summary):
@@ -128,7 +121,7 @@ def drawings(draw, title):
 def run_table(study, out, pages):
     """Every run that the study file names, with its page where its file can be read."""
     rows = []
-    for entry in read(study)["runs"]:
+    for entry in gcg_runs.read_study(study)["runs"]:
         file = study.parent / entry["name"] / "run.h5"
         name = escape(entry["name"])
         if entry["name"] in pages:
@@ -139,13 +132,18 @@ def run_table(study, out, pages):
             name += " (no run file)"
         rows.append(
             f'<tr><td>{escape(entry["curve"])}</td><td>{escape(str(entry["seed"]))}</td><td>{name}</td>'
-            f'<td><code>{escape(entry["command"])}</code></td></tr>'
+            f"<td><code>{escape(command_of(entry))}</code></td></tr>"
         )
     head = "<thead><tr><th>curve</th><th>seed</th><th>run</th><th>command</th></tr></thead>"
     return (
         f'<details><summary>Runs ({len(rows)})</summary><figure class="runs"><table class="sortable">{head}<tbody>'
         f'{"".join(rows)}</tbody></table></figure></details>'
     )
+
+
+def command_of(entry):
+    """That of an entry of a study file."""
+    return str(entry.get("command", ""))
 
 
 def command_table(summary):
@@ -241,13 +239,13 @@ def run_pages(studies):
     """{name of a run: its section} of all run files that the study files name and that can be read."""
     found = {}
     for title, _, study in studies:
-        for entry in read(study)["runs"] if study is not None else []:
+        for entry in gcg_runs.read_study(study)["runs"] if study is not None else []:
             file = study.parent / entry["name"] / "run.h5"
             if entry["name"] in found or not file.exists():
                 continue
             try:
                 found[entry["name"]] = report_runs.page(
-                    gcg_runs.load(file), entry["name"], anchor(title), entry["command"]
+                    gcg_runs.load(file), entry["name"], anchor(title), command_of(entry)
                 )
             except gcg_runs.RunFileError as error:
                 print(f"no page of a run: {error}", file=sys.stderr)
@@ -278,11 +276,15 @@ def main(argv=None):
     )
     parser.add_argument("--out", type=Path, default=Path("report.html"))
     arguments = parser.parse_args(argv)
-    studies = studies_in(arguments.paths)
-    if not studies:
-        sys.exit("no summary and no study file is there: run analyse.py first")
+    try:
+        studies = studies_in(arguments.paths)
+        if not studies:
+            sys.exit("no summary and no study file is there: run analyse.py first")
+        text = page(studies, arguments.out, arguments.paths)
+    except gcg_runs.RunFileError as error:  # of a study file
+        sys.exit(str(error))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    texts.write(arguments.out, page(studies, arguments.out, arguments.paths))
+    texts.write(arguments.out, text)
     print(arguments.out)
 
 

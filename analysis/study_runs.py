@@ -1,13 +1,18 @@
 """The runs of an experiment, by curve and seed, from the study file that the experiment wrote."""
 
-import json
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import gcg_runs
+import texts
 
 VERSION = 2  # of the study file
+# What every summary has (analyse.provenance).
+PROVENANCE = (
+    *("experiment", "scale", "data", "data_digests", "networks", "train_images", "validation_images", "test_images"),
+    *("seeds", "runs", "run_seconds", "processors", "cores", "execution", "commits", "defaults_versions", "missing"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,43 +71,75 @@ class Study:
 
 
 def open_study(path):
-    """The study of a study file, FOLDER/EXPERIMENT-SCALE.json, with its finished runs."""
+    """The study of a study file, FOLDER/EXPERIMENT-SCALE.json, with its finished runs. A run that cannot be read is
+    left out: it is among the missing with its reason, and standard error tells how many there are."""
     path = Path(path)
-    if not path.exists():
-        sys.exit(f"{path}: there is no such study; run the experiment first")
     try:
-        content = json.loads(path.read_bytes())
-    except json.JSONDecodeError as error:
-        sys.exit(f"{path}: is no JSON file ({error}); give the experiment's command again, which writes it")
+        content = gcg_runs.read_study(path)
+    except gcg_runs.RunFileError as error:
+        sys.exit(str(error))
     if content.get("version") != VERSION:
         sys.exit(
-            f"{path}: has version {content.get('version', 1)} of the list of runs, this analysis reads {VERSION}; give"
-            " the experiment's command again: it writes the list anew and keeps what is finished"
+            f"{path}: has version {content.get('version', 1)} of the list of runs, this analysis reads {VERSION};"
+            f" {gcg_runs.REWRITE}"
         )
     entries = content["runs"]
+    if not all(isinstance(content.get(key), str) for key in ("experiment", "scale")) or not all(map(is_whole, entries)):
+        sys.exit(f"{path}: does not say what its experiment and its runs are; {gcg_runs.REWRITE}")
     names = [each.name for each in fields(Part)]
     parts = {entry["curve"]: Part(**{name: entry[name] for name in names}) for entry in entries}
     study = Study(content["experiment"], content["scale"], path.parent, entries, parts)
-    loaded = {}
+    loaded, left_out = {}, {}
     for entry in study.entries:
         name = entry["name"]
         if name not in loaded:
-            run_file = study.folder / name / "run.h5"
-            loaded[name] = gcg_runs.load(run_file) if run_file.exists() else None
+            loaded[name] = None
+            try:
+                loaded[name] = gcg_runs.load_planned(study.folder, name)
+            except gcg_runs.RunFileError as error:
+                left_out[name] = str(error)
         run = loaded[name]
-        if run is not None and run.identity["name"] != name:
-            sys.exit(
-                f"{run.path}: is that of another run, {run.identity['name']}: it was copied there; give the"
-                " experiment's command again"
-            )
         if run is None or run.status != "finished":
-            study.missing.append(f'{entry["curve"]}, seed {entry["seed"]}')
-            failure = failure_of(study.folder / name, run)
+            reason = left_out.get(name, "").removeprefix(f"{study.folder / name / 'run.h5'}: ")
+            study.missing.append(f'{entry["curve"]}, seed {entry["seed"]}' + (f" ({reason})" if reason else ""))
+            failure = "" if reason else failure_of(study.folder / name, run)
             if failure:
                 study.failures.setdefault(entry["curve"], {})[entry["seed"]] = failure
         else:
             study.curves.setdefault(entry["curve"], {})[entry["seed"]] = run
+    gcg_runs.tell_left_out(left_out.values(), len(loaded))
     return study
+
+
+def is_whole(entry):
+    """Whether an entry of a study file has what a Part and a command need."""
+    return (
+        all(isinstance(entry.get(key), str) for key in ("role", "family", "of", "command"))
+        and isinstance(entry.get("values"), dict)
+        and all(isinstance(value, (int, float)) for value in entry["values"].values())
+    )
+
+
+def read_summary(path):
+    """The summary in a file; if it is none, the program ends with one message."""
+    remedy = "make it anew: analyse.py FOLDER/EXPERIMENT-SCALE.json"
+    summary = texts.read_json(path, remedy)
+    lacks = [key for key in PROVENANCE if key not in summary] if isinstance(summary, dict) else PROVENANCE
+    if lacks:
+        sys.exit(f"{path}: is no summary: it lacks {', '.join(lacks)}; {remedy}")
+    return summary
+
+
+def read_replay(study):
+    """What gcg_replay wrote beside a study file: {"runs": [...], "coverage": [...]}; None if it has not been run."""
+    path = study.folder / f"{study.experiment}-{study.scale}.replay.json"
+    if not path.exists():
+        return None
+    remedy = f"make it anew: gcg_replay {study.folder / f'{study.experiment}-{study.scale}.json'}"
+    replay = texts.read_json(path, remedy)
+    if not isinstance(replay, dict) or not {"runs", "coverage"} <= replay.keys():
+        sys.exit(f"{path}: is no replay: it lacks runs and coverage; {remedy}")
+    return replay
 
 
 def failure_of(folder, run):

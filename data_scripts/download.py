@@ -141,10 +141,11 @@ def fetch_from(url, partial, archive):
 def fetch_archive(archive, folder):
     """The path of the archive in the folder, fetched if it is not there, its digest checked."""
     target = folder / archive["name"]
+    partial = Partial(folder, archive)
     if target.exists():
         check_file(target, archive, remedy="remove this file, then fetch it again")
+        partial.remove()  # its origin, of a process that was killed
         return target
-    partial = Partial(folder, archive)
     failures = []
     for mirror in mirrors_of(archive):
         url = mirror.rstrip("/") + "/" + archive["name"]

@@ -122,11 +122,11 @@ def unpack(manifest, out):
     """The data set's folder in `out`, unpacked if it is not there, its files checked."""
     out = Path(out)
     folder = out / manifest["folder"]
+    for left in out.glob(".unpack-*"):
+        shutil.rmtree(left)  # of a process that was killed; the folder is locked
     if folder.exists():
         check_folder(manifest, out)
         return folder
-    for left in out.glob(".unpack-*"):
-        shutil.rmtree(left)  # of a process that was killed; the folder is locked
     temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=out))
     try:
         for archive in manifest["archives"]:

@@ -8,8 +8,11 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -211,47 +214,85 @@ bool has_turn(const gcg::RunRecord& record) {
   return record.identity.method == "grow_return" && record.stages.back().phase == gcg::Role::final;
 }
 
-json read_plan(const fs::path& study) {
+/// A run as the study file names it.
+struct NamedRun {
+  std::string curve, name;
+  std::uint64_t seed;
+};
+
+std::vector<NamedRun> read_plan(const fs::path& study) {
+  std::vector<NamedRun> runs;
   try {
-    return json::parse(gcg::read_text(study));
+    const json plan = json::parse(gcg::read_text(study));
+    for (const json& entry : plan.at("runs")) {
+      runs.push_back({entry.at("curve"), entry.at("name"), entry.at("seed")});
+    }
   } catch (const json::exception& error) {
-    throw gcg::Error(study.string(), fmt::format("is no JSON file: {}", error.what()),
+    throw gcg::Error(study.string(), fmt::format("is no study file: {}", error.what()),
                      "give the experiment's command again, which writes it");
   }
+  for (const NamedRun& run : runs) {
+    if (run.name.empty() || fs::path(run.name).filename() != run.name) {
+      throw gcg::Error(study.string(),
+                       fmt::format("calls a run '{}', which is no folder", run.name),
+                       "give the experiment's command again, which writes it");
+    }
+  }
+  return runs;
+}
+
+/// What the rules say of a run; null if it is none of growth or of a search, or is not finished.
+json replay_planned(const fs::path& run_file, const NamedRun& planned, json& coverage) {
+  const gcg::RunRecord record = gcg::read_run_file(run_file);
+  if (record.identity.name != planned.name) {
+    throw gcg::Error(run_file.string(),
+                     fmt::format("is that of another run, {}", record.identity.name),
+                     "it was copied there: give the experiment's command again");
+  }
+  json run;
+  if (record.status != gcg::RunStatus::finished || record.stages.empty()) {
+    return run;
+  }
+  if (record.identity.method == "gcg") {
+    run = replay_run(record);
+    if (coverage.is_null()) {
+      coverage = coverage_json(record);
+    }
+  } else if (has_turn(record)) {
+    run["turns"] = turns_json(record);
+  } else {
+    return run;
+  }
+  run["curve"] = planned.curve;
+  run["seed"] = planned.seed;
+  return run;
 }
 
 void replay_study(const fs::path& study) {
-  const json plan = read_plan(study);
   json runs = json::array();
   json coverage;
-  for (const json& entry : plan.at("runs")) {
-    const fs::path run_file = study.parent_path() / entry.at("name").get<std::string>() / "run.h5";
+  std::set<std::string> names;
+  std::map<std::string, std::string> left_out;  // why, by the run's name
+  for (const NamedRun& planned : read_plan(study)) {
+    names.insert(planned.name);
+    const fs::path run_file = study.parent_path() / planned.name / "run.h5";
     if (!fs::exists(run_file)) {
       continue;
     }
-    const gcg::RunRecord record = gcg::read_run_file(run_file);
-    if (record.identity.name != entry.at("name").get<std::string>()) {
-      throw gcg::Error(run_file.string(),
-                       fmt::format("is that of another run, {}", record.identity.name),
-                       "it was copied there: give the experiment's command again");
-    }
-    if (record.status != gcg::RunStatus::finished) {
-      continue;
-    }
-    json run;
-    if (record.identity.method == "gcg") {
-      run = replay_run(record);
-      if (coverage.is_null()) {
-        coverage = coverage_json(record);
+    try {
+      if (json run = replay_planned(run_file, planned, coverage); !run.is_null()) {
+        runs.push_back(std::move(run));
       }
-    } else if (has_turn(record)) {
-      run["turns"] = turns_json(record);
-    } else {
-      continue;
+    } catch (const gcg::Error& error) {
+      left_out[planned.name] = error.what();
     }
-    run["curve"] = entry.at("curve");
-    run["seed"] = entry.at("seed");
-    runs.push_back(std::move(run));
+  }
+  if (!left_out.empty()) {
+    fmt::print(stderr, "{} of {} runs cannot be read and are left out:\n", left_out.size(),
+               names.size());
+    for (const auto& [name, problem] : left_out) {
+      fmt::print(stderr, "  {}\n", problem);
+    }
   }
   if (runs.empty()) {
     throw gcg::Error(study.string(), "none of its growth runs and searches is finished",

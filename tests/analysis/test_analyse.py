@@ -193,7 +193,7 @@ class Render(unittest.TestCase):
                 analyse.load_module(name)
         study = self.folder / "growth_rules-small.json"
         for content, message in (
-            (None, "there is no such study"),
+            (None, "no such study file"),
             ("{", "is no JSON file"),
             ('{"experiment": "growth_rules", "runs": []}', "has version 1 of the list of runs, this analysis reads 2"),
         ):

@@ -137,14 +137,14 @@ class Summaries(Folder):
     def test_what_is_no_study_is_told(self):
         for content, message in (
             ("{", "is no JSON file"),
-            ("[]", "is neither a study file nor a summary"),
+            ("[]", "is no study file"),
             ('{"x": 1}', "is no study file"),
         ):
             path = self.folder / "x.json"
             path.write_text(content)
             with self.assertRaisesRegex(SystemExit, message):
                 printed(path, path)
-        with self.assertRaisesRegex(SystemExit, "no such file or folder"):
+        with self.assertRaisesRegex(SystemExit, "no such study file"):
             printed(self.folder / "nowhere", self.folder / "nowhere")
         (self.folder / "empty").mkdir()
         with self.assertRaisesRegex(SystemExit, "holds no study file and no summary"):

@@ -271,21 +271,6 @@ class Files(unittest.TestCase):
         self.assertEqual(os.fsencode(run.options[name]), b"runs/\xff\xe9")
         self.assertEqual(os.fsencode(run.warnings[0]), b"cannot read \xff")
 
-    def test_every_locale_prints(self):
-        path = self.copy("a")
-        with edited(path) as file:
-            file["warnings"][0] = b"cannot read \xff"
-        for locale in ("C", "C.UTF-8", "POSIX"):
-            for utf8 in ("0", "1"):
-                done = subprocess.run(
-                    [sys.executable, ROOT / "analysis" / "inspect_run.py", path],
-                    env=os.environ | {"LC_ALL": locale, "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"},
-                    capture_output=True,
-                    check=False,
-                )
-                self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn(b"zweite Warnung", done.stdout)
-
     def test_another_schema_version(self):
         path = self.copy("a")
         with edited(Path(path)) as file:

@@ -128,7 +128,7 @@ class Summary(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             with_replay = study()
             with_replay.folder = Path(folder)
-            (Path(folder) / "grow_return-small.replay.json").write_text(json.dumps({"runs": replay}))
+            (Path(folder) / "grow_return-small.replay.json").write_text(json.dumps({"runs": replay, "coverage": None}))
             summary = grow_return.summarise(with_replay)
         table = grow_return.tables(summary)[-1]
         self.assertEqual(table.name, "turns")

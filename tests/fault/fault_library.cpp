@@ -8,7 +8,8 @@
 //   GCG_FAULT_LACKS   what the file system cannot do below the folder: flush (EINVAL), folder-flush
 //                     (the same of folders alone) or locks (ENOLCK)
 //
-// fsync is counted and not made: what a killed process wrote, the system still has.
+// fsync is counted and not made, and sync is not made: what a killed process wrote, the system
+// still has.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -197,6 +198,8 @@ int fsync(int descriptor) {
   }
   return made<int>("fsync", counted(descriptor), -1, [](bool) { return 0; });
 }
+
+void sync() {}
 
 int fcntl(int descriptor, int command, ...) {
   va_list arguments;

@@ -1,6 +1,6 @@
-"""Faults in what a run, a preparation and a fetch ask of the system: every call that touches a file can be killed or
-answered with an error, an interruption or half of what was asked for (fault_library.cpp). Afterwards the same command,
-without a fault, has to end as if nothing had been.
+"""Faults in what a run, a preparation (of IDX files, and of a folder of images) and a fetch ask of the system: every
+call that touches a file can be killed or answered with an error, an interruption or half of what was asked for
+(fault_library.cpp). Afterwards the same command, without a fault, has to end as if nothing had been.
 
     faults.py BUILD [--faults N] [--seed S]     N faults at points drawn by the seed, which is printed
     faults.py BUILD --all                       every fault at every point
@@ -9,6 +9,7 @@ without a fault, has to end as if nothing had been.
 import argparse
 import collections
 import hashlib
+import io
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,7 +40,7 @@ KINDS = {
     "mmap": ("EIO",),
 }
 # Of the faults that are drawn.
-SHARES = {"run": 0.5, "preparation": 0.3, "fetch": 0.2}
+SHARES = {"run": 0.5, "preparation": 0.2, "images": 0.1, "fetch": 0.2}
 KILLS = ("kill", "killafter")
 # A program goes on after these as if nothing had been.
 HARMLESS = ("EINTR", "short")
@@ -94,37 +96,53 @@ def begin_preparation(folder):
     write_idx(folder / "from", "t10k", 60)
 
 
+def begin_images(folder):
+    for part, names in (
+        ("train", ("rgb.png", "colour.jpg", "grey1.png", "palette.png")),
+        ("val", ("grey.jpg", "rgb16.png")),
+    ):
+        for number, name in enumerate(names):
+            path = folder / "from" / part / f"class{number % 2}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / "tests/data/images" / name, path)
+            os.utime(path, (0, 0))  # which prepared images hold on to
+
+
+def facts(content):
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
 def begin_fetch(folder):
     mirror = folder.with_name(folder.name + "-mirror")
     mirror.mkdir()
-    content = bytes(random.Random(3).randrange(256) for _ in range(3000))
-    (mirror / "set.bin").write_bytes(content)
-    archive = {"name": "set.bin", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    archive["mirrors"] = [mirror.as_uri()]
+    files = {name: random.Random(name).randbytes(1000) for name in ("set/a.bin", "set/b.bin")}
+    with tarfile.open(mirror / "set.tar", "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    archive = {"name": "set.tar", **facts((mirror / "set.tar").read_bytes()), "mirrors": [mirror.as_uri()]}
     manifest = {"name": "set", "licence": "-", "citation": "-", "folder": "set", "archives": [archive]}
+    manifest["files"] = {name: facts(content) for name, content in files.items()}
     (mirror / "manifest.json").write_text(json.dumps(manifest))
 
 
 def scenarios(build):
     python = "/usr/bin/python3"
     run = Scenario("run", [str(build / "tests/fault/gcg_toy_run"), "FOLDER/run"], lambda folder: None, None)
-    prepared = ["to/train.images", "to/test.images"]
-    preparation = Scenario(
-        "preparation",
-        [
-            *(str(build / "data_scripts/gcg_data_prepare"), "--data", "idx", "--threads", "1"),
-            *("--from", "FOLDER/from", "--to", "FOLDER/to"),
-        ],
-        begin_preparation,
-        lambda folder: digest_of_files(folder, prepared),
-    )
+    prepare = [str(build / "data_scripts/gcg_data_prepare"), "--from", "FOLDER/from", "--to", "FOLDER/to"]
+    prepare += ["--threads", "1", "--data"]
+    prepared = lambda folder: digest_of_files(folder, ["to/train.images", "to/test.images"])
+    preparation = Scenario("preparation", [*prepare, "idx"], begin_preparation, prepared)
+    images = Scenario("images", [*prepare, "imagenet"], begin_images, prepared)
+    manifest = ["--manifest", "FOLDER-mirror/manifest.json"]
     fetch = Scenario(
         "fetch",
-        [python, str(ROOT / "data_scripts/download.py"), "FOLDER-mirror/manifest.json", "--out", "FOLDER/got"],
+        [python, str(ROOT / "data_scripts/fetch.py"), "set", *manifest, "--out", "FOLDER/got"],
         begin_fetch,
-        lambda folder: digest_of_files(folder, ["got/set.bin"]),
+        lambda folder: digest_of_files(folder, ["got/set.tar", "got/set/a.bin", "got/set/b.bin"]),
     )
-    return run, preparation, fetch
+    return run, preparation, images, fetch
 
 
 def one(library, scenario, parent, fault):
@@ -150,7 +168,12 @@ def one(library, scenario, parent, fault):
         found = scenario.digest(folder) if scenario.digest else again.stdout
         if found != scenario.expected:
             return f"ended otherwise: {found}\nafter: {faulty.stderr}", ended
-        left = [path for path in folder.rglob("*") if path.name.endswith(".tmp") or ".write-probe." in path.name]
+        unfinished = (".tmp", ".partial", ".part", ".part.json")
+        left = [
+            path
+            for path in folder.rglob("*")
+            if path.name.endswith(unfinished) or ".write-probe." in path.name or path.name.startswith(".unpack-")
+        ]
         if left:
             return f"left behind: {left}", ended
         return "", ended
@@ -193,8 +216,14 @@ def main():
             print(f"{scenario.name}: {len(scenario.calls)} calls ({counts}), {len(all_points)} faults possible")
             if not arguments.all:
                 count = round(arguments.faults * (1 if arguments.only else SHARES[scenario.name]))
+                if count > len(all_points) and not arguments.only:
+                    sys.exit(f"{count} faults of {scenario.name} are wanted, there are {len(all_points)}")
                 all_points = generator.sample(all_points, min(count, len(all_points)))
             points += all_points
+        if not (arguments.all or arguments.only) and len(points) != arguments.faults:
+            sys.exit(
+                f"{arguments.faults} faults are wanted, the scenarios' shares are {len(points)}: take a multiple of 10"
+            )
         wrong = []
         ends = collections.Counter()
         with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -16,9 +16,9 @@ FLUSH = "this file system cannot flush to disk"
 LOCKS = "this file system has no locks"
 # What the library answers, and the words of the warnings by scenario; another process is kept out by a lease as well.
 LACKS = {
-    "folder-flush": {"run": [FLUSH], "preparation": [FLUSH], "fetch": []},
-    "flush": {"run": [FLUSH], "preparation": [FLUSH], "fetch": [FLUSH]},
-    "locks": {"run": [], "preparation": [], "fetch": [LOCKS]},
+    "folder-flush": {"run": [FLUSH], "preparation": [FLUSH], "images": [FLUSH], "fetch": []},
+    "flush": {"run": [FLUSH], "preparation": [FLUSH], "images": [FLUSH], "fetch": [FLUSH]},
+    "locks": {"run": [], "preparation": [], "images": [], "fetch": [LOCKS]},
 }
 
 

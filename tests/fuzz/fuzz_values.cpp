@@ -1,9 +1,10 @@
 // Run files and checkpoints whose checksums are right and whose values are not: the input is a list
-// of changes to the arrays and numbers of a sample, three bytes each: which object, which byte of
-// it, its new value. The structure stays the HDF5 library's own.
+// of changes to the arrays, numbers and texts of a sample, five bytes each: which object (two
+// bytes), which byte of it (two bytes), its new value. The structure stays the HDF5 library's own.
 #include <hdf5.h>
 
 #include <algorithm>
+#include <string>
 
 #include "base/hash.h"
 #include "fuzz/target.h"
@@ -42,7 +43,22 @@ herr_t list_object(hid_t root, const char* name, const H5O_info_t* info, void* d
   return 0;
 }
 
-/// Sets one byte of an array's or attribute's values, if they are of numbers.
+/// Sets one byte of a text of its own length, or lengthens it by one.
+void set_byte_of_text(hid_t attribute, hid_t type, std::size_t at, std::byte value) {
+  char* stored = nullptr;
+  if (H5Aread(attribute, type, &stored) < 0 || stored == nullptr) {
+    return;
+  }
+  std::string text = stored;
+  H5free_memory(stored);
+  at %= text.size() + 1;
+  text.resize(std::max(text.size(), at + 1));
+  text[at] = static_cast<char>(value);
+  const char* changed = text.c_str();
+  H5Awrite(attribute, type, &changed);
+}
+
+/// Sets one byte of an array's or attribute's values.
 void set_byte(hid_t file, const Place& place, std::size_t at, std::byte value) {
   const hid_t object = H5Oopen(file, place.object.c_str(), H5P_DEFAULT);
   const bool array = place.attribute.empty();
@@ -50,7 +66,11 @@ void set_byte(hid_t file, const Place& place, std::size_t at, std::byte value) {
   const hid_t type = array ? H5Dget_type(id) : H5Aget_type(id);
   const hid_t space = array ? H5Dget_space(id) : H5Aget_space(id);
   const hssize_t count = H5Sget_simple_extent_npoints(space);
-  if (H5Tis_variable_str(type) <= 0 && count > 0) {
+  if (H5Tis_variable_str(type) > 0) {
+    if (!array && count == 1) {
+      set_byte_of_text(id, type, at, value);
+    }
+  } else if (count > 0) {
     std::vector<std::byte> values(static_cast<std::size_t>(count) * H5Tget_size(type));
     array ? H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data())
           : H5Aread(id, type, values.data());
@@ -76,9 +96,10 @@ std::vector<std::byte> changed(std::vector<std::byte> content,
   std::vector<Place> places{{"/", ""}};
   testing::visit_objects(file, H5_ITER_INC, list_object, &places);
   std::erase_if(places, [](const Place& place) { return place.object == "/"; });
-  for (std::size_t i = 0; i + 2 < std::min<std::size_t>(input.size(), 30); i += 3) {
-    set_byte(file, places[input[i] * places.size() / 256], input[i + 1],
-             static_cast<std::byte>(input[i + 2]));
+  const auto two = [&](std::size_t i) { return std::size_t{input[i]} * 256 + input[i + 1]; };
+  for (std::size_t i = 0; i + 4 < std::min<std::size_t>(input.size(), 50); i += 5) {
+    set_byte(file, places[two(i) * places.size() / 65536], two(i + 2),
+             static_cast<std::byte>(input[i + 4]));
   }
   H5Fflush(file, H5F_SCOPE_GLOBAL);
   content.resize(static_cast<std::size_t>(H5Fget_file_image(file, nullptr, 0)));
@@ -135,12 +156,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 std::vector<std::vector<std::uint8_t>> gcg::test::fuzz_seeds() {
-  // Objects all over the file, their first and a later byte, extreme values.
+  // Objects all over the file, their first, a later and a far byte, extreme values.
   std::vector<std::vector<std::uint8_t>> seeds;
-  for (std::size_t object = 0; object < 256; object += 4) {
-    const auto at = static_cast<std::uint8_t>(object);
-    seeds.push_back({at, 0, 0xFF, at, 7, 0x80});
-    seeds.push_back({at, 0, 0, at, 8, 0x7F});
+  for (std::size_t object = 0; object < 65536; object += 700) {
+    const auto high = static_cast<std::uint8_t>(object / 256);
+    const auto low = static_cast<std::uint8_t>(object % 256);
+    seeds.push_back({high, low, 0, 0, 0xFF, high, low, 0, 7, 0x80});
+    seeds.push_back({high, low, 0, 0, 0, high, low, 1, 8, 0x7F});
   }
   return seeds;
 }

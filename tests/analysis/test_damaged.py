@@ -1,0 +1,274 @@
+"""Files that are damaged, malformed or none, and places that cannot be replaced: one message each, and one bad run file
+does not stop the others. GCG_SAMPLE_RUN names a run file, GCG_RUN gcg_run, with gcg_export and gcg_replay beside it."""
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "analysis"), str(Path(__file__).resolve().parent)]
+
+import h5py
+
+import analyse
+import compare
+import demo
+import gcg_runs
+import report
+import texts
+from run_files import ENTRY, STUDY, edited, toy_study
+from study_runs import open_study
+from synthetic import agreement
+
+SAMPLE = Path(os.environ["GCG_SAMPLE_RUN"])
+PROGRAMS = Path(os.environ["GCG_RUN"]).parent
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def sealed_nonsense(path):
+    path.unlink()
+    with edited(path):
+        pass
+
+
+def other_schema(path):
+    with edited(path) as file:
+        file.attrs["schema_version"] = 99
+
+
+def of_another_run(path):
+    with edited(path) as file:
+        file["identity"].attrs["name"] = "another"
+
+
+def without_column(path):
+    with edited(path) as file:
+        del file["stages/density"]
+
+
+def without_attribute(path):
+    with edited(path) as file:
+        del file["cost"].attrs["epochs"]
+
+
+def other_mask(path):
+    with edited(path) as file:
+        file["masks/stage_000/stem.conv"][0] ^= 1
+
+
+def folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES = (
+    *(truncated, flipped, empty, sealed_nonsense, other_schema, of_another_run, without_column, without_attribute),
+    *(other_mask, folder, pipe),
+)
+# What is no study file, each for another reason.
+NO_STUDIES = [
+    *(b"", b"{", b"[]", b"7", b'{"version": 2}', b"\xff\xfe{", b'{"runs": "\xe9"}', b"[" * 100_000),
+    *(json.dumps(STUDY | {"runs": runs}).encode() for runs in ({}, [1], [{}], [ENTRY | {"name": "../one"}])),
+    *(json.dumps(STUDY | {"runs": [ENTRY | {key: None}]}).encode() for key in ("curve", "seed", "name")),
+]
+NO_ANALYSIS = [
+    *(json.dumps(STUDY | {"runs": [ENTRY | {key: None}]}).encode() for key in ("role", "values", "of", "command")),
+    json.dumps(STUDY | {"runs": [ENTRY | {"values": {"density": "x"}}]}).encode(),
+    json.dumps(STUDY | {"experiment": 7, "runs": [ENTRY]}).encode(),
+    json.dumps(STUDY | {"experiment": "os.path", "runs": []}).encode(),
+]
+
+
+def ended(main, *arguments):
+    """What a program says as it ends with an error, and nothing else: a traceback would be another exception."""
+    with contextlib.redirect_stdout(io.StringIO()), mock.patch.object(sys, "argv", ["program", *map(str, arguments)]):
+        try:
+            main()
+        except SystemExit as end:
+            return str(end)
+    raise AssertionError(f"{main} accepts {arguments}")
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+
+    def run_program(self, *command, **environment):
+        known = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"} | environment
+        return subprocess.run(list(map(str, command)), env=known, capture_output=True, check=False)
+
+
+class DamagedRuns(Folder):
+    def setUp(self):
+        super().setUp()
+        self.damaged = [damage.__name__ for damage in DAMAGES]
+        self.path = toy_study(self.folder, ["whole", *self.damaged])
+        for damage in DAMAGES:
+            damage(self.folder / damage.__name__ / "run.h5")
+
+    def test_analysis_export_and_replay_come_to_one_verdict(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            study = open_study(self.path)
+        self.assertEqual(list(study.curves["a"]), [0])
+        self.assertEqual(len(study.missing), len(DAMAGES))
+        replay = self.run_program(PROGRAMS / "gcg_replay", self.path).stderr.decode()
+        self.assertIn(f"{len(DAMAGES)} of {len(DAMAGES) + 1} runs cannot be read and are left out:\n", replay)
+        for name, missing in zip(self.damaged, study.missing):
+            with self.subTest(name):
+                self.assertRegex(missing, r"^a, seed \d+ \(.*\)$")
+                self.assertIn(f"  {self.folder / name / 'run.h5'}: ", replay)
+                if name != "of_another_run":  # a folder may have any name
+                    export = self.run_program(PROGRAMS / "gcg_export", self.folder / name)
+                    self.assertEqual(export.returncode, 1)
+                    self.assertIn(f"{self.folder / name / 'run.h5'}: ", export.stderr.decode())
+
+    def test_whatever_is_missing_export_and_analysis_say_so(self):
+        path = self.folder / "whole" / "run.h5"
+        whole = path.read_bytes()
+        places = []
+        with h5py.File(path) as file:
+            file.visititems(lambda name, item: places.extend([(name, None), *((name, key) for key in item.attrs)]))
+        for place, attribute in random.Random(7).sample(places, 20):
+            with self.subTest(place, attribute=attribute):
+                path.write_bytes(whole)
+                with edited(path) as file:
+                    if attribute is None:
+                        del file[place]
+                    else:
+                        del file[place].attrs[attribute]
+                export = self.run_program(PROGRAMS / "gcg_export", path.parent).stderr.decode()
+                try:
+                    gcg_runs.check(path)
+                    self.assertNotIn("run.h5: ", export)
+                except gcg_runs.RunFileError:
+                    self.assertIn("run.h5: ", export)
+
+    def test_the_study_is_analysed_without_them(self):
+        done = self.run_program("/usr/bin/python3", ROOT / "analysis" / "analyse.py", self.path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(
+            f"{len(DAMAGES)} of {len(DAMAGES) + 1} runs cannot be read and are left out:", done.stderr.decode()
+        )
+        summary = json.loads((self.folder / "toy-smoke.summary.json").read_bytes())
+        self.assertEqual(summary["accuracy"], {"0": 0.625})
+        self.assertEqual(
+            summary["missing"][1],
+            f"a, seed 2 (the checksum does not match: the file is damaged; {gcg_runs.REBUILD})",
+        )
+        self.assertIn("**Not finished (11):** a, seed 1 (is not a run file", done.stdout.decode())
+
+    def test_the_other_readers_leave_them_out(self):
+        errors = []
+        study = gcg_runs.load_study(self.path, errors)
+        self.assertEqual(({curve: list(runs) for curve, runs in study.items()}, len(errors)), ({"a": [0]}, 11))
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            gcg_runs.load_study(self.path)
+            compare.main([str(self.path), str(self.path)])
+        self.assertEqual(said.getvalue().count("runs cannot be read and are left out:"), 3)
+        self.assertIn("seed 2 (the checksum does not match", said.getvalue())
+
+    def test_the_demo_names_them(self):
+        shutil.copy(self.path, self.folder / "demo-smoke.json")
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertIn("not finished: a, seed 1 (is not a run file", ended(demo.main, self.folder))
+
+
+class StudyFiles(Folder):
+    def test_what_is_no_study_file_is_told_with_its_name_and_the_remedy(self):
+        path = self.folder / "demo-smoke.json"
+        for content in NO_STUDIES + NO_ANALYSIS:
+            with self.subTest(content[:90]):
+                path.write_bytes(content)
+                for main, argument in ((analyse.main, path), (demo.main, self.folder)):
+                    said = ended(main, argument)
+                    if b"os.path" not in content:
+                        self.assertRegex(said, rf"{path}: .*; give the experiment's command again")
+        for content in NO_STUDIES:
+            with self.subTest(content[:90]):
+                path.write_bytes(content)
+                self.assertIn(f"{path}: ", ended(compare.main, path, path))
+                with self.assertRaisesRegex(gcg_runs.RunFileError, rf"{path}: .*; give the experiment's command again"):
+                    gcg_runs.load_study(path)
+                done = self.run_program(PROGRAMS / "gcg_replay", path)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr.decode(errors="replace"), rf"^gcg_replay: {path}: .*(\n  remedy: .*)?\n$")
+
+    def test_the_report_names_a_file_that_is_none(self):
+        path = self.folder / "demo-smoke.json"
+        for content in NO_STUDIES:
+            with self.subTest(content[:90]):
+                path.write_bytes(content)
+                self.assertRegex(ended(report.main, self.folder), rf"{path}: |no summary and no study file is there")
+
+    def test_a_summary_that_is_none_is_told(self):
+        path = self.folder / "execution_agreement-small.summary.json"
+        for content in (b"[]", b"{}", b"\xff", b"{", json.dumps({"experiment": "growth_rules"}).encode()):
+            with self.subTest(content):
+                path.write_bytes(content)
+                for main, arguments in ((analyse.main, ("--redraw", path)), (report.main, (self.folder,))):
+                    self.assertRegex(ended(main, *arguments), rf"{path}: is no .*; make it anew: analyse.py")
+
+
+class Places(Folder):
+    def test_a_text_is_written_through_links(self):
+        target, link = self.folder / "far" / "page.html", self.folder / "link"
+        target.parent.mkdir()
+        for content in ("first", "second"):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+            texts.write(link, content)
+            self.assertTrue(link.is_symlink())
+            self.assertEqual(target.read_text(), content)
+        self.assertEqual(sorted(path.name for path in self.folder.rglob("*")), ["far", "link", "page.html"])
+
+    def test_what_is_no_regular_file_is_not_replaced(self):
+        pipe_ = self.folder / "pipe"
+        os.mkfifo(pipe_)
+        (self.folder / "link").symlink_to(pipe_)
+        for place in (pipe_, self.folder / "link", self.folder, "/dev/null"):
+            with self.assertRaisesRegex(SystemExit, f"{place}: is not a regular file and is not replaced; name"):
+                texts.write(place, "text")
+        self.assertTrue(pipe_.is_fifo())
+
+    def test_the_report_leaves_standard_output_in_its_place(self):
+        (self.folder / "execution_agreement-small.summary.json").write_text(json.dumps(agreement()))
+        before = os.lstat("/dev/stdout").st_ino
+        done = self.run_program(
+            "/usr/bin/python3", ROOT / "analysis" / "report.py", self.folder, "--out", "/dev/stdout"
+        )
+        self.assertEqual((done.returncode, os.lstat("/dev/stdout").st_ino), (1, before), done.stderr)
+        self.assertIn(b"/dev/stdout: is not a regular file", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
