@@ -36,6 +36,19 @@ std::size_t most_slots() {
   return count(std::ranges::max(optimiser_table(), {}, count));
 }
 
+/// Calls f(); what LibTorch throws in it is explained: explain_failure, where `fewer_fit` may be
+/// empty.
+template <typename F>
+auto explained(const Network& network, std::string_view call, std::int64_t samples,
+               const std::function<bool(std::int64_t)>& fewer_fit, F f) {
+  try {
+    return f();
+  } catch (const c10::Error& error) {
+    throw explain_failure(fmt::format("{}: {}", network.name, call), error.what_without_backtrace(),
+                          samples, fewer_fit);
+  }
+}
+
 class DeviceExecutor final : public Executor {
  public:
   DeviceExecutor(const Network& network, std::int64_t threads, const DeviceSettings& settings)
@@ -45,8 +58,12 @@ class DeviceExecutor final : public Executor {
 
   const Network& network() const override { return torch_.network(); }
   void write(const TrainingState& state) override;
-  TrainingState read() const override { return torch_.read(); }
-  Parameters gradients() const override { return torch_.gradients(); }
+  TrainingState read() const override {
+    return explained(network(), "read", 0, {}, [&] { return torch_.read(); });
+  }
+  Parameters gradients() const override {
+    return explained(network(), "gradients", 0, {}, [&] { return torch_.gradients(); });
+  }
   BatchSums forward_backward(const Batch& batch) override;
   std::span<const BatchSums> queue(const Batch& batch) override;
   std::span<const BatchSums> settle() override;
@@ -57,7 +74,9 @@ class DeviceExecutor final : public Executor {
   std::vector<std::vector<float>> gradient_average() const override;
   void set_gradient_average(const std::vector<std::vector<float>>& average) override;
   bool hold(const RawImages& images) override;
-  void join(Ranks& ranks, bool sync_norms) override { torch_.join(ranks, sync_norms); }
+  void join(Ranks& ranks, bool sync_norms) override {
+    explained(network(), "join", 0, {}, [&] { torch_.join(ranks, sync_norms); });
+  }
 
  private:
   /// What the logits of a batch are compared with.
@@ -74,8 +93,7 @@ class DeviceExecutor final : public Executor {
   };
 
   [[nodiscard]] std::vector<BatchSums> tell(const std::vector<Queued>& queued) const;
-  /// Calls f(), for batches of so many samples; what LibTorch throws is explained. `chosen`: by
-  /// --batch-size.
+  /// explained() for batches of so many samples. `chosen`: by --batch-size.
   template <typename F>
   auto run(std::string_view call, std::int64_t samples, F f, bool chosen = true);
   bool fits(std::int64_t samples);
@@ -110,16 +128,11 @@ class DeviceExecutor final : public Executor {
 
 template <typename F>
 auto DeviceExecutor::run(std::string_view call, std::int64_t samples, F f, bool chosen) {
-  try {
-    return f();
-  } catch (const c10::Error& error) {
-    std::function<bool(std::int64_t)> fewer_fit;
-    if (chosen) {
-      fewer_fit = [this](std::int64_t fewer) { return fits(fewer); };
-    }
-    throw explain_failure(fmt::format("{}: {}", network().name, call),
-                          error.what_without_backtrace(), samples, fewer_fit);
+  std::function<bool(std::int64_t)> fewer_fit;
+  if (chosen) {
+    fewer_fit = [this](std::int64_t fewer) { return fits(fewer); };
   }
+  return explained(network(), call, samples, fewer_fit, f);
 }
 
 /// Whether a step of so many samples has room, tried with black images; changes no state. Slots
@@ -249,7 +262,8 @@ std::vector<BatchSums> DeviceExecutor::tell(const std::vector<Queued>& queued) c
 }
 
 BatchSums DeviceExecutor::forward_backward(const Batch& batch) {
-  return tell({train("forward_backward", batch)}).front();
+  const Queued queued = train("forward_backward", batch);
+  return run("forward_backward", batch.size(), [&] { return tell({queued}).front(); });
 }
 
 std::span<const BatchSums> DeviceExecutor::queue(const Batch& batch) {
@@ -330,15 +344,19 @@ void DeviceExecutor::average_gradients(const Batch& batch, float old) {
 }
 
 std::vector<std::vector<float>> DeviceExecutor::gradient_average() const {
-  return average_.empty() ? std::vector<std::vector<float>>() : torch_.of_weights(average_);
+  return explained(network(), "gradient_average", 0, {}, [&] {
+    return average_.empty() ? std::vector<std::vector<float>>() : torch_.of_weights(average_);
+  });
 }
 
 void DeviceExecutor::set_gradient_average(const std::vector<std::vector<float>>& average) {
   average_.clear();
-  for (std::size_t l = 0; l < average.size(); ++l) {
-    average_.push_back(at::zeros_like(torch_.trained()[l].value, at::kFloat).detach());
-    assign(average_.back(), average[l]);
-  }
+  run("set_gradient_average", last_size_, [&] {
+    for (std::size_t l = 0; l < average.size(); ++l) {
+      average_.push_back(at::zeros_like(torch_.trained()[l].value, at::kFloat).detach());
+      assign(average_.back(), average[l]);
+    }
+  });
 }
 
 bool DeviceExecutor::hold(const RawImages& images) {
@@ -358,9 +376,11 @@ bool DeviceExecutor::hold(const RawImages& images) {
 
 std::unique_ptr<Executor> make_device_executor(const Network& network, std::int64_t threads,
                                                const DeviceSettings& settings) {
-  open_device(settings);
-  keep_freed_memory();
-  return std::make_unique<DeviceExecutor>(network, threads, settings);
+  return explained(network, "the start on " + settings.device, 0, {}, [&] {
+    open_device(settings);
+    keep_freed_memory();
+    return std::make_unique<DeviceExecutor>(network, threads, settings);
+  });
 }
 
 }  // namespace gcg

@@ -8,7 +8,9 @@ Error explain_failure(const std::string& where, std::string_view said, std::int6
                       const std::function<bool(std::int64_t)>& fits) {
   const auto says = [&](std::string_view part) { return said.find(part) != said.npos; };
   const std::string first(said.substr(0, said.find('\n')));
-  if (says("out of memory") || says("can't allocate memory")) {
+  // "CUBLAS_STATUS_ALLOC_FAILED" and its like: libraries beside LibTorch that found no room.
+  if (says("out of memory") || says("can't allocate memory") || says("_ALLOC_FAILED") ||
+      says("_ALLOCATION_FAILED")) {
     std::int64_t smaller = fits ? batch / 2 : 0;
     while (smaller > 1 && !fits(smaller)) {
       smaller /= 2;

@@ -3,9 +3,11 @@
 #include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/where.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/error.h"
@@ -23,9 +25,18 @@ HeldImages::HeldImages(const RawImages& images, const at::Device& device) {
                 fmt::format("{} bytes are no images of {}x{}x{}", images.pixels.size(),
                             shape.channels, shape.height, shape.width));
   }
-  pixels_ = to_device(images.pixels, {count, shape.channels, shape.height, shape.width}, device)
-                .permute({0, 2, 3, 1})
-                .clone(at::MemoryFormat::Contiguous);
+  pixels_ = at::empty({count, shape.height, shape.width, shape.channels},
+                      at::TensorOptions(device).dtype(at::kByte));
+  // In parts, each of which is on the device twice until it is in its place.
+  const std::int64_t most = std::max<std::int64_t>(1, kUploadBytes / shape.elements());
+  for (std::int64_t first = 0; first < count; first += most) {
+    const std::int64_t some = std::min(most, count - first);
+    const auto bytes = images.pixels.subspan(static_cast<std::size_t>(first * shape.elements()),
+                                             static_cast<std::size_t>(some * shape.elements()));
+    pixels_.narrow(0, first, some)
+        .copy_(to_device(bytes, {some, shape.channels, shape.height, shape.width}, device)
+                   .permute({0, 2, 3, 1}));
+  }
   scale_ = to_device(images.scale, {shape.channels}, device).clone();
   offset_ = to_device(images.offset, {shape.channels}, device).clone();
 }

@@ -13,6 +13,9 @@ namespace gcg {
 /// are.
 inline constexpr std::int64_t kMostHeldBytes = std::int64_t{4} << 30;
 
+/// Of which so many are uploaded at a time.
+inline constexpr std::int64_t kUploadBytes = std::int64_t{64} << 20;
+
 /// Images that lie on a device as bytes.
 class HeldImages {
  public:

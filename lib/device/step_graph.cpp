@@ -8,6 +8,7 @@
 // CUDA's own.
 #ifdef GCG_CUDA_GRAPHS
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -23,6 +24,10 @@ struct StepGraph::Captured {
 
   explicit Captured(const std::function<void()>& work) {
     c10::cuda::device_synchronize();
+    // The graph has memory of its own, which is new to the allocator, and what steps before it have
+    // left in the allocator's cache cannot be freed during the capture: on a GPU that a batch
+    // nearly fills there would be none.
+    c10::cuda::CUDACachingAllocator::emptyCache();
     // The default stream cannot be captured.
     const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
     graph.capture_begin();

@@ -57,8 +57,7 @@ MadeBackend make_dense(const RunSettings& settings, const Network& network) {
   MadeBackend made;
   made.executor = make_torch_executor(network, threads_of_a_process(settings), settings.device);
   made.facts.rule = "dense everywhere";
-  made.libraries = {{"LibTorch", torch_version()},
-                    {"BLAS", fmt::format("{} ({})", blas.version, blas.library)}};
+  made.libraries = {{"BLAS", fmt::format("{} ({})", blas.version, blas.library)}};
   made.warning = blas.warning;
   return made;
 }
@@ -69,7 +68,6 @@ MadeBackend make_device(const RunSettings& settings, const Network& network) {
                                        {settings.device, precision_named(settings.precision),
                                         settings.deterministic, settings.cuda_graphs});
   made.facts.rule = "dense everywhere";
-  made.libraries = {{"LibTorch", torch_version()}};
   if (settings.device == "cpu") {
     const BlasFacts blas = blas_facts();
     made.libraries.push_back({"BLAS", fmt::format("{} ({})", blas.version, blas.library)});

@@ -16,6 +16,7 @@
 #include "base/temporary_files.h"
 #include "data/task.h"
 #include "dense/curvature.h"
+#include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
 #include "run/backends.h"
@@ -41,7 +42,10 @@ RunRecord fresh_record(const RunPlan& plan, const MadeBackend& backend) {
   record.host = host_facts();
   record.threads = plan.settings.threads;
   record.execution = backend.facts;
-  record.libraries = backend.libraries;
+  // Sparse execution too: what GraSP needs of curvature is LibTorch's.
+  record.libraries = {{"LibTorch", torch_version()}};
+  record.libraries.insert(record.libraries.end(), backend.libraries.begin(),
+                          backend.libraries.end());
   record.libraries.push_back({"HDF5", hdf5_version()});
   record.libraries.push_back({"Ceres", ceres_version()});
   if (!backend.warning.empty()) {
@@ -157,9 +161,12 @@ RunRecord run_plan(RunPlan& plan, const std::shared_ptr<Stop>& stop, World* worl
           ? plan.settings.data_threads
           : std::clamp<std::int64_t>(own_cores() - threads_of_a_process(plan.settings), 1,
                                      kMostLoaderThreads);
+  // Its bits depend on the threads: where those of the run must not, it has one.
+  const std::int64_t curvature_threads =
+      backend_used(plan.settings).threads_change_bits ? threads_of_a_process(plan.settings) : 1;
   run.curvature = [&](const TrainingState& state, const ConnectionValues& direction,
                       const Batch& batch) {
-    return hessian_product(network, state, direction, batch, threads_of_a_process(plan.settings));
+    return hessian_product(network, state, direction, batch, curvature_threads);
   };
   run.record = fresh_record(plan, backend);
   if (leading) {

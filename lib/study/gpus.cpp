@@ -132,19 +132,25 @@ GpuPlaces::GpuPlaces(GpuShare share, std::function<double()> now)
 }
 
 void GpuPlaces::look() {
-  if (places_.empty() || now_() - looked_ < kGpuLookSeconds) {
+  const double now = now_();
+  const auto settles = [&](const Place& place) {
+    return place.before && now - place.started >= share_.settle_seconds;
+  };
+  if (places_.empty() ||
+      (now - looked_ < kGpuLookSeconds && std::ranges::none_of(places_, settles))) {
     return;
   }
-  looked_ = now_();
+  looked_ = now;
   const FreeGpuMemory free = share_.free_memory();
   for (std::size_t g = 0; g < places_.size(); ++g) {
     Place& place = places_[g];
     const auto found = free.find(share_.names[g]);
     place.free = found == free.end() ? std::nullopt : std::optional(found->second);
-    if (place.runs == 0) {
-      place.before = place.free;
-    } else if (place.before && place.free) {
-      largest_ = std::max(largest_, (*place.before - *place.free) / place.runs);
+    if (place.before && place.free) {
+      largest_ = std::max(largest_, *place.before - *place.free);
+    }
+    if (settles(place)) {
+      place.before.reset();
     }
   }
 }
@@ -180,10 +186,12 @@ std::optional<std::size_t> GpuPlaces::find() {
 void GpuPlaces::start(std::size_t gpu) {
   ++places_[gpu].runs;
   places_[gpu].started = now_();
+  places_[gpu].before = places_[gpu].free;
 }
 
 void GpuPlaces::end(std::size_t gpu) {
   --places_[gpu].runs;
+  places_[gpu].before.reset();  // what another one takes can no longer be told from what this frees
   looked_ = -std::numeric_limits<double>::infinity();  // its memory is free now
 }
 

@@ -45,7 +45,9 @@ struct GpuShare {
 /// Seconds between two looks at the memory of GPUs.
 inline constexpr double kGpuLookSeconds = 5;
 
-/// Free memory that a run needs on a GPU beside others, by what the largest run so far has taken.
+/// Free memory that a run needs on a GPU beside others, by what the largest run so far has taken:
+/// the most that was less free in the time from a start to GpuShare::settle_seconds later, in which
+/// no other run starts there. What others take afterwards is not counted.
 inline constexpr double kGpuRoom = 1.25;
 
 /// Which GPU the next run of a launch gets. On one without a run of this launch it is started if
@@ -72,7 +74,7 @@ class GpuPlaces {
     std::int64_t runs = 0;
     double started = 0;                    ///< when the last of them was
     std::optional<std::int64_t> free{};    ///< at the last look
-    std::optional<std::int64_t> before{};  ///< free when no run of this launch was there
+    std::optional<std::int64_t> before{};  ///< free when the last run started; none once it settled
   };
 
   [[nodiscard]] bool has_room(const Place& place) const;

@@ -130,6 +130,10 @@ void check_processes(const RunSettings& settings) {
                      fmt::format("is too small to be shared out over {} processes", processes),
                      fmt::format("take {} at least, or fewer processes", kLeastShare * processes));
   }
+  if (processes > 1 && settings.cuda_graphs) {
+    throw UsageError("--cuda-graphs", "a step that several processes share is no CUDA graph",
+                     "leave it out, or take one process");
+  }
 }
 
 /// Who would have used an option that this run does not have.

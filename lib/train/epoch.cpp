@@ -174,6 +174,7 @@ void evaluate_epoch(Training& training) {
 void catch_up(Training& training) {
   settle(training);
   if (training.ahead) {
+    const Stopwatch watch(training.now.record.cost.record_seconds);
     take_back(training);
   }
 }
@@ -219,6 +220,7 @@ void train_epoch(Training& training) {
       update_mask(training, done);
     }
     if (done == phase.snapshot) {
+      const Stopwatch watch(cost.record_seconds);
       training.now.memory.kept = executor.read();
     }
     training.step_seconds = now_seconds() - begin;

@@ -42,9 +42,9 @@ void show(Recorder& recorder, const RunRecord& record) {
 }  // namespace
 
 bool save_is_due(const Recorder& recorder, bool good_moment) {
+  const double allowed = (recorder.save_seconds + recorder.kept_seconds) / kRecordingShare;
   const double wait =
-      good_moment ? std::min(recorder.checkpoint_seconds, recorder.save_seconds / kRecordingShare)
-                  : recorder.checkpoint_seconds;
+      good_moment ? std::min(recorder.checkpoint_seconds, allowed) : recorder.checkpoint_seconds;
   return now_seconds() - recorder.saved_at >= wait;
 }
 
@@ -59,11 +59,13 @@ void save(Recorder& recorder, Checkpoint& now) {
   }
   recorder.saved_at = now_seconds();
   recorder.save_seconds = recorder.saved_at - begin;
+  recorder.kept_seconds = 0;
 }
 
-void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage) {
+void keep_stage(Recorder& recorder, Checkpoint& now, std::int64_t stage) {
   if (recorder.keep_stages) {
     const Stopwatch watch(now.record.cost.record_seconds);
+    const Stopwatch kept(recorder.kept_seconds);
     const Slim slim(now.record);
     write_stage(recorder.folder, stage, now);
   }

@@ -10,9 +10,9 @@
 
 namespace gcg {
 
-/// Saving after an epoch or a stage waits until it takes at most this share of the time since the
-/// last one: a checkpoint and a run file grow with the stages, and so written take a time linear in
-/// them.
+/// Saving after an epoch or a stage waits until it takes, with the stages kept meanwhile, at most
+/// this share of the time since the last one: a checkpoint and a run file grow with the stages, and
+/// so written take a time linear in them.
 inline constexpr double kRecordingShare = 0.015;
 
 /// Where a run is recorded, and when that was done last.
@@ -22,6 +22,7 @@ struct Recorder {
   bool keep_stages = true;
   double saved_at = now_seconds();
   double save_seconds = 0;        ///< duration of the last saving
+  double kept_seconds = 0;        ///< of keeping stages since
   std::int64_t memory_bytes = 0;  ///< largest of this process when saving, without pages of files
 };
 
@@ -34,7 +35,7 @@ void save(Recorder& recorder, Checkpoint& now);
 
 /// Keeps the state at the end of a stage's training, without the masks and predictions of the
 /// stages: branches read those from the run file.
-void keep_stage(const Recorder& recorder, Checkpoint& now, std::int64_t stage);
+void keep_stage(Recorder& recorder, Checkpoint& now, std::int64_t stage);
 
 /// Records in the run file that the run failed, and why. The checkpoint stays as it was.
 void record_failure(Recorder& recorder, RunRecord& record, const std::string& failure);

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "data/prepared.h"
 #include "train/phase_state.h"
 #include "train/resume.h"
 #include "train/training.h"
@@ -32,6 +34,31 @@ RunRecord fresh_record(TrainingRun& run, const Split& split) {
   record.identity.classes = run.data.classes;
   record.identity.data_digest = run.data.digest;
   return record;
+}
+
+/// Lets the executor hold the training images if it can. From then on they are its own: what
+/// happens to their file later changes nothing. A GPU that has to be sent every batch is told of
+/// once.
+void hold_images(Training& training) {
+  const TrainingRun& run = training.run;
+  const ImageSet& images = run.data.train;
+  if (images.encoded()) {
+    return;
+  }
+  training.held = run.executor.hold(training.batches.samples().raw());
+  if (training.held && images.prepared) {
+    images.prepared->check_unchanged();
+  }
+  const std::string& device = training.now.record.execution.device;
+  std::vector<std::string>& warnings = training.now.record.warnings;
+  const std::string warning = fmt::format(
+      "the training images, {:.1f} GB, do not fit beside the run on {}: they come from "
+      "the host",
+      1e-9 * static_cast<double>(images.raw_pixels().size()), device);
+  if (!training.held && device != "cpu" && std::ranges::find(warnings, warning) == warnings.end()) {
+    warnings.push_back(warning);
+    run.say("warning: " + warning);
+  }
 }
 
 /// Stands where a checkpoint stood; its record is the run's already.
@@ -87,7 +114,7 @@ Training prepare(TrainingRun& run) {
     training.now.record = std::move(own);
   }
   check_same(training, "at the start");
-  training.held = !run.data.train.encoded() && run.executor.hold(training.batches.samples().raw());
+  hold_images(training);
   tell_failure(run.folder, training.now.record, run.say);
   return training;
 }

@@ -30,6 +30,18 @@ TEST(ExplainFailure, OutOfMemoryComesWithTheBatchThatFits) {
   EXPECT_THAT(tried, ElementsAre(500, 250, 125));
 }
 
+TEST(ExplainFailure, ALibraryThatFindsNoRoomIsOutOfMemoryToo) {
+  for (const char* said :
+       {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"}) {
+    EXPECT_THAT(
+        explain_failure("resnet20: queue", said, 1000, [](std::int64_t) { return true; }).what(),
+        HasSubstr("out of memory with a batch of 1000\n  remedy: --batch-size 500 fits"))
+        << said;
+  }
+}
+
 TEST(ExplainFailure, BeforeTheFirstBatchNoneIsNamed) {
   EXPECT_THAT(explain_failure("vgg16: write", "CUDA out of memory.", 0, never).what(),
               ::testing::StartsWith("vgg16: write: out of memory\n  remedy: no smaller batch"));

@@ -75,6 +75,25 @@ TEST(HeldImages, GiveThePixelsOfTheLoaderBitForBit) {
   }
 }
 
+TEST(HeldImages, ThatComeInSeveralPartsAreAllInTheirPlace) {
+  ImageSet images;
+  images.shape = {1, 512, 512};
+  const std::int64_t of_a_part = kUploadBytes / images.shape.elements();
+  const std::int64_t count = 2 * of_a_part + 3;
+  for (std::int64_t i = 0; i < count; ++i) {
+    images.pixels.insert(images.pixels.end(), static_cast<std::size_t>(images.shape.elements()),
+                         static_cast<std::uint8_t>(i % 251));
+  }
+  images.labels.resize(static_cast<std::size_t>(count));
+  const SampleMaker maker(images, {{0.0F}, {1.0F / 255}}, 3);  // a value is its byte
+  const HeldImages held(maker.raw(), device());
+  for (const std::int64_t i : {std::int64_t{0}, of_a_part - 1, of_a_part, count - 4, count - 1}) {
+    const std::vector<Placement> place{{i, 0, 0, false}};
+    const at::Tensor image = held.batch(place, at::MemoryFormat::Contiguous);
+    EXPECT_TRUE(image.eq(static_cast<double>(i % 251)).all().item<bool>()) << i;
+  }
+}
+
 TEST(HeldImages, RefuseWhatIsNotThere) {
   const ImageSet images = random_images({3, 8, 8}, 4);
   const SampleMaker maker(images, statistics(3), 3);

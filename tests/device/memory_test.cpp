@@ -8,11 +8,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "backend/random_cases.h"
 #include "base/error.h"
@@ -26,11 +29,13 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// An allocator of the CPU that fails where more than `limit` bytes would be in use at once.
+/// An allocator of the CPU that fails where more than `limit` bytes would be in use at once, and
+/// once, after `left` allocations.
 class LimitedAllocator final : public c10::Allocator {
  public:
   static constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
   std::int64_t limit = kNone;
+  std::int64_t left = kNone;
   std::int64_t used = 0;
   std::int64_t most = 0;
 
@@ -59,7 +64,8 @@ class LimitedAllocator final : public c10::Allocator {
     LimitedAllocator& own = only();
     const std::scoped_lock lock(own.mutex_);
     const auto wanted = static_cast<std::int64_t>(bytes);
-    TORCH_CHECK(wanted <= own.limit - own.used, "DefaultCPUAllocator: can't allocate memory");
+    TORCH_CHECK(wanted <= own.limit - own.used && own.left-- != 0,
+                "DefaultCPUAllocator: can't allocate memory");
     void* const memory =
         std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);  // NOLINT
     own.sizes_[memory] = wanted;
@@ -85,6 +91,7 @@ class OutOfMemory : public ::testing::Test {
   void SetUp() override { c10::SetCPUAllocator(&memory(), 1); }
   void TearDown() override {
     memory().limit = LimitedAllocator::kNone;
+    memory().left = LimitedAllocator::kNone;
     c10::SetCPUAllocator(c10::GetDefaultCPUAllocator(), 1);
   }
 
@@ -175,6 +182,47 @@ TEST_F(OutOfMemory, NoBatchIsNamedForAnEvaluationWhoseBatchNobodyChooses) {
               AllOf(HasSubstr("resnet8: evaluate: out of memory with a batch of 64\n"),
                     HasSubstr("take a smaller network"), Not(HasSubstr("batch-size")),
                     Not(HasSubstr("smaller batch"))));
+}
+
+/// Whichever allocation of a call fails: its message names network and call.
+TEST_F(OutOfMemory, IsExplainedInWhateverCallItIs) {
+  const Network network = build_network("mlp", {{4}, 3, 5});
+  const OwnedBatch batch = random_batch(network, 4, 1);
+  const auto executor_with_average = [&] {
+    auto executor = executor_of(network);
+    executor->average_gradients(batch, 0.5F);
+    executor->forward_backward(batch);
+    (void)executor->queue(batch);
+    return executor;
+  };
+  const std::vector<std::vector<float>> average = executor_with_average()->gradient_average();
+  const std::vector<std::pair<std::string, std::function<void(Executor&)>>> calls{
+      {"the start on cpu", [&](Executor&) { (void)make_device_executor(network, 1, {"cpu"}); }},
+      {"write", [&](Executor& e) { e.write(random_state(network, 0.5, 1)); }},
+      {"read", [&](Executor& e) { (void)e.read(); }},
+      {"forward_backward", [&](Executor& e) { e.forward_backward(batch); }},
+      {"gradients", [&](Executor& e) { (void)e.gradients(); }},
+      {"queue", [&](Executor& e) { (void)e.queue(batch); }},
+      {"settle", [&](Executor& e) { (void)e.settle(); }},
+      {"step", [&](Executor& e) { e.step(sgd_step()); }},
+      {"evaluate", [&](Executor& e) { e.evaluate(batch, {}); }},
+      {"dense_gradients", [&](Executor& e) { (void)e.dense_gradients(batch); }},
+      {"average_gradients", [&](Executor& e) { e.average_gradients(batch, 0.5F); }},
+      {"gradient_average", [&](Executor& e) { (void)e.gradient_average(); }},
+      {"set_gradient_average", [&](Executor& e) { e.set_gradient_average(average); }}};
+  for (const auto& [name, call] : calls) {
+    std::int64_t failed = -1;
+    std::string said;
+    do {
+      const auto executor = executor_with_average();
+      memory().left = ++failed;
+      said = said_with(LimitedAllocator::kNone / 2, [&] { call(*executor); });
+      memory().left = LimitedAllocator::kNone;
+      if (!said.empty()) {
+        EXPECT_THAT(said, ::testing::StartsWith("mlp: " + name + ": out of memory"));
+      }
+    } while (!said.empty());
+  }
 }
 
 }  // namespace

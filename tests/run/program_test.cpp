@@ -117,7 +117,10 @@ TEST(Program, TheRunFileTellsHowTheNetworkWasRun) {
     EXPECT_EQ(record.execution.used, used);
     EXPECT_EQ(record.execution.kernels.empty(), used == "dense");
     const auto torch = std::ranges::find(record.libraries, "LibTorch", &Library::name);
-    EXPECT_EQ(torch != record.libraries.end(), used == "dense");
+    ASSERT_NE(torch, record.libraries.end());
+    EXPECT_THAT(torch->version, HasSubstr("."));
+    const auto blas = std::ranges::find(record.libraries, "BLAS", &Library::name);
+    EXPECT_EQ(blas != record.libraries.end(), used == "dense");
   }
 }
 

@@ -4,11 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/temporary_folder.h"
+#include "base/throws.h"
+#include "data/cifar.h"
+#include "data/prepare.h"
+#include "data/prepared_set.h"
 #include "device/device_executor.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
@@ -154,6 +160,72 @@ TEST(Training, ImagesThatADeviceHoldsAndSumsThatItTellsLaterChangeNoBit) {
   EXPECT_EQ(difference(train(std::move(run)), held), "");
 }
 
+TEST(Training, ImagesThatComeFromTheHostToAGpuAreToldOfOnce) {
+  const TemporaryFolder folder;
+  std::string said;
+  RunRecord record;
+  for (const bool first : {true, false}) {
+    Miniature miniature("dense");
+    CheckedExecutor plain(*miniature.executor);  // holds no images
+    TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, plain};
+    run.folder = folder.path();
+    run.record.execution.device = "cuda";
+    run.checkpoint_seconds = 0;
+    run.say = [&](const std::string& text) { said += text + "\n"; };
+    int calls = 0;
+    run.progress = [&](const TrainingProgress&) {
+      if (first && ++calls == 3) {
+        throw Interrupted();
+      }
+    };
+    try {
+      record = train(std::move(run));
+    } catch (const Interrupted&) {
+    }
+  }
+  const std::string warning =
+      "the training images, 0.0 GB, do not fit beside the run on cuda: they come from the host";
+  EXPECT_THAT(record.warnings, ::testing::ElementsAre(warning));
+  EXPECT_THAT(said, HasSubstr("resumed"));
+  EXPECT_EQ(said.find("warning: " + warning), said.rfind("warning: " + warning));
+}
+
+TEST(Training, PreparedImagesThatChangeBeforeADeviceHoldsThemAreAnError) {
+  const TemporaryFolder images;
+  const TemporaryFolder folder;
+  write_cifar10_file(images / "data_batch_1.bin", testing::small_data().train);
+  write_cifar10_file(images / "test_batch.bin", testing::small_data().test);
+  prepare_data("cifar10", images.path(), images / "prepared", {}, {});
+  Miniature miniature("dense", {}, on_device<Precision::fp32>);
+  miniature.data = open_prepared(images / "prepared", "cifar10", 0);
+  const std::filesystem::path file = images / "prepared" / "train.images";
+  std::filesystem::last_write_time(
+      file, std::filesystem::last_write_time(file) + std::chrono::seconds(1));
+  GCG_EXPECT_ERROR((void)train(miniature.run(folder.path())),
+                   HasSubstr("train.images: the file was changed while it was in use"));
+}
+
+TEST(Training, ReadingTheStateFromTheExecutorIsTimeOfRecording) {
+  class SlowToRead final : public CheckedExecutor {
+   public:
+    using CheckedExecutor::CheckedExecutor;
+    TrainingState read() const override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      ++reads;
+      return CheckedExecutor::read();
+    }
+    mutable int reads = 0;
+  };
+  const TemporaryFolder folder;
+  Miniature miniature("dense");
+  SlowToRead slow(*miniature.executor);
+  TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, slow};
+  run.folder = folder.path();
+  const RunRecord record = train(std::move(run));
+  ASSERT_GT(slow.reads, 0);
+  EXPECT_GE(record.cost.record_seconds, 0.3 * slow.reads);
+}
+
 TEST(Training, AveragedGradientsThatADeviceKeepsChangeNoBitAndGoOnAfterAStop) {
   std::map<std::string, std::string> momentum = kShortGrowth;
   momentum["growth-rule"] = "momentum";
@@ -181,6 +253,7 @@ TEST(Training, WhereEpochsAreShortItIsSavedAfterStagesAndByTimeAlone) {
   Miniature miniature("gcg", stages_of_two);
   TrainingRun run = miniature.run(folder.path());
   run.save_after_epochs = false;
+  run.keep_stages = false;  // else the first checkpoint waits until that took a small share
   run.checkpoint_seconds = 1e9;
   std::map<std::int64_t, bool> saved;  // by stage, whether there was a checkpoint at its first step
   run.progress = [&](const TrainingProgress& progress) {

@@ -168,6 +168,28 @@ TEST(GpuPlaces, ASecondRunWaitsUntilTheFirstHasTakenItsMemoryAndFitsBesideIt) {
   EXPECT_EQ(desk.start(), "a");
 }
 
+TEST(GpuPlaces, TheLargestRunCountsAndNothingThatIsTakenAfterItsStart) {
+  Desk desk(3);
+  EXPECT_EQ(desk.start(), "a");
+  EXPECT_EQ(desk.start(), "b");
+  desk.now += 31;
+  desk.free = {{"a", 36 * kGiB}, {"b", 36 * kGiB}};  // 4 GiB each
+  EXPECT_EQ(desk.start(), "a");
+  desk.now += 31;
+  desk.free["a"] = 19 * kGiB;  // the second run there has taken 17: 21.25 are wanted
+  EXPECT_EQ(desk.start(), "b");
+  EXPECT_EQ(desk.start(), "none");
+  desk.now += 31;
+  desk.free = {{"a", 22 * kGiB}, {"b", 32 * kGiB}};
+  EXPECT_EQ(desk.start(), "b");
+  desk.now += 31;
+  desk.free["b"] = 28 * kGiB;
+  desk.places.look();
+  desk.now += 31;
+  desk.free["b"] = 1 * kGiB;  // not of a run that has just started
+  EXPECT_EQ(desk.start(), "a");
+}
+
 TEST(GpuPlaces, AGpuThatOthersHaveFilledIsLeftOutAsLongAsAnotherRuns) {
   Desk desk(1);
   EXPECT_EQ(desk.start(), "a");

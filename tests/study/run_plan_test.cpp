@@ -340,6 +340,11 @@ TEST(RunPlan, ContradictionsAreErrors) {
                     {{"method", "fixed_mask"}, {"mask-file", "m.npz"}, {"mask-stage", "2"}});
               }),
               HasSubstr("there is no --mask-file with stages"));
+  EXPECT_THAT(
+      usage_error([] {
+        (void)make_run_plan({{"device", "cuda"}, {"cuda-graphs", "on"}, {"processes", "2"}});
+      }),
+      HasSubstr("--cuda-graphs: a step that several processes share is no CUDA graph"));
 }
 
 TEST(RunPlan, ABranchIsIdentifiedByTheNameOfItsTrunkAndStageBeforeTheTrunkHasRun) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/temporary_folder.h"
+#include "record/sample_record.h"
+
 namespace gcg {
 namespace {
 
@@ -19,6 +22,31 @@ TEST(Recorder, SavesAfterAnEpochOnceThatTakesLessThanTwoPercentOfTheTime) {
   EXPECT_FALSE(save_is_due(saved(3), true));
   EXPECT_TRUE(save_is_due(saved(4.1), true));
   EXPECT_LT(0.06 / (0.06 / kRecordingShare + 0.06), 0.02);
+}
+
+TEST(Recorder, TheTimeOfKeptStagesCounts) {
+  Recorder recorder = saved(5.9);
+  recorder.kept_seconds = 0.03;  // 0.09 s of 6 s
+  EXPECT_FALSE(save_is_due(recorder, true));
+  recorder.saved_at -= 0.2;
+  EXPECT_TRUE(save_is_due(recorder, true));
+}
+
+TEST(Recorder, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
+  const testing::TemporaryFolder folder;
+  Recorder recorder;
+  recorder.folder = folder.path();
+  Checkpoint now = sample_checkpoint();
+  keep_stage(recorder, now, 0);
+  const double once = recorder.kept_seconds;
+  EXPECT_GT(once, 0);
+  keep_stage(recorder, now, 1);
+  EXPECT_GT(recorder.kept_seconds, once);
+  save(recorder, now);
+  EXPECT_EQ(recorder.kept_seconds, 0);
+  recorder.keep_stages = false;
+  keep_stage(recorder, now, 2);
+  EXPECT_EQ(recorder.kept_seconds, 0);
 }
 
 TEST(Recorder, SavesWithinAnEpochAfterTheLongestTimeAlone) {
