@@ -9,7 +9,7 @@ from pathlib import Path
 
 from download import download
 from manifest import Lock, load, run
-from unpack import unpack
+from unpack import remove_unfinished, unpack
 from verify import verify
 
 
@@ -24,6 +24,7 @@ def main():
     out = Path(arguments.out)
     with Lock(out):
         if (out / manifest["folder"]).exists():
+            remove_unfinished(out)
             print("\n".join(verify(manifest, out)))
         else:
             download(manifest, out)

@@ -118,12 +118,17 @@ def check_folder(manifest, folder):
         check_file(Path(folder) / name, expected, remedy="remove the unpacked folder, then unpack it again")
 
 
+def remove_unfinished(out):
+    """Removes what a process that was killed left; the folder has to be locked."""
+    for left in out.glob(".unpack-*"):
+        shutil.rmtree(left)
+
+
 def unpack(manifest, out):
     """The data set's folder in `out`, unpacked if it is not there, its files checked."""
     out = Path(out)
     folder = out / manifest["folder"]
-    for left in out.glob(".unpack-*"):
-        shutil.rmtree(left)  # of a process that was killed; the folder is locked
+    remove_unfinished(out)
     if folder.exists():
         check_folder(manifest, out)
         return folder
