@@ -285,8 +285,9 @@ status: programs ## how far every experiment is (ON, SCALE; WATCH=1: repainted u
 verify: programs ## check every run file; measured against expected values (ON, SCALE)
 	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --verify; })
 
+# A summary that stands beside another of its experiment, to be compared with it, has no page.
 figures: ## redraw tables and figures of all committed summaries, without any run
-	$(PYTHON) analysis/analyse.py --redraw $(wildcard docs/results/*.summary.json)
+	$(PYTHON) analysis/analyse.py --redraw $(filter-out %.dense-execution.summary.json,$(wildcard docs/results/*.summary.json))
 	$(PYTHON) analysis/pareto.py
 
 pages: ## write the generated parts of README.md and docs/*.md anew from the committed summaries

@@ -35,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 
+import phrases
 import tables
 import texts
 from study_runs import open_study, read_summary
@@ -133,7 +134,8 @@ def header(summary):
     lines = [
         f'{summary["experiment"]}, {summary["scale"]} scale: {summary["data"]} ({summary["train_images"]:,} images for'
         f' training, {summary["validation_images"]:,} for validation, {summary["test_images"]:,} for the test),'
-        f' {", ".join(summary["networks"])}; {summary["runs"]} runs, seeds {", ".join(map(str, summary["seeds"]))},'
+        f' {phrases.networks(summary["networks"])}; {summary["runs"]} runs,'
+        f' seeds {", ".join(map(str, summary["seeds"]))},'
         f' {summary["run_seconds"] / 60:.0f} minutes of run time; {", ".join(summary["processors"])},'
         f' {summary["cores"]} cores; {" and ".join(summary["execution"])} execution.'
     ]

@@ -335,7 +335,7 @@ def short_table(summary):
     return Table(
         "study",
         (
-            f'{phrases.first_upper(summary["scale"])} scale, {", ".join(summary["networks"])},'
+            f'{phrases.first_upper(summary["scale"])} scale, {phrases.networks(summary["networks"])},'
             f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on'
             " (validation images, which choose the density, and test images), %; minus dense training of the same seed,"
             " points, on test images alone too, and minus dense training of as many epochs (interpolated between the"

@@ -109,7 +109,8 @@ def experiment(source, name):
     stem = f'{name}-{summary["scale"]}'
     lines = [
         (
-            f'{phrases.first_upper(summary["scale"])} scale: {", ".join(summary["networks"])} on {summary["data"]},'
+            f'{phrases.first_upper(summary["scale"])} scale: {phrases.networks(summary["networks"])} on'
+            f' {summary["data"]},'
             f' seeds {", ".join(map(str, summary["seeds"]))}, {summary["runs"]} runs,'
             f' {summary["run_seconds"] / 60:.0f} minutes of run time on {", ".join(summary["processors"])};'
             f' {" and ".join(summary["execution"])} execution.'
@@ -231,13 +232,13 @@ def data_line(source):
     """What the results stand on, in one sentence."""
     summaries = source.summaries.values()
     scales = sorted({s["scale"] for s in summaries}, key=claims.SCALES.index)
-    named = lambda key: ", ".join(sorted({value for s in summaries for value in s[key]}))
+    networks = phrases.networks(sorted({name for s in summaries for name in s["networks"]}))
     data = ", ".join(sorted({s["data"] for s in summaries}))
     seeds = sorted({len(s["seeds"]) for s in summaries})
     runs = sum(s["runs"] for s in summaries)
     return (
         f"Measured so far, at the scale{'s' if len(scales) > 1 else ''} {', '.join(scales)}: {data};"
-        f" {named('networks')}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs; a run that"
+        f" {networks}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs; a run that"
         " several experiments share is counted in each. Intervals are 95 % t intervals over"
         " seeds, differences are paired by seed.\n"
     )

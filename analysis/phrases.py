@@ -82,6 +82,23 @@ def surviving(differences):
     return f"{sum(d['p_holm'] < LEVEL for d in tested)} of {len(tested)} significant after Holm's correction"
 
 
+def networks(names):
+    """Names of networks in a line; those that differ by their width alone share it: "resnet8 of width 4 and 16"."""
+    widths = {}
+    for name in names:
+        network, _, width = name.partition(" of width ")
+        widths.setdefault(network, []).append(int(width) if width else None)
+    said = []
+    for network, of in widths.items():
+        if None in of:
+            said.append(network)
+        known = sorted(w for w in of if w is not None)
+        if known:
+            listed = [", ".join(map(str, known[:-1])), str(known[-1])]
+            said.append(f"{network} of width " + " and ".join(part for part in listed if part))
+    return ", ".join(said)
+
+
 def first_upper(text):
     return text[:1].upper() + text[1:]
 

@@ -79,7 +79,7 @@ def facts(summary):
             ),
         ),
         ("data digest", ", ".join(summary["data_digests"])),
-        ("networks", ", ".join(summary["networks"])),
+        ("networks", phrases.networks(summary["networks"])),
         ("runs", f'{summary["runs"]}, seeds {seeds}, {summary["run_seconds"] / 3600:.1f} hours of run time'),
         ("hardware", f'{", ".join(summary["processors"])}, {summary["cores"]} cores'),
         ("execution", " and ".join(summary["execution"])),

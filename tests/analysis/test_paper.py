@@ -283,6 +283,11 @@ class Findings(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "there is no claim price"):
             phrases.Finding("x", claims=["price"])
 
+    def test_networks_that_differ_by_width_share_their_name(self):
+        names = ["resnet20", "resnet8 of width 12", "resnet8 of width 16", "resnet8 of width 4", "vgg11 of width 8"]
+        self.assertEqual(phrases.networks(names), "resnet20, resnet8 of width 4, 12 and 16, vgg11 of width 8")
+        self.assertEqual(phrases.networks(["lenet5", "lenet5 of width 2"]), "lenet5, lenet5 of width 2")
+
     def test_words_follow_the_interval(self):
         def difference(mean, half, p=None):
             return {"mean": mean, "half_interval": half, "seeds": 3, "p_holm": p}
