@@ -23,8 +23,9 @@ std::vector<std::size_t> order_of_worker(const std::vector<Job>& jobs, std::stri
   }
   std::vector<std::size_t> order(jobs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto others =
-      std::ranges::stable_partition(order, [&](std::size_t j) { return is_waited_for[j]; });
+  // Clang 14 cannot compile what std::ranges::stable_partition returns.
+  const auto others = std::stable_partition(order.begin(), order.end(),
+                                            [&](std::size_t j) { return is_waited_for[j]; });
   const Digest digest = sha256(worker);
   const std::size_t turn = digest[0] * std::size_t{256} + digest[1];
   const auto rotate = [turn](auto begin, auto end) {
@@ -34,8 +35,8 @@ std::vector<std::size_t> order_of_worker(const std::vector<Job>& jobs, std::stri
                   end);
     }
   };
-  rotate(order.begin(), others.begin());
-  rotate(others.begin(), order.end());
+  rotate(order.begin(), others);
+  rotate(others, order.end());
   return order;
 }
 

@@ -55,7 +55,8 @@ void hold_images(Training& training) {
       "the training images, {:.1f} GB, do not fit beside the run on {}: they come from "
       "the host",
       1e-9 * static_cast<double>(images.raw_pixels().size()), device);
-  if (!training.held && device != "cpu" && std::ranges::find(warnings, warning) == warnings.end()) {
+  if (!training.held && device == "cuda" &&
+      std::ranges::find(warnings, warning) == warnings.end()) {
     warnings.push_back(warning);
     run.say("warning: " + warning);
   }
