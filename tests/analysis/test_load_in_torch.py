@@ -127,7 +127,7 @@ class Export(unittest.TestCase):
             ([self.run_folder, "--stage", "9"], 1, "the run keeps: stage_000, stage_001, stage_002"),
             ([self.folder / "nothing"], 1, "nothing"),
             ([self.run_folder, "--stage", "-2"], 2, "--stage"),
-            ([], 2, "RUN: is missing"),
+            ([], 2, "RUN: the folder of the run is missing"),
         ):
             done, output = call("gcg_export", *arguments)
             self.assertEqual(done, status, output)
