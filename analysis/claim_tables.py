@@ -1,11 +1,7 @@
 """A small table behind every claim: the numbers that its verdicts stand on, from several experiments."""
 
-import math
-
-import costs
 import phrases
 from grow_return import IMP, RETURN, STATIC, cost_text, epochs_text
-from intervals import paired
 from study_runs import cells_of, parts_of, with_role
 from tables import Table, number, percent
 
@@ -96,34 +92,6 @@ def cost(summaries):
     )
 
 
-def dense_by_cost(summaries):
-    """{seed: {cost: test accuracy}} of dense trainings of every length in cost_accuracy, by density × epochs over the
-    dense training by the recipe."""
-    found = {}
-    for cell in summaries.get("cost_accuracy", {}).get("cells", {}).values():
-        cost = cell["costs"]["density_epochs"]
-        if cell["method"] in ("dense", "dense, other length") and cost:
-            for seed, accuracy in cell["accuracy"]["by_seed"].items():
-                if seed in cost["by_seed"]:
-                    found.setdefault(seed, {})[cost["by_seed"][seed]] = accuracy
-    return found
-
-
-def minus_dense_at_equal_cost(procedure, summaries):
-    """Test accuracy of a search of discovery_cost minus that of dense training that costs as much, paired by seed; None
-    where dense training was not measured on both sides of its cost, or both experiments have other dense runs."""
-    dense = dense_by_cost(summaries)
-    accuracies, there = {}, {}
-    for seed, gap in procedure["gap"]["by_seed"].items():
-        at_cost = costs.interpolated(procedure["cost_by_seed"][seed], dense.get(seed, {}))
-        if 1.0 in dense.get(seed, {}) and at_cost is not None:
-            accuracies[seed], there[seed] = dense[seed][1.0] - gap, at_cost
-    if len(accuracies) < len(procedure["seeds"]):
-        return None
-    same_runs = math.isclose(sum(accuracies.values()) / len(accuracies), procedure["test"]["mean"], abs_tol=1e-9)
-    return paired(accuracies, there) if same_runs else None
-
-
 def exploration(summaries):
     rows = []
     summary = summaries.get("discovery_cost")
@@ -138,7 +106,7 @@ def exploration(summaries):
                 number(p["cost"]["density_epochs"]["mean"], p["cost"]["density_epochs"]["half_interval"]),
                 *(
                     phrases.points(difference) if difference else "-"
-                    for difference in (minus_dense_at_equal_cost(p, summaries), p.get("minus_equally_long"))
+                    for difference in (p.get("minus_equally_dear"), p.get("minus_equally_long"))
                 ),
             ]
         )

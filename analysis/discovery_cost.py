@@ -202,11 +202,13 @@ def dense_by_epochs(study, seed):
     return {int(sum(run.stages["epochs"])): float(run.final["test_accuracy"]) for run in runs}
 
 
-def minus_equally_long(by_seed, longer):
-    """Test accuracy minus that of dense training of as many epochs, paired by seed; None where there is none."""
-    expected = {s: costs.interpolated(result["epochs"], longer[s]) for s, result in by_seed.items()}
-    known = {s: accuracy for s, accuracy in expected.items() if accuracy is not None}
-    return paired({s: by_seed[s]["test"] for s in known}, known) if known else None
+def minus_dense(by_seed, amount, longer):
+    """Test accuracy minus that of dense training of `amount(outcome)` epochs, paired by seed; None unless every seed
+    has dense training on both sides of that."""
+    expected = {s: costs.interpolated(amount(result), longer[s]) for s, result in by_seed.items()}
+    if None in expected.values():
+        return None
+    return paired({s: result["test"] for s, result in by_seed.items()}, expected)
 
 
 def over_seeds(by_seed, dense, oracle, epsilon, longer):
@@ -223,7 +225,9 @@ def over_seeds(by_seed, dense, oracle, epsilon, longer):
         "test": interval([by_seed[s]["test"] for s in seeds]),
         "gap": paired(gap, {s: 0.0 for s in seeds}),
         "epochs": interval([float(by_seed[s]["epochs"]) for s in seeds]),
-        "minus_equally_long": minus_equally_long(by_seed, longer),
+        "minus_equally_long": minus_dense(by_seed, lambda result: result["epochs"], longer),
+        # Of dense training density × epochs are its epochs.
+        "minus_equally_dear": minus_dense(by_seed, lambda result: float(result["cost"][0]), longer),
         "beyond_epsilon": interval([max(0.0, gap[s] - epsilon) for s in seeds]),
         "within": sum(gap[s] <= epsilon for s in seeds),
         "cost": {name: interval([float(relative[s][i]) for s in seeds]) for i, name in enumerate(COSTS)},
@@ -293,6 +297,7 @@ def tables(summary):
                 name,
                 f'{p["density"]:.2f} ({span(p["densities"])})',
                 phrases.points(gap),
+                phrases.points(p["minus_equally_dear"]) if p.get("minus_equally_dear") else "-",
                 phrases.points(p["minus_equally_long"]) if p.get("minus_equally_long") else "-",
                 number(p["epochs"]["mean"], digits=0) if "epochs" in p else "-",
                 f'{p["within"]} of {len(p["seeds"])}',
@@ -308,8 +313,9 @@ def tables(summary):
         (
             f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric"
             " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points, and test"
-            " accuracy minus that of dense training of as many epochs as the network it ends with had in all, linear in"
-            " the logarithm of epochs between the dense runs; whole cost"
+            " accuracy minus that of dense training that costs as much (density x epochs of the whole search), and of"
+            " dense training of as many epochs as the network it ends with had in all, linear in the logarithm of"
+            " epochs between the dense runs (-: outside of them); whole cost"
             " of the search and of the final training relative to the dense run; trainings by the recipe, and"
             f" validation accuracies used for decisions. Mean ± 95 % t interval over seeds, n = {n}."
         ),
@@ -317,6 +323,7 @@ def tables(summary):
             "procedure",
             "density",
             "lost, points",
+            "minus dense, equal cost",
             "minus dense, equally long",
             "epochs",
             "within ε",
@@ -375,12 +382,14 @@ def tables(summary):
     return [found, against, gaps]
 
 
-def equally_long_text(procedure):
-    """What is left of it against dense training of as many epochs."""
-    difference = procedure.get("minus_equally_long")
-    if not difference:
-        return ""
-    return f"; {phrases.points(difference)} points against dense training of as many epochs"
+def yardsticks_text(procedure):
+    """What is left of it against dense training of equal cost, and of as many epochs."""
+    known = {"equal density x epochs": "minus_equally_dear", "as many epochs": "minus_equally_long"}
+    return "".join(
+        f"; {phrases.points(procedure[key])} points against dense training of {words}"
+        for words, key in known.items()
+        if procedure.get(key)
+    )
 
 
 def findings(summary):
@@ -412,7 +421,7 @@ def findings(summary):
                 f'{name} ends at density {p["density"]:.2f}, {abs(octaves):.1f} octaves'
                 f' {"above" if octaves >= 0 else "below"} the oracle, with'
                 f' {phrases.points(gap | {"mean": -gap["mean"]})} points of test accuracy against dense training (n ='
-                f' {gap["seeds"]}): {verdict}{equally_long_text(p)}.'
+                f' {gap["seeds"]}): {verdict}{yardsticks_text(p)}.'
             )
     if growths:
         first = growths[0]

@@ -9,7 +9,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import claim_tables
 import discovery_cost as dc
 import fakes
 import tables as table_module
@@ -189,33 +188,22 @@ class Summary(unittest.TestCase):
         self.assertIn("the seeds do not decide", said)
         self.assertIn("costs 0.52 dense trainings (density x epochs); no other search is cheaper.", said)
 
-    def test_a_search_is_held_against_dense_training_of_its_cost(self):
-        # Dense runs are of another experiment: only where both have the same ones can they be compared.
-        procedure = {
-            "seeds": [1, 2],
-            "gap": {"by_seed": {"1": 0.02, "2": -0.01}},
-            "cost_by_seed": {"1": 0.5, "2": 0.5},
-            "test": {"mean": (0.58 + 0.63) / 2},
+    def test_a_search_is_held_against_dense_training_of_its_cost_and_of_its_epochs(self):
+        study = self.study()
+        study.curves["dense, 4 epochs"] = {
+            seed: run(1.0, test, test, (("recipe", 4),)) for seed, test in ((1, 0.60), (2, 0.62))
         }
-        lengths = {"0.25": (0.25, 0.50, 0.52), "1": (1.0, 0.60, 0.62)}
-        cells = {
-            name: {
-                "method": "dense" if cost == 1 else "dense, other length",
-                "accuracy": {"by_seed": {"1": one, "2": two}},
-                "costs": {"density_epochs": {"by_seed": {"1": cost, "2": cost}}},
-            }
-            for name, (cost, one, two) in lengths.items()
-        }
-        summaries = {"cost_accuracy": {"cells": cells}}
-        # Halfway in the logarithm: .55 and .57.
-        found = claim_tables.minus_dense_at_equal_cost(procedure, summaries)
-        self.assertAlmostEqual(found["by_seed"]["1"], 0.58 - 0.55)
-        self.assertAlmostEqual(found["by_seed"]["2"], 0.63 - 0.57)
-        cheaper = procedure | {"cost_by_seed": {"1": 0.2, "2": 0.5}}
-        self.assertIsNone(claim_tables.minus_dense_at_equal_cost(cheaper, summaries))
-        others = procedure | {"test": {"mean": 0.7}}
-        self.assertIsNone(claim_tables.minus_dense_at_equal_cost(others, summaries))
-        self.assertIsNone(claim_tables.minus_dense_at_equal_cost(procedure, {}))
+        study.parts["dense, 4 epochs"] = Part("longer", "dense")
+        growth = fakes.summary_of(dc, study)["procedures"]["GCG, weights kept"]
+        # It cost 5.2 epochs of dense training, between 4 and 10, in 14 epochs, which no dense training had.
+        way = np.log(5.2 / 4) / np.log(10 / 4)
+        self.assertAlmostEqual(growth["minus_equally_dear"]["by_seed"]["1"], 0.68 - (0.60 + 0.09 * way))
+        self.assertAlmostEqual(growth["minus_equally_dear"]["by_seed"]["2"], 0.68 - (0.62 + 0.09 * way))
+        self.assertIsNone(growth["minus_equally_long"])
+        # One seed without such dense training: no comparison over the others alone.
+        del study.curves["dense, 4 epochs"][2]
+        growth = fakes.summary_of(dc, study)["procedures"]["GCG, weights kept"]
+        self.assertIsNone(growth["minus_equally_dear"])
 
     def test_procedures_whose_runs_are_missing_are_left_out(self):
         study = self.study()
