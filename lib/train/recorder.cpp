@@ -41,7 +41,10 @@ void show(Recorder& recorder, const RunRecord& record) {
 }  // namespace
 
 bool save_is_due(const Recorder& recorder, bool good_moment) {
-  const double allowed = (recorder.save_seconds + recorder.kept_seconds) / kRecordingShare;
+  // At once where this process has not saved yet: it may be ended soon, again and again.
+  const double allowed = recorder.save_seconds > 0
+                             ? (recorder.save_seconds + recorder.kept_seconds) / kRecordingShare
+                             : 0;
   const double wait =
       good_moment ? std::min(recorder.checkpoint_seconds, allowed) : recorder.checkpoint_seconds;
   return now_seconds() - recorder.saved_at >= wait;

@@ -26,7 +26,7 @@ struct Recorder {
 };
 
 /// Whether to save now: after `checkpoint_seconds` in any case, at a `good_moment` as soon as
-/// kRecordingShare allows.
+/// kRecordingShare allows; at the first one of a process at once.
 bool save_is_due(const Recorder& recorder, bool good_moment);
 
 /// Writes the checkpoint, then the run file made from it, then the status file (run_summary.h).

@@ -32,6 +32,13 @@ TEST(Recorder, TheTimeOfKeptStagesCounts) {
   EXPECT_TRUE(save_is_due(recorder, true));
 }
 
+TEST(Recorder, TheFirstSavingOfAProcessIsDueAtTheFirstGoodMoment) {
+  Recorder recorder;
+  recorder.kept_seconds = 30;
+  EXPECT_TRUE(save_is_due(recorder, true));
+  EXPECT_FALSE(save_is_due(recorder, false));
+}
+
 TEST(Recorder, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
   const testing::TemporaryFolder folder;
   Recorder recorder;
