@@ -253,7 +253,6 @@ TEST(Training, WhereEpochsAreShortItIsSavedAfterStagesAndByTimeAlone) {
   Miniature miniature("gcg", stages_of_two);
   TrainingRun run = miniature.run(folder.path());
   run.save_after_epochs = false;
-  run.keep_stages = false;  // else the first checkpoint waits until that took a small share
   run.checkpoint_seconds = 1e9;
   std::map<std::int64_t, bool> saved;  // by stage, whether there was a checkpoint at its first step
   run.progress = [&](const TrainingProgress& progress) {
