@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/optimiser.h"
@@ -92,6 +93,13 @@ class Executor {
 
   /// Forward pass in evaluation mode (running statistics). Errors: a wrong size in `each`.
   virtual BatchSums evaluate(const Batch& batch, const PerSample& each) = 0;
+  /// evaluate for a loop that does not need the sums at once, so that it need not wait for a
+  /// device. What `each` asks for is there when settle_evaluation() returns.
+  virtual void queue_evaluation(const Batch& batch, const PerSample& each) {
+    evaluated_.push_back(evaluate(batch, each));
+  }
+  /// The sums of all batches that were queued since it was last called, in their order.
+  virtual std::vector<BatchSums> settle_evaluation() { return std::exchange(evaluated_, {}); }
 
   /// Gradients of the mean loss by every weight, present or absent, in training mode, per layer in
   /// its layout. Pure: values, running statistics and slots are the same bits afterwards.
@@ -125,6 +133,7 @@ class Executor {
 
  private:
   BatchSums queued_{};
+  std::vector<BatchSums> evaluated_{};
   std::vector<std::vector<float>> average_{};
 };
 

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "backend/backends.h"
@@ -69,6 +71,8 @@ class DeviceExecutor final : public Executor {
   std::span<const BatchSums> settle() override;
   void step(const OptimiserStep& step) override;
   BatchSums evaluate(const Batch& batch, const PerSample& each) override;
+  void queue_evaluation(const Batch& batch, const PerSample& each) override;
+  std::vector<BatchSums> settle_evaluation() override;
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override;
   void average_gradients(const Batch& batch, float old) override;
   std::vector<std::vector<float>> gradient_average() const override;
@@ -92,7 +96,17 @@ class DeviceExecutor final : public Executor {
     bool share = false;  ///< of a batch
   };
 
+  /// Of a batch that is evaluated: numbers that lie on the device, and what becomes of them.
+  struct Evaluated {
+    at::Tensor numbers;  ///< [2][samples] double: losses and classes
+    std::vector<std::int32_t> labels;
+    PerSample each;
+  };
+
   [[nodiscard]] std::vector<BatchSums> tell(const std::vector<Queued>& queued) const;
+  Evaluated begin_evaluation(const Batch& batch, const PerSample& each);
+  std::vector<BatchSums> end_evaluations(const std::vector<Evaluated>& begun);
+  void end_queued_evaluations();
   /// explained() for batches of so many samples. `chosen`: by --batch-size.
   template <typename F>
   auto run(std::string_view call, std::int64_t samples, F f, bool chosen = true);
@@ -124,6 +138,8 @@ class DeviceExecutor final : public Executor {
   std::size_t slot_count_ = most_slots();  ///< of the optimiser, once it has stepped
   std::vector<Queued> queued_;
   std::vector<BatchSums> told_;
+  std::vector<Evaluated> evaluating_;
+  std::vector<BatchSums> evaluated_;
 };
 
 template <typename F>
@@ -292,32 +308,76 @@ void DeviceExecutor::step(const OptimiserStep& step) {
   });
 }
 
-BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
+DeviceExecutor::Evaluated DeviceExecutor::begin_evaluation(const Batch& batch,
+                                                           const PerSample& each) {
   torch_.prepare("evaluate", batch, Mode::evaluation, held_.has_value());
   check_room(network(), "evaluate", batch, each);
-  const auto sums_of = [&] {
+  const auto numbers = [&] {
     const c10::InferenceMode no_autograd;
     const DeviceLoss loss =
         device_loss(torch_.forward(images(batch), Mode::evaluation), targets(batch).labels, 0);
-    const std::vector<double> numbers =
-        plain_doubles(at::stack({loss.losses, loss.classes.to(at::kDouble)}));
-    BatchSums sums;
-    sums.samples = batch.size();
-    for (std::size_t s = 0; s < batch.labels.size(); ++s) {
-      const double sample_loss = numbers[s];
-      const auto predicted = static_cast<std::int32_t>(numbers[batch.labels.size() + s]);
-      sums.loss += sample_loss;
-      sums.correct += predicted == batch.labels[s] ? 1 : 0;
+    return at::stack({loss.losses, loss.classes.to(at::kDouble)});
+  };
+  return {run("evaluate", batch.size(), numbers, false),
+          {batch.labels.begin(), batch.labels.end()},
+          each};
+}
+
+/// The sums of these batches in their order, and what was asked for of each: waits for the device
+/// once.
+std::vector<BatchSums> DeviceExecutor::end_evaluations(const std::vector<Evaluated>& begun) {
+  const auto all = [&] {
+    const c10::InferenceMode no_autograd;
+    std::vector<at::Tensor> flat;
+    for (const Evaluated& one : begun) {
+      flat.push_back(one.numbers.flatten());
+    }
+    return plain_doubles(at::cat(flat));
+  };
+  const std::vector<double> numbers = run("evaluate", std::ssize(begun.front().labels), all, false);
+  std::vector<BatchSums> sums;
+  std::size_t first = 0;  // of the batch's numbers
+  for (const auto& [on_device, labels, each] : begun) {
+    BatchSums& batch = sums.emplace_back();
+    batch.samples = std::ssize(labels);
+    for (std::size_t s = 0; s < labels.size(); ++s) {
+      const double loss = numbers[first + s];
+      const auto predicted = static_cast<std::int32_t>(numbers[first + labels.size() + s]);
+      batch.loss += loss;
+      batch.correct += predicted == labels[s] ? 1 : 0;
       if (!each.losses.empty()) {
-        each.losses[s] = static_cast<float>(sample_loss);
+        each.losses[s] = static_cast<float>(loss);
       }
       if (!each.classes.empty()) {
         each.classes[s] = predicted;
       }
     }
-    return sums;
-  };
-  return run("evaluate", batch.size(), sums_of, false);
+    first += 2 * labels.size();
+  }
+  return sums;
+}
+
+BatchSums DeviceExecutor::evaluate(const Batch& batch, const PerSample& each) {
+  return end_evaluations({begin_evaluation(batch, each)}).front();
+}
+
+void DeviceExecutor::end_queued_evaluations() {
+  if (!evaluating_.empty()) {
+    const std::vector<BatchSums> sums = end_evaluations(std::exchange(evaluating_, {}));
+    evaluated_.insert(evaluated_.end(), sums.begin(), sums.end());
+  }
+}
+
+void DeviceExecutor::queue_evaluation(const Batch& batch, const PerSample& each) {
+  evaluating_.push_back(begin_evaluation(batch, each));
+  if (evaluating_.size() == kQueuedSteps) {
+    end_queued_evaluations();
+  }
+}
+
+std::vector<BatchSums> DeviceExecutor::settle_evaluation() {
+  end_queued_evaluations();
+  return std::exchange(evaluated_, {});
 }
 
 std::vector<std::vector<float>> DeviceExecutor::dense_gradients(const Batch& batch) {

@@ -65,8 +65,10 @@ BatchSums evaluate(Executor& executor, Loader& loader, const SampleMaker& sample
   std::vector<BatchSums> sums(batches);
   for (std::size_t b = own.begin; b < own.end; ++b) {
     const auto part = [&](auto room) { return samples_of(room, {b, b + 1}); };
-    sums[b] = executor.evaluate(loader.next(), {part(each.classes), part(each.losses)});
+    executor.queue_evaluation(loader.next(), {part(each.classes), part(each.losses)});
   }
+  std::ranges::copy(executor.settle_evaluation(),
+                    sums.begin() + static_cast<std::ptrdiff_t>(own.begin));
   if (ranks != nullptr) {
     const auto batches_of = [&](std::span<BatchSums> all, std::int64_t rank) {
       const Part part = part_of(batches, ranks, rank);

@@ -328,6 +328,38 @@ void evaluates_with_running_statistics(const ExecutorFactory& make, const Networ
   }
 }
 
+void queued_evaluation_is_evaluation(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto executor = make(network);
+    executor->write(random_state(network, 0.5, 5));
+    EXPECT_TRUE(executor->settle_evaluation().empty());
+    std::vector<BatchSums> sums;
+    std::vector<std::int32_t> classes(12);
+    std::vector<std::int32_t> queued_classes(12);
+    std::vector<float> losses(12);
+    std::vector<float> queued_losses(12);
+    std::size_t first = 0;
+    for (const std::int64_t samples : {7, 1, 4}) {
+      const OwnedBatch batch = random_batch(network, samples, first);
+      const auto part = [&](auto& of_all) {
+        return std::span(of_all).subspan(first, batch.labels.size());
+      };
+      executor->queue_evaluation(batch, {part(queued_classes), part(queued_losses)});
+      sums.push_back(executor->evaluate(batch, {part(classes), part(losses)}));
+      first += batch.labels.size();
+    }
+    const std::vector<BatchSums> queued = executor->settle_evaluation();
+    ASSERT_EQ(queued.size(), sums.size());
+    for (std::size_t b = 0; b < sums.size(); ++b) {
+      EXPECT_TRUE(same(queued[b], sums[b])) << b;
+    }
+    EXPECT_EQ(queued_classes, classes);
+    EXPECT_TRUE(same_bits(queued_losses, losses));
+    EXPECT_TRUE(executor->settle_evaluation().empty());
+  }
+}
+
 void sums_add_up_over_batches(const ExecutorFactory& make, const Networks& networks) {
   for (const Network& network : networks) {
     SCOPED_TRACE(network.name);
@@ -704,6 +736,7 @@ constexpr std::array kCases{
     GCG_CASE(differentiates_the_mean_loss),
     GCG_CASE(smooths_labels_in_training_alone),
     GCG_CASE(evaluates_with_running_statistics),
+    GCG_CASE(queued_evaluation_is_evaluation),
     GCG_CASE(sums_add_up_over_batches),
     GCG_CASE(gives_dense_gradients_purely),
     GCG_CASE(averages_dense_gradients_purely),

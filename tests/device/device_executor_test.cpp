@@ -144,6 +144,31 @@ TEST(DeviceExecutor, TellsTheSumsOfQueuedBatchesLaterAndInTheirOrder) {
   EXPECT_EQ(queued->read(), plain->read());
 }
 
+TEST(DeviceExecutor, TellsTheSumsOfQueuedEvaluationsInTheirOrder) {
+  const Network network = build_network("mlp", {{4}, 3, 5});
+  const auto executor = make_device_executor(network, 1, settings());
+  executor->write(random_state(network, 0.5, 1));
+  constexpr std::uint64_t kBatches = 2 * kQueuedSteps + 3;
+  std::vector<BatchSums> expected;
+  std::vector<std::vector<float>> losses(kBatches);
+  std::vector<std::vector<float>> queued_losses(kBatches);
+  for (std::uint64_t i = 0; i < kBatches; ++i) {
+    const OwnedBatch batch = random_batch(network, 1 + static_cast<std::int64_t>(i % 5), i);
+    losses[i].resize(batch.labels.size());
+    queued_losses[i].resize(batch.labels.size());
+    executor->queue_evaluation(batch, {.losses = queued_losses[i]});
+    expected.push_back(executor->evaluate(batch, {.losses = losses[i]}));
+  }
+  const std::vector<BatchSums> told = executor->settle_evaluation();
+  ASSERT_EQ(told.size(), expected.size());
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].loss, expected[i].loss) << i;
+    EXPECT_EQ(told[i].correct, expected[i].correct) << i;
+    EXPECT_EQ(told[i].samples, expected[i].samples) << i;
+  }
+  EXPECT_EQ(queued_losses, losses);
+}
+
 /// On the CPU a graph is the work itself: what is around it is tested there, on a GPU all of it.
 TEST(DeviceExecutor, StepsByGraphsHaveTheBitsOfThoseWithout) {
   const Network network = build_network("resnet8", {{3, 16, 16}, 10, 4});

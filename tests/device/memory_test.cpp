@@ -206,6 +206,7 @@ TEST_F(OutOfMemory, IsExplainedInWhateverCallItIs) {
       {"settle", [&](Executor& e) { (void)e.settle(); }},
       {"step", [&](Executor& e) { e.step(sgd_step()); }},
       {"evaluate", [&](Executor& e) { e.evaluate(batch, {}); }},
+      {"evaluate", [&](Executor& e) { e.queue_evaluation(batch, {}), e.settle_evaluation(); }},
       {"dense_gradients", [&](Executor& e) { (void)e.dense_gradients(batch); }},
       {"average_gradients", [&](Executor& e) { e.average_gradients(batch, 0.5F); }},
       {"gradient_average", [&](Executor& e) { (void)e.gradient_average(); }},
