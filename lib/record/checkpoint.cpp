@@ -253,7 +253,9 @@ fs::path stage_path(const fs::path& folder, std::int64_t stage) {
 
 void write_stage(const fs::path& folder, std::int64_t stage, const Checkpoint& checkpoint) {
   const fs::path path = stage_path(folder, stage);
-  make_writable_folder(path.parent_path());
+  std::error_code code;
+  fs::create_directories(path.parent_path(), code);
+  require(code, path.parent_path(), "create the folder");
   write_file_atomically(path, content_of(checkpoint, path, hdf5::Storage::compressed));
 }
 
