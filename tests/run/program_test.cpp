@@ -50,14 +50,20 @@ TEST(Program, KilledAtAnyMomentItEndsWithTheSameBits) {
   const RunRecord expected = read_run_file(only_run_file(whole.path()));
 
   const TemporaryFolder broken;
+  const TemporaryFolder logs;
   const std::string command = fmt::format("{} {} --checkpoint-seconds 0.05 --out {}",
                                           GCG_RUN_PROGRAM, longer, broken.path().string());
   RandomStream stream(20260101, "kill-times");
   int killed = 0;
   int resumed = 0;
   for (int attempt = 0; attempt < 6; ++attempt) {
-    const double seconds = duration * (0.25 + 0.25 * stream.uniform());
-    const Outcome part = shell(fmt::format("timeout -s KILL {:.3f} {}", seconds, command));
+    // Some time after it has saved, however slow the machine is: every attempt gets further.
+    const Outcome part = shell(fmt::format(
+        "touch {1}/begin; {0} > {1}/log 2>&1 & pid=$!; "
+        "until [ $(echo {2}/*/checkpoint.gcg) -nt {1}/begin ] || ! kill -0 $pid 2> /dev/null; do "
+        "sleep 0.005; done; sleep {3:.3f}; kill -KILL $pid 2> /dev/null; "
+        "wait $pid; status=$?; cat {1}/log; (exit $status)",
+        command, logs.path().string(), broken.path().string(), duration * 0.1 * stream.uniform()));
     resumed += part.output.find("resumed") != std::string::npos ? 1 : 0;
     if (part.status == 0) {
       break;
