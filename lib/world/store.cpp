@@ -128,7 +128,12 @@ Heart::Heart(const RankPlace& place, double patience, const std::string& of) {
         }
         state->ended = store->add("ended", 0) > 0;
       } catch (const std::exception&) {
-        store.reset();  // and again; one that has gone for good is told by the next call to it
+        // A host that did not answer in time is given up by everybody, which the next call to it
+        // tells. No second connection: where a frozen host has not taken it and is killed, a thread
+        // of LibTorch 1.13 ends this process.
+        if (store) {
+          return;
+        }
       }
       lock.lock();
       state->end.wait_for(lock, std::chrono::duration<double>(kPulseSeconds),
