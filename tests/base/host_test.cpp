@@ -52,7 +52,8 @@ TEST(Host, CoresToCountOnAreTheShareThatALauncherGives) {
   }
   for (const char* wrong : {"", "0", "-1", "two", "1.5"}) {
     const testing::Variable none("GCG_CORES", wrong);
-    GCG_EXPECT_ERROR((void)own_cores(), HasSubstr("GCG_CORES: '")) << wrong;
+    SCOPED_TRACE(wrong);
+    GCG_EXPECT_ERROR((void)own_cores(), HasSubstr("GCG_CORES: '"));
   }
 }
 

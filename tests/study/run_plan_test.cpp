@@ -306,7 +306,7 @@ TEST(RunPlan, AnOptionWithoutEffectIsAnErrorEvenAtItsDefault) {
 }
 
 TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
-  for (const auto& [name, value] :
+  for (const auto& option :
        std::vector<std::pair<std::string, std::string>>{{"seed-density", "0"},
                                                         {"seed-density", "1.1"},
                                                         {"seed-density", "nan"},
@@ -318,11 +318,9 @@ TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
                                                         {"threads", "0"},
                                                         {"seed", "-1"},
                                                         {"seed", "18446744073709551616"}}) {
-    SCOPED_TRACE(name + "=" + value);
-    EXPECT_THAT(usage_error([&] {
-                  (void)make_run_plan({{name, value}});
-                }),
-                ::testing::AllOf(HasSubstr("--" + name), HasSubstr("in ")));
+    SCOPED_TRACE(option.first + "=" + option.second);
+    EXPECT_THAT(usage_error([&] { (void)make_run_plan({option}); }),
+                ::testing::AllOf(HasSubstr("--" + option.first), HasSubstr("in ")));
   }
 }
 
