@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
@@ -51,6 +52,8 @@ class Descriptor {
       ::close(value_);
     }
   }
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int get() const { return value_; }
@@ -62,17 +65,22 @@ class Descriptor {
   int value_;
 };
 
-void flush_file(const fs::path& path, int flags) {
-  Descriptor file(path, flags);
-  if (!file.open()) {
-    throw_file_error(path, "flush to disk", errno);
-  }
+/// By the descriptor that wrote: another would not be told what went wrong with these bytes.
+void flush_and_close(Descriptor& file, const fs::path& path) {
   if (!flush_to_disk(file.get(), path)) {
     throw_file_error(path, "flush to disk", errno);
   }
   if (!file.close()) {
     throw_file_error(path, "close", errno);
   }
+}
+
+void flush_file(const fs::path& path, int flags) {
+  Descriptor file(path, flags);
+  if (!file.open()) {
+    throw_file_error(path, "flush to disk", errno);
+  }
+  flush_and_close(file, path);
 }
 
 /// Where a file of this name is written: behind the links, at a regular file or at nothing.
@@ -97,9 +105,9 @@ fs::path target_of(const fs::path& path) {
   return target;
 }
 
-/// `write` makes a file of the given temporary name, whole and on disk; it then takes the place of
-/// `path`, and so does its name on disk.
-void replace(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+/// `write` makes a whole file of the given temporary name; it then takes the place of `path`. The
+/// path behind links.
+fs::path replace(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path target = target_of(path);
   const fs::path temporary = target.string() + fmt::format(".{}.tmp", own_mark());
   try {
@@ -112,7 +120,25 @@ void replace(const fs::path& path, const std::function<void(const fs::path&)>& w
     fs::remove(temporary, ignored);
     throw;
   }
-  flush_folder_of(target);
+  return target;
+}
+
+/// A new file of this name with this content, still open.
+Descriptor written(const fs::path& path, std::span<const std::byte> content) {
+  Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file.open()) {
+    throw_file_error(path, "create", errno);
+  }
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t count =
+        retried([&] { return ::write(file.get(), content.data() + done, content.size() - done); });
+    if (count < 0) {
+      throw_file_error(path, "write", errno);
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  return file;
 }
 
 }  // namespace
@@ -169,35 +195,26 @@ std::vector<std::byte> read_file(const fs::path& path) {
 }
 
 void replace_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
-  replace(path, [&](const fs::path& temporary) {
+  flush_folder_of(replace(path, [&](const fs::path& temporary) {
     write(temporary);
     flush_file(temporary, O_RDWR);
-  });
+  }));
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> content) {
-  replace(path, [&](const fs::path& temporary) {
-    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.open()) {
-      throw_file_error(temporary, "create", errno);
-    }
-    std::size_t done = 0;
-    while (done < content.size()) {
-      const ssize_t count = retried(
-          [&] { return ::write(file.get(), content.data() + done, content.size() - done); });
-      if (count < 0) {
-        throw_file_error(temporary, "write", errno);
-      }
-      done += static_cast<std::size_t>(count);
-    }
-    // By the descriptor that wrote: another would not be told what went wrong with these bytes.
-    if (!flush_to_disk(file.get(), temporary)) {
-      throw_file_error(temporary, "flush to disk", errno);
-    }
-    if (!file.close()) {
-      throw_file_error(temporary, "close", errno);
-    }
+  flush_folder_of(replace(path, [&](const fs::path& temporary) {
+    Descriptor file = written(temporary, content);
+    flush_and_close(file, temporary);
+  }));
+}
+
+std::function<void()> write_file_to_flush(const fs::path& path,
+                                          std::span<const std::byte> content) {
+  std::shared_ptr<Descriptor> file;
+  const fs::path target = replace(path, [&](const fs::path& temporary) {
+    file = std::make_shared<Descriptor>(written(temporary, content));
   });
+  return [file = std::move(file), target] { flush_and_close(*file, target); };
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {

@@ -26,7 +26,14 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-/// The same for a writer that needs a path: `write` gets a temporary path in the same folder.
+/// The same without waiting for the disk. What it returns is to be called once, before anything is
+/// written that rests on this file: it flushes and closes it. Until then a power cut may leave a
+/// file with too little in it; flush_folder_of flushes its name. It keeps a descriptor open.
+[[nodiscard]] std::function<void()> write_file_to_flush(const std::filesystem::path& path,
+                                                        std::span<const std::byte> content);
+
+/// As write_file_atomically, for a writer that needs a path: `write` gets a temporary path in the
+/// same folder.
 void replace_file(const std::filesystem::path& path,
                   const std::function<void(const std::filesystem::path&)>& write);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -22,7 +23,16 @@ namespace {
 // little-endian), payload: an HDF5 image. The magic stands for this container, the version for the
 // payload.
 constexpr std::string_view kMagic = "GCGCKPT1";
-constexpr std::uint64_t kVersion = 3;
+
+/// What a payload holds. No version is used twice, so that neither kind is taken for the other.
+struct Kind {
+  std::uint64_t version;
+  std::string_view name, remedy;
+};
+constexpr Kind kCheckpoint{3, "checkpoint",
+                           "continue the run with the version of the project that began it"};
+constexpr Kind kStage{4, "stage", "remove the run's folder and run it again"};
+
 constexpr std::size_t kDigestAt = 8;
 constexpr std::size_t kVersionAt = 40;
 constexpr std::size_t kSizeAt = 48;
@@ -42,10 +52,10 @@ std::uint64_t get_u64(std::span<const std::byte> bytes) {
   return value;
 }
 
-std::vector<std::byte> sealed(std::span<const std::byte> payload) {
+std::vector<std::byte> sealed(std::span<const std::byte> payload, const Kind& kind) {
   std::vector<std::byte> content(kPayloadAt + payload.size());
   std::memcpy(content.data(), kMagic.data(), kMagic.size());
-  put_u64(std::span(content).subspan(kVersionAt), kVersion);
+  put_u64(std::span(content).subspan(kVersionAt), kind.version);
   put_u64(std::span(content).subspan(kSizeAt), payload.size());
   std::ranges::copy(payload, content.begin() + kPayloadAt);
   const Digest digest = sha256(std::span<const std::byte>(content).subspan(kVersionAt));
@@ -96,62 +106,58 @@ Position read_position(const hdf5::Object& group) {
   return position;
 }
 
-/// A whole file's content. Its checksum fits, so whatever is wrong now is no damage.
-Checkpoint parse(const fs::path& path, std::span<const std::byte> content) {
-  const std::uint64_t version = get_u64(content.subspan(kVersionAt));
-  if (version != kVersion) {
-    throw Error(
-        path.string(),
-        fmt::format("is a checkpoint of version {}, this program reads {}", version, kVersion),
-        "continue the run with the version of the project that began it");
+/// The payload of a whole file. Its checksum fits, so whatever is wrong now is no damage.
+hdf5::Image payload(const fs::path& path, std::span<const std::byte> content, const Kind& kind) {
+  if (const std::uint64_t version = get_u64(content.subspan(kVersionAt)); version != kind.version) {
+    throw Error(path.string(),
+                fmt::format("is a {} of version {}, this program reads {}", kind.name, version,
+                            kind.version),
+                std::string(kind.remedy));
   }
-  const hdf5::Image image(path.string(), content.subspan(kPayloadAt));
-  Checkpoint checkpoint;
-  checkpoint.record = run_file::read_record(image.root());
-  checkpoint.state =
-      run_file::read_state(image.root().open_group("state"), checkpoint.record.network);
-  checkpoint.position = read_position(image.root().open_group("position"));
-  const std::vector<std::uint8_t> text =
-      image.root().read_array<std::uint8_t>("method_state", {hdf5::kAny});
-  checkpoint.method_state.assign(text.begin(), text.end());
+  return {path.string(), content.subspan(kPayloadAt)};
+}
+
+/// All but the record.
+void write_training(const hdf5::Object& root, const Checkpoint& checkpoint) {
   const Network& network = checkpoint.record.network;
-  if (image.root().has("kept")) {
-    checkpoint.memory.kept = run_file::read_state(image.root().open_group("kept"), network);
+  run_file::write_state(root.create_group("state"), network, checkpoint.state);
+  write_position(root.create_group("position"), checkpoint.position);
+  const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
+                                       checkpoint.method_state.end());
+  root.write_array<std::uint8_t>("method_state", text, {std::ssize(text)});
+  const MethodMemory& memory = checkpoint.memory;
+  if (memory.kept) {
+    run_file::write_state(root.create_group("kept"), network, *memory.kept);
   }
-  if (image.root().has("gradient_average")) {
-    const hdf5::Object group = image.root().open_group("gradient_average");
+  if (!memory.gradient_average.empty()) {
+    const hdf5::Object group = root.create_group("gradient_average");
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+      group.write_array<float>(hdf5::link_name(network.layers[l].name), memory.gradient_average[l],
+                               {network.layers[l].connections()});
+    }
+  }
+}
+
+Checkpoint read_training(const hdf5::Object& root, RunRecord record) {
+  Checkpoint checkpoint;
+  checkpoint.record = std::move(record);
+  const Network& network = checkpoint.record.network;
+  checkpoint.state = run_file::read_state(root.open_group("state"), network);
+  checkpoint.position = read_position(root.open_group("position"));
+  const std::vector<std::uint8_t> text =
+      root.read_array<std::uint8_t>("method_state", {hdf5::kAny});
+  checkpoint.method_state.assign(text.begin(), text.end());
+  if (root.has("kept")) {
+    checkpoint.memory.kept = run_file::read_state(root.open_group("kept"), network);
+  }
+  if (root.has("gradient_average")) {
+    const hdf5::Object group = root.open_group("gradient_average");
     for (const Layer& layer : network.layers) {
       checkpoint.memory.gradient_average.push_back(
           group.read_array<float>(hdf5::link_name(layer.name), {layer.connections()}));
     }
   }
   return checkpoint;
-}
-
-/// The whole content of a checkpoint's file; `path` is what errors call it.
-std::vector<std::byte> content_of(const Checkpoint& checkpoint, const fs::path& path,
-                                  hdf5::Storage storage) {
-  const hdf5::Image image(path.string(), storage);
-  run_file::write_record(image.root(), checkpoint.record);
-  run_file::write_state(image.root().create_group("state"), checkpoint.record.network,
-                        checkpoint.state);
-  write_position(image.root().create_group("position"), checkpoint.position);
-  const std::vector<std::uint8_t> text(checkpoint.method_state.begin(),
-                                       checkpoint.method_state.end());
-  image.root().write_array<std::uint8_t>("method_state", text, {std::ssize(text)});
-  const MethodMemory& memory = checkpoint.memory;
-  const Network& network = checkpoint.record.network;
-  if (memory.kept) {
-    run_file::write_state(image.root().create_group("kept"), network, *memory.kept);
-  }
-  if (!memory.gradient_average.empty()) {
-    const hdf5::Object group = image.root().create_group("gradient_average");
-    for (std::size_t l = 0; l < network.layers.size(); ++l) {
-      group.write_array<float>(hdf5::link_name(network.layers[l].name), memory.gradient_average[l],
-                               {network.layers[l].connections()});
-    }
-  }
-  return sealed(image.bytes());
 }
 
 void require(const std::error_code& code, const fs::path& path, std::string_view action) {
@@ -199,7 +205,10 @@ std::string kept_stages(const fs::path& folder) {
 
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const fs::path newest = folder / "checkpoint.gcg";
-  const std::vector<std::byte> content = content_of(checkpoint, newest, hdf5::Storage::plain);
+  const hdf5::Image image(newest.string(), hdf5::Storage::plain);
+  run_file::write_record(image.root(), checkpoint.record);
+  write_training(image.root(), checkpoint);
+  const std::vector<std::byte> content = sealed(image.bytes(), kCheckpoint);
 
   // The old file gets a second name before it is replaced, so that at every moment the newest name
   // leads to a whole file; only then does it become the previous one, even if it was damaged.
@@ -245,7 +254,8 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& n
     }
     if (problem.empty()) {
       note = problems;
-      return parse(path, content);
+      const hdf5::Image image = payload(path, content, kCheckpoint);
+      return read_training(image.root(), run_file::read_record(image.root()));
     }
     problems += (problems.empty() ? "" : "; ") + problem;
   }
@@ -261,12 +271,17 @@ fs::path stage_path(const fs::path& folder, std::int64_t stage) {
   return folder / "stages" / (run_file::stage_name(stage) + ".gcg");
 }
 
-void write_stage(const fs::path& folder, std::int64_t stage, const Checkpoint& checkpoint) {
+std::function<void()> write_stage(const fs::path& folder, std::int64_t stage,
+                                  const Checkpoint& checkpoint) {
   const fs::path path = stage_path(folder, stage);
   std::error_code code;
   fs::create_directories(path.parent_path(), code);
   require(code, path.parent_path(), "create the folder");
-  write_file_atomically(path, content_of(checkpoint, path, hdf5::Storage::compressed));
+  const hdf5::Image image(path.string(), hdf5::Storage::compressed);
+  image.root().write_attribute("stage", stage);
+  run_file::write_origin(image.root(), checkpoint.record);
+  write_training(image.root(), checkpoint);
+  return write_file_to_flush(path, sealed(image.bytes(), kStage));
 }
 
 Checkpoint read_stage(const fs::path& folder, std::int64_t stage) {
@@ -281,15 +296,12 @@ Checkpoint read_stage(const fs::path& folder, std::int64_t stage) {
   if (const std::string problem = damage(content); !problem.empty()) {
     throw Error(path.string(), problem, "remove the run's folder and run it again");
   }
-  Checkpoint checkpoint = parse(path, content);
-  const std::vector<TrajectoryRow>& rows = checkpoint.record.trajectory;
-  if (rows.empty() || rows.back().stage != stage) {
-    throw Error(path.string(),
-                rows.empty() ? "holds no training"
-                             : fmt::format("holds the end of stage {}", rows.back().stage),
+  const hdf5::Image image = payload(path, content, kStage);
+  if (const auto held = image.root().read_attribute<std::int64_t>("stage"); held != stage) {
+    throw Error(path.string(), fmt::format("holds the end of stage {}", held),
                 "it was copied there: remove the run's folder and run it again");
   }
-  return checkpoint;
+  return read_training(image.root(), run_file::read_origin(image.root()));
 }
 
 }  // namespace gcg

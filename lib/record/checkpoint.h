@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,18 +47,20 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
 /// Error. A checkpoint of another version is an Error, not damage.
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, std::string& note);
 
-/// Keeps the checkpoint at the end of a stage's training, before the
-/// decision that follows, as folder/stages/stage_KKK.gcg: the format of a
-/// checkpoint with compressed arrays. Atomic; an existing file is replaced.
-/// The record may lack its masks, since the run file also holds them.
-void write_stage(const std::filesystem::path& folder, std::int64_t stage,
-                 const Checkpoint& checkpoint);
+/// Keeps the state at the end of a stage's training, before the decision that follows, as
+/// folder/stages/stage_KKK.gcg: the container of a checkpoint with compressed arrays. Of the record
+/// it has identity, layers, warnings and costs; the rows, masks and predictions up to there are in
+/// the run file, so that a stage costs the same however many came before. Atomic; an existing file
+/// is replaced. What it returns flushes the file to disk: to be called before the next checkpoint.
+[[nodiscard]] std::function<void()> write_stage(const std::filesystem::path& folder,
+                                                std::int64_t stage, const Checkpoint& checkpoint);
 
 /// The path of that file.
 std::filesystem::path stage_path(const std::filesystem::path& folder, std::int64_t stage);
 
 /// Reads it back. Errors: the file is missing (the existing stages are named), damaged or of
-/// another stage. check_belongs (record/belongs.h) checks which run it belongs to.
+/// another stage. check_belongs (record/belongs.h) checks which run it belongs to. The record has
+/// no rows: position.phase and record.cost.epochs say how many stages and epochs there were.
 Checkpoint read_stage(const std::filesystem::path& folder, std::int64_t stage);
 
 }  // namespace gcg

@@ -393,10 +393,19 @@ void check_version(const Object& root) {
   }
 }
 
+void write_schema_version(const Object& root) {
+  root.write_attribute("schema_version", kRunFileSchema);
+}
+
+void write_warnings(const Object& root, const std::vector<std::string>& warnings) {
+  label(root.write_texts("warnings", warnings, {std::ssize(warnings)}), "none",
+        "warnings of the run, in order");
+}
+
 }  // namespace
 
 void write_record(const Object& root, const RunRecord& record) {
-  root.write_attribute("schema_version", kRunFileSchema);
+  write_schema_version(root);
   root.write_attribute("project", std::string("gcg"));
   root.write_attribute("status", std::string(name_of(record.status)));
   root.write_attribute("failure", record.failure);
@@ -411,8 +420,7 @@ void write_record(const Object& root, const RunRecord& record) {
   write_attributes(root.create_group("execution"), record.execution, schema::kExecution);
   write_table(root.create_group("libraries"), record.libraries, {std::ssize(record.libraries)},
               schema::kLibraries);
-  label(root.write_texts("warnings", record.warnings, {std::ssize(record.warnings)}), "none",
-        "warnings of the run, in order");
+  write_warnings(root, record.warnings);
   write_layers(root.create_group("layers"), record.network);
   write_table(root.create_group("trajectory"), record.trajectory, {std::ssize(record.trajectory)},
               schema::kTrajectory);
@@ -429,6 +437,23 @@ void write_record(const Object& root, const RunRecord& record) {
   if (record.result) {
     write_result(root.create_group("final"), record.network, *record.result);
   }
+}
+
+void write_origin(const Object& root, const RunRecord& record) {
+  write_schema_version(root);
+  write_attributes(root.create_group("identity"), record.identity, schema::kIdentity);
+  write_warnings(root, record.warnings);
+  write_layers(root.create_group("layers"), record.network);
+  write_attributes(root.create_group("cost"), record.cost, schema::kCost);
+}
+
+RunRecord read_origin(const Object& root) {
+  RunRecord record;
+  record.network = read_layers(root);
+  read_attributes(root.open_group("identity"), record.identity, schema::kIdentity);
+  record.warnings = root.read_texts("warnings", {kAny});
+  read_attributes(root.open_group("cost"), record.cost, schema::kCost);
+  return record;
 }
 
 Network read_layers(const Object& root) {

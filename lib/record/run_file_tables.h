@@ -4,7 +4,7 @@
 #include "record/run_record.h"
 
 /// Moves what docs/run_file.md describes between the record and an open HDF5 file; used for run
-/// files and checkpoints.
+/// files, checkpoints and stages.
 namespace gcg::run_file {
 
 /// Writes everything; the group must be empty. Errors: masks, statistics or arrays that do not fit
@@ -13,6 +13,13 @@ void write_record(const hdf5::Object& root, const RunRecord& record);
 
 /// Reads everything back. Errors: another schema version, missing or malformed objects.
 RunRecord read_record(const hdf5::Object& root);
+
+/// Writes what the state of a stage has to know of its run: identity without options, layers,
+/// warnings and costs; not its rows and masks, which the run file has.
+void write_origin(const hdf5::Object& root, const RunRecord& record);
+
+/// Reads that back, as a record without rows. Errors: as for read_record.
+RunRecord read_origin(const hdf5::Object& root);
 
 /// Reads only the layer table (nodes are not stored), after checking the schema version.
 Network read_layers(const hdf5::Object& root);

@@ -1,9 +1,9 @@
 #include "train/recorder.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/host.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
@@ -13,25 +13,18 @@ namespace gcg {
 
 namespace {
 
-/// Takes the masks and the predictions out of a record for as long as it lives.
-class Slim {
- public:
-  explicit Slim(RunRecord& record)
-      : record_(record),
-        masks_(std::exchange(record.masks, {})),
-        predictions_(std::exchange(record.predictions.stages, {})) {}
-  ~Slim() {
-    record_.masks = std::move(masks_);
-    record_.predictions.stages = std::move(predictions_);
-  }
-  Slim(const Slim&) = delete;
-  Slim& operator=(const Slim&) = delete;
+/// Each keeps a descriptor open, of which a process has a few hundred.
+constexpr std::size_t kMostToFlush = 64;
 
- private:
-  RunRecord& record_;
-  std::vector<StageMask> masks_;
-  std::vector<StagePredictions> predictions_;
-};
+void flush_stages(Recorder& recorder) {
+  for (const auto& flush : recorder.to_flush) {
+    flush();
+  }
+  if (!recorder.to_flush.empty()) {
+    flush_folder_of(stage_path(recorder.folder, 0));
+    recorder.to_flush.clear();
+  }
+}
 
 void show(Recorder& recorder, const RunRecord& record) {
   recorder.memory_bytes = std::max(recorder.memory_bytes, anonymous_memory_bytes());
@@ -57,6 +50,7 @@ void save(Recorder& recorder, Checkpoint& now) {
   {
     const Stopwatch watch(cost.record_seconds);
     cost.peak_memory_bytes = std::max(cost.peak_memory_bytes, peak_memory_bytes());
+    flush_stages(recorder);
     write_checkpoint(recorder.folder, now);
     show(recorder, now.record);
   }
@@ -69,8 +63,10 @@ void keep_stage(Recorder& recorder, Checkpoint& now, std::int64_t stage) {
   if (recorder.keep_stages) {
     const Stopwatch watch(now.record.cost.record_seconds);
     const Stopwatch kept(recorder.kept_seconds);
-    const Slim slim(now.record);
-    write_stage(recorder.folder, stage, now);
+    recorder.to_flush.push_back(write_stage(recorder.folder, stage, now));
+    if (recorder.to_flush.size() == kMostToFlush) {
+      flush_stages(recorder);
+    }
   }
 }
 

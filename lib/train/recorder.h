@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "record/checkpoint.h"
@@ -21,8 +23,10 @@ struct Recorder {
   double checkpoint_seconds = 300;  ///< as TrainingRun::checkpoint_seconds
   bool keep_stages = true;
   double saved_at = now_seconds();
-  double save_seconds = 0;        ///< duration of the last saving
-  double kept_seconds = 0;        ///< of keeping stages since
+  double save_seconds = 0;  ///< duration of the last saving
+  double kept_seconds = 0;  ///< of keeping stages since
+  /// Flush those stages to disk, one each: the disk has less to do for many at once.
+  std::vector<std::function<void()>> to_flush{};
   std::int64_t memory_bytes = 0;  ///< largest of this process when saving, without pages of files
 };
 
@@ -30,11 +34,11 @@ struct Recorder {
 /// kRecordingShare allows; at the first one of a process at once.
 bool save_is_due(const Recorder& recorder, bool good_moment);
 
-/// Writes the checkpoint, then the run file made from it, then the status file (run_summary.h).
+/// Flushes the kept stages, then writes the checkpoint, then the run file made from it, then the
+/// status file (run_summary.h).
 void save(Recorder& recorder, Checkpoint& now);
 
-/// Keeps the state at the end of a stage's training, without the masks and predictions of the
-/// stages: branches read those from the run file.
+/// Keeps the state at the end of a stage's training (write_stage).
 void keep_stage(Recorder& recorder, Checkpoint& now, std::int64_t stage);
 
 /// Records in the run file that the run failed, and why. The checkpoint stays as it was.

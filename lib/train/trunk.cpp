@@ -79,6 +79,31 @@ void check_same(const fs::path& folder, const RunRecord& trunk, const RunRecord&
   }
 }
 
+/// The first `count` of the rows in a trunk's run file.
+template <typename Row>
+std::vector<Row> first_rows(const fs::path& folder, std::vector<Row> rows, std::int64_t count,
+                            std::string_view what) {
+  if (count < 0 || std::ssize(rows) < count) {
+    throw Error(folder.string(),
+                fmt::format("its run file has only {} {}, {} are needed", rows.size(), what, count),
+                "finish the trunk first");
+  }
+  rows.resize(static_cast<std::size_t>(count));
+  return rows;
+}
+
+/// What the file of a stage leaves to the run file: all rows up to the end of its training. The
+/// stage's own row and mask follow from the decision; its predictions are there.
+void take_rows(const fs::path& folder, RunRecord whole, Checkpoint& checkpoint) {
+  RunRecord& record = checkpoint.record;
+  const std::int64_t stages = checkpoint.position.phase;
+  record.trajectory = first_rows(folder, std::move(whole.trajectory), record.cost.epochs, "epochs");
+  record.stages = first_rows(folder, std::move(whole.stages), stages, "stages");
+  record.masks = first_rows(folder, std::move(whole.masks), stages, "masks");
+  record.predictions.stages =
+      first_rows(folder, std::move(whole.predictions.stages), stages + 1, "stages' predictions");
+}
+
 }  // namespace
 
 void add_trunk_options(OptionList& list, Trunk& trunk) {
@@ -100,23 +125,9 @@ Checkpoint read_trunk(const fs::path& runs, const Trunk& trunk, const RunRecord&
   const fs::path folder = folder_of(runs, trunk);
   Checkpoint checkpoint = read_stage(folder, trunk.stage);
   RunRecord whole = read_whole(folder, trunk);
-  check_same(folder, checkpoint.record, own);
+  check_same(folder, whole, own);
   check_belongs(stage_path(folder, trunk.stage), checkpoint.record, whole);
-  // The file of a stage leaves the masks before it, and the predictions up to its own, to the run
-  // file.
-  std::vector<StageMask>& masks = whole.masks;
-  std::vector<StagePredictions>& predictions = whole.predictions.stages;
-  const std::vector<StageRow>& stages = checkpoint.record.stages;
-  if (masks.size() < stages.size() || predictions.size() <= stages.size()) {
-    throw Error(folder.string(),
-                fmt::format("its run file has the masks of only {} stages, {} are needed",
-                            masks.size(), stages.size()),
-                "finish the trunk first");
-  }
-  masks.resize(stages.size());
-  checkpoint.record.masks = std::move(masks);
-  predictions.resize(stages.size() + 1);
-  checkpoint.record.predictions.stages = std::move(predictions);
+  take_rows(folder, std::move(whole), checkpoint);
   return checkpoint;
 }
 

@@ -80,6 +80,17 @@ TEST(File, ReplacesTheOldContentAndLeavesNothingElse) {
   EXPECT_THAT(names_in(folder.path()), ElementsAre("file"));
 }
 
+TEST(File, OneThatIsFlushedLaterHasItsNameAndContentAtOnce) {
+  const TemporaryFolder folder;
+  const std::string_view text = "whole";
+  const std::function<void()> flush =
+      write_file_to_flush(folder / "file", std::as_bytes(std::span(text.data(), text.size())));
+  EXPECT_EQ(text_of(folder / "file"), "whole");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("file"));
+  flush();
+  EXPECT_EQ(text_of(folder / "file"), "whole");
+}
+
 TEST(File, AReaderOfTheOldFileKeepsTheOldContent) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "file";

@@ -22,5 +22,7 @@ std::vector<std::vector<std::uint8_t>> gcg::test::fuzz_seeds() {
   const FuzzFolder folder;
   write_run_file(folder / "run.h5", sample_record());
   write_checkpoint(folder.path(), sample_checkpoint());
-  return {seed_of(read_file(folder / "run.h5")), seed_of(read_file(folder / "checkpoint.gcg"))};
+  write_stage(folder.path(), 0, sample_checkpoint())();
+  return {seed_of(read_file(folder / "run.h5")), seed_of(read_file(folder / "checkpoint.gcg")),
+          seed_of(read_file(folder / "stages/stage_000.gcg"))};
 }

@@ -112,6 +112,21 @@ std::vector<std::byte> changed(std::vector<std::byte> content,
 constexpr std::size_t kTrailer = 8 + sizeof(Digest);
 constexpr std::size_t kHeader = 56;
 
+/// A container (magic, digest of what follows it, version, size) whose payload is changed.
+std::vector<std::byte> resealed(std::span<const std::byte> container,
+                                std::span<const std::uint8_t> input) {
+  const std::span<const std::byte> old = container.subspan(kHeader);
+  const std::vector<std::byte> payload = changed({old.begin(), old.end()}, input);
+  std::vector<std::byte> sealed(container.begin(), old.begin());
+  for (std::size_t i = 0; i < 8; ++i) {
+    sealed[kHeader - 8 + i] = static_cast<std::byte>(payload.size() >> (8 * i));
+  }
+  sealed.insert(sealed.end(), payload.begin(), payload.end());
+  const Digest seal = sha256(std::span<const std::byte>(sealed).subspan(40));
+  std::ranges::copy(std::as_bytes(std::span(seal)), sealed.begin() + 8);
+  return sealed;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -123,6 +138,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const std::vector<std::byte> checkpoint = [] {
     write_checkpoint(folder.path(), sample_checkpoint());
     return read_file(folder / "checkpoint.gcg");
+  }();
+  static const std::vector<std::byte> stage = [] {
+    write_stage(folder.path(), 0, sample_checkpoint())();
+    return read_file(folder / "stages/stage_000.gcg");
   }();
   const std::span<const std::uint8_t> input(data, size);
   std::vector<std::byte> content =
@@ -136,17 +155,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::try_to([&] { (void)read_run_file(folder / "run.h5"); });
   test::try_to([&] { (void)read_stage_mask(folder / "run.h5", -1); });
 
-  // The container: magic, digest of what follows it, version, size.
-  const std::vector<std::byte> payload =
-      changed({checkpoint.begin() + static_cast<std::ptrdiff_t>(kHeader), checkpoint.end()}, input);
-  std::vector<std::byte> sealed(checkpoint.begin(),
-                                checkpoint.begin() + static_cast<std::ptrdiff_t>(kHeader));
-  for (std::size_t i = 0; i < 8; ++i) {
-    sealed[kHeader - 8 + i] = static_cast<std::byte>(payload.size() >> (8 * i));
-  }
-  sealed.insert(sealed.end(), payload.begin(), payload.end());
-  const Digest seal = sha256(std::span<const std::byte>(sealed).subspan(40));
-  std::ranges::copy(std::as_bytes(std::span(seal)), sealed.begin() + 8);
+  const std::vector<std::byte> changed_stage = resealed(stage, input);
+  folder.write("stages/stage_000.gcg", changed_stage.data(), changed_stage.size());
+  test::try_to([&] { (void)read_stage(folder.path(), 0); });
+
+  const std::vector<std::byte> sealed = resealed(checkpoint, input);
   folder.write("checkpoint.gcg", sealed.data(), sealed.size());
   return test::try_to([&] {
     std::string note;

@@ -128,7 +128,7 @@ TEST(Formats, Checkpoint) {
 
 TEST(Formats, StageState) {
   const TemporaryFolder folder;
-  write_stage(folder.path(), 3, full_checkpoint());
+  write_stage(folder.path(), 3, full_checkpoint())();
   expect_pinned_container("stage", read_file(folder / "stages/stage_003.gcg"));
 }
 

@@ -49,11 +49,40 @@ TEST(Recorder, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
   EXPECT_GT(once, 0);
   keep_stage(recorder, now, 1);
   EXPECT_GT(recorder.kept_seconds, once);
+  EXPECT_EQ(recorder.to_flush.size(), 2U);
   save(recorder, now);
   EXPECT_EQ(recorder.kept_seconds, 0);
+  EXPECT_TRUE(recorder.to_flush.empty());
   recorder.keep_stages = false;
   keep_stage(recorder, now, 2);
   EXPECT_EQ(recorder.kept_seconds, 0);
+}
+
+TEST(Recorder, KeepsFewDescriptorsOpenForStagesThatAreNotFlushed) {
+  const testing::TemporaryFolder folder;
+  Recorder recorder;
+  recorder.folder = folder.path();
+  Checkpoint now = sample_checkpoint();
+  for (std::int64_t stage = 0; stage < 100; ++stage) {
+    keep_stage(recorder, now, stage);
+    EXPECT_LT(recorder.to_flush.size(), 64U);
+  }
+}
+
+TEST(Recorder, AStageIsAsLargeHoweverManyRowsCameBefore) {
+  const testing::TemporaryFolder folder;
+  Recorder recorder;
+  recorder.folder = folder.path();
+  Checkpoint now = sample_checkpoint();
+  keep_stage(recorder, now, 0);
+  const auto rows = now.record.trajectory;
+  for (int i = 0; i < 100; ++i) {
+    now.record.trajectory.insert(now.record.trajectory.end(), rows.begin(), rows.end());
+    now.record.stages.push_back(now.record.stages.front());
+  }
+  keep_stage(recorder, now, 1);
+  EXPECT_EQ(std::filesystem::file_size(stage_path(folder.path(), 0)),
+            std::filesystem::file_size(stage_path(folder.path(), 1)));
 }
 
 TEST(Recorder, SavesWithinAnEpochAfterTheLongestTimeAlone) {
