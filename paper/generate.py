@@ -25,7 +25,6 @@ are the names and positions on the way into the summary, with "/" between. What 
 """
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
@@ -39,6 +38,7 @@ import claims
 import pages
 import pareto
 import phrases
+from study_runs import read_summary
 import texts
 from tables import Table, latex, latex_text
 
@@ -78,7 +78,7 @@ class Missing(list):
 def load(folder):
     """{stem: summary} of a folder, and {experiment: stem} of the largest scale of each."""
     summaries = {
-        path.name.removesuffix(".summary.json"): json.loads(path.read_bytes())
+        path.name.removesuffix(".summary.json"): read_summary(path)
         for path in sorted(folder.glob("*.summary.json"))
     }
     largest = {}
@@ -244,7 +244,7 @@ def bench_tex(results, out, missing):
     path = results / "bench.json"
     if not path.exists():
         return rf"\noindent {missing.add('bench.json: make bench BENCH_INTO=docs/results')}" + "\n"
-    summary = json.loads(path.read_bytes())
+    summary = texts.read_json(path, "make it anew: make bench BENCH_INTO=docs/results")
     context = summary["context"]
     parts = [
         rf"\noindent {latex_text(context['processor'])}, {context['cores']} cores; LibTorch"
@@ -421,7 +421,8 @@ def generate(results, paper, out):
         texts.write(out / f"steps-{network}.tex", steps_tex(network, results, missing))
     texts.write(out / "setup.tex", setup_tables(summaries, largest) if largest else missing.add("every summary") + "\n")
     texts.write(
-        (out / "choices.tex"), choice_table(json.loads((paper / "choices.json").read_bytes()), experiments, missing)
+        (out / "choices.tex"),
+        choice_table(texts.read_json(paper / "choices.json", "take it from the checkout"), experiments, missing),
     )
     texts.write((out / "missing.tex"), missing_tex(missing))
     return missing

@@ -123,6 +123,12 @@ class Generated(unittest.TestCase):
         self.assertEqual(missing.count("wall_clock:runs"), 1)
         self.assertIn("\\item wall\\_clock:runs\n", self.read("missing"))
 
+    def test_a_summary_that_cannot_be_read_is_named_with_its_remedy(self):
+        for text in ("{", "[]", '{"experiment": "growth_rules"}'):
+            (self.results / "growth_rules-small.summary.json").write_text(text)
+            with self.subTest(text=text), self.assertRaisesRegex(SystemExit, "growth_rules-small.*make it anew"):
+                self.make(TEXT)
+
     def test_nothing_at_all_still_makes_a_paper(self):
         missing = self.make(TEXT)
         for name in EXPERIMENTS:
