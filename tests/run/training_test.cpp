@@ -20,6 +20,7 @@
 #include "growth/seed.h"
 #include "method/methods.h"
 #include "record/run_file.h"
+#include "run/execute.h"
 #include "run/miniature.h"
 #include "run/same_run.h"
 #include "sparse/sparse_executor.h"
@@ -120,6 +121,26 @@ TEST(Training, SparseExecutionHasTheSameBitsForAnyNumberOfThreads) {
   const RunRecord three =
       train(Miniature("gcg", kShortGrowth, make_sparse_executor, 3).run(second.path()));
   EXPECT_EQ(difference(one, three), "");
+}
+
+// What GraSP needs of curvature is LibTorch's, whose sums depend on its threads.
+TEST(Training, SparseExecutionByGraspHasTheSameBitsForAnyNumberOfThreads) {
+  std::vector<RunRecord> records;
+  for (const char* threads : {"1", "3"}) {
+    const TemporaryFolder folder;
+    const auto plan = make_run_plan({{"network", "resnet8"},
+                                     {"width", "4"},
+                                     {"method", "fixed_mask"},
+                                     {"seed-rule", "grasp"},
+                                     {"seed-density", "0.3"},
+                                     {"data-images", "200"},
+                                     {"data-test-images", "50"},
+                                     {"epochs", "1"},
+                                     {"threads", threads},
+                                     {"out", folder.path().string()}});
+    records.push_back(execute(*plan));
+  }
+  EXPECT_EQ(difference(records[0], records[1]), "");
 }
 
 TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
