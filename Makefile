@@ -162,24 +162,28 @@ MINUTES := 10
 FUZZ = $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp))
 checked-build = $(MAKE) --no-print-directory configure PRESET=$(notdir $(1)) BUILD=$(1) && cmake --build $(1) -j$$(nproc) --target $(2)
 # The tests that are built; those of LibTorch, of other languages and of whole programs are not.
-BUILT := --output-on-failure -j2 -E '_NOT_BUILT$$|^(analysis|style|make|data_scripts|container|install|slurm|experiments)\.|^(install|gcg_runs|record_sample|faults|file_systems|kills)$$|gpu_check|mirror'
+NOT_BUILT := _NOT_BUILT$$|^(analysis|style|make|data_scripts|container|install|slurm|experiments)\.|^(install|gcg_runs|record_sample|faults|file_systems|kills)$$|gpu_check|mirror
+BUILT := --output-on-failure -j2 -E '$(NOT_BUILT)'
 
 test-clang: ## the tests without LibTorch in a build by Clang, warnings as errors (20 minutes of processor time)
 	@$(call checked-build,build/clang,own_tests)
 	ctest --test-dir build/clang $(BUILT)
 
+# What the libraries leave that are not ours: the sanitizers' own form of a list.
+LEAKS := $(CURDIR)/tests/leaks_of_libraries.txt
+
 sanitize: ## address and undefined-behaviour sanitizers over all tests without LibTorch (Clang)
 	@$(call checked-build,$(CHECKED),own_tests)
-	ctest --test-dir $(CHECKED) $(BUILT)
+	LSAN_OPTIONS=$(call quote,suppressions="$(LEAKS)":print_suppressions=0) ctest --test-dir $(CHECKED) $(BUILT)
 
 tsan: ## thread sanitizer over loader, leases, launcher and sparse executor (Clang)
 	@$(call checked-build,$(THREADS),base_tests data_tests gcg_study_tests gcg_sparse_tests)
-	OMP_TOOL_LIBRARIES=$$(llvm-config --libdir)/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1 ctest --test-dir $(THREADS) $(BUILT)
+	OMP_TOOL_LIBRARIES=$$(llvm-config --libdir)/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1 ctest --test-dir $(THREADS) --output-on-failure -j2 -E '^fuzz_|$(NOT_BUILT)'
 
 coverage: ## lines of lib that all tests run, by folder: everything is built with the sanitizers and run (Clang; long)
 	@$(call checked-build,$(CHECKED),all)
 	rm -rf $(CHECKED)/profiles
-	-ctest --test-dir $(CHECKED) --output-on-failure -j2 -LE slurm
+	-LSAN_OPTIONS=$(call quote,suppressions="$(LEAKS)":print_suppressions=0) ctest --test-dir $(CHECKED) --output-on-failure -j2 -LE slurm
 	$(PYTHON) tests/style/line_coverage.py $(CHECKED) --least 90
 
 fuzz-smoke: ## libFuzzer and sanitizers on every reader of files, a minute each, two side by side (Clang; 9 minutes)

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FOUND = Path(__file__).resolve().parent / "found"
+LEAKS = Path(__file__).resolve().parents[1] / "leaks_of_libraries.txt"
 MEMORY = 2048  # MiB that a reader may take, whatever the bytes say
 SLOWEST = 20  # seconds for one input
 
@@ -29,7 +30,9 @@ def search(build, name, seconds):
     programs = build / "tests/fuzz"
     subprocess.run([programs / f"fuzz_{name}", "--seeds", seeds], check=True)
     before = set(found.iterdir())
-    memory = {"TMPDIR": "/dev/shm"} if os.access("/dev/shm", os.W_OK) else {}
+    settings = {"LSAN_OPTIONS": f'suppressions="{LEAKS}":print_suppressions=0'}
+    if os.access("/dev/shm", os.W_OK):
+        settings["TMPDIR"] = "/dev/shm"
     process = subprocess.run(
         [
             programs / f"libfuzzer_{name}",
@@ -41,7 +44,7 @@ def search(build, name, seconds):
         text=True,
         errors="replace",
         check=False,
-        env=os.environ | memory,
+        env=os.environ | settings,
     )
     (here / "log").write_text(process.stderr)
     executed = re.search(r"stat::number_of_executed_units: (\d+)", process.stderr)

@@ -86,7 +86,7 @@ TEST(Kernels, AreThereForThisProcessor) {
   const auto kernels = vector_kernels();
 #ifdef __x86_64__
   ASSERT_FALSE(kernels.empty());
-  EXPECT_EQ(kernels.back()->name, std::string("SSE4"));
+  EXPECT_EQ(kernels.back()->name, std::string(GCG_NARROWEST_KERNELS));
 #endif
   EXPECT_TRUE(reference_kernels().fused);
 }
