@@ -35,6 +35,8 @@ GCG_DATA ?=
 TORCH ?=
 # Packages that nobody installed, in a folder made by scripts/gpu_carry.sh (docs/gpus.md).
 CARRIED :=
+# Options of scripts/gpu_check.sh: "--device cpu --tiny" tries the check itself where there is no GPU.
+GPU_CHECK :=
 ifneq ($(CARRIED),)
 carried := $(realpath $(CARRIED))
 $(if $(carried),,$(error CARRIED=$(CARRIED): there is no such folder; scripts/gpu_carry.sh makes it))
@@ -209,7 +211,7 @@ bench-growth: configure ## time of the parts of a growth stage, ResNet-20
 
 gpu-check: configure ## tests, rates and small trainings on this machine's GPU, 8 minutes after the build: TORCH=a LibTorch with CUDA; CARRIED=folder of packages
 	@cmake --build $(BUILD) -j$$(nproc) --target gcg_run gcg_device_tests gcg_device_rates
-	scripts/gpu_check.sh $(BUILD) build/gpu-check
+	scripts/gpu_check.sh $(BUILD) build/gpu-check $(GPU_CHECK)
 
 bench-data: build ## rates of the data path; ImageNet-size files are made of GCG_TEST_DATA/imagenet10 if it is there
 	$(BUILD)/tests/bench/gcg_data_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9 \

@@ -45,7 +45,7 @@ constexpr std::array<Backend, 3> kBackends{{
      true,
      3},
     {"device", "masks on dense weights in LibTorch, everything on one device: what runs on a GPU",
-     kAnyDevice, has_all, kDeviceOptimisers, true, true, 2},
+     kAnyDevice, has_all, kDeviceOptimisers, true, true, 3},
 }};
 
 /// "take --execution dense", of the backends for which a condition holds; empty if there are none.

@@ -17,12 +17,15 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
   if (batch.size() == 0) {
     fail("the batch is empty");
   }
-  const std::int64_t elements = network.input_shape().elements();
+  const std::int64_t values = batch.size() * network.input_shape().elements();
   const bool placed =
       holds && batch.images.empty() && batch.placements.size() == batch.labels.size();
-  if (!placed && std::ssize(batch.images) != batch.size() * elements) {
-    fail(fmt::format("{} labels need {} values of images, not {}", batch.size(),
-                     batch.size() * elements, batch.images.size()));
+  std::int64_t given = std::ssize(batch.images);
+  if (placed) {
+    given = batch.bytes.pixels.empty() ? values : std::ssize(batch.bytes.pixels);
+  }
+  if (given != values) {
+    fail(fmt::format("{} labels need {} values of images, not {}", batch.size(), values, given));
   }
   if (!(batch.label_smoothing >= 0 && batch.label_smoothing < 1)) {
     fail(fmt::format("a label smoothing of {} is not in [0, 1)", batch.label_smoothing));

@@ -22,8 +22,9 @@ struct RawImages {
   std::span<const float> offset;
 };
 
-/// An image of a batch, taken from those that the executor holds: it is moved so that `row` and
-/// `column` come first (positions outside of the image are 0), then mirrored if asked.
+/// An image of a batch, taken from those that the executor holds or that the batch brings as bytes:
+/// it is moved so that `row` and `column` come first (positions outside of the image are 0), then
+/// mirrored if asked.
 struct Placement {
   std::int64_t image = 0;
   std::int64_t row = 0;
@@ -31,8 +32,9 @@ struct Placement {
   bool mirrored = false;
 };
 
-/// A batch: one label per sample, and the images either in plain memory, normalised,
-/// [size][channels][height][width], or as placements of images that the executor holds.
+/// A batch: one label per sample, and the images in one of three forms: in plain memory,
+/// normalised, [size][channels][height][width]; as placements of images that the executor holds; or
+/// as `bytes`, an image per sample, and the placements of these.
 struct Batch {
   std::span<const float> images;
   std::span<const std::int32_t> labels;
@@ -42,6 +44,7 @@ struct Batch {
   double label_smoothing = 0;
   /// Samples of the batch that this is a rank's share of (ranks.h); 0: it is a whole one.
   std::int64_t of = 0;
+  RawImages bytes{};
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
   [[nodiscard]] std::int64_t whole_size() const { return of > 0 ? of : size(); }
 };
@@ -120,6 +123,8 @@ class Executor {
   /// Keeps images for batches that name their placements, which are cut and mirrored there: the
   /// same values, bit for bit. False: it holds none, or these are too many for it.
   virtual bool hold(const RawImages& /*images*/) { return false; }
+  /// Whether it takes batches of images that it does not hold as bytes. Else they are normalised.
+  virtual bool takes_bytes() const { return false; }
 
   /// From now on shares of batches are trained together with the other ranks': sums and gradients
   /// are those of the whole batch, with the same bits on every rank. `sync_norms`: batch

@@ -55,7 +55,7 @@ void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
     batches_ = 0;  // none is left, should there be no memory for the new plan
     samples_ = &samples;
     plan_ = std::move(plan);
-    piece_samples_ = plan_.held ? plan_.batch_size : kPieceSamples;
+    piece_samples_ = plan_.delivery == Delivery::places ? plan_.batch_size : kPieceSamples;
     next_batch_ = plan_.first_batch;
     next_piece_ = {plan_.first_batch, 0, 0};
     ring_ = threads_.empty() ? 1 : std::clamp(batches - plan_.first_batch, std::int64_t{1}, kSlots);
@@ -64,10 +64,14 @@ void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
         batches == 0 ? 0 : std::max(share_of(0).size(), share_of(batches - 1).size());
     for (std::int64_t batch = 0; batch < ring_; ++batch) {
       Slot& slot = slot_of(batch);
-      if (plan_.held) {
-        slot.placements.resize(static_cast<std::size_t>(most));
+      const auto elements = static_cast<std::size_t>(most * samples.images().shape.elements());
+      if (plan_.delivery == Delivery::values) {
+        slot.images.resize(elements);
       } else {
-        slot.images.resize(static_cast<std::size_t>(most * samples.images().shape.elements()));
+        slot.placements.resize(static_cast<std::size_t>(most));
+        if (plan_.delivery == Delivery::bytes) {
+          slot.bytes.resize(elements);
+        }
       }
       slot.labels.resize(static_cast<std::size_t>(most));
     }
@@ -124,25 +128,29 @@ bool Loader::take(Piece& piece) {
 
 void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
   Slot& slot = slot_of(piece.batch);
-  const std::int64_t elements = samples_->images().shape.elements();
+  const auto elements = static_cast<std::size_t>(samples_->images().shape.elements());
   const std::int64_t first = piece.batch * plan_.batch_size + share_of(piece.batch).begin;
   std::int64_t i = piece.begin;
   std::exception_ptr failure;
   try {
     for (; i < piece.end; ++i) {
+      const auto s = static_cast<std::size_t>(i);
       const std::int64_t position = plan_.positions[static_cast<std::size_t>(first + i)];
-      if (plan_.held) {
-        slot.placements[static_cast<std::size_t>(i)] =
-            samples_->place(position, plan_.augmentation, plan_.epoch);
-      } else {
-        samples_->make(position, plan_.augmentation, plan_.epoch,
-                       std::span(slot.images)
-                           .subspan(static_cast<std::size_t>(i * elements),
-                                    static_cast<std::size_t>(elements)),
-                       scratch);
+      const auto room = [&](auto& all) { return std::span(all).subspan(s * elements, elements); };
+      switch (plan_.delivery) {
+        case Delivery::values:
+          samples_->make(position, plan_.augmentation, plan_.epoch, room(slot.images), scratch);
+          break;
+        case Delivery::bytes:
+          slot.placements[s] = samples_->make_bytes(position, plan_.augmentation, plan_.epoch,
+                                                    room(slot.bytes), scratch);
+          slot.placements[s].image = i;
+          break;
+        case Delivery::places:
+          slot.placements[s] = samples_->place(position, plan_.augmentation, plan_.epoch);
+          break;
       }
-      slot.labels[static_cast<std::size_t>(i)] =
-          samples_->images().labels[static_cast<std::size_t>(position)];
+      slot.labels[s] = samples_->images().labels[static_cast<std::size_t>(position)];
     }
   } catch (...) {
     failure = std::current_exception();
@@ -212,11 +220,15 @@ Batch Loader::next() {
   const auto size = static_cast<std::size_t>(share_of(batch).size());
   Batch made;
   made.labels = std::span(slot.labels).first(size);
-  if (plan_.held) {
-    made.placements = std::span(slot.placements).first(size);
+  const std::size_t elements = size * static_cast<std::size_t>(samples_->images().shape.elements());
+  if (plan_.delivery == Delivery::values) {
+    made.images = std::span(slot.images).first(elements);
   } else {
-    made.images = std::span(slot.images)
-                      .first(size * static_cast<std::size_t>(samples_->images().shape.elements()));
+    made.placements = std::span(slot.placements).first(size);
+  }
+  if (plan_.delivery == Delivery::bytes) {
+    made.bytes = samples_->raw();
+    made.bytes.pixels = std::span(slot.bytes).first(elements);
   }
   made.of = std::ssize(made.labels) < whole ? whole : 0;
   return made;

@@ -14,6 +14,13 @@
 
 namespace gcg {
 
+/// What the images of a batch are given as.
+enum class Delivery {
+  values,  ///< normalised, in plain memory
+  bytes,   ///< with their placements; encoded images are rounded to whole numbers for it
+  places   ///< placements alone, of images that the executor holds
+};
+
 /// What a loader makes: the images at `positions`, cut into batches in this order (the last batch
 /// may be short).
 struct LoaderPlan {
@@ -22,14 +29,15 @@ struct LoaderPlan {
   Augmentation augmentation;
   std::uint64_t epoch = 0;
   std::int64_t first_batch = 0;  ///< earlier batches are skipped, to continue an epoch
-  bool held = false;             ///< the executor holds the images: batches only place them
+  Delivery delivery = Delivery::values;
   /// The rank whose share of every batch is made (backend/ranks.h).
   std::int64_t rank = 0;
   std::int64_t ranks = 1;
 };
 
-/// Makes batches ahead of their use, one plan after the other, on threads that it keeps. The
-/// batches are those of BatchMaker, bit for bit, whatever the number of threads.
+/// Makes batches ahead of their use, one plan after the other, on threads that it keeps. Their
+/// values are those of BatchMaker, bit for bit, whatever the number of threads; bytes of encoded
+/// images are at most half a level away.
 ///
 /// Threads take pieces of batches in order, so that several threads work on the batch needed next.
 /// Samples are written where the network reads them, into a ring of a few batches.
@@ -60,6 +68,7 @@ class Loader {
  private:
   struct Slot {
     std::vector<float> images;
+    std::vector<std::uint8_t> bytes;
     std::vector<Placement> placements;
     std::vector<std::int32_t> labels;
     std::int64_t unfinished = 0;  ///< pieces still to be made

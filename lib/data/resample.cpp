@@ -50,8 +50,7 @@ RgbImage resampled(const RgbImage& image, const Region& region, std::int64_t wid
     std::uint8_t* to = result.pixels.data() + 3 * y * width;
     for (std::int64_t x = 0; x < width; ++x) {
       for (std::int64_t c = 0; c < 3; ++c) {
-        to[3 * x + c] =
-            static_cast<std::uint8_t>(std::clamp(row[c * width + x] + 0.5F, 0.0F, 255.0F));
+        to[3 * x + c] = rounded(row[c * width + x]);
       }
     }
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -34,6 +35,11 @@ struct ResampleScratch {
 template <typename Take>
 void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
               ResampleScratch& scratch, Take take);
+
+/// A value of a resampled image as a whole number.
+inline std::uint8_t rounded(float value) {
+  return static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F));
+}
 
 /// The resampled region as an image, rounded to whole numbers.
 RgbImage resampled(const RgbImage& image, const Region& region, std::int64_t width,

@@ -84,6 +84,14 @@ void store_row(const float* row, std::int64_t width, bool mirrored, std::span<co
   }
 }
 
+/// The same as bytes.
+void store_row(const float* row, std::int64_t width, std::int64_t plane,
+               std::uint8_t* __restrict to) {
+  for (std::size_t c = 0; c < 3; ++c, row += width, to += plane) {
+    std::transform(row, row + width, to, rounded);
+  }
+}
+
 }  // namespace
 
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::uint64_t epoch) {
@@ -164,24 +172,54 @@ void SampleMaker::check(const Augmentation& augmentation) const {
   }
 }
 
-void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
-                       std::span<float> to, Scratch& scratch) const {
+void SampleMaker::check_room(std::int64_t position, std::size_t room) const {
   if (position < 0 || position >= images_.size()) {
     throw Error("SampleMaker",
                 fmt::format("there is no image {} among {}", position, images_.size()));
   }
-  if (std::ssize(to) != images_.shape.elements()) {
-    throw Error("SampleMaker", fmt::format("room for {} values of an image of {}", to.size(),
+  if (static_cast<std::int64_t>(room) != images_.shape.elements()) {
+    throw Error("SampleMaker", fmt::format("room for {} values of an image of {}", room,
                                            images_.shape.elements()));
   }
-  if (images_.encoded()) {
-    make_encoded(position, augmentation, stream_of(epoch, position), to.data(), scratch);
-  } else {
-    if (images_.prepared) {
-      images_.prepared->check_unchanged();
-    }
-    make_raw(place(position, augmentation, epoch), to.data());
+  if (images_.prepared && !images_.encoded()) {
+    images_.prepared->check_unchanged();
   }
+}
+
+void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
+                       std::span<float> to, Scratch& scratch) const {
+  check_room(position, to.size());
+  if (!images_.encoded()) {
+    make_raw(place(position, augmentation, epoch), to.data());
+    return;
+  }
+  const Shape& shape = images_.shape;
+  make_encoded(position, augmentation, stream_of(epoch, position), scratch,
+               [&](std::int64_t y, const float* row, bool mirrored) {
+                 store_row(row, shape.width, mirrored, scale_, offset_, shape.positions(),
+                           to.data() + y * shape.width);
+               });
+}
+
+Placement SampleMaker::make_bytes(std::int64_t position, const Augmentation& augmentation,
+                                  std::uint64_t epoch, std::span<std::uint8_t> to,
+                                  Scratch& scratch) const {
+  check_room(position, to.size());
+  Placement placement;
+  if (images_.encoded()) {
+    const Shape& shape = images_.shape;
+    make_encoded(position, augmentation, stream_of(epoch, position), scratch,
+                 [&](std::int64_t y, const float* row, bool mirrored) {
+                   placement.mirrored = mirrored;
+                   store_row(row, shape.width, shape.positions(), to.data() + y * shape.width);
+                 });
+  } else {
+    placement = place(position, augmentation, epoch);
+    placement.image = 0;
+    std::ranges::copy(pixels_.subspan(static_cast<std::size_t>(position) * to.size(), to.size()),
+                      to.begin());
+  }
+  return placement;
 }
 
 RandomStream SampleMaker::stream_of(std::uint64_t epoch, std::int64_t position) const {
@@ -202,8 +240,9 @@ void SampleMaker::make_raw(const Placement& placement, float* to) const {
   }
 }
 
+template <typename Take>
 void SampleMaker::make_encoded(std::int64_t image, const Augmentation& augmentation,
-                               RandomStream stream, float* to, Scratch& scratch) const {
+                               RandomStream stream, Scratch& scratch, Take take) const {
   const Shape& shape = images_.shape;
   ImageDecoder decoder(encoded_image(images_, image, scratch.file), image_name(images_, image));
   const bool mirrored = stream.below(2) == 1 && augmentation.flip;
@@ -212,10 +251,7 @@ void SampleMaker::make_encoded(std::int64_t image, const Augmentation& augmentat
                           : centre_part(decoder.width(), decoder.height());
   const Region decoded = decoder.decode(part, shape.width, shape.height, scratch.image);
   resample(scratch.image, decoded, shape.width, shape.height, scratch.resample,
-           [&](std::int64_t y, const float* row) {
-             store_row(row, shape.width, mirrored, scale_, offset_, shape.positions(),
-                       to + y * shape.width);
-           });
+           [&](std::int64_t y, const float* row) { take(y, row, mirrored); });
   if (scratch.image.width * scratch.image.height > kLargeImagePixels) {
     scratch.image = {};  // before another thread has its turn
   }

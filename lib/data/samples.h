@@ -36,8 +36,8 @@ Region random_part(std::int64_t width, std::int64_t height, RandomStream& stream
 /// cropping it to 224 keeps.
 Region centre_part(std::int64_t width, std::int64_t height);
 
-/// Makes normalised samples of the images of a set. A sample's augmentation depends on (seed,
-/// epoch, position of the image in the set) alone: stream "augmentation", index =
+/// Makes samples of the images of a set, normalised or as bytes. A sample's augmentation depends on
+/// (seed, epoch, position of the image in the set) alone: stream "augmentation", index =
 /// stream_index(epoch, position). Many threads may use it at once, each with its own scratch.
 class SampleMaker {
  public:
@@ -54,7 +54,8 @@ class SampleMaker {
 
   [[nodiscard]] const ImageSet& images() const { return images_; }
 
-  /// The images as an executor may hold them; empty for encoded ones. Valid as long as the maker.
+  /// The images as an executor may hold them; without pixels for encoded ones. Valid as long as the
+  /// maker.
   [[nodiscard]] RawImages raw() const { return {pixels_, images_.shape, scale_, offset_}; }
 
   /// Where make() takes an image from, for an executor that holds raw().
@@ -72,11 +73,20 @@ class SampleMaker {
   void make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
             std::span<float> to, Scratch& scratch) const;
 
+  /// The same as bytes: writes the image to `to` and returns how it is placed (as image 0 there),
+  /// which, normalised, gives what make() gives: bit for bit of raw images, of encoded ones from
+  /// the levels 0 to 255 rounded to whole numbers.
+  Placement make_bytes(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
+                       std::span<std::uint8_t> to, Scratch& scratch) const;
+
  private:
+  void check_room(std::int64_t position, std::size_t room) const;
   [[nodiscard]] RandomStream stream_of(std::uint64_t epoch, std::int64_t position) const;
   void make_raw(const Placement& placement, float* to) const;
+  /// Decodes and scales an encoded image, calls take(y, row, mirrored) for each row as resample().
+  template <typename Take>
   void make_encoded(std::int64_t image, const Augmentation& augmentation, RandomStream stream,
-                    float* to, Scratch& scratch) const;
+                    Scratch& scratch, Take take) const;
 
   const ImageSet& images_;
   std::span<const std::uint8_t> pixels_;  ///< of raw images

@@ -60,8 +60,8 @@ class TorchNetwork {
   [[nodiscard]] TrainingState read() const;
   [[nodiscard]] Parameters gradients() const;
 
-  /// Before a forward pass, of an executor that `holds` images or not: sets the calling thread's
-  /// number of threads. Errors: a batch that does not fit, no state yet.
+  /// Before a forward pass, of an executor that `holds` what a batch places or not: sets the
+  /// calling thread's number of threads. Errors: a batch that does not fit, no state yet.
   void prepare(std::string_view call, const Batch& batch, Mode mode, bool holds = false) const;
   /// The images of a batch in plain memory, on the device.
   [[nodiscard]] at::Tensor images(const Batch& batch) const;

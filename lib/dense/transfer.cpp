@@ -47,6 +47,11 @@ at::Tensor to_device(std::span<const std::int64_t> values, at::IntArrayRef sizes
 
 at::Tensor to_device(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
                      const at::Device& device) {
+  return sent(view(values, sizes, at::kByte), device);
+}
+
+at::Tensor to_device_once(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
+                          const at::Device& device) {
   return view(values, sizes, at::kByte).to(device);
 }
 

@@ -19,10 +19,12 @@ at::Tensor to_device(std::span<const float> values, at::IntArrayRef sizes,
                      const at::Device& device);
 at::Tensor to_device(std::span<const std::int64_t> values, at::IntArrayRef sizes,
                      const at::Device& device);
-/// Bytes, which are many and sent once: without page-locked memory, of which the host would keep as
-/// much; waits for the device.
 at::Tensor to_device(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
                      const at::Device& device);
+/// The same for bytes that are many and sent once: without page-locked memory, of which the host
+/// would keep as much; waits for the device.
+at::Tensor to_device_once(std::span<const std::uint8_t> values, at::IntArrayRef sizes,
+                          const at::Device& device);
 
 /// Copies plain row-major memory into a tensor of any device and memory format, and back.
 void assign(const at::Tensor& to, std::span<const float> from);

@@ -78,6 +78,7 @@ class DeviceExecutor final : public Executor {
   std::vector<std::vector<float>> gradient_average() const override;
   void set_gradient_average(const std::vector<std::vector<float>>& average) override;
   bool hold(const RawImages& images) override;
+  bool takes_bytes() const override { return true; }
   void join(Ranks& ranks, bool sync_norms) override {
     explained(network(), "join", 0, {}, [&] { torch_.join(ranks, sync_norms); });
   }
@@ -111,6 +112,9 @@ class DeviceExecutor final : public Executor {
   template <typename F>
   auto run(std::string_view call, std::int64_t samples, F f, bool chosen = true);
   bool fits(std::int64_t samples);
+  [[nodiscard]] bool has_images_of(const Batch& batch) const {
+    return held_ || !batch.bytes.pixels.empty();
+  }
   [[nodiscard]] at::Tensor images(const Batch& batch) const;
   [[nodiscard]] Targets targets(const Batch& batch) const;
   std::vector<at::Tensor> differentiate(const at::Tensor& images, const Targets& targets, Mode mode,
@@ -178,8 +182,12 @@ bool DeviceExecutor::fits(std::int64_t samples) {
 }
 
 at::Tensor DeviceExecutor::images(const Batch& batch) const {
-  return batch.placements.empty() ? torch_.images(batch)
-                                  : held_->batch(batch.placements, torch_.format());
+  if (!batch.images.empty()) {
+    return torch_.images(batch);
+  }
+  return place_images(
+      batch.bytes.pixels.empty() ? *held_ : send_images(batch.bytes, torch_.device()),
+      batch.placements, torch_.format());
 }
 
 DeviceExecutor::Targets DeviceExecutor::targets(const Batch& batch) const {
@@ -206,7 +214,7 @@ std::vector<at::Tensor> DeviceExecutor::differentiate(const at::Tensor& images,
 }
 
 DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch& batch) {
-  torch_.prepare(call, batch, Mode::training, held_.has_value());
+  torch_.prepare(call, batch, Mode::training, has_images_of(batch));
   same_size_ = batch.size() == last_size_ ? same_size_ + 1 : 1;
   last_size_ = batch.size();
   return run(call, batch.size(), [&] {
@@ -310,7 +318,7 @@ void DeviceExecutor::step(const OptimiserStep& step) {
 
 DeviceExecutor::Evaluated DeviceExecutor::begin_evaluation(const Batch& batch,
                                                            const PerSample& each) {
-  torch_.prepare("evaluate", batch, Mode::evaluation, held_.has_value());
+  torch_.prepare("evaluate", batch, Mode::evaluation, has_images_of(batch));
   check_room(network(), "evaluate", batch, each);
   const auto numbers = [&] {
     const c10::InferenceMode no_autograd;
@@ -381,13 +389,13 @@ std::vector<BatchSums> DeviceExecutor::settle_evaluation() {
 }
 
 std::vector<std::vector<float>> DeviceExecutor::dense_gradients(const Batch& batch) {
-  torch_.prepare("dense_gradients", batch, Mode::pure_training, held_.has_value());
+  torch_.prepare("dense_gradients", batch, Mode::pure_training, has_images_of(batch));
   return run("dense_gradients", batch.size(),
              [&] { return torch_.of_weights(pure_gradients(batch)); });
 }
 
 void DeviceExecutor::average_gradients(const Batch& batch, float old) {
-  torch_.prepare("average_gradients", batch, Mode::pure_training, held_.has_value());
+  torch_.prepare("average_gradients", batch, Mode::pure_training, has_images_of(batch));
   run("average_gradients", batch.size(), [&] {
     std::vector<at::Tensor> newest = pure_gradients(batch);
     newest.resize(network().layers.size());  // the weights come first
@@ -425,10 +433,10 @@ bool DeviceExecutor::hold(const RawImages& images) {
     return false;
   }
   try {
-    held_.emplace(images, torch_.device());
+    held_ = hold_images(images, torch_.device());
     return true;
   } catch (const c10::Error&) {
-    return false;  // no room: batches come in plain memory, with the same values
+    return false;  // no room: batches bring them, with the same values
   }
 }
 

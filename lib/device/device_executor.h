@@ -20,8 +20,8 @@ inline constexpr std::int64_t kWarmUp = 3;
 /// device but once in kQueuedSteps steps, one of queue_evaluation() once in as many batches. With
 /// `settings.graphs` the forward and the backward pass of a batch size that came kWarmUp times in a
 /// row is a StepGraph from then on; states that are written, masks among them, leave it as it is.
-/// Raw images of up to kMostHeldBytes are held there. `threads`: of LibTorch on the CPU. Errors: as
-/// open_device and TorchNetwork.
+/// Raw images of up to kMostHeldBytes are held there; others are taken as bytes. `threads`: of
+/// LibTorch on the CPU. Errors: as open_device and TorchNetwork.
 std::unique_ptr<Executor> make_device_executor(const Network& network, std::int64_t threads,
                                                const DeviceSettings& settings);
 

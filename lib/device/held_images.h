@@ -17,20 +17,22 @@ inline constexpr std::int64_t kMostHeldBytes = std::int64_t{4} << 30;
 inline constexpr std::int64_t kUploadBytes = std::int64_t{64} << 20;
 
 /// Images that lie on a device as bytes.
-class HeldImages {
- public:
-  /// Uploads them. Errors: sizes that do not fit.
-  HeldImages(const RawImages& images, const at::Device& device);
-
-  /// A batch of them [size][channels][height][width], normalised: the values that SampleMaker::make
-  /// gives, bit for bit. Memory in the order of `format`. Errors: an image that is not there.
-  [[nodiscard]] at::Tensor batch(std::span<const Placement> placements,
-                                 at::MemoryFormat format) const;
-
- private:
-  at::Tensor pixels_;  ///< [images][height][width][channels] bytes
-  at::Tensor scale_;   ///< [channels] float
-  at::Tensor offset_;
+struct HeldImages {
+  at::Tensor pixels;  ///< [images][height][width][channels] bytes
+  at::Tensor scale;   ///< [channels] float
+  at::Tensor offset;
 };
+
+/// Uploads the images of a set, which may be given up then. Errors: sizes that do not fit.
+HeldImages hold_images(const RawImages& images, const at::Device& device);
+
+/// Sends those of a batch as to_device() does: on the CPU they are the memory of `images` itself.
+HeldImages send_images(const RawImages& images, const at::Device& device);
+
+/// A batch of them [size][channels][height][width], normalised: the values that SampleMaker::make
+/// gives of these bytes, bit for bit. Memory in the order of `format`. Errors: an image that is not
+/// there.
+at::Tensor place_images(const HeldImages& images, std::span<const Placement> placements,
+                        at::MemoryFormat format);
 
 }  // namespace gcg

@@ -53,7 +53,7 @@ void begin_epoch(Training& training) {
                   augmentation,
                   epoch,
                   training.now.position.batch_in_epoch,
-                  training.held};
+                  training.delivery};
   if (run.ranks != nullptr) {
     plan.rank = run.ranks->rank();
     plan.ranks = run.ranks->size();
@@ -125,12 +125,12 @@ BatchSums validate(Training& training) {
   const Stopwatch watch(record.cost.evaluate_seconds);
   if (!is_last_epoch(training)) {
     return evaluate(run.executor, *training.loader, training.batches.samples(), images, {},
-                    training.held, run.ranks);
+                    training.delivery, run.ranks);
   }
   StagePredictions stage{training.stage.phase.stage, std::vector<float>(images.size()), {}};
   std::vector<std::int32_t> classes(images.size());
   const BatchSums sums = evaluate(run.executor, *training.loader, training.batches.samples(),
-                                  images, {classes, stage.losses}, training.held, run.ranks);
+                                  images, {classes, stage.losses}, training.delivery, run.ranks);
   for (std::size_t i = 0; i < images.size(); ++i) {
     stage.hits.push_back(classes[i] == run.data.train.labels[static_cast<std::size_t>(images[i])]);
   }
@@ -253,7 +253,7 @@ void test(Training& training) {
   {
     const Stopwatch watch(record.cost.evaluate_seconds);
     sums = evaluate(run.executor, *training.loader, training.test_samples, all,
-                    {.classes = result.test_predictions}, false, run.ranks);
+                    {.classes = result.test_predictions}, sent_as(run.executor), run.ranks);
   }
   check_loss(training, sums.loss, "test");
   const StageRow& last = record.stages.back();

@@ -54,13 +54,13 @@ void spread(Ranks& ranks, std::span<T> values, F part) {
 }  // namespace
 
 BatchSums evaluate(Executor& executor, Loader& loader, const SampleMaker& samples,
-                   std::span<const std::int64_t> positions, const PerSample& each, bool held,
-                   Ranks* ranks) {
+                   std::span<const std::int64_t> positions, const PerSample& each,
+                   Delivery delivery, Ranks* ranks) {
   const std::size_t batches = (positions.size() + kBatchSize - 1) / kBatchSize;
   const Part own = part_of(batches, ranks, ranks == nullptr ? 0 : ranks->rank());
   const std::span<const std::int64_t> mine = samples_of(positions, own);
   LoaderPlan plan{{mine.begin(), mine.end()}, kBatchSize, {}};
-  plan.held = held;
+  plan.delivery = delivery;
   loader.begin(samples, std::move(plan));
   std::vector<BatchSums> sums(batches);
   for (std::size_t b = own.begin; b < own.end; ++b) {

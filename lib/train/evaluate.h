@@ -12,10 +12,10 @@ namespace gcg {
 
 /// Sums of loss and hits over the images at these positions, not augmented, running statistics.
 /// What `each` asks for has an element per position. `loader` makes the batches, and nothing else
-/// meanwhile. `held`: the executor holds the images of `samples`. `ranks`: each has a part of the
-/// batches; what comes out is the same, bit for bit, as of one process.
+/// meanwhile, for `delivery`. `ranks`: each has a part of the batches; what comes out is the same,
+/// bit for bit, as of one process.
 BatchSums evaluate(Executor& executor, Loader& loader, const SampleMaker& samples,
                    std::span<const std::int64_t> positions, const PerSample& each = {},
-                   bool held = false, Ranks* ranks = nullptr);
+                   Delivery delivery = Delivery::values, Ranks* ranks = nullptr);
 
 }  // namespace gcg

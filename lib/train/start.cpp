@@ -39,15 +39,19 @@ RunRecord fresh_record(TrainingRun& run, const Split& split) {
 /// Lets the executor hold the training images if it can. From then on they are its own: what
 /// happens to their file later changes nothing. A GPU that has to be sent every batch is told of
 /// once.
-void hold_images(Training& training) {
+void choose_delivery(Training& training) {
   const TrainingRun& run = training.run;
   const ImageSet& images = run.data.train;
+  training.delivery = sent_as(run.executor);
   if (images.encoded()) {
     return;
   }
-  training.held = run.executor.hold(training.batches.samples().raw());
-  if (training.held && images.prepared) {
-    images.prepared->check_unchanged();
+  const bool held = run.executor.hold(training.batches.samples().raw());
+  if (held) {
+    training.delivery = Delivery::places;
+    if (images.prepared) {
+      images.prepared->check_unchanged();
+    }
   }
   const std::string& device = training.now.record.execution.device;
   std::vector<std::string>& warnings = training.now.record.warnings;
@@ -55,8 +59,7 @@ void hold_images(Training& training) {
       "the training images, {:.1f} GB, do not fit beside the run on {}: they come from "
       "the host",
       1e-9 * static_cast<double>(images.raw_pixels().size()), device);
-  if (!training.held && device == "cuda" &&
-      std::ranges::find(warnings, warning) == warnings.end()) {
+  if (!held && device == "cuda" && std::ranges::find(warnings, warning) == warnings.end()) {
     warnings.push_back(warning);
     run.say("warning: " + warning);
   }
@@ -73,6 +76,10 @@ void stand_at(Training& training, Checkpoint checkpoint, const std::string& plac
 }
 
 }  // namespace
+
+Delivery sent_as(const Executor& executor) {
+  return executor.takes_bytes() ? Delivery::bytes : Delivery::values;
+}
 
 Training prepare(TrainingRun& run) {
   Split split = split_of(run);
@@ -115,7 +122,7 @@ Training prepare(TrainingRun& run) {
     training.now.record = std::move(own);
   }
   check_same(training, "at the start");
-  hold_images(training);
+  choose_delivery(training);
   tell_failure(run.folder, training.now.record, run.say);
   return training;
 }

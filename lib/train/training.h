@@ -31,7 +31,7 @@ struct Training {
   Checkpoint
       now{};      ///< its state: of the last decision or saving; the executor is ahead in between
   Stage stage{};  ///< in progress
-  bool held = false;         ///< the executor holds the training images
+  Delivery delivery = Delivery::values;  ///< of training images
   bool ahead = false;        ///< the executor has made steps that the state in `now` has not
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
   double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step
@@ -47,6 +47,9 @@ struct Training {
 /// Reads the checkpoint of the run, or the stage of its trunk; a fresh run gets a stage with no
 /// epochs. Errors: as for train().
 Training prepare(TrainingRun& run);
+
+/// How an executor gets the images of a batch that it does not hold.
+Delivery sent_as(const Executor& executor);
 
 // ---- epoch.cpp
 

@@ -96,7 +96,8 @@ ImageSet random_images(const Setting& setting) {
 }
 
 /// Epochs over the images until there were so many steps, as the trainer makes them.
-void train(Executor& executor, const SampleMaker& samples, const Setting& setting, bool held) {
+void train(Executor& executor, const SampleMaker& samples, const Setting& setting,
+           Delivery delivery) {
   // A rate so small that the weights, and with them the work, stay what they are.
   const OptimiserStep step = sgd_step(1e-4, 0.9, true, 1e-4);
   std::vector<std::int64_t> order(static_cast<std::size_t>(samples.images().size()));
@@ -111,7 +112,7 @@ void train(Executor& executor, const SampleMaker& samples, const Setting& settin
   Loader loader(1);
   int left = setting.steps;
   for (std::uint64_t epoch = 0; left > 0; ++epoch) {
-    loader.begin(samples, {order, setting.batch, {4, true}, epoch, 0, held});
+    loader.begin(samples, {order, setting.batch, {4, true}, epoch, 0, delivery});
     for (std::int64_t b = 0; b < loader.batches() && left > 0; ++b, --left) {
       check(executor.queue(loader.next()));
       executor.step(step);
@@ -127,13 +128,13 @@ std::string rates(const Setting& setting, const std::string& device, const std::
   const SampleMaker samples(images, {{0.47F, 0.47F, 0.47F}, {0.23F, 0.23F, 0.23F}}, 1);
   DeviceSettings settings{device, setting.precision, setting.deterministic};
   std::vector<std::unique_ptr<Executor>> executors;
-  bool held = false;
+  Delivery delivery = Delivery::values;
   for (const bool graphs : {false, true}) {
     if (!graphs || device != "cpu") {
       settings.graphs = graphs;
       executors.push_back(make_device_executor(network, 1, settings));
       executors.back()->write(initial_state(network, Mask(network, true), 1));
-      held = executors.back()->hold(samples.raw());
+      delivery = executors.back()->hold(samples.raw()) ? Delivery::places : Delivery::bytes;
     }
   }
   const OwnedBatch batch = random_batch(network, setting.batch, 1);
@@ -152,7 +153,7 @@ std::string rates(const Setting& setting, const std::string& device, const std::
   for (const std::unique_ptr<Executor>& executor : executors) {
     contenders.emplace_back([&] {
       deterministic(setting.deterministic);
-      train(*executor, samples, setting, held);
+      train(*executor, samples, setting, delivery);
     });
   }
   std::vector<double> least(contenders.size(), std::numeric_limits<double>::infinity());

@@ -89,6 +89,78 @@ TEST(Loader, OfEncodedImagesIsTheSameForAnyNumberOfThreads) {
   EXPECT_EQ(all_batches(samples, plan, 3), expected);
 }
 
+/// What placing and normalising a batch of bytes gives, one value after the other.
+std::vector<float> placed(const Batch& batch) {
+  const RawImages& images = batch.bytes;
+  const auto [channels, height, width] = images.shape;
+  std::vector<float> values;
+  for (const Placement& place : batch.placements) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t y = 0; y < height; ++y) {
+        for (std::int64_t x = 0; x < width; ++x) {
+          const std::int64_t row = y + place.row;
+          const std::int64_t column = (place.mirrored ? width - 1 - x : x) + place.column;
+          const bool outside = row < 0 || row >= height || column < 0 || column >= width;
+          const std::int64_t at = ((place.image * channels + c) * height + row) * width + column;
+          values.push_back(outside
+                               ? 0
+                               : static_cast<float>(images.pixels[static_cast<std::size_t>(at)]) *
+                                         images.scale[static_cast<std::size_t>(c)] +
+                                     images.offset[static_cast<std::size_t>(c)]);
+        }
+      }
+    }
+  }
+  return values;
+}
+
+TEST(Loader, DeliversBytesThatPlacedAndNormalisedAreTheValuesBitForBit) {
+  const ImageSet images = raw_images(110);
+  const SampleMaker samples(images, channel_statistics(images), 5);
+  for (const std::int64_t padding : {0, 3}) {
+    for (const std::int64_t threads : {0, 3}) {
+      for (const std::int64_t rank : {0, 1}) {
+        LoaderPlan plan{epoch_order(110, 5, 7), 40, {padding, padding > 0}, 7};
+        plan.rank = rank;
+        plan.ranks = 2;
+        Loader values(samples, plan, threads);
+        plan.delivery = Delivery::bytes;
+        Loader bytes(samples, plan, threads);
+        for (std::int64_t b = 0; b < values.batches(); ++b) {
+          const Batch expected = values.next();
+          const Batch batch = bytes.next();
+          EXPECT_TRUE(batch.images.empty());
+          EXPECT_EQ(batch.of, expected.of);
+          EXPECT_TRUE(std::ranges::equal(batch.labels, expected.labels));
+          EXPECT_TRUE(std::ranges::equal(placed(batch), expected.images))
+              << "padding " << padding << ", rank " << rank << ", batch " << b;
+        }
+      }
+    }
+  }
+}
+
+TEST(Loader, DeliversBytesOfEncodedImagesThatAreTheirValuesRounded) {
+  const test::TemporaryFolder folder;
+  test::write_image_folder(folder.path(), 3, 6);
+  const DataSet data = open_image_folder(folder.path(), "imagenet", 24);
+  const SampleMaker samples(data.train, normalisation(data), 1);
+  LoaderPlan plan{epoch_order(18, 1, 0), 7, {0, true, true}, 3};
+  Loader values(samples, plan, 2);
+  plan.delivery = Delivery::bytes;
+  Loader bytes(samples, plan, 2);
+  const std::span<const float> scale = samples.raw().scale;
+  const float half_a_level = 0.5001F * *std::ranges::max_element(scale);
+  for (std::int64_t b = 0; b < values.batches(); ++b) {
+    const Batch expected = values.next();
+    const std::vector<float> found = placed(bytes.next());
+    ASSERT_EQ(found.size(), expected.images.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      ASSERT_NEAR(found[i], expected.images[i], half_a_level) << "batch " << b << ", value " << i;
+    }
+  }
+}
+
 TEST(Loader, MayBeLeftInTheMiddle) {
   const ImageSet images = raw_images(400);
   const SampleMaker samples(images, channel_statistics(images), 1);
@@ -115,8 +187,11 @@ TEST(Loader, MakesOnePlanAfterTheOtherOnTheSameThreads) {
     plans.push_back({&samples, {epoch_order(400, 1, epoch), 64, {4, true}, epoch}});
     plans.push_back({&other_samples, {epoch_order(90, 1, 0), 17, {}}});
     LoaderPlan held{epoch_order(400, 1, epoch), 50, {4, true}, epoch, 2};
-    held.held = true;
+    held.delivery = Delivery::places;
     plans.push_back({&samples, std::move(held)});
+    LoaderPlan bytes{epoch_order(90, 1, epoch), 20, {4, true}, epoch};
+    bytes.delivery = Delivery::bytes;
+    plans.push_back({&other_samples, std::move(bytes)});
   }
   for (const std::int64_t threads : {0, 1, 3}) {
     Loader loader(threads);
@@ -126,12 +201,13 @@ TEST(Loader, MakesOnePlanAfterTheOtherOnTheSameThreads) {
       loader.begin(*maker, plan);
       ASSERT_EQ(loader.batches(), fresh.batches());
       // The last plans are given up after two batches.
-      const std::int64_t end = p < 6 ? loader.batches() : plan.first_batch + 2;
+      const std::int64_t end = p < 8 ? loader.batches() : plan.first_batch + 2;
       for (std::int64_t b = plan.first_batch; b < end; ++b) {
         const Batch batch = loader.next();
         const Batch expected = fresh.next();
         EXPECT_EQ(copy(batch), copy(expected)) << threads << " threads, plan " << p;
         EXPECT_TRUE(std::ranges::equal(batch.placements, expected.placements, same_place));
+        EXPECT_TRUE(std::ranges::equal(batch.bytes.pixels, expected.bytes.pixels));
       }
     }
   }

@@ -114,6 +114,30 @@ TEST_F(EncodedSample, IsTheScaledCentreInEvaluation) {
   }
 }
 
+TEST_F(EncodedSample, AsBytesIsTheResampledPartAndMirroredByItsPlacement) {
+  const SampleMaker maker(images_, statistics_, 1);
+  SampleMaker::Scratch scratch;
+  const RandomStream stream(1, "augmentation");
+  const std::vector<std::byte> file = read_file(images_.files[0]);
+  for (std::uint64_t epoch = 0; epoch < 10; ++epoch) {
+    RandomStream draws = stream.at(stream_index(epoch, 0));
+    const bool mirrored = draws.below(2) == 1;
+    ImageDecoder decoder(file, "x");
+    RgbImage decoded;
+    const Region part = decoder.decode(random_part(90, 70, draws), 32, 32, decoded);
+    const RgbImage expected = resampled(decoded, part, 32, 32);
+    std::vector<std::uint8_t> planes(3 * 32 * 32);
+    const Placement place = maker.make_bytes(0, {0, true, true}, epoch, planes, scratch);
+    EXPECT_EQ(place.mirrored, mirrored);
+    EXPECT_EQ(place.image, 0);
+    EXPECT_EQ(place.row, 0);
+    EXPECT_EQ(place.column, 0);
+    for (std::size_t i = 0; i < planes.size(); ++i) {
+      ASSERT_EQ(planes[i], expected.pixels[3 * (i % 1024) + i / 1024]) << epoch << ", " << i;
+    }
+  }
+}
+
 TEST_F(EncodedSample, KeepsNoMemoryOfALargeImage) {
   const SampleMaker maker(images_, statistics_, 1);
   SampleMaker::Scratch scratch;

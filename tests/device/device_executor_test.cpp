@@ -229,5 +229,23 @@ TEST(DeviceExecutor, RefusesPlacementsOfImagesThatItDoesNotHold) {
   GCG_EXPECT_ERROR(executor->queue({{}, labels}), HasSubstr("2 labels need 8 values"));
 }
 
+TEST(DeviceExecutor, RefusesBytesOfAnotherSizeAndBytesWithoutPlacements) {
+  const Network network = build_network("mlp", {{4}, 3, 5});
+  const auto executor = make_device_executor(network, 1, settings());
+  executor->write(random_state(network, 0.5, 1));
+  const std::vector<Placement> places{{0}, {1}};
+  const std::vector<std::int32_t> labels(2);
+  const std::vector<std::uint8_t> pixels(8);
+  const std::vector<float> scale(4, 1.0F);
+  Batch batch{{}, labels, places};
+  batch.bytes = {pixels, {4}, scale, scale};
+  EXPECT_EQ(executor->evaluate(batch, {}).samples, 2);
+  batch.bytes.pixels = std::span(pixels).first(4);
+  GCG_EXPECT_ERROR(executor->queue(batch), HasSubstr("2 labels need 8 values of images, not 4"));
+  batch.bytes.pixels = pixels;
+  batch.placements = {};
+  GCG_EXPECT_ERROR(executor->queue(batch), HasSubstr("2 labels need 8 values of images, not 0"));
+}
+
 }  // namespace
 }  // namespace gcg

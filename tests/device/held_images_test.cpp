@@ -46,7 +46,7 @@ TEST(HeldImages, GiveThePixelsOfTheLoaderBitForBit) {
   for (const Shape& shape : {Shape{3, 8, 8}, Shape{1, 5, 7}, Shape{3, 9, 4}}) {
     const ImageSet images = random_images(shape, 40);
     BatchMaker maker(images, statistics(shape.channels), 3);
-    const HeldImages held(maker.samples().raw(), device());
+    const HeldImages held = hold_images(maker.samples().raw(), device());
     std::vector<std::int64_t> order;
     for (std::int64_t i = 0; i < 40; ++i) {
       order.push_back((7 * i) % 40);
@@ -59,15 +59,24 @@ TEST(HeldImages, GiveThePixelsOfTheLoaderBitForBit) {
           const Augmentation augmentation{padding, flip};
           const Batch expected = maker.augmented(order, augmentation, epoch);
           LoaderPlan plan{order, 40, augmentation, epoch};
-          plan.held = true;
+          plan.delivery = Delivery::places;
           Loader loader(maker.samples(), plan, 1);
           const Batch placed = loader.next();
           EXPECT_TRUE(placed.images.empty());
+          plan.delivery = Delivery::bytes;
+          Loader sender(maker.samples(), plan, 1);
+          const Batch bytes = sender.next();
+          const HeldImages sent = send_images(bytes.bytes, device());
           for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
-            const std::vector<float> found = plain(held.batch(placed.placements, format));
-            ASSERT_EQ(found.size(), expected.images.size());
-            EXPECT_EQ(
-                std::memcmp(found.data(), expected.images.data(), expected.images.size_bytes()), 0);
+            for (const at::Tensor& made : {place_images(held, placed.placements, format),
+                                           place_images(sent, bytes.placements, format)}) {
+              EXPECT_TRUE(made.is_contiguous(format));
+              const std::vector<float> found = plain(made);
+              ASSERT_EQ(found.size(), expected.images.size());
+              EXPECT_EQ(
+                  std::memcmp(found.data(), expected.images.data(), expected.images.size_bytes()),
+                  0);
+            }
           }
         }
       }
@@ -86,10 +95,10 @@ TEST(HeldImages, ThatComeInSeveralPartsAreAllInTheirPlace) {
   }
   images.labels.resize(static_cast<std::size_t>(count));
   const SampleMaker maker(images, {{0.0F}, {1.0F / 255}}, 3);  // a value is its byte
-  const HeldImages held(maker.raw(), device());
+  const HeldImages held = hold_images(maker.raw(), device());
   for (const std::int64_t i : {std::int64_t{0}, of_a_part - 1, of_a_part, count - 4, count - 1}) {
     const std::vector<Placement> place{{i, 0, 0, false}};
-    const at::Tensor image = held.batch(place, at::MemoryFormat::Contiguous);
+    const at::Tensor image = place_images(held, place, at::MemoryFormat::Contiguous);
     EXPECT_TRUE(image.eq(static_cast<double>(i % 251)).all().item<bool>()) << i;
   }
 }
@@ -97,13 +106,13 @@ TEST(HeldImages, ThatComeInSeveralPartsAreAllInTheirPlace) {
 TEST(HeldImages, RefuseWhatIsNotThere) {
   const ImageSet images = random_images({3, 8, 8}, 4);
   const SampleMaker maker(images, statistics(3), 3);
-  const HeldImages held(maker.raw(), device());
+  const HeldImages held = hold_images(maker.raw(), device());
   const std::vector<Placement> behind{{4, 0, 0, false}};
-  GCG_EXPECT_ERROR(held.batch(behind, at::MemoryFormat::Contiguous),
+  GCG_EXPECT_ERROR(place_images(held, behind, at::MemoryFormat::Contiguous),
                    HasSubstr("no image 4 among 4"));
   RawImages cut = maker.raw();
   cut.pixels = cut.pixels.first(100);
-  GCG_EXPECT_ERROR(HeldImages(cut, device()), HasSubstr("100 bytes are no images of 3x8x8"));
+  GCG_EXPECT_ERROR(hold_images(cut, device()), HasSubstr("100 bytes are no images of 3x8x8"));
 }
 
 }  // namespace

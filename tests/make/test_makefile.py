@@ -148,6 +148,9 @@ class Makefile(unittest.TestCase):
     def test_carried_packages_are_looked_in_and_none_is_installed(self):
         plain = self.output("-n", "gpu-check", "TORCH=/opt/torch").stdout
         self.assertIn("scripts/packages.sh", plain)
+        self.assertRegex(plain, r"scripts/gpu_check.sh build/release-torch build/gpu-check *\n")
+        tried = self.output("-n", "gpu-check", "GPU_CHECK=--device cpu --tiny").stdout
+        self.assertIn("scripts/gpu_check.sh build/release build/gpu-check --device cpu --tiny\n", tried)
         carried = self.output("-n", "gpu-check", "TORCH=/opt/torch", f"CARRIED={self.folder}").stdout
         self.assertNotIn("scripts/packages.sh", carried)
         self.assertIn("scripts/configure.sh", carried)

@@ -22,6 +22,7 @@
 #include "record/checkpoint.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
+#include "run/picture_folder.h"
 #include "run/same_run.h"
 
 namespace gcg {
@@ -183,6 +184,22 @@ INSTANTIATE_TEST_SUITE_P(Ways, SeveralProcesses,
 
 TEST(Ranks, OneProcessIsTheSingleProcess) {
   EXPECT_EQ(difference(run_of(growth() + " --processes 1"), run_of(growth())), "");
+}
+
+TEST(Ranks, AreSentTheirSharesOfEncodedImages) {
+  const TemporaryFolder pictures;
+  testing::write_picture_folder(pictures.path());
+  const std::string options = fmt::format(
+      "--method dense --network resnet8 --width 4 --data imagenet --data-dir {} --image-edge 16 "
+      "--batch-size 32 --epochs 1 --learning-rate 0.05 --execution device",
+      pictures.path().string());
+  const RunRecord first = run_of(options + " --processes 2");
+  EXPECT_EQ(difference(run_of(options + " --processes 2"), first), "");
+  const RunRecord one = run_of(options);
+  ASSERT_EQ(first.trajectory.size(), 1);
+  ASSERT_EQ(one.trajectory.size(), 1);
+  EXPECT_NEAR(first.trajectory[0].train_loss, one.trajectory[0].train_loss, 1e-4);
+  EXPECT_NEAR(first.result->test_loss, one.result->test_loss, 1e-3);
 }
 
 TEST(Ranks, NormsThatAreNotSynchronisedAreAnotherRun) {

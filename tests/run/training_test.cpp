@@ -13,6 +13,7 @@
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 #include "data/cifar.h"
+#include "data/image_folder.h"
 #include "data/prepare.h"
 #include "data/prepared_set.h"
 #include "device/device_executor.h"
@@ -22,6 +23,7 @@
 #include "record/run_file.h"
 #include "run/execute.h"
 #include "run/miniature.h"
+#include "run/picture_folder.h"
 #include "run/same_run.h"
 #include "sparse/sparse_executor.h"
 #include "topology/allocation.h"
@@ -168,17 +170,64 @@ TEST_P(TrainingBy, EndsWithTheSameBitsIfInterrupted) {
   }
 }
 
-TEST(Training, ImagesThatADeviceHoldsAndSumsThatItTellsLaterChangeNoBit) {
-  const TemporaryFolder first;
-  const TemporaryFolder second;
-  Miniature one("gcg", kShortGrowth, on_device<Precision::fp32>);
-  const RunRecord held = train(one.run(first.path()));
-  Miniature two("gcg", kShortGrowth, on_device<Precision::fp32>);
-  CheckedExecutor plain(*two.executor);  // holds no images and tells every sum at once
-  TrainingRun run{two.network, two.data, two.recipe, *two.method, plain};
-  run.folder = second.path();
-  run.record.identity.name = "miniature";
-  EXPECT_EQ(difference(train(std::move(run)), held), "");
+/// Holds no images and tells every sum at once.
+class TakesBytes final : public CheckedExecutor {
+ public:
+  TakesBytes(Executor& inner, bool takes) : CheckedExecutor(inner), takes_(takes) {}
+  bool takes_bytes() const override { return takes_; }
+
+ private:
+  bool takes_;
+};
+
+/// A run on a device that is sent every batch. It is broken off and begun again after so many
+/// batches, with a checkpoint after each.
+RunRecord run_sent(const DataSet& data, bool as_bytes, int batches = 1000) {
+  const TemporaryFolder folder;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    Miniature miniature("gcg", kShortGrowth, on_device<Precision::fp32>);
+    miniature.data = data;
+    TakesBytes executor(*miniature.executor, as_bytes);
+    TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method,
+                    executor};
+    run.folder = folder.path();
+    run.record.identity.name = "miniature";
+    run.checkpoint_seconds = 0;
+    int left = batches;
+    run.progress = [&](const TrainingProgress&) {
+      if (--left == 0) {
+        throw Interrupted();
+      }
+    };
+    try {
+      return train(std::move(run));
+    } catch (const Interrupted&) {
+    }
+  }
+  ADD_FAILURE() << "no progress";
+  return {};
+}
+
+TEST(Training, ImagesThatADeviceHoldsOrIsSentAndSumsThatItTellsLaterChangeNoBit) {
+  const TemporaryFolder folder;
+  const RunRecord held =
+      train(Miniature("gcg", kShortGrowth, on_device<Precision::fp32>).run(folder.path()));
+  for (const bool as_bytes : {true, false}) {
+    EXPECT_EQ(difference(run_sent(testing::small_data(), as_bytes), held), "") << as_bytes;
+  }
+  EXPECT_EQ(difference(run_sent(testing::small_data(), true, 3), held), "");  // epochs of 4 batches
+}
+
+TEST(Training, EncodedImagesAsBytesAreRoundedAndGoOnAfterAStopWithTheSameBits) {
+  const TemporaryFolder pictures;
+  testing::write_picture_folder(pictures.path());
+  const DataSet data = open_image_folder(pictures.path(), "imagenet", 32);
+  const RunRecord bytes = run_sent(data, true);
+  EXPECT_EQ(difference(run_sent(data, true, 3), bytes), "");
+  const RunRecord values = run_sent(data, false);
+  const double loss = values.trajectory.front().train_loss;
+  EXPECT_NE(bytes.trajectory.front().train_loss, loss);
+  EXPECT_NEAR(bytes.trajectory.front().train_loss, loss, 0.01 * loss);
 }
 
 TEST(Training, ImagesThatComeFromTheHostToAGpuAreToldOfOnce) {
