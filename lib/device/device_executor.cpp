@@ -51,6 +51,23 @@ auto explained(const Network& network, std::string_view call, std::int64_t sampl
   }
 }
 
+/// What the logits of a batch are compared with.
+struct Targets {
+  at::Tensor labels;  ///< [samples] long
+  double smoothing = 0;
+  std::int64_t of = 0;  ///< Batch::of
+};
+
+/// The forward and backward pass of batches of one size, in memory of its own.
+struct Pass {
+  std::int64_t samples = 0;
+  at::Tensor images;  ///< what it reads
+  Targets targets;
+  at::Tensor sums;                    ///< what it makes
+  std::vector<at::Tensor> gradients;  ///< masked
+  std::optional<StepGraph> graph;
+};
+
 class DeviceExecutor final : public Executor {
  public:
   DeviceExecutor(const Network& network, std::int64_t threads, const DeviceSettings& settings)
@@ -84,12 +101,6 @@ class DeviceExecutor final : public Executor {
   }
 
  private:
-  /// What the logits of a batch are compared with.
-  struct Targets {
-    at::Tensor labels;  ///< [samples] long
-    double smoothing = 0;
-    std::int64_t of = 0;  ///< Batch::of
-  };
   /// Sums of a batch that lie on the device.
   struct Queued {
     at::Tensor sums;  ///< [2] double: loss and hits
@@ -120,15 +131,6 @@ class DeviceExecutor final : public Executor {
   std::vector<at::Tensor> differentiate(const at::Tensor& images, const Targets& targets, Mode mode,
                                         at::Tensor* sums);
   std::vector<at::Tensor> pure_gradients(const Batch& batch);
-  /// The forward and backward pass of batches of one size, in memory of its own.
-  struct Pass {
-    std::int64_t samples = 0;
-    at::Tensor images;  ///< what it reads
-    Targets targets;
-    at::Tensor sums;                    ///< what it makes
-    std::vector<at::Tensor> gradients;  ///< masked
-    std::optional<StepGraph> graph;
-  };
   Pass& pass_of(const at::Tensor& images, const Targets& targets);
   Queued train(std::string_view call, const Batch& batch);
 
@@ -190,7 +192,7 @@ at::Tensor DeviceExecutor::images(const Batch& batch) const {
       batch.placements, torch_.format());
 }
 
-DeviceExecutor::Targets DeviceExecutor::targets(const Batch& batch) const {
+Targets DeviceExecutor::targets(const Batch& batch) const {
   const std::vector<std::int64_t> wide(batch.labels.begin(), batch.labels.end());
   return {to_device(wide, {batch.size()}, torch_.device()).clone(), batch.label_smoothing,
           batch.of};
@@ -238,7 +240,7 @@ DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch&
 }
 
 /// That of the size of these images and of this smoothing.
-DeviceExecutor::Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Targets& targets) {
+Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Targets& targets) {
   if (!pass_ || pass_->samples != images.size(0) || pass_->targets.smoothing != targets.smoothing) {
     pass_.reset();  // its memory first
     Pass& pass = pass_.emplace();

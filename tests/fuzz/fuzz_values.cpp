@@ -117,11 +117,12 @@ std::vector<std::byte> resealed(std::span<const std::byte> container,
                                 std::span<const std::uint8_t> input) {
   const std::span<const std::byte> old = container.subspan(kHeader);
   const std::vector<std::byte> payload = changed({old.begin(), old.end()}, input);
-  std::vector<std::byte> sealed(container.begin(), old.begin());
+  std::vector<std::byte> sealed(kHeader + payload.size());
+  std::ranges::copy(container.first(kHeader), sealed.begin());
+  std::ranges::copy(payload, sealed.begin() + kHeader);
   for (std::size_t i = 0; i < 8; ++i) {
     sealed[kHeader - 8 + i] = static_cast<std::byte>(payload.size() >> (8 * i));
   }
-  sealed.insert(sealed.end(), payload.begin(), payload.end());
   const Digest seal = sha256(std::span<const std::byte>(sealed).subspan(40));
   std::ranges::copy(std::as_bytes(std::span(seal)), sealed.begin() + 8);
   return sealed;

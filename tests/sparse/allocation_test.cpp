@@ -35,6 +35,13 @@ TEST(Heap, IsCounted) {
   EXPECT_GE(heap_peak(), with);
 }
 
+/// LLVM's OpenMP, which Clang uses, takes memory for the arguments of a parallel region.
+#ifdef __clang__
+constexpr bool kThreadsTakeNone = false;
+#else
+constexpr bool kThreadsTakeNone = true;
+#endif
+
 TEST(SparseMemory, AStepTakesNone) {
   std::vector<Network> networks = all_small_networks();
   networks.push_back(build_network("resnet20", {{3, 32, 32}, 10, 4}));
@@ -62,7 +69,9 @@ TEST(SparseMemory, AStepTakesNone) {
         executor->step(step);
         executor->evaluate(*batch, {});
       }
-      EXPECT_EQ(heap_allocations() - before, 0);
+      if (threads == 1 || kThreadsTakeNone) {
+        EXPECT_EQ(heap_allocations() - before, 0);
+      }
     }
   }
 }
