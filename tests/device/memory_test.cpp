@@ -217,7 +217,7 @@ TEST_F(OutOfMemory, IsExplainedInWhateverCallItIs) {
     do {
       const auto executor = executor_with_average();
       memory().left = ++failed;
-      said = said_with(LimitedAllocator::kNone / 2, [&] { call(*executor); });
+      said = said_with(LimitedAllocator::kNone / 2, [&, &call = call] { call(*executor); });
       memory().left = LimitedAllocator::kNone;
       if (!said.empty()) {
         EXPECT_THAT(said, ::testing::StartsWith("mlp: " + name + ": out of memory"));
