@@ -38,7 +38,10 @@ void resample(const RgbImage& image, const Region& region, std::int64_t width, s
 
 /// A value of a resampled image as a whole number.
 inline std::uint8_t rounded(float value) {
-  return static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F));
+  // Whole before the comparisons: many at a time, where those of floats would be one by one.
+  constexpr float half = 0.5F;
+  const auto whole = static_cast<std::int16_t>(value + half);
+  return static_cast<std::uint8_t>(std::clamp<std::int16_t>(whole, 0, 255));
 }
 
 /// The resampled region as an image, rounded to whole numbers.

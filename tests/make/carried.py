@@ -3,10 +3,9 @@
 a GPU can tell: configures such a build with it here, and names what the build takes from packages of this machine that
 the other one need not have. Headers are asked of the preprocessor, libraries of the commands that link; nothing is
 compiled.
-
-    carried.py FOLDER [TORCH]    TORCH: as for make; without it this machine's, which the other one has its own of
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -80,10 +79,14 @@ def files_of_build(build, environment):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    carried = Path(sys.argv[1]).resolve()
-    torch = [str(Path(path).resolve()) for path in sys.argv[2:]]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="made by scripts/gpu_carry.sh")
+    parser.add_argument(
+        "torch", nargs="?", type=Path, help="as TORCH of make; else this machine's, in place of another"
+    )
+    given = parser.parse_args()
+    carried = given.folder.resolve()
+    torch = [str(given.torch.resolve())] if given.torch else []
     environment = os.environ | variables_of_make(carried) | {"CCACHE_DISABLE": "1"}
     with tempfile.TemporaryDirectory() as build:
         configure = [PROJECT / "scripts" / "configure.sh", "release", build, *torch]
