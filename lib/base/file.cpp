@@ -214,7 +214,11 @@ std::function<void()> write_file_to_flush(const fs::path& path,
   const fs::path target = replace(path, [&](const fs::path& temporary) {
     file = std::make_shared<Descriptor>(written(temporary, content));
   });
-  return [file = std::move(file), target] { flush_and_close(*file, target); };
+  return [file = std::move(file), target] {
+    if (file->open()) {
+      flush_and_close(*file, target);
+    }
+  };
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {

@@ -26,9 +26,9 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-/// The same without waiting for the disk. What it returns is to be called once, before anything is
-/// written that rests on this file: it flushes and closes it. Until then a power cut may leave a
-/// file with too little in it; flush_folder_of flushes its name. It keeps a descriptor open.
+/// The same without waiting for the disk. What it returns flushes and closes the file, once; call
+/// it before writing what rests on this file. Until then a descriptor is open and a power cut may
+/// leave a file with too little in it. flush_folder_of flushes its name.
 [[nodiscard]] std::function<void()> write_file_to_flush(const std::filesystem::path& path,
                                                         std::span<const std::byte> content);
 

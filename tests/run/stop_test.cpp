@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
@@ -89,6 +92,13 @@ TEST(Stop, ALostFolderIsNotWrittenAnyMore) {
   EXPECT_FALSE(std::filesystem::exists(folder / kRunFileName));
 }
 
+/// What save_kept takes is never given back, so nothing may destroy it.
+Stop& kept_for_ever(std::shared_ptr<Stop> stop) {
+  static auto* const all = new std::vector<std::shared_ptr<Stop>>();
+  all->push_back(std::move(stop));
+  return *all->back();
+}
+
 /// Ends the run from outside in the midst of a call of the executor.
 class EndsIn : public Executor {
  public:
@@ -151,19 +161,18 @@ void expect_same_bits_if_ended_in(const std::string& call, const std::string& me
       }
     });
     ends = &executor;
-    // Stays: what save_kept takes is never given back.
-    auto* const stop = new std::shared_ptr<Stop>(plain.stop);
+    Stop& stop = kept_for_ever(plain.stop);
     TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method,
                     executor};
     run.folder = folder.path();
     run.record = plain.record;
-    run.stop = *stop;
+    run.stop = plain.stop;
     try {
       EXPECT_EQ(difference(train(std::move(run)), expected), "");
       EXPECT_GT(process, 0) << "was never ended";
       return;
     } catch (const Interrupted&) {
-      save_kept(**stop);  // as the thread beside the run does
+      save_kept(stop);  // as the thread beside the run does
       EXPECT_LE(before + executor.steps - checkpoint_in(folder).record.cost.steps, 1);
     }
   }
@@ -203,9 +212,9 @@ TEST(Stop, WhatWasKeptBeforeAFailureIsNotSavedOverIt) {
   EndsIn executor(*miniature.executor, "evaluate", [] { throw Error("the device", "is lost"); });
   TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, executor};
   run.folder = folder.path();
-  auto* const stop = new std::shared_ptr<Stop>(run.stop);
+  Stop& stop = kept_for_ever(run.stop);
   EXPECT_THROW(train(std::move(run)), Error);
-  save_kept(**stop);
+  save_kept(stop);
   EXPECT_EQ(read_run_summary(folder.path())->status, RunStatus::failed);
 }
 
@@ -215,9 +224,9 @@ TEST(Stop, TheFirstStepOfAProcessMayTakeLong) {
   EndsIn executor(*miniature.executor, "step", [] { throw Interrupted(); });
   TrainingRun run{miniature.network, miniature.data, miniature.recipe, *miniature.method, executor};
   run.folder = folder.path();
-  auto* const stop = new std::shared_ptr<Stop>(run.stop);
+  Stop& stop = kept_for_ever(run.stop);
   EXPECT_THROW(train(std::move(run)), Interrupted);
-  save_kept(**stop);
+  save_kept(stop);
   EXPECT_EQ(checkpoint_in(folder).record.cost.steps, 0);
 }
 

@@ -58,6 +58,19 @@ TEST(Recorder, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
   EXPECT_EQ(recorder.kept_seconds, 0);
 }
 
+// As of the state that is kept for save_kept.
+TEST(Recorder, ACopySavesAfterTheStagesWereFlushed) {
+  const testing::TemporaryFolder folder;
+  Recorder recorder;
+  recorder.folder = folder.path();
+  Checkpoint now = sample_checkpoint();
+  keep_stage(recorder, now, 0);
+  Recorder copy = recorder;
+  save(recorder, now);
+  save(copy, now);
+  EXPECT_TRUE(copy.to_flush.empty());
+}
+
 TEST(Recorder, KeepsFewDescriptorsOpenForStagesThatAreNotFlushed) {
   const testing::TemporaryFolder folder;
   Recorder recorder;
