@@ -185,7 +185,7 @@ tsan: ## thread sanitizer over loader, leases, launcher and sparse executor (Cla
 coverage: ## lines of lib that the tests in C++ run, by folder: everything is built with the sanitizers and run (Clang; long)
 	@$(call checked-build,$(CHECKED),all)
 	rm -rf $(CHECKED)/profiles
-	-LSAN_OPTIONS=$(call quote,suppressions="$(LEAKS)":print_suppressions=0) ctest --test-dir $(CHECKED) --output-on-failure -j2 -LE slurm -E '^(analysis|style|make|data_scripts|container|install)\.|^install$$'
+	-LSAN_OPTIONS=$(call quote,suppressions="$(LEAKS)":print_suppressions=0) ctest --test-dir $(CHECKED) --output-on-failure -j2 -LE slurm -E '^(analysis|style|make|data_scripts|container|install)\.|^install$$|documented_commands'
 	$(PYTHON) tests/style/line_coverage.py $(CHECKED) --least 90
 
 fuzz-smoke: ## libFuzzer and sanitizers on every reader of files, a minute each, two side by side (Clang; 9 minutes)

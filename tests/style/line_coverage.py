@@ -39,7 +39,7 @@ def main():
     programs = sorted(path for path in programs if "CMakeFiles" not in path.parts and is_program(path))
     objects = [word for path in programs for word in ("-object", str(path))]
     answer = subprocess.run(
-        ["llvm-cov", "export", "-summary-only", f"-instr-profile={merged}", *objects[1:], str(PROJECT / "lib")],
+        ["llvm-cov", "export", "-summary-only", f"-instr-profile={merged}", *objects[1:]],
         capture_output=True,
         text=True,
         check=True,
@@ -47,7 +47,7 @@ def main():
     lines = collections.defaultdict(lambda: [0, 0])
     files = []
     for file in json.loads(answer.stdout)["data"][0]["files"]:
-        path = Path(file["filename"])
+        path = Path(file["filename"]).resolve()  # a compiler cache leaves relative paths
         if not path.is_relative_to(PROJECT / "lib"):
             continue
         summary = file["summary"]["lines"]
