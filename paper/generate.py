@@ -78,8 +78,7 @@ class Missing(list):
 def load(folder):
     """{stem: summary} of a folder, and {experiment: stem} of the largest scale of each."""
     summaries = {
-        path.name.removesuffix(".summary.json"): read_summary(path)
-        for path in sorted(folder.glob("*.summary.json"))
+        path.name.removesuffix(".summary.json"): read_summary(path) for path in sorted(folder.glob("*.summary.json"))
     }
     largest = {}
     for scale in SCALES:
