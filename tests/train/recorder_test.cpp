@@ -39,11 +39,15 @@ TEST(Recorder, TheFirstSavingOfAProcessIsDueAtTheFirstGoodMoment) {
   EXPECT_FALSE(save_is_due(recorder, false));
 }
 
-TEST(Recorder, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
-  const testing::TemporaryFolder folder;
+class KeptStages : public ::testing::Test {
+ protected:
+  KeptStages() { recorder.folder = folder.path(); }
+  testing::TemporaryFolder folder;
   Recorder recorder;
-  recorder.folder = folder.path();
   Checkpoint now = sample_checkpoint();
+};
+
+TEST_F(KeptStages, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
   keep_stage(recorder, now, 0);
   const double once = recorder.kept_seconds;
   EXPECT_GT(once, 0);
@@ -59,11 +63,7 @@ TEST(Recorder, AddsUpTheTimeOfKeptStagesUntilTheNextSaving) {
 }
 
 // As of the state that is kept for save_kept.
-TEST(Recorder, ACopySavesAfterTheStagesWereFlushed) {
-  const testing::TemporaryFolder folder;
-  Recorder recorder;
-  recorder.folder = folder.path();
-  Checkpoint now = sample_checkpoint();
+TEST_F(KeptStages, ACopySavesAfterTheStagesWereFlushed) {
   keep_stage(recorder, now, 0);
   Recorder copy = recorder;
   save(recorder, now);
@@ -71,22 +71,14 @@ TEST(Recorder, ACopySavesAfterTheStagesWereFlushed) {
   EXPECT_TRUE(copy.to_flush.empty());
 }
 
-TEST(Recorder, KeepsFewDescriptorsOpenForStagesThatAreNotFlushed) {
-  const testing::TemporaryFolder folder;
-  Recorder recorder;
-  recorder.folder = folder.path();
-  Checkpoint now = sample_checkpoint();
+TEST_F(KeptStages, KeepsFewDescriptorsOpenForStagesThatAreNotFlushed) {
   for (std::int64_t stage = 0; stage < 100; ++stage) {
     keep_stage(recorder, now, stage);
     EXPECT_LT(recorder.to_flush.size(), 64U);
   }
 }
 
-TEST(Recorder, AStageIsAsLargeHoweverManyRowsCameBefore) {
-  const testing::TemporaryFolder folder;
-  Recorder recorder;
-  recorder.folder = folder.path();
-  Checkpoint now = sample_checkpoint();
+TEST_F(KeptStages, AStageIsAsLargeHoweverManyRowsCameBefore) {
   keep_stage(recorder, now, 0);
   const auto rows = now.record.trajectory;
   for (int i = 0; i < 100; ++i) {
