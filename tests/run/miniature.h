@@ -99,29 +99,38 @@ class CheckedExecutor : public Executor {
 /// As a killed process ends: no std::exception, which the trainer would record as a failure.
 struct Interrupted {};
 
+/// Starts a run again until it ends. `start` gets what breaks the run off at the given call of it
+/// (0: at none).
+template <typename Start>
+RunRecord started_until_it_ends(int calls, Start start) {
+  for (int attempt = 0; attempt < 500; ++attempt) {
+    int left = calls;
+    try {
+      return start([&](const TrainingProgress&) {
+        if (--left == 0) {
+          throw Interrupted();
+        }
+      });
+    } catch (const Interrupted&) {
+    }
+  }
+  ADD_FAILURE() << "no progress";
+  return {};
+}
+
 /// Breaks off at the given call of progress, starts again, until the run ends.
 inline RunRecord run_with_interruptions(const std::string& method,
                                         const std::map<std::string, std::string>& options,
                                         const std::filesystem::path& folder, int calls,
                                         double seconds,
                                         MakeExecutor make_executor = make_torch_executor) {
-  for (int attempt = 0; attempt < 100; ++attempt) {
+  return started_until_it_ends(calls, [&](const auto& progress) {
     Miniature miniature(method, options, make_executor);
     TrainingRun run = miniature.run(folder);
     run.checkpoint_seconds = seconds;
-    int left = calls;
-    run.progress = [&](const TrainingProgress&) {
-      if (--left == 0) {
-        throw Interrupted();
-      }
-    };
-    try {
-      return train(std::move(run));
-    } catch (const Interrupted&) {
-    }
-  }
-  ADD_FAILURE() << "no progress";
-  return {};
+    run.progress = progress;
+    return train(std::move(run));
+  });
 }
 
 }  // namespace gcg::testing

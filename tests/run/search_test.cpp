@@ -25,6 +25,7 @@ using testing::difference;
 using ::testing::HasSubstr;
 using testing::Interrupted;
 using testing::Miniature;
+using testing::started_until_it_ends;
 using testing::TemporaryFolder;
 using Options = std::map<std::string, std::string>;
 
@@ -65,7 +66,7 @@ struct Interruption {
 RunRecord search(const std::filesystem::path& folder, double best, const Options& options,
                  const Interruption& interruption = {}, const std::string& method = "grow_return") {
   std::set<std::string> said;
-  for (int attempt = 0; attempt < 500; ++attempt) {
+  return started_until_it_ends(interruption.batches, [&](const auto& progress) {
     Miniature made(method, options, [](const Network& network, std::int64_t threads) {
       return make_sparse_executor(network, threads);
     });
@@ -77,25 +78,15 @@ RunRecord search(const std::filesystem::path& folder, double best, const Options
     run.record.identity.hash = "hash";
     run.record.identity.seed = 1;
     run.checkpoint_seconds = interruption.batches > 0 ? 0 : 300;
-    int left = interruption.batches;
-    run.progress = [&](const TrainingProgress&) {
-      if (--left == 0) {
-        throw Interrupted();
-      }
-    };
+    run.progress = progress;
     run.say = [&](const std::string& line) {
       if (interruption.decisions > 0 && line.starts_with("stage") && said.insert(line).second &&
           std::ssize(said) % interruption.decisions == 0) {
         throw Interrupted();
       }
     };
-    try {
-      return train(std::move(run));
-    } catch (const Interrupted&) {
-    }
-  }
-  ADD_FAILURE() << "no progress";
-  return {};
+    return train(std::move(run));
+  });
 }
 
 std::vector<Role> roles(const RunRecord& record) {

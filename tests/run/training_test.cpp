@@ -37,6 +37,7 @@ using ::testing::HasSubstr;
 using testing::Interrupted;
 using testing::Miniature;
 using testing::run_with_interruptions;
+using testing::started_until_it_ends;
 using testing::TemporaryFolder;
 
 const std::map<std::string, std::string> kShortGrowth{{"max-stages", "3"},
@@ -184,7 +185,7 @@ class TakesBytes final : public CheckedExecutor {
 /// batches, with a checkpoint after each.
 RunRecord run_sent(const DataSet& data, bool as_bytes, int batches = 1000) {
   const TemporaryFolder folder;
-  for (int attempt = 0; attempt < 100; ++attempt) {
+  return started_until_it_ends(batches, [&](const auto& progress) {
     Miniature miniature("gcg", kShortGrowth, on_device<Precision::fp32>);
     miniature.data = data;
     TakesBytes executor(*miniature.executor, as_bytes);
@@ -193,19 +194,9 @@ RunRecord run_sent(const DataSet& data, bool as_bytes, int batches = 1000) {
     run.folder = folder.path();
     run.record.identity.name = "miniature";
     run.checkpoint_seconds = 0;
-    int left = batches;
-    run.progress = [&](const TrainingProgress&) {
-      if (--left == 0) {
-        throw Interrupted();
-      }
-    };
-    try {
-      return train(std::move(run));
-    } catch (const Interrupted&) {
-    }
-  }
-  ADD_FAILURE() << "no progress";
-  return {};
+    run.progress = progress;
+    return train(std::move(run));
+  });
 }
 
 TEST(Training, ImagesThatADeviceHoldsOrIsSentAndSumsThatItTellsLaterChangeNoBit) {
