@@ -36,7 +36,7 @@ template <typename Take>
 void resample(const RgbImage& image, const Region& region, std::int64_t width, std::int64_t height,
               ResampleScratch& scratch, Take take);
 
-/// A value of a resampled image as a whole number.
+/// A value of a resampled image, a mean of levels 0 to 255, as a whole number.
 inline std::uint8_t rounded(float value) {
   // Whole before the comparisons: many at a time, where those of floats would be one by one.
   constexpr float half = 0.5F;

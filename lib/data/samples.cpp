@@ -172,7 +172,7 @@ void SampleMaker::check(const Augmentation& augmentation) const {
   }
 }
 
-void SampleMaker::check_room(std::int64_t position, std::size_t room) const {
+void SampleMaker::check_sample(std::int64_t position, std::size_t room) const {
   if (position < 0 || position >= images_.size()) {
     throw Error("SampleMaker",
                 fmt::format("there is no image {} among {}", position, images_.size()));
@@ -188,7 +188,7 @@ void SampleMaker::check_room(std::int64_t position, std::size_t room) const {
 
 void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
                        std::span<float> to, Scratch& scratch) const {
-  check_room(position, to.size());
+  check_sample(position, to.size());
   if (!images_.encoded()) {
     make_raw(place(position, augmentation, epoch), to.data());
     return;
@@ -204,7 +204,7 @@ void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, 
 Placement SampleMaker::make_bytes(std::int64_t position, const Augmentation& augmentation,
                                   std::uint64_t epoch, std::span<std::uint8_t> to,
                                   Scratch& scratch) const {
-  check_room(position, to.size());
+  check_sample(position, to.size());
   Placement placement;
   if (images_.encoded()) {
     const Shape& shape = images_.shape;

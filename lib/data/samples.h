@@ -80,7 +80,7 @@ class SampleMaker {
                        std::span<std::uint8_t> to, Scratch& scratch) const;
 
  private:
-  void check_room(std::int64_t position, std::size_t room) const;
+  void check_sample(std::int64_t position, std::size_t room) const;
   [[nodiscard]] RandomStream stream_of(std::uint64_t epoch, std::int64_t position) const;
   void make_raw(const Placement& placement, float* to) const;
   /// Decodes and scales an encoded image, calls take(y, row, mirrored) for each row as resample().
