@@ -82,8 +82,7 @@ void differentiate_attention(Execution& execution, const Run& run, Blocks part,
                      {value(instruction.input), value(instruction.other), value(instruction.third)},
                      own, room.scores, {first, other, third});
   const auto keep_in = [&](std::int32_t to, Contribution contribution, const View& made) {
-    keep(run, part, all_rows(made.layout), made,
-         contribution == Contribution::write ? Store::write : Store::accumulate,
+    keep(run, part, all_rows(made.layout), made, contribution != Contribution::write,
          execution.gradient(to, thread));
   };
   keep_in(instruction.third, instruction.to_third, third);
@@ -139,7 +138,7 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
     input_gradient_tiles(run, *execution.tiles.kernels, part.begin, stripe,
                          execution.layers[at(node.layer)],
                          execution.gradient(instruction.output, thread), to);
-    keep(run, part, stripe, to, adds ? Store::accumulate : Store::write, kept);
+    keep(run, part, stripe, to, adds, kept);
     return;
   }
   const View own = single(execution, run, {instruction.output, true}, part,
@@ -189,7 +188,7 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
       first_token_backward(run, part, own, accumulate, to);
       break;
   }
-  keep(run, part, stripe, to, adds ? Store::accumulate : Store::write, kept);
+  keep(run, part, stripe, to, adds, kept);
 }
 
 /// A backward pass under way.

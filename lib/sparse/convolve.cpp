@@ -68,7 +68,8 @@ void convolve(const Run& run, Blocks part, Stripe stripe, const SparseLayer& lay
   const std::int64_t corner = -place.window.padding;
   const std::int64_t plane = output.layout.plane() * kLanes;
   const auto gather = [&](const Grid& grid, std::int64_t block) {
-    const GatherStart start{false, bias.empty() ? nullptr : bias.data(), run.lanes(block)};
+    const GatherStart start{false, bias.empty() ? nullptr : bias.data(), run.lanes(block),
+                            !output.one_block};
     const float* const from = input.at(block, 0, place.window.stride * stripe.top + corner, corner);
     float* const to = output.at(block, 0, stripe.top);
     if (layer.runs_all) {
@@ -98,7 +99,7 @@ void convolve_input_gradient(const Run& run, Blocks part, Stripe stripe, const S
                              const View& to) {
   const LayerPlace& place = layer.place;
   const std::int64_t stride = place.window.stride;
-  const GatherStart start{accumulate, nullptr, nullptr};
+  const GatherStart start{accumulate, nullptr, nullptr, !to.one_block};
   const std::int64_t plane = to.layout.plane() * kLanes;
   const auto gather = [&](std::int64_t p, const Grid& grid, const float* from, float* result) {
     if (layer.runs_all) {

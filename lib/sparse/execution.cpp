@@ -147,10 +147,10 @@ View target(Execution& execution, const View& kept, Stripe stripe, std::int64_t 
           stripe.top};
 }
 
-void keep(const Run& run, Blocks part, Stripe stripe, const View& made, Store how,
+void keep(const Run& run, Blocks part, Stripe stripe, const View& made, bool accumulate,
           const View& kept) {
   if (kept.bf16) {
-    compress(run, part.begin, stripe, made, how, kept);
+    compress(run, part.begin, stripe, made, accumulate, kept);
   }
 }
 

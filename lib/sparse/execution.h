@@ -90,7 +90,7 @@ View single(Execution& execution, const Run& run, TensorId tensor, Blocks part, 
 /// Where results that belong to `kept` are made: there, or, if it is in bf16, in a stripe's room,
 /// from which keep() takes them.
 View target(Execution& execution, const View& kept, Stripe stripe, std::int64_t thread);
-void keep(const Run& run, Blocks part, Stripe stripe, const View& made, Store how,
+void keep(const Run& run, Blocks part, Stripe stripe, const View& made, bool accumulate,
           const View& kept);
 
 /// Plans a network, without any weights. Errors name the layer or pool that the indexes cannot

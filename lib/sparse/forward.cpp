@@ -123,7 +123,7 @@ void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
     measure(execution, run, part, stripe, instruction.output, output);
   }
   if (!is_kept) {
-    keep(run, part, stripe.rows, output, Store::write_past_caches, kept);
+    keep(run, part, stripe.rows, output, false, kept);
   }
 }
 

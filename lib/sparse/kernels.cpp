@@ -35,6 +35,9 @@ inline constexpr int kTile = kStep == kLanes ? 16 : 8;
 
 HWY_INLINE Vector load(const float* from) { return hn::Load(kFloats, from); }
 HWY_INLINE void store(Vector value, float* to) { hn::Store(value, kFloats, to); }
+/// The processor's own prefetching starts anew with every plane: the next one is asked for while
+/// this one is worked on.
+HWY_INLINE void fetch(const float* from) { hwy::Prefetch(from); }
 /// An address that the compiler has to have in a register: what lies at constant distances from it
 /// costs nothing more. Left alone, compilers keep the index of every position of a tile and spill.
 HWY_INLINE const float* fixed(const float* from) {

@@ -49,6 +49,7 @@ struct GatherStart {
   bool accumulate = false;       ///< from what `output` holds
   const float* bias = nullptr;   ///< else from a value per row, if there are any; else from zero
   const float* lanes = nullptr;  ///< selects the lanes that get a bias
+  bool fetch = false;            ///< `output` is not in the caches and worth asking for early
 };
 
 /// One channel of one block: `height` rows of `row` floats, `pitch` apart.
@@ -78,13 +79,6 @@ struct ChannelNormGradient {
 struct GradientSums {
   double gradient = 0;  ///< sum of g
   double centred = 0;   ///< sum of g (x - mean)
-};
-
-/// How results are written to a tensor in bf16.
-enum class Store : std::uint8_t {
-  write,
-  write_past_caches,  ///< nobody reads them before the rest of the batch has passed
-  accumulate,
 };
 
 /// Where the results for two channels go: into planes of floats, or, if not null, into one of bf16.
@@ -185,7 +179,7 @@ struct Kernels {
   // partner is its own: `odd` is `even`, and what the upper halves hold means nothing.
 
   void (*expand_bf16)(const Plane& plane, const float* pairs, float* even, float* odd) = nullptr;
-  void (*compress_bf16)(const Plane& plane, const float* even, const float* odd, Store how,
+  void (*compress_bf16)(const Plane& plane, const float* even, const float* odd, bool accumulate,
                         float* pairs) = nullptr;
   /// As normalise, norm_gradient_sums, norm_gradient and add, with two norms and two sums; only
   /// results in bf16 can be added to what is there.

@@ -110,12 +110,13 @@ void expand(const Run& run, std::int64_t block, Stripe rows, const View& from, c
   });
 }
 
-void compress(const Run& run, std::int64_t block, Stripe rows, const View& from, Store how,
+void compress(const Run& run, std::int64_t block, Stripe rows, const View& from, bool accumulate,
               const View& to) {
   const Plane plane = plane_of(to.layout, rows);
   for_each_pair(to.layout, [&](std::int64_t c, std::int64_t partner) {
     run.kernels->compress_bf16(plane, from.at(block, c, rows.top),
-                               from.at(block, partner, rows.top), how, to.at(block, c, rows.top));
+                               from.at(block, partner, rows.top), accumulate,
+                               to.at(block, c, rows.top));
   });
 }
 

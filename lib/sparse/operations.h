@@ -191,7 +191,7 @@ void normalise_backward(const Run& run, Blocks part, Stripe stripe, const NormSt
 
 /// Rows of a tensor in bf16 into one in single precision and back, in room for a block or a stripe.
 void expand(const Run& run, std::int64_t block, Stripe rows, const View& from, const View& to);
-void compress(const Run& run, std::int64_t block, Stripe rows, const View& from, Store how,
+void compress(const Run& run, std::int64_t block, Stripe rows, const View& from, bool accumulate,
               const View& to);
 
 void relu(const Run& run, Blocks part, const View& input, const View& output);

@@ -48,10 +48,10 @@ void expand_bf16(const Plane& plane, const float* pairs, float* even, float* odd
   });
 }
 
-void compress_bf16(const Plane& plane, const float* even, const float* odd, Store how,
+void compress_bf16(const Plane& plane, const float* even, const float* odd, bool accumulate,
                    float* pairs) {
   for_each(plane, [&](std::int64_t i, std::int64_t) {
-    store(even[i], odd[i], how == Store::accumulate, {nullptr, nullptr, pairs}, i);
+    store(even[i], odd[i], accumulate, {nullptr, nullptr, pairs}, i);
   });
 }
 

@@ -56,7 +56,7 @@ inline float passed(const ChannelNormGradient& norm, float x, float g) {
 }
 
 void expand_bf16(const Plane& plane, const float* pairs, float* even, float* odd);
-void compress_bf16(const Plane& plane, const float* even, const float* odd, Store how,
+void compress_bf16(const Plane& plane, const float* even, const float* odd, bool accumulate,
                    float* pairs);
 void normalise_bf16(const Plane& plane, const ChannelNorm* norms, const float* x,
                     const float* other, bool relu, const float* lanes, const TwoPlanes& y);

@@ -135,10 +135,9 @@ TEST(Bf16, RoundsToTheNearestAndTiesToEven) {
       Sample value(1, 1, [b = bits] { return std::bit_cast<float>(b); });
       Sample one(1, 1, [] { return 1.0F; });
       Sample pairs(1, 1, [] { return 0.0F; });
-      kernels->compress_bf16(value.plane, value.data(), one.data(), Store::write, pairs.data());
+      kernels->compress_bf16(value.plane, value.data(), one.data(), false, pairs.data());
       EXPECT_EQ(pairs.bits()[0], 0x3f800000U | expected) << fmt::format("{:x}", bits);
-      kernels->compress_bf16(value.plane, one.data(), value.data(), Store::write_past_caches,
-                             pairs.data());
+      kernels->compress_bf16(value.plane, one.data(), value.data(), false, pairs.data());
       EXPECT_EQ(pairs.bits()[15], expected << 16 | 0x3f80U) << fmt::format("{:x}", bits);
     }
   }
@@ -159,7 +158,7 @@ TEST(Bf16, ExpandsEveryNumberToItself) {
       ASSERT_EQ(even.data()[3], 1.0F);
       ASSERT_EQ(std::bit_cast<std::uint32_t>(odd.data()[3]), bits << 16);
       Sample again(1, 1, [] { return 0.0F; });
-      kernels->compress_bf16(pairs.plane, even.data(), odd.data(), Store::write, again.data());
+      kernels->compress_bf16(pairs.plane, even.data(), odd.data(), false, again.data());
       ASSERT_EQ(again.bits()[3], pairs.bits()[3]);
     }
   }
@@ -171,11 +170,11 @@ TEST(Bf16, IsExpandedAndCompressedLikeTheReference) {
       [&](const Kernels& kernels, std::int64_t height, std::int64_t width, Numbers& numbers) {
         Sample even(height, width, numbers.floats());
         Sample odd(height, width, numbers.floats());
-        for (const Store how : {Store::write, Store::write_past_caches, Store::accumulate}) {
+        for (const bool accumulate : {false, true}) {
           Sample found(height, width, numbers.pairs());
           Sample expected = found;
-          kernels.compress_bf16(even.plane, even.data(), odd.data(), how, found.data());
-          plain.compress_bf16(even.plane, even.data(), odd.data(), how, expected.data());
+          kernels.compress_bf16(even.plane, even.data(), odd.data(), accumulate, found.data());
+          plain.compress_bf16(even.plane, even.data(), odd.data(), accumulate, expected.data());
           EXPECT_EQ(found.bits(), expected.bits());
         }
         Sample pairs(height, width, numbers.pairs());

@@ -236,7 +236,7 @@ struct Both {
           }
         }
       }
-      compress(run, b, all_rows(place), single(), Store::write, half());
+      compress(run, b, all_rows(place), single(), false, half());
     }
   }
   View single() { return {layout, floats.data()->lanes.data()}; }
