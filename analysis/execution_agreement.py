@@ -9,6 +9,9 @@ was looked at. Equivalent: the 95 % t interval of the mean difference lies withi
 import math
 import sys
 
+import numpy as np
+
+import figures as look
 from intervals import mean_interval
 from phrases import Finding
 from tables import Table, percent, plain
@@ -71,6 +74,20 @@ def summarise(study):
         "margin": MARGIN,
         "images": int(identity["validation_images"]) + int(identity["test_images"]),
         "pairs": pairs,
+        "curves": {density: curves(found) for density, found in by_role.items()},
+    }
+
+
+def curves(found):
+    """{role: means per epoch over the seeds that all roles have}."""
+    seeds = sorted(set.intersection(*(set(runs) for runs in found.values())))
+    return {
+        role: {
+            column: np.mean([runs[s].trajectory[column] for s in seeds], axis=0).tolist()
+            for column in ("train_loss", "validation_accuracy")
+        }
+        for role, runs in found.items()
+        if seeds
     }
 
 
@@ -156,5 +173,32 @@ def findings(summary):
     ]
 
 
-def figures(_summary, _base):
-    return []
+# How the curves of a role are drawn and named.
+ROLES = {
+    "dense": "fp32, dense execution",
+    "sparse": "fp32, sparse execution",
+    "bf16": "bf16, by present weights",
+    "tiles": "bf16, by tiles",
+}
+
+
+def figures(summary, base):
+    """Loss and accuracy over the epochs, a row a density."""
+    kept = [(density, found) for density, found in sorted(summary["curves"].items()) if found]
+    if not kept:
+        return []
+    figure, axes = look.new_figure(width=9.6, height=0.4 + 3.6 * len(kept), columns=2, rows=len(kept))
+    for (density, found), (left, right) in zip(kept, np.reshape(axes, (-1, 2))):
+        for index, (role, name) in enumerate(ROLES.items()):
+            if role in found:
+                epochs = range(1, 1 + len(found[role]["train_loss"]))
+                shape = look.style(index) | {"markersize": 3.5, "label": name}
+                left.plot(epochs, found[role]["train_loss"], **shape)
+                right.plot(epochs, [100 * a for a in found[role]["validation_accuracy"]], **shape)
+        left.set_ylabel("training loss")
+        right.set_ylabel("validation accuracy, %")
+        for panel in (left, right):
+            panel.set_xlabel("epoch")
+            panel.set_title(f"density {float(density):g}", fontsize=10)
+    look.legend_below(figure, left)
+    return [look.save(figure, base)]

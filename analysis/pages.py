@@ -56,6 +56,7 @@ def block(name, source):
         "support": lambda: support(source),
         "agreement": lambda: agreement(source),
         "steps": lambda: steps(source, argument),
+        "tiles": lambda: tables.markdown(tiles_table(source.results, argument)),
         "data": lambda: data_line(source),
     }
     if kind not in kinds:
@@ -202,28 +203,72 @@ def steps(source, network):
     return tables.markdown(steps_table(source.results, network))
 
 
+def measured(path, network):
+    """What `make bench` left: the facts of the machine, and the steps of a network on the most threads."""
+    summary = json.loads(path.read_bytes())
+    chosen = max((s for s in summary["steps"] if s["network"] == network), key=lambda s: s["threads"])
+    return summary["context"], chosen
+
+
+def setting_of(context, step):
+    return (
+        f"{context['processor']}, {context['cores']} cores, {bench.threads_text(step['threads'])},"
+        f" {bench.NETWORKS.get(step['network'], step['network'])}, {step['setting'].split(',')[0]}"
+    )
+
+
 def steps_table(results, network):
     """A training step of a network on the most threads measured, sparse against LibTorch."""
-    summary = json.loads((results / "bench.json").read_bytes())
-    chosen = max((s for s in summary["steps"] if s["network"] == network), key=lambda s: s["threads"])
-    context = summary["context"]
+    context, chosen = measured(results / "bench.json", network)
     rows = [
-        [
-            f"{row['density']:.2f}",
-            f"{row['sparse_ms']['median']:.1f}",
-            f"{row['ratio']['median']:.2f} [{row['ratio']['low']:.2f}, {row['ratio']['high']:.2f}]",
-        ]
+        [f"{row['density']:.2f}", f"{row['sparse_ms']['median']:.1f}", bench.ratio_text(row["ratio"])]
         for row in chosen["densities"]
     ]
     return tables.Table(
         "steps",
         (
-            f"{context['processor']}, {context['cores']} cores, {bench.threads_text(chosen['threads'])},"
-            f" {bench.NETWORKS.get(network, network)}, {chosen['setting'].split(',')[0]}; LibTorch"
+            f"{setting_of(context, chosen)}; LibTorch"
             f" {context['LibTorch']} at its better channel order: {chosen['libtorch_ms']['median']:.1f} ms. Medians of"
             f" {chosen['libtorch_ms']['rounds']} rounds, quartiles in brackets."
         ),
         ["density", "sparse step, ms", "times faster than LibTorch"],
+        rows,
+    )
+
+
+def tiles_table(results, network):
+    """The same where the processor has AMX: in fp32, in bf16 and by tiles, the last against LibTorch in both."""
+    context, chosen = measured(results / "amx" / "bench.json", network)
+    rows = [
+        [
+            f"{row['density']:.2f}",
+            f"{row['sparse_ms']['median']:.1f}",
+            f"{row['bf16']['sparse_ms']['median']:.1f}",
+            f"{row['bf16_tiles']['sparse_ms']['median']:.1f}",
+            bench.ratio_text(row["ratio"]),
+            bench.ratio_text(row["bf16"]["ratio"]),
+            bench.ratio_text(row["bf16_tiles"]["ratio"]),
+            bench.ratio_text(row["bf16_tiles"]["ratio_to_best_dense"]),
+        ]
+        for row in chosen["densities"]
+    ]
+    return tables.Table(
+        "tiles",
+        (
+            f"{setting_of(context, chosen)}; LibTorch {context['LibTorch']}: {chosen['libtorch_ms']['median']:.1f} ms in"
+            f" fp32, {chosen['best_dense_ms']['median']:.1f} ms by {chosen['best_dense']}, its best. Medians of"
+            f" {chosen['libtorch_ms']['rounds']} rounds, quartiles in brackets."
+        ),
+        [
+            "density",
+            "fp32, ms",
+            "bf16, ms",
+            "tiles, ms",
+            "fp32 than LibTorch",
+            "bf16 than LibTorch",
+            "tiles than LibTorch",
+            "tiles than its best",
+        ],
         rows,
     )
 

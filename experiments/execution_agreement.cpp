@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
+#include <vector>
 
 #include "base/host.h"
 #include "run_rows.h"
@@ -21,9 +24,16 @@ constexpr std::array kWays{Way{"sparse", "sparse", "fp32", ""}, Way{"dense", "de
                            Way{"tiles", "sparse", "bf16", "tiles"}};
 
 /// Without instructions for tiles they are slow: then only if the settings want them.
-bool with_tiles(const Scale& scale) {
+std::vector<Way> ways(const Scale& scale) {
+  const bool dense = scale.word("dense", {"on", "off"}) == "on";
   const std::string asked = scale.word("tiles", {"auto", "on", "off"});
-  return asked == "on" || (asked == "auto" && amx_facts().usable);
+  const bool tiles = asked == "on" || (asked == "auto" && amx_facts().usable);
+  std::vector<Way> ways;
+  std::ranges::copy_if(kWays, std::back_inserter(ways), [&](const Way& way) {
+    const std::string_view role = way.role;
+    return (role != "dense" || dense) && (role != "tiles" || tiles);
+  });
+  return ways;
 }
 
 /// The same trainings, sparse, dense, and sparse with the tensors of a batch in bf16, by present
@@ -32,13 +42,10 @@ bool with_tiles(const Scale& scale) {
 /// accuracies have to be the same on average.
 std::vector<Row> rows(const Scale& scale) {
   const std::int64_t epochs = epochs_of(scale);
-  const bool tiles = with_tiles(scale);
+  const std::vector<Way> compared = ways(scale);
   std::vector<Row> rows;
   for (const double density : scale.numbers("densities", kFraction)) {
-    for (const Way& way : kWays) {
-      if (way.kernels == std::string_view("tiles") && !tiles) {
-        continue;
-      }
+    for (const Way& way : compared) {
       Row row = dense_row(epochs);
       if (density < 1) {
         row.options.insert(

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,6 +192,24 @@ class Agreement(unittest.TestCase):
         self.assertFalse(far["equivalent"])
         one = execution_agreement.compare({1: self.run_with(0.5)}, {1: self.run_with(0.5)})
         self.assertEqual(execution_agreement.verdict(one), "one seed says nothing")
+
+    def test_curves_are_means_over_the_seeds_that_every_way_has(self):
+        def run(*losses):
+            return SimpleNamespace(trajectory={"train_loss": losses, "validation_accuracy": [0.5] * len(losses)})
+
+        found = {
+            "sparse": {1: run(2.0, 1.0), 2: run(4.0, 2.0)},
+            "bf16": {1: run(3.0, 2.0), 2: run(5.0, 4.0), 3: run(9, 9)},
+        }
+        curves = execution_agreement.curves(found)
+        self.assertEqual(curves["sparse"]["train_loss"], [3.0, 1.5])
+        self.assertEqual(curves["bf16"]["train_loss"], [4.0, 3.0])
+        self.assertEqual(execution_agreement.curves({"sparse": {1: run(1.0)}, "bf16": {2: run(1.0)}}), {})
+        with tempfile.TemporaryDirectory() as folder:
+            summary = {"curves": {"0.10": curves, "1.00": {}}}
+            (path,) = execution_agreement.figures(summary, Path(folder) / "agreement")
+            self.assertGreater(Path(path).stat().st_size, 10_000)
+            self.assertEqual(execution_agreement.figures({"curves": {"1.00": {}}}, Path(folder) / "none"), [])
 
     def test_the_verdict_is_one_clause_a_pair(self):
         row = {"half_interval": 0.01, "equivalent": True}
