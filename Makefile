@@ -22,7 +22,7 @@ ILSVRC :=
 LABELS :=
 MANIFEST :=
 SET := cifar10
-ROUNDS := 10
+ROUNDS := 5
 BENCH_INTO :=
 WATCH :=
 # Where runs are computed: local, or slurm with the options of its workers in SLURM, "--workers 16 --partition P".
@@ -196,7 +196,7 @@ fuzz: ## the same for longer: MINUTES=10 each
 	@$(call checked-build,$(CHECKED),$(FUZZ:%=fuzz_%) $(FUZZ:%=libfuzzer_%))
 	$(PYTHON) tests/fuzz/fuzz.py $(CHECKED) --seconds $$((60 * $(MINUTES)))
 
-bench: configure ## time of training steps and kernels, sparse against dense, in at most ten minutes (BENCH_INTO=docs/results keeps the page)
+bench: configure ## time of training steps and kernels, sparse against dense, in 10 to 20 minutes (BENCH_INTO=docs/results keeps the page)
 	@cmake --build $(BUILD) -j$$(nproc) --target gcg_step_bench gcg_layer_bench gcg_memory_bench
 	@mkdir -p build/bench
 	$(BUILD)/tests/bench/gcg_memory_bench > build/bench/memory.json

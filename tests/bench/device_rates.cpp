@@ -142,8 +142,8 @@ std::string rates(const Setting& setting, const std::string& device, const std::
       delivery = setting.held && executors.back()->hold(samples.raw()) ? Delivery::places
                                                                        : Delivery::bytes;
       if (setting.held && delivery != Delivery::places) {
-        throw Error("device_rates",
-                    "the device does not hold the images of a setting that says so");
+        throw Error(std::string(setting.network), "there is no room for its images on the device",
+                    "end what else takes the device's memory");
       }
     }
   }
