@@ -23,5 +23,9 @@ def compare():
     return _start("compare")
 
 
+def keep_tables():
+    return _start("keep_tables")
+
+
 def report():
     return _start("report")

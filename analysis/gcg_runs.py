@@ -174,6 +174,24 @@ class Run:
         return result
 
 
+class KeptTables(Run):
+    """A run of which keep_tables.py has kept the tables alone."""
+
+    def __getattr__(self, name):
+        raise AttributeError(name) if name.startswith("__") else RunFileError(self._lacks(name))
+
+    def _lacks(self, what):
+        return f"{self.path}: has no {what}: only the tables of this run were kept; take its run file where it ran"
+
+    @property
+    def masks(self):
+        raise RunFileError(self._lacks("masks"))
+
+    @property
+    def predictions(self):
+        raise RunFileError(self._lacks("predictions"))
+
+
 class Masks(Mapping):
     """The masks of a run by stage, read when asked for."""
 
@@ -206,6 +224,40 @@ def load(path):
             if group not in file:
                 raise RunFileError(f"{path}: /{group} is missing")
         return _read(path, file)
+
+
+# What keep_tables.py keeps of a run, and the numbers of `final`.
+KEPT = (
+    *("status", "failure", "identity", "options", "network", "cost", "warnings", "build", "host", "execution"),
+    *("libraries", "trajectory", "stages", "fits", "fit_parameter_names", "joint_fits", "above_best", "search"),
+)
+TABLES_NAME, TABLES_VERSION = "tables.json", 1
+
+
+def load_tables(path):
+    """The run whose tables keep_tables.py has kept in a file: a Run without weights, masks, predictions and statistics
+    of masks. A RunFileError if the file is damaged or of another version."""
+    try:
+        content = json.loads(_bytes(path))
+        version, digest, kept = content["version"], content["sha256"], content["run"]
+    except (KeyError, RecursionError, TypeError, ValueError) as error:  # of bytes that are no UTF-8 too
+        raise RunFileError(f"{path}: holds no tables of a run ({error}); keep them anew") from error
+    if version != TABLES_VERSION:
+        raise RunFileError(f"{path}: has version {version}, this module reads {TABLES_VERSION}; keep the tables anew")
+    if tables_digest(kept) != digest:
+        raise RunFileError(f"{path}: the checksum does not match: the file is damaged; keep the tables anew")
+    return KeptTables(Path(path), **{name: _as_arrays(part) for name, part in kept.items()})
+
+
+def tables_digest(kept):
+    """What tells a change of kept tables: the digest of their JSON text, keys in order."""
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _as_arrays(part):
+    if not isinstance(part, dict):
+        return part
+    return {name: np.array(value) if isinstance(value, list) else _as_arrays(value) for name, value in part.items()}
 
 
 def check(path):
@@ -274,18 +326,19 @@ def read_study(path):
 
 
 def load_planned(folder, name):
-    """The run that a study file of the folder names; None if it has no run file yet. A file of which something cannot
-    be read, and that of another run, is a RunFileError."""
+    """The run that a study file of the folder names, by its run file, else by its kept tables; None if it has neither
+    yet. A file of which something cannot be read, and that of another run, is a RunFileError."""
     file = Path(folder) / name / "run.h5"
-    if not file.exists():
+    tables = file.with_name(TABLES_NAME)
+    if not file.exists() and not tables.exists():
         return None
-    run = load(file)
+    run = load(file) if file.exists() else load_tables(tables)
     if run.identity["name"] != name:
         raise RunFileError(
-            f"{file}: is that of another run, {run.identity['name']}: it was copied there; give the experiment's"
+            f"{run.path}: is that of another run, {run.identity['name']}: it was copied there; give the experiment's"
             " command again"
         )
-    if run.status == "finished":
+    if run.status == "finished" and file.exists():
         check(file)
     return run
 
