@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "record/run_file_state.h"
 #include "record/run_file_tables.h"
+#include "record/stage_payload.h"
 
 namespace gcg {
 
@@ -20,8 +21,8 @@ namespace fs = std::filesystem;
 namespace {
 
 // The container: magic, SHA-256 of all that follows, version, payload size (both 64 bits,
-// little-endian), payload: an HDF5 image. The magic stands for this container, the version for the
-// payload.
+// little-endian), payload: an HDF5 image, of stages plain bytes (stage_payload.h). The magic stands
+// for this container, the version for the payload.
 constexpr std::string_view kMagic = "GCGCKPT1";
 
 /// What a payload holds. No version is used twice, so that neither kind is taken for the other.
@@ -31,7 +32,7 @@ struct Kind {
 };
 constexpr Kind kCheckpoint{3, "checkpoint",
                            "continue the run with the version of the project that began it"};
-constexpr Kind kStage{4, "stage", "remove the run's folder and run it again"};
+constexpr Kind kStage{5, "stage", "remove the run's folder and run it again"};
 
 constexpr std::size_t kDigestAt = 8;
 constexpr std::size_t kVersionAt = 40;
@@ -107,14 +108,15 @@ Position read_position(const hdf5::Object& group) {
 }
 
 /// The payload of a whole file. Its checksum fits, so whatever is wrong now is no damage.
-hdf5::Image payload(const fs::path& path, std::span<const std::byte> content, const Kind& kind) {
+std::span<const std::byte> payload(const fs::path& path, std::span<const std::byte> content,
+                                   const Kind& kind) {
   if (const std::uint64_t version = get_u64(content.subspan(kVersionAt)); version != kind.version) {
     throw Error(path.string(),
                 fmt::format("is a {} of version {}, this program reads {}", kind.name, version,
                             kind.version),
                 std::string(kind.remedy));
   }
-  return {path.string(), content.subspan(kPayloadAt)};
+  return content.subspan(kPayloadAt);
 }
 
 /// All but the record.
@@ -254,7 +256,7 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& folder, std::string& n
     }
     if (problem.empty()) {
       note = problems;
-      const hdf5::Image image = payload(path, content, kCheckpoint);
+      const hdf5::Image image(path.string(), payload(path, content, kCheckpoint));
       return read_training(image.root(), run_file::read_record(image.root()));
     }
     problems += (problems.empty() ? "" : "; ") + problem;
@@ -277,11 +279,7 @@ std::function<void()> write_stage(const fs::path& folder, std::int64_t stage,
   std::error_code code;
   fs::create_directories(path.parent_path(), code);
   require(code, path.parent_path(), "create the folder");
-  const hdf5::Image image(path.string(), hdf5::Storage::compressed);
-  image.root().write_attribute("stage", stage);
-  run_file::write_origin(image.root(), checkpoint.record);
-  write_training(image.root(), checkpoint);
-  return write_file_to_flush(path, sealed(image.bytes(), kStage));
+  return write_file_to_flush(path, sealed(stage_payload(stage, checkpoint), kStage));
 }
 
 Checkpoint read_stage(const fs::path& folder, std::int64_t stage) {
@@ -296,12 +294,12 @@ Checkpoint read_stage(const fs::path& folder, std::int64_t stage) {
   if (const std::string problem = damage(content); !problem.empty()) {
     throw Error(path.string(), problem, "remove the run's folder and run it again");
   }
-  const hdf5::Image image = payload(path, content, kStage);
-  if (const auto held = image.root().read_attribute<std::int64_t>("stage"); held != stage) {
-    throw Error(path.string(), fmt::format("holds the end of stage {}", held),
+  StageState read = read_stage_payload(path.string(), payload(path, content, kStage));
+  if (read.stage != stage) {
+    throw Error(path.string(), fmt::format("holds the end of stage {}", read.stage),
                 "it was copied there: remove the run's folder and run it again");
   }
-  return read_training(image.root(), run_file::read_origin(image.root()));
+  return std::move(read.checkpoint);
 }
 
 }  // namespace gcg

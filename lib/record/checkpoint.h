@@ -48,10 +48,11 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& folder, std::string& note);
 
 /// Keeps the state at the end of a stage's training, before the decision that follows, as
-/// folder/stages/stage_KKK.gcg: the container of a checkpoint with compressed arrays. Of the record
-/// it has identity, layers, warnings and costs; the rows, masks and predictions up to there are in
-/// the run file, so that a stage costs the same however many came before. Atomic; an existing file
-/// is replaced. What it returns flushes the file to disk: to be called before the next checkpoint.
+/// folder/stages/stage_KKK.gcg: the container of a checkpoint with another payload
+/// (stage_payload.h). Of the record it has identity without options, layers, warnings and costs;
+/// the rows, masks and predictions up to there are in the run file, so that a stage costs the same
+/// however many came before. Atomic; an existing file is replaced. What it returns flushes the file
+/// to disk: to be called before the next checkpoint.
 [[nodiscard]] std::function<void()> write_stage(const std::filesystem::path& folder,
                                                 std::int64_t stage, const Checkpoint& checkpoint);
 

@@ -439,23 +439,6 @@ void write_record(const Object& root, const RunRecord& record) {
   }
 }
 
-void write_origin(const Object& root, const RunRecord& record) {
-  write_schema_version(root);
-  write_attributes(root.create_group("identity"), record.identity, schema::kIdentity);
-  write_warnings(root, record.warnings);
-  write_layers(root.create_group("layers"), record.network);
-  write_attributes(root.create_group("cost"), record.cost, schema::kCost);
-}
-
-RunRecord read_origin(const Object& root) {
-  RunRecord record;
-  record.network = read_layers(root);
-  read_attributes(root.open_group("identity"), record.identity, schema::kIdentity);
-  record.warnings = root.read_texts("warnings", {kAny});
-  read_attributes(root.open_group("cost"), record.cost, schema::kCost);
-  return record;
-}
-
 Network read_layers(const Object& root) {
   check_version(root);
   const Object group = root.open_group("layers");
@@ -467,23 +450,26 @@ Network read_layers(const Object& root) {
   }
   network.norm_count = static_cast<std::int32_t>(norms);
   network.layers = read_rows<Layer>(group, schema::kLayers);
+  check_layers(group.where(), network.layers);
+  return network;
+}
+
+void check_layers(const std::string& where, const std::vector<Layer>& layers) {
   std::set<std::string> names;
-  for (const Layer& layer : network.layers) {
+  for (const Layer& layer : layers) {
     constexpr std::int64_t kLargest = std::int64_t{1} << 48;
     std::int64_t size = 1;
     for (const std::int64_t extent :
          {layer.outputs, layer.inputs, layer.kernel_height, layer.kernel_width}) {
       if (extent < 1 || extent > kLargest / size) {
-        throw Error(group.where(), fmt::format("layer {} has an impossible shape", layer.name));
+        throw Error(where, fmt::format("layer {} has an impossible shape", layer.name));
       }
       size *= extent;
     }
     if (layer.name.empty() || !names.insert(layer.name).second) {
-      throw Error(group.where("name"),
-                  fmt::format("layer name \"{}\" is empty or not unique", layer.name));
+      throw Error(where, fmt::format("layer name \"{}\" is empty or not unique", layer.name));
     }
   }
-  return network;
 }
 
 RunRecord read_record(const Object& root) {

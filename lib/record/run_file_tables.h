@@ -14,14 +14,10 @@ void write_record(const hdf5::Object& root, const RunRecord& record);
 /// Reads everything back. Errors: another schema version, missing or malformed objects.
 RunRecord read_record(const hdf5::Object& root);
 
-/// Writes what the state of a stage has to know of its run: identity without options, layers,
-/// warnings and costs; not its rows and masks, which the run file has.
-void write_origin(const hdf5::Object& root, const RunRecord& record);
-
-/// Reads that back, as a record without rows. Errors: as for read_record.
-RunRecord read_origin(const hdf5::Object& root);
-
 /// Reads only the layer table (nodes are not stored), after checking the schema version.
 Network read_layers(const hdf5::Object& root);
+
+/// Errors, at `where`: a layer of an impossible shape, without a name or with that of another.
+void check_layers(const std::string& where, const std::vector<Layer>& layers);
 
 }  // namespace gcg::run_file

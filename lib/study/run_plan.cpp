@@ -75,7 +75,7 @@ void add_settings(OptionList& list, RunSettings& settings) {
   list.add("checkpoint-seconds", settings.checkpoint_seconds, kNotNegative,
            "longest time between two checkpoints; 0: 300, on a GPU 60. Before that there is one "
            "after "
-           "an epoch, on a GPU after a stage, as soon as saving takes at most 1.5 % of the time")
+           "an epoch, on a GPU after a stage, as soon as saving takes at most 1 % of the time")
       .cosmetic();
   list.add("keep-stages", settings.keep_stages,
            "keep the state at the end of every stage, for --trunk and gcg_export: 4 bytes per "

@@ -15,7 +15,7 @@ namespace gcg {
 /// Saving after an epoch or a stage waits until it takes, with the stages kept meanwhile, at most
 /// this share of the time since the last one: a checkpoint and a run file grow with the stages, and
 /// so written take a time linear in them.
-inline constexpr double kRecordingShare = 0.015;
+inline constexpr double kRecordingShare = 0.01;
 
 /// Where a run is recorded, and when that was done last.
 struct Recorder {

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/temporary_folder.h"
 #include "graph/networks.h"
 #include "record/checkpoint.h"
@@ -129,7 +130,10 @@ TEST(Formats, Checkpoint) {
 TEST(Formats, StageState) {
   const TemporaryFolder folder;
   write_stage(folder.path(), 3, full_checkpoint())();
-  expect_pinned_container("stage", read_file(folder / "stages/stage_003.gcg"));
+  const std::vector<std::byte> content = read_file(folder / "stages/stage_003.gcg");
+  const auto payload = std::span(content).subspan(56);
+  expect_pinned("stage", std::to_integer<std::int64_t>(content.at(40)),
+                fmt::format("{} bytes, SHA-256 {}\n", payload.size(), hex(sha256(payload))));
 }
 
 TEST(Formats, LayerGraph) {

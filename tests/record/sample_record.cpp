@@ -290,6 +290,10 @@ Checkpoint sample_checkpoint() {
   weights[2] = std::bit_cast<float>(std::uint32_t{0xffa00001});  // signalling NaN
   weights[3] = std::bit_cast<float>(std::uint32_t{0x00000001});  // smallest denormal
   weights[4] = -std::numeric_limits<float>::infinity();
+  for (std::int64_t i = 0; i <= 4; ++i) {
+    checkpoint.state.mask.layers[3].set(i);
+  }
+  clear_absent(checkpoint.state);
   checkpoint.position = {2, 1, 17, 123.456, 77, 2176};
   checkpoint.method_state = R"({"fits": [0.1, null], "phase": "stage ä"})";
   return checkpoint;

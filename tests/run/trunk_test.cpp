@@ -280,7 +280,7 @@ TEST_F(Trunks, AFileThatWasCopiedToWhereItDoesNotBelongIsRefused) {
   EXPECT_THAT(refusal(2), HasSubstr("stage_002.gcg: holds the end of stage 1"));
   fs::copy_file(runs() / "mixed" / "checkpoint.gcg", stage("mixed", 4), replace);
   EXPECT_THAT(refusal(4),
-              HasSubstr("stage_004.gcg: is a stage of version 3, this program reads 4"));
+              HasSubstr("stage_004.gcg: is a stage of version 3, this program reads 5"));
   fs::copy_file(stage("stranger", 3), stage("mixed", 3), replace);
   EXPECT_THAT(refusal(3),
               HasSubstr("stage_003.gcg: belongs to another run: its name is 'stranger'"));
