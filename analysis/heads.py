@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Does growth find the attention heads it needs? Connections of every head of transformers over the stages of their runs.
+"""Does growth find the attention heads it needs? Connections of every head of a transformer over the stages of a run.
 
     heads.py RUN [RUN ...] --out FIGURE
 
-A head's connections are those that make its queries, keys and values, and those of the projection that read it. Prints how
-unequal the heads are at every stage, draws FIGURE.png, .pdf and .svg (a panel a run, a line a head) and puts both into
-FIGURE.md.
+A head's connections are those that make its queries, keys and values, and those of the projection that read it. Prints
+how unequal the heads are at every stage, draws FIGURE.png, .pdf and .svg (a panel a run, a line a head) and puts both
+into FIGURE.md.
 """
 
 import argparse

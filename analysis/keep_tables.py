@@ -3,9 +3,9 @@
 
     keep_tables.py RUNS/EXPERIMENT-SCALE.json --into FOLDER
 
-FOLDER gets the study file and NAME/tables.json for every finished run; analyse.py takes it as it takes a folder of runs.
-What is in it stays: so the seeds of several machines, each with its own folder of runs, come together in one (a study
-with --set first-seed=N is kept with that of the scale). A run that both have must be the same.
+FOLDER gets the study file and NAME/tables.json for every finished run; analyse.py takes it as it takes a folder of
+runs. What is in it stays: so the seeds of several machines, each with its own folder of runs, come together in one (a
+study with --set first-seed=N is kept with that of the scale). A run that both have must be the same.
 """
 
 import argparse

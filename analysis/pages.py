@@ -255,8 +255,8 @@ def tiles_table(results, network):
     return tables.Table(
         "tiles",
         (
-            f"{setting_of(context, chosen)}; LibTorch {context['LibTorch']}: {chosen['libtorch_ms']['median']:.1f} ms in"
-            f" fp32, {chosen['best_dense_ms']['median']:.1f} ms by {chosen['best_dense']}, its best. Medians of"
+            f"{setting_of(context, chosen)}; LibTorch {context['LibTorch']}: {chosen['libtorch_ms']['median']:.1f} ms"
+            f" in fp32, {chosen['best_dense_ms']['median']:.1f} ms by {chosen['best_dense']}, its best. Medians of"
             f" {chosen['libtorch_ms']['rounds']} rounds, quartiles in brackets."
         ),
         [
