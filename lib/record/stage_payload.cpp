@@ -159,6 +159,7 @@ class Reader {
 };
 
 // One description of what there is, for both ways. A parameter is const where it is written.
+// Structs are taken apart, so that a member that is forgotten does not compile.
 
 template <typename Archive, typename Row, typename... Fields>
 void fields(Archive& archive, Row& row, const std::tuple<Fields...>& schema) {
@@ -207,22 +208,25 @@ void check_parameters(const Reader& archive, const Network& network, const Param
 
 template <typename Archive, typename P>
 void parameter_fields(Archive& archive, const Network& network, const Mask& mask, P& parameters) {
+  auto& [weights, biases, norms, tokens] = parameters;
   if constexpr (Archive::kReads) {
-    parameters.weights.resize(network.layers.size());
-    parameters.biases.resize(network.layers.size());
+    weights.resize(network.layers.size());
+    biases.resize(network.layers.size());
   }
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    archive.present(mask.layers[l], parameters.weights[l], network.layers[l].name);
-    archive(parameters.biases[l]);
+    archive.present(mask.layers[l], weights[l], network.layers[l].name);
+    archive(biases[l]);
   }
-  archive.each(parameters.norms, [&](auto& norm) {
-    archive(norm.scale);
-    archive(norm.shift);
-    archive(norm.mean);
-    archive(norm.variance);
+  archive.each(norms, [&](auto& norm) {
+    auto& [scale, shift, mean, variance] = norm;
+    archive(scale);
+    archive(shift);
+    archive(mean);
+    archive(variance);
   });
-  archive(parameters.tokens.class_token);
-  archive(parameters.tokens.positions);
+  auto& [class_token, positions] = tokens;
+  archive(class_token);
+  archive(positions);
   if constexpr (Archive::kReads) {
     check_parameters(archive, network, parameters);
   }
@@ -230,53 +234,55 @@ void parameter_fields(Archive& archive, const Network& network, const Mask& mask
 
 template <typename Archive, typename S>
 void state_fields(Archive& archive, const Network& network, S& state) {
+  auto& [values, mask, slots, updates] = state;
   if constexpr (Archive::kReads) {
-    state.mask.layers.resize(network.layers.size());
+    mask.layers.resize(network.layers.size());
   } else {
-    check_sizes(network, state.mask);
+    check_sizes(network, mask);
   }
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    archive(state.mask.layers[l], network.layers[l].connections());
+    archive(mask.layers[l], network.layers[l].connections());
   }
-  parameter_fields(archive, network, state.mask, state.values);
-  archive(state.updates);
-  archive.each(state.slots, [&](auto& slot) {
-    archive(slot.name);
-    parameter_fields(archive, network, state.mask, slot.values);
+  parameter_fields(archive, network, mask, values);
+  archive(updates);
+  archive.each(slots, [&](auto& slot) {
+    auto& [name, of_slot] = slot;
+    archive(name);
+    parameter_fields(archive, network, state.mask, of_slot);
   });
   if constexpr (Archive::kReads) {
-    if (state.updates < 0) {
-      archive.fail(fmt::format("{} updates", state.updates));
+    if (updates < 0) {
+      archive.fail(fmt::format("{} updates", updates));
     }
   }
 }
 
 template <typename Archive, typename C>
 void checkpoint_fields(Archive& archive, C& checkpoint) {
-  auto& record = checkpoint.record;
+  auto& [record, state, position, method_state, memory] = checkpoint;
   fields(archive, record.identity, schema::kIdentity);
   archive.each(record.warnings, [&](auto& warning) { archive(warning); });
   network_fields(archive, record.network);
   fields(archive, record.cost, schema::kCost);
-  auto& position = checkpoint.position;
-  archive(position.phase);
-  archive(position.epoch_in_phase);
-  archive(position.batch_in_epoch);
-  archive(position.loss_sum);
-  archive(position.correct);
-  archive(position.samples);
-  archive(checkpoint.method_state);
-  state_fields(archive, record.network, checkpoint.state);
-  auto& memory = checkpoint.memory;
-  bool has_kept = memory.kept.has_value();
+  auto& [phase, epoch_in_phase, batch_in_epoch, loss_sum, correct, samples] = position;
+  archive(phase);
+  archive(epoch_in_phase);
+  archive(batch_in_epoch);
+  archive(loss_sum);
+  archive(correct);
+  archive(samples);
+  archive(method_state);
+  state_fields(archive, record.network, state);
+  auto& [kept, gradient_average] = memory;
+  bool has_kept = kept.has_value();
   archive(has_kept);
   if (has_kept) {
     if constexpr (Archive::kReads) {
-      memory.kept.emplace();
+      kept.emplace();
     }
-    state_fields(archive, record.network, *memory.kept);
+    state_fields(archive, record.network, *kept);
   }
-  archive.each(memory.gradient_average, [&](auto& layer) { archive(layer); });
+  archive.each(gradient_average, [&](auto& layer) { archive(layer); });
 }
 
 }  // namespace
