@@ -10,6 +10,7 @@ import math
 import sys
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 import figures as look
 from intervals import mean_interval
@@ -162,7 +163,9 @@ def verdicts(summary):
 def findings(summary):
     return [
         Finding(
-            (
+            f"At density {density} {both} ended {difference_text(row)} points apart in one training each ({minus})."
+            if row["half_interval"] is None
+            else (
                 f"At density {density} {both} is {'' if row['equivalent'] else 'not '}shown to be equivalent within"
                 f" {100 * summary['margin']:g} points: {minus} {difference_text(row)} points (n ="
                 f" {len(row['seeds'])})."
@@ -199,6 +202,7 @@ def figures(summary, base):
         right.set_ylabel("validation accuracy, %")
         for panel in (left, right):
             panel.set_xlabel("epoch")
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             panel.set_title(f"density {float(density):g}", fontsize=10)
     look.legend_below(figure, left)
     return [look.save(figure, base)]

@@ -174,7 +174,7 @@ class Generated(unittest.TestCase):
         for difference, half, words in (
             (0.002, 0.001, "is shown to be"),
             (0.02, 0.001, "is not shown to be"),
-            (0.0, None, "is not shown to be"),
+            (0.0, None, "apart in one training each"),
         ):
             self.make(r"\experiment{execution_agreement}", execution_agreement__small=agreement(difference, half))
             self.assertIn(words, self.read("experiment-execution_agreement"))
