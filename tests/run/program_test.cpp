@@ -245,13 +245,13 @@ TEST(Program, ASignalSavesTheRunAlsoWhereNothingCanBeTold) {
 }
 
 TEST(Program, AFullDiskIsAClearErrorAndTheRunGoesOnLater) {
-  // A limit on the size of files stands for the disk: the state of the first stage does not fit.
+  // A limit on the size of files stands for the disk: the first checkpoint does not fit.
   const TemporaryFolder folder;
   const std::string arguments = fmt::format("{} --out {}", kMiniature, folder.path().string());
   const Outcome full = shell(
       fmt::format("bash -c \"trap '' XFSZ; ulimit -f 40; {} {}\"", GCG_RUN_PROGRAM, arguments));
   EXPECT_EQ(full.status, 1);
-  EXPECT_THAT(full.output, HasSubstr("stage_000.gcg"));
+  EXPECT_THAT(full.output, HasSubstr("checkpoint.gcg"));
   EXPECT_THAT(full.output, HasSubstr("cannot write"));
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) {
     EXPECT_THAT(entry.path().string(), ::testing::Not(HasSubstr(".tmp")));
