@@ -1,6 +1,7 @@
 // Run files and checkpoints whose checksums are right and whose values are not: the input is a list
 // of changes to the arrays, numbers and texts of a sample, five bytes each: which object (two
 // bytes), which byte of it (two bytes), its new value. The structure stays the HDF5 library's own.
+// The payload of a stage has no objects: four bytes say which byte.
 #include <hdf5.h>
 
 #include <algorithm>
@@ -109,14 +110,29 @@ std::vector<std::byte> changed(std::vector<std::byte> content,
   return content;
 }
 
+/// Plain bytes with the changes.
+std::vector<std::byte> changed_bytes(std::vector<std::byte> content,
+                                     std::span<const std::uint8_t> input) {
+  for (std::size_t i = 0; i + 4 < std::min<std::size_t>(input.size(), 50); i += 5) {
+    std::size_t place = 0;
+    for (std::size_t k = 0; k < 4; ++k) {
+      place = 256 * place + input[i + k];
+    }
+    content[place % content.size()] = static_cast<std::byte>(input[i + 4]);
+  }
+  return content;
+}
+
 constexpr std::size_t kTrailer = 8 + sizeof(Digest);
 constexpr std::size_t kHeader = 56;
 
-/// A container (magic, digest of what follows it, version, size) whose payload is changed.
+/// A container (magic, digest of what follows it, version, size) whose payload `change` makes of
+/// the old one.
+template <typename Change>
 std::vector<std::byte> resealed(std::span<const std::byte> container,
-                                std::span<const std::uint8_t> input) {
+                                std::span<const std::uint8_t> input, Change change) {
   const std::span<const std::byte> old = container.subspan(kHeader);
-  const std::vector<std::byte> payload = changed({old.begin(), old.end()}, input);
+  const std::vector<std::byte> payload = change({old.begin(), old.end()}, input);
   std::vector<std::byte> sealed(kHeader + payload.size());
   std::ranges::copy(container.first(kHeader), sealed.begin());
   std::ranges::copy(payload, sealed.begin() + kHeader);
@@ -156,11 +172,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::try_to([&] { (void)read_run_file(folder / "run.h5"); });
   test::try_to([&] { (void)read_stage_mask(folder / "run.h5", -1); });
 
-  const std::vector<std::byte> changed_stage = resealed(stage, input);
+  const std::vector<std::byte> changed_stage = resealed(stage, input, changed_bytes);
   folder.write("stages/stage_000.gcg", changed_stage.data(), changed_stage.size());
   test::try_to([&] { (void)read_stage(folder.path(), 0); });
 
-  const std::vector<std::byte> sealed = resealed(checkpoint, input);
+  const std::vector<std::byte> sealed = resealed(checkpoint, input, changed);
   folder.write("checkpoint.gcg", sealed.data(), sealed.size());
   return test::try_to([&] {
     std::string note;
