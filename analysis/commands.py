@@ -23,6 +23,10 @@ def compare():
     return _start("compare")
 
 
+def heads():
+    return _start("heads")
+
+
 def keep_tables():
     return _start("keep_tables")
 
