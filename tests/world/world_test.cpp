@@ -37,6 +37,13 @@ using ::testing::HasSubstr;
 
 constexpr double kPatience = 1.5;
 
+/// As in every program (run_program): LibTorch may write to a rank that has just closed its end.
+class ClosedPipes : public ::testing::Environment {
+  void SetUp() override { std::signal(SIGPIPE, SIG_IGN); }
+};
+const ::testing::Environment* const kClosedPipes =
+    ::testing::AddGlobalTestEnvironment(new ClosedPipes);
+
 /// Through shared memory, and through the network although the ranks are on one host.
 class Worlds : public ::testing::TestWithParam<Exchange> {
  protected:
