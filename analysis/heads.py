@@ -106,7 +106,7 @@ def draw(growths, base):
         panel.set_title(title(growth["run"]), fontsize=10)
         panel.set_ylim(0, 1.05 * max(max(d) for g in growths for d in g["heads"].values()))
     axes[0].set_ylabel("density of a head's connections")
-    look.legend_below(figure, axes[0], columns=7)
+    look.legend_below(figure, axes[0], columns=4 if len(growths) == 1 else 7)
     return look.save(figure, base)
 
 
