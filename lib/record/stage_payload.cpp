@@ -121,8 +121,10 @@ class Reader {
       fail(fmt::format("{} bytes follow its end", bytes_.size()));
     }
   }
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(fmt::format("{}: payload, byte {}", where_, size_ - std::ssize(bytes_)), what);
+  [[noreturn]] void fail(const std::string& what) const { throw Error(here(), what); }
+  /// For errors.
+  [[nodiscard]] std::string here() const {
+    return fmt::format("{}: payload, byte {}", where_, size_ - std::ssize(bytes_));
   }
 
  private:
@@ -175,7 +177,7 @@ void network_fields(Archive& archive, N& network) {
     if (network.norm_count < 0) {
       archive.fail(fmt::format("{} normalisations", network.norm_count));
     }
-    run_file::check_layers(network.name, network.layers);
+    run_file::check_layers(archive.here(), network.layers);
   }
 }
 

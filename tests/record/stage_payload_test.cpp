@@ -10,6 +10,7 @@
 namespace gcg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -85,6 +86,16 @@ TEST(StagePayload, OfAnyOtherLengthIsAnError) {
   payload.emplace_back();
   EXPECT_THAT([&] { (void)read(payload); },
               ThrowsMessage<Error>(HasSubstr("1 bytes follow its end")));
+}
+
+TEST(StagePayload, LayersThatCannotBeAreRefusedWithFileAndPosition) {
+  Checkpoint checkpoint = sample_checkpoint();
+  std::vector<Layer>& layers = checkpoint.record.network.layers;
+  layers[1].name = layers[0].name;
+  const std::vector<std::byte> payload = stage_payload(0, checkpoint);
+  EXPECT_THAT([&] { (void)read(payload); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("stage.gcg: payload, byte "),
+                                         HasSubstr("is empty or not unique"))));
 }
 
 // A checksum stands before it; but anyone can compute one.
