@@ -79,6 +79,7 @@ std::vector<ExperimentRun> runs(const ExperimentRequest& request) {
   std::vector<ExperimentRun> runs = repeat(rows(request.scale), request.scale.options(), request);
   for (ExperimentRun& run : runs) {
     run.trunk = run.curve == "static mask, then return" ? "static mask" : "";
+    leave_out_schedule(run.options);
   }
   return runs;
 }

@@ -68,15 +68,12 @@ inline std::vector<Row> growth_curves(const RuleScale& scale) {
   return curves;
 }
 
-/// The rows at every seed. The recipe's warm-up is for trainings by the recipe, which say their
-/// epochs: stages and cycles have one of their own.
+/// The rows at every seed.
 inline std::vector<ExperimentRun> rule_runs(const std::vector<Row>& rows, const RuleScale& scale,
                                             const ExperimentRequest& request) {
   std::vector<ExperimentRun> runs = repeat(rows, scale.common, request);
   for (ExperimentRun& run : runs) {
-    if (!run.options.contains("epochs")) {
-      run.options.erase("warmup");
-    }
+    leave_out_schedule(run.options);
   }
   return runs;
 }

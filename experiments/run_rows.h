@@ -52,6 +52,15 @@ inline void check_no_option_is_hidden(const Scale& scale, const GivenOptions& op
   }
 }
 
+/// Without what shapes the learning rate of a training by the recipe, for a run that has none: it
+/// says no epochs, and its stages and cycles have a schedule of their own.
+inline void leave_out_schedule(GivenOptions& options) {
+  if (!options.contains("epochs")) {
+    options.erase("warmup");
+    options.erase("schedule");
+  }
+}
+
 /// Every row at every seed. Seeds outermost: an interrupted study has whole replicates, and what is
 /// compared is measured close together.
 inline std::vector<ExperimentRun> repeat(const std::vector<Row>& rows, const GivenOptions& common,
