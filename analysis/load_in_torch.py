@@ -50,6 +50,12 @@ def attention(query, key, value, heads):
     return (weights @ value).transpose(1, 2).flatten(2)
 
 
+def drop_path(branch, rate):
+    """Stochastic depth: 0 in a share `rate` of the samples, 1 / (1 - rate) times as much in the others."""
+    kept = torch.rand([len(branch)] + [1] * (branch.dim() - 1), device=branch.device) >= rate
+    return branch * kept / (1 - rate)
+
+
 class Network(nn.Module):
     """The layer graph of network.json as a module: nodes in order, each reads the outputs of earlier ones."""
 
@@ -101,6 +107,8 @@ class Network(nn.Module):
                 values.append(attention(*inputs, node["heads"]))
             elif node["operation"] == "first_token":
                 values.append(inputs[0][:, 0])
+            elif node["operation"] == "drop_path":
+                values.append(drop_path(inputs[0], node["rate"]) if self.training else inputs[0])
             else:
                 values.append(self.get_submodule(node["name"])(inputs[0]))
         return values[-1]

@@ -51,6 +51,7 @@ def block(name, source):
         "study": lambda: study(source),
         "claim-table": lambda: claim_table(source),
         "experiments": lambda: experiments(source),
+        "scale": lambda: at_scale(source, argument),
         "choices": lambda: choices(source),
         "backends": lambda: backends(source),
         "support": lambda: support(source),
@@ -101,11 +102,24 @@ def experiments(source):
     return "\n" + "\n".join(parts)
 
 
+def at_scale(source, scale):
+    """The experiments with a summary of a scale beside the usual ones, in reading order."""
+    parts = []
+    for name in reading.EXPERIMENTS:
+        path = source.results / f"{name}-{scale}.summary.json"
+        if path.exists():
+            said = described(source, name, claims.read_summary(path))
+            parts.append(f"### {reading.title(name)}\n\n{said}")
+    return "\n" + "\n".join(parts) if parts else "Not measured yet.\n"
+
+
 def experiment(source, name):
-    """Setting, findings, figures and where the tables are."""
     summary = source.summaries.get(name)
-    if summary is None:
-        return "Not measured yet.\n"
+    return "Not measured yet.\n" if summary is None else described(source, name, summary)
+
+
+def described(source, name, summary):
+    """Setting, findings, figures and where the tables are."""
     module = analyse.load_module(name)
     stem = f'{name}-{summary["scale"]}'
     lines = [

@@ -30,11 +30,26 @@ void check_batch(const Network& network, std::string_view call, const Batch& bat
   if (!(batch.label_smoothing >= 0 && batch.label_smoothing < 1)) {
     fail(fmt::format("a label smoothing of {} is not in [0, 1)", batch.label_smoothing));
   }
-  for (std::size_t s = 0; s < batch.labels.size(); ++s) {
-    if (batch.labels[s] < 0 || batch.labels[s] >= network.classes()) {
-      fail(fmt::format("label {} of sample {} is not in [0, {})", batch.labels[s], s,
-                       network.classes()));
+  const auto check_labels = [&](std::span<const std::int32_t> labels, const char* what) {
+    for (std::size_t s = 0; s < labels.size(); ++s) {
+      if (labels[s] < 0 || labels[s] >= network.classes()) {
+        fail(fmt::format("{} {} of sample {} is not in [0, {})", what, labels[s], s,
+                         network.classes()));
+      }
     }
+  };
+  check_labels(batch.labels, "label");
+  check_labels(batch.second_labels, "second label");
+  if (!batch.second_labels.empty() && batch.second_labels.size() != batch.labels.size()) {
+    fail(fmt::format("{} second labels for {} samples", batch.second_labels.size(), batch.size()));
+  }
+  if (!(batch.second_share >= 0 && batch.second_share <= 1)) {
+    fail(fmt::format("a share of {} of second labels is not in [0, 1]", batch.second_share));
+  }
+  if (!batch.branch_factors.empty() &&
+      std::ssize(batch.branch_factors) != network.drop_count * batch.size()) {
+    fail(fmt::format("{} factors of branches for {} samples and {} drop_path nodes",
+                     batch.branch_factors.size(), batch.size(), network.drop_count));
   }
   for (const Node& node : network.nodes) {
     if (training && node.operation == Operation::batch_norm &&

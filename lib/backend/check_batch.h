@@ -7,7 +7,8 @@
 namespace gcg {
 
 /// Throws an Error that names the network, `call` and the fault: no samples, images of another
-/// size, a label outside [0, classes), or, in `training`, a batch norm with one value per channel.
+/// size, a label outside [0, classes), a share outside of its range, second labels or factors of
+/// branches of another number, or, in `training`, a batch norm with one value per channel.
 /// Placements, with bytes or without, may replace images if the executor `holds` what they place.
 void check_batch(const Network& network, std::string_view call, const Batch& batch, bool training,
                  bool holds = false);

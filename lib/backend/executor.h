@@ -45,6 +45,14 @@ struct Batch {
   /// Samples of the batch that this is a rank's share of (ranks.h); 0: it is a whole one.
   std::int64_t of = 0;
   RawImages bytes{};
+  /// Of mixed samples: a second label for each, and its share of every target, in [0, 1]. In
+  /// training the target is (1 - share) at the label and share at the second one, before it is
+  /// smoothed (Zhang et al. 2018); evaluation takes the labels as they are. Empty: none.
+  std::span<const std::int32_t> second_labels{};
+  double second_share = 0;
+  /// What the residual branches behind the network's drop_path nodes are multiplied by in training,
+  /// [nodes][size]: 0 or 1 / (1 - rate). Empty: 1, as in evaluation.
+  std::span<const float> branch_factors{};
   [[nodiscard]] std::int64_t size() const { return std::ssize(labels); }
   [[nodiscard]] std::int64_t whole_size() const { return of > 0 ? of : size(); }
 };

@@ -6,9 +6,15 @@
 
 namespace gcg {
 
-BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32_t> labels,
-                       double smoothing, std::span<float> gradient, const PerSample& each,
-                       std::int64_t mean_over) {
+SoftTargets training_targets(const Batch& batch) {
+  return {batch.labels, batch.label_smoothing, batch.second_labels, batch.second_share};
+}
+
+BatchSums softmax_loss(std::span<const float> logits, const SoftTargets& targets,
+                       std::span<float> gradient, const PerSample& each, std::int64_t mean_over) {
+  const std::span<const std::int32_t> labels = targets.labels;
+  const double smoothing = targets.smoothing;
+  const double share = targets.second_labels.empty() ? 0 : targets.second_share;
   BatchSums sums;
   sums.samples = std::ssize(labels);
   if (labels.empty()) {
@@ -21,6 +27,12 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     const std::span<const float> row = logits.subspan(s * classes, classes);
     const auto largest = std::max_element(row.begin(), row.end());
     const std::size_t label = static_cast<std::size_t>(labels[s]);
+    const std::size_t second =
+        share > 0 ? static_cast<std::size_t>(targets.second_labels[s]) : label;
+    double logit = static_cast<double>(row[label]);  // of the target, before it is smoothed
+    if (share > 0) {
+      logit = (1 - share) * logit + share * static_cast<double>(row[second]);
+    }
     const auto exponential = [&](std::size_t c) {
       return std::exp(static_cast<double>(row[c]) - static_cast<double>(*largest));
     };
@@ -28,11 +40,11 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     for (std::size_t c = 0; c < classes; ++c) {
       sum += exponential(c);
     }
-    double loss = std::log(sum) + static_cast<double>(*largest) - static_cast<double>(row[label]);
+    double loss = std::log(sum) + static_cast<double>(*largest) - logit;
     if (smoothing > 0) {
       const double mean =
           std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(classes);
-      loss += smoothing * (static_cast<double>(row[label]) - mean);
+      loss += smoothing * (logit - mean);
     }
     sums.loss += loss;
     if (!each.losses.empty()) {
@@ -45,7 +57,8 @@ BatchSums softmax_loss(std::span<const float> logits, std::span<const std::int32
     }
     if (!gradient.empty()) {
       for (std::size_t c = 0; c < classes; ++c) {
-        const double target = (c == label ? 1 - smoothing : 0) + everywhere;
+        const double hard = (c == label ? 1 - share : 0) + (c == second ? share : 0);
+        const double target = hard * (1 - smoothing) + everywhere;
         gradient[s * classes + c] = static_cast<float>((exponential(c) / sum - target) / samples);
       }
     }

@@ -188,7 +188,8 @@ RgbImage contact_sheet(const DataSet& data, std::int64_t rows, std::int64_t colu
 
   const ChannelStatistics statistics = normalisation(data);
   const SampleMaker samples(data.train, statistics, seed);
-  const Augmentation augmented{data.crop_padding, data.flip, data.resized_crop};
+  const Augmentation augmented{data.crop_padding, data.flip,
+                               data.resized_crop ? kUsualCropShare : 0};
   SampleMaker::Scratch scratch;
   std::vector<float> sample(static_cast<std::size_t>(shape.elements()));
   RandomStream stream(seed, "contact-sheet");

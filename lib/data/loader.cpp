@@ -48,6 +48,9 @@ Loader::Loader(const SampleMaker& samples, LoaderPlan plan, std::int64_t threads
 void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
   const std::int64_t batches = count_batches(plan);
   samples.check(plan.augmentation);
+  if (plan.mixing.any() && plan.delivery != Delivery::values) {
+    throw Error("Loader", "only values can be mixed", "deliver values, not bytes or places");
+  }
   {
     std::unique_lock lock(mutex_);
     free_until_ = 0;  // no piece is taken any more
@@ -61,7 +64,7 @@ void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
     ring_ = threads_.empty() ? 1 : std::clamp(batches - plan_.first_batch, std::int64_t{1}, kSlots);
     slots_.resize(std::max(slots_.size(), static_cast<std::size_t>(ring_)));
     const std::int64_t most =
-        batches == 0 ? 0 : std::max(share_of(0).size(), share_of(batches - 1).size());
+        batches == 0 ? 0 : std::max(made_of(0).size(), made_of(batches - 1).size());
     for (std::int64_t batch = 0; batch < ring_; ++batch) {
       Slot& slot = slot_of(batch);
       const auto elements = static_cast<std::size_t>(most * samples.images().shape.elements());
@@ -74,6 +77,7 @@ void Loader::begin(const SampleMaker& samples, LoaderPlan plan) {
         }
       }
       slot.labels.resize(static_cast<std::size_t>(most));
+      slot.second_labels.resize(static_cast<std::size_t>(plan_.mixing.any() ? most : 0));
     }
     batches_ = batches;
     free_until_ = plan_.first_batch + ring_;
@@ -97,11 +101,20 @@ std::int64_t Loader::whole_size_of(std::int64_t batch) const {
 
 std::int64_t Loader::pieces_of(std::int64_t batch) const {
   // At least one: an empty share is finished too.
-  return std::max<std::int64_t>(1, (share_of(batch).size() + piece_samples_ - 1) / piece_samples_);
+  return std::max<std::int64_t>(1, (made_of(batch).size() + piece_samples_ - 1) / piece_samples_);
 }
 
 Share Loader::share_of(std::int64_t batch) const {
   return gcg::share_of(whole_size_of(batch), plan_.rank, plan_.ranks);
+}
+
+Share Loader::made_of(std::int64_t batch) const {
+  Share share = share_of(batch);
+  if (plan_.mixing.any() && share.size() > 0) {
+    share.begin -= share.begin % 2;
+    share.end = std::min(share.end + share.end % 2, whole_size_of(batch));
+  }
+  return share;
 }
 
 Loader::Slot& Loader::slot_of(std::int64_t batch) {
@@ -113,7 +126,7 @@ bool Loader::take(Piece& piece) {
   if (next_piece_.batch >= std::min(batches_, free_until_)) {
     return false;
   }
-  const std::int64_t size = share_of(next_piece_.batch).size();
+  const std::int64_t size = made_of(next_piece_.batch).size();
   if (next_piece_.begin == 0) {
     Slot& slot = slot_of(next_piece_.batch);
     slot.unfinished = pieces_of(next_piece_.batch);
@@ -126,31 +139,72 @@ bool Loader::take(Piece& piece) {
   return true;
 }
 
-void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
+/// The samples of a piece, from `i` on, which it leaves at the one that failed.
+void Loader::make_samples(const Piece& piece, SampleMaker::Scratch& scratch, std::int64_t& i) {
   Slot& slot = slot_of(piece.batch);
   const auto elements = static_cast<std::size_t>(samples_->images().shape.elements());
-  const std::int64_t first = piece.batch * plan_.batch_size + share_of(piece.batch).begin;
+  const std::int64_t first = piece.batch * plan_.batch_size + made_of(piece.batch).begin;
+  for (; i < piece.end; ++i) {
+    const auto s = static_cast<std::size_t>(i);
+    const std::int64_t position = plan_.positions[static_cast<std::size_t>(first + i)];
+    const auto room = [&](auto& all) { return std::span(all).subspan(s * elements, elements); };
+    switch (plan_.delivery) {
+      case Delivery::values:
+        samples_->make(position, plan_.augmentation, plan_.epoch, room(slot.images), scratch);
+        break;
+      case Delivery::bytes:
+        slot.placements[s] = samples_->make_bytes(position, plan_.augmentation, plan_.epoch,
+                                                  room(slot.bytes), scratch);
+        slot.placements[s].image = i;
+        break;
+      case Delivery::places:
+        slot.placements[s] = samples_->place(position, plan_.augmentation, plan_.epoch);
+        break;
+    }
+    slot.labels[s] = samples_->images().labels[static_cast<std::size_t>(position)];
+  }
+}
+
+/// Pieces begin with the first sample of a pair. Labels are ordered so that the second ones have
+/// the smaller share.
+void Loader::mix(const Piece& piece) {
+  Slot& slot = slot_of(piece.batch);
+  const Shape& shape = samples_->images().shape;
+  const auto elements = static_cast<std::size_t>(shape.elements());
+  const auto batch = static_cast<std::uint64_t>(piece.batch);
+  const Mix mix = draw_mix(plan_.mixing, shape,
+                           RandomStream(plan_.seed, "mixing", stream_index(plan_.epoch, batch)));
+  for (std::int64_t i = piece.begin; i < piece.end; i += 2) {
+    const auto s = static_cast<std::size_t>(i);
+    const std::size_t other = i + 1 < piece.end ? s + 1 : s;
+    slot.second_labels[s] = slot.labels[other];
+    slot.second_labels[other] = slot.labels[s];
+    if (other != s) {
+      const auto image = [&](std::size_t k) {
+        return std::span(slot.images).subspan(k * elements, elements);
+      };
+      mix_pair(mix, shape, image(s), image(other));
+    }
+    if (mix.share > 0.5) {
+      std::swap(slot.labels[s], slot.second_labels[s]);
+      if (other != s) {
+        std::swap(slot.labels[other], slot.second_labels[other]);
+      }
+    }
+  }
+  if (piece.begin == 0) {
+    slot.second_share = std::min(mix.share, 1 - mix.share);
+  }
+}
+
+void Loader::make(const Piece& piece, SampleMaker::Scratch& scratch) {
+  Slot& slot = slot_of(piece.batch);
   std::int64_t i = piece.begin;
   std::exception_ptr failure;
   try {
-    for (; i < piece.end; ++i) {
-      const auto s = static_cast<std::size_t>(i);
-      const std::int64_t position = plan_.positions[static_cast<std::size_t>(first + i)];
-      const auto room = [&](auto& all) { return std::span(all).subspan(s * elements, elements); };
-      switch (plan_.delivery) {
-        case Delivery::values:
-          samples_->make(position, plan_.augmentation, plan_.epoch, room(slot.images), scratch);
-          break;
-        case Delivery::bytes:
-          slot.placements[s] = samples_->make_bytes(position, plan_.augmentation, plan_.epoch,
-                                                    room(slot.bytes), scratch);
-          slot.placements[s].image = i;
-          break;
-        case Delivery::places:
-          slot.placements[s] = samples_->place(position, plan_.augmentation, plan_.epoch);
-          break;
-      }
-      slot.labels[s] = samples_->images().labels[static_cast<std::size_t>(position)];
+    make_samples(piece, scratch, i);
+    if (plan_.mixing.any()) {
+      mix(piece);
     }
   } catch (...) {
     failure = std::current_exception();
@@ -218,17 +272,22 @@ Batch Loader::next() {
   }
   const std::int64_t whole = whole_size_of(batch);
   const auto size = static_cast<std::size_t>(share_of(batch).size());
+  const auto first = static_cast<std::size_t>(share_of(batch).begin - made_of(batch).begin);
   Batch made;
-  made.labels = std::span(slot.labels).first(size);
-  const std::size_t elements = size * static_cast<std::size_t>(samples_->images().shape.elements());
+  made.labels = std::span(slot.labels).subspan(first, size);
+  const auto elements = static_cast<std::size_t>(samples_->images().shape.elements());
   if (plan_.delivery == Delivery::values) {
-    made.images = std::span(slot.images).first(elements);
+    made.images = std::span(slot.images).subspan(first * elements, size * elements);
   } else {
     made.placements = std::span(slot.placements).first(size);
   }
   if (plan_.delivery == Delivery::bytes) {
     made.bytes = samples_->raw();
-    made.bytes.pixels = std::span(slot.bytes).first(elements);
+    made.bytes.pixels = std::span(slot.bytes).first(size * elements);
+  }
+  if (plan_.mixing.any()) {
+    made.second_labels = std::span(slot.second_labels).subspan(first, size);
+    made.second_share = slot.second_share;
   }
   made.of = std::ssize(made.labels) < whole ? whole : 0;
   return made;

@@ -10,6 +10,7 @@
 
 #include "backend/executor.h"
 #include "backend/ranks.h"
+#include "data/mixing.h"
 #include "data/samples.h"
 
 namespace gcg {
@@ -33,11 +34,15 @@ struct LoaderPlan {
   /// The rank whose share of every batch is made (backend/ranks.h).
   std::int64_t rank = 0;
   std::int64_t ranks = 1;
+  /// What is done with the pairs of a batch follows from (seed, epoch, batch) alone: stream
+  /// "mixing", index = stream_index(epoch, batch). Only with Delivery::values.
+  Mixing mixing{};
+  std::uint64_t seed = 0;  ///< of that stream
 };
 
 /// Makes batches ahead of their use, one plan after the other, on threads that it keeps. Their
-/// values are those of BatchMaker, bit for bit, whatever the number of threads; bytes of encoded
-/// images are at most half a level away.
+/// values are those of BatchMaker, bit for bit, whatever the number of threads, and mixed after
+/// that if the plan says so; bytes of encoded images are at most half a level away.
 ///
 /// Threads take pieces of batches in order, so that several threads work on the batch needed next.
 /// Samples are written where the network reads them, into a ring of a few batches.
@@ -53,7 +58,8 @@ class Loader {
 
   /// What next() gives from now on; batches of an earlier plan that were not taken are given up.
   /// The samples must outlive the plan. Errors: a batch size below 1, an augmentation that does not
-  /// fit the images; the earlier plan stays then.
+  /// fit the images, samples to be mixed that are not delivered as values; the earlier plan stays
+  /// then.
   void begin(const SampleMaker& samples, LoaderPlan plan);
 
   [[nodiscard]] std::int64_t batches() const { return batches_; }  ///< of the whole epoch
@@ -66,18 +72,20 @@ class Loader {
   [[nodiscard]] double waited_seconds() const { return waited_; }
 
  private:
-  struct Slot {
+  struct Slot {  ///< of what is made_of() a batch
     std::vector<float> images;
     std::vector<std::uint8_t> bytes;
     std::vector<Placement> placements;
     std::vector<std::int32_t> labels;
+    std::vector<std::int32_t> second_labels;
+    double second_share = 0;
     std::int64_t unfinished = 0;  ///< pieces still to be made
     std::int64_t failed_at = 0;   ///< the sample that `failure` is about
     std::exception_ptr failure;
   };
   struct Piece {
     std::int64_t batch = 0;
-    std::int64_t begin = 0;  ///< samples within the batch
+    std::int64_t begin = 0;  ///< samples within what is made of the batch
     std::int64_t end = 0;
   };
 
@@ -85,8 +93,12 @@ class Loader {
   void stop();
   bool take(Piece& piece);
   void make(const Piece& piece, SampleMaker::Scratch& scratch);
+  void make_samples(const Piece& piece, SampleMaker::Scratch& scratch, std::int64_t& i);
+  void mix(const Piece& piece);
   [[nodiscard]] std::int64_t whole_size_of(std::int64_t batch) const;
   [[nodiscard]] Share share_of(std::int64_t batch) const;
+  /// The share, and where samples are mixed the neighbours of its ends.
+  [[nodiscard]] Share made_of(std::int64_t batch) const;
   [[nodiscard]] std::int64_t pieces_of(std::int64_t batch) const;
   Slot& slot_of(std::int64_t batch);
 

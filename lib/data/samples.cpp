@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "data/colour_jitter.h"
 #include "data/prepared.h"
 
 namespace gcg {
@@ -26,7 +27,8 @@ Placement draw_placement(std::int64_t image, RandomStream stream,
   return placement;
 }
 
-void convert_row(const std::uint8_t* __restrict from, std::int64_t count, float scale, float offset,
+template <typename Level>
+void convert_row(const Level* __restrict from, std::int64_t count, float scale, float offset,
                  float* __restrict to) {
   for (std::int64_t x = 0; x < count; ++x) {
     to[x] = static_cast<float>(from[x]) * scale + offset;
@@ -34,17 +36,19 @@ void convert_row(const std::uint8_t* __restrict from, std::int64_t count, float 
 }
 
 /// to[x] belongs to from[count - 1 - x].
-void convert_row_mirrored(const std::uint8_t* __restrict from, std::int64_t count, float scale,
+template <typename Level>
+void convert_row_mirrored(const Level* __restrict from, std::int64_t count, float scale,
                           float offset, float* __restrict to) {
-  const std::uint8_t* last = from + count - 1;
+  const Level* last = from + count - 1;
   for (std::int64_t x = 0; x < count; ++x) {
     to[x] = static_cast<float>(last[-x]) * scale + offset;
   }
 }
 
 /// One channel of one image.
-void convert_plane(const std::uint8_t* from, const Shape& shape, const Placement& placement,
-                   float scale, float offset, float* to) {
+template <typename Level>
+void convert_plane(const Level* from, const Shape& shape, const Placement& placement, float scale,
+                   float offset, float* to) {
   // The columns of the result that the original covers, before mirroring.
   const std::int64_t first = std::clamp<std::int64_t>(-placement.column, 0, shape.width);
   const std::int64_t end =
@@ -59,7 +63,7 @@ void convert_plane(const std::uint8_t* from, const Shape& shape, const Placement
     }
     std::fill(to, to + left, 0.0F);
     std::fill(to + left + count, to + shape.width, 0.0F);
-    const std::uint8_t* source = from + row * shape.width + first + placement.column;
+    const Level* source = from + row * shape.width + first + placement.column;
     if (placement.mirrored) {
       convert_row_mirrored(source, count, scale, offset, to + left);
     } else {
@@ -92,6 +96,13 @@ void store_row(const float* row, std::int64_t width, std::int64_t plane,
   }
 }
 
+/// The same as they are.
+void copy_row(const float* row, std::int64_t width, std::int64_t plane, float* __restrict to) {
+  for (std::size_t c = 0; c < 3; ++c, row += width, to += plane) {
+    std::copy_n(row, width, to);
+  }
+}
+
 }  // namespace
 
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::uint64_t epoch) {
@@ -104,8 +115,8 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
   return order;
 }
 
-Region random_part(std::int64_t width, std::int64_t height, RandomStream& stream) {
-  constexpr double least_share = 0.08;
+Region random_part(std::int64_t width, std::int64_t height, double least_share,
+                   RandomStream& stream) {
   const double widest = std::log(4.0 / 3.0);
   const auto area = static_cast<double>(width * height);
   for (int attempt = 0; attempt < 10; ++attempt) {
@@ -134,7 +145,10 @@ Region centre_part(std::int64_t width, std::int64_t height) {
 
 SampleMaker::SampleMaker(const ImageSet& images, const ChannelStatistics& statistics,
                          std::uint64_t seed)
-    : images_(images), stream_(seed, "augmentation") {
+    : images_(images),
+      stream_(seed, "augmentation"),
+      crop_stream_(seed, "resized-crop"),
+      jitter_stream_(seed, "colour-jitter") {
   const auto channels = static_cast<std::size_t>(images.shape.channels);
   if (statistics.mean.size() != channels || statistics.deviation.size() != channels) {
     throw Error("SampleMaker", fmt::format("statistics of {} channels for images of {}",
@@ -167,8 +181,23 @@ void SampleMaker::check(const Augmentation& augmentation) const {
   if (images_.encoded() && padding > 0) {
     throw Error("SampleMaker", "crop padding for encoded images", "use resized crops for them");
   }
-  if (!images_.encoded() && augmentation.resized_crop) {
-    throw Error("SampleMaker", "resized crops of raw images", "use crop padding for them");
+  if (padding > 0 && augmentation.resized_crop > 0) {
+    throw Error("SampleMaker", "crop padding beside resized crops", "use one of them");
+  }
+  for (const double value : {augmentation.resized_crop, augmentation.colour_jitter}) {
+    if (!(value >= 0 && value <= 1)) {
+      throw Error("SampleMaker",
+                  fmt::format("a resized crop of {} and a colour jitter of {}",
+                              augmentation.resized_crop, augmentation.colour_jitter),
+                  "choose both from 0 to 1");
+    }
+  }
+  if (augmentation.remakes() && shape.channels != 3) {
+    throw Error("SampleMaker",
+                fmt::format("--resized-crop and --colour-jitter need images of three colours, "
+                            "these have {}",
+                            shape.channels),
+                "leave them out");
   }
 }
 
@@ -189,11 +218,20 @@ void SampleMaker::check_sample(std::int64_t position, std::size_t room) const {
 void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, std::uint64_t epoch,
                        std::span<float> to, Scratch& scratch) const {
   check_sample(position, to.size());
+  const Shape& shape = images_.shape;
+  if (augmentation.colour_jitter > 0 || (augmentation.remakes() && !images_.encoded())) {
+    const Placement placement = make_levels(position, augmentation, epoch, scratch);
+    for (std::size_t c = 0; c < scale_.size(); ++c) {
+      const auto plane = static_cast<std::int64_t>(c) * shape.positions();
+      convert_plane(scratch.levels.data() + plane, shape, placement, scale_[c], offset_[c],
+                    to.data() + plane);
+    }
+    return;
+  }
   if (!images_.encoded()) {
     make_raw(place(position, augmentation, epoch), to.data());
     return;
   }
-  const Shape& shape = images_.shape;
   make_encoded(position, augmentation, stream_of(epoch, position), scratch,
                [&](std::int64_t y, const float* row, bool mirrored) {
                  store_row(row, shape.width, mirrored, scale_, offset_, shape.positions(),
@@ -206,7 +244,10 @@ Placement SampleMaker::make_bytes(std::int64_t position, const Augmentation& aug
                                   Scratch& scratch) const {
   check_sample(position, to.size());
   Placement placement;
-  if (images_.encoded()) {
+  if (augmentation.colour_jitter > 0 || (augmentation.remakes() && !images_.encoded())) {
+    placement = make_levels(position, augmentation, epoch, scratch);
+    std::ranges::transform(scratch.levels, to.begin(), rounded);
+  } else if (images_.encoded()) {
     const Shape& shape = images_.shape;
     make_encoded(position, augmentation, stream_of(epoch, position), scratch,
                  [&](std::int64_t y, const float* row, bool mirrored) {
@@ -231,6 +272,56 @@ Placement SampleMaker::place(std::int64_t position, const Augmentation& augmenta
   return draw_placement(position, stream_of(epoch, position), augmentation);
 }
 
+Placement SampleMaker::make_levels(std::int64_t position, const Augmentation& augmentation,
+                                   std::uint64_t epoch, Scratch& scratch) const {
+  const Shape& shape = images_.shape;
+  const std::uint64_t index = stream_index(epoch, static_cast<std::uint64_t>(position));
+  scratch.levels.resize(static_cast<std::size_t>(shape.elements()));
+  Placement placement;
+  if (images_.encoded()) {
+    make_encoded(position, augmentation, stream_of(epoch, position), scratch,
+                 [&](std::int64_t y, const float* row, bool mirrored) {
+                   placement.mirrored = mirrored;
+                   copy_row(row, shape.width, shape.positions(),
+                            scratch.levels.data() + y * shape.width);
+                 });
+  } else {
+    placement = place(position, augmentation, epoch);
+    placement.image = 0;
+    take_levels(position, augmentation, index, scratch);
+  }
+  if (augmentation.colour_jitter > 0) {
+    jitter_colours(scratch.levels, augmentation.colour_jitter, jitter_stream_.at(index));
+  }
+  return placement;
+}
+
+void SampleMaker::take_levels(std::int64_t position, const Augmentation& augmentation,
+                              std::uint64_t index, Scratch& scratch) const {
+  const Shape& shape = images_.shape;
+  const auto area = static_cast<std::size_t>(shape.positions());
+  const std::span<const std::uint8_t> pixels =
+      pixels_.subspan(static_cast<std::size_t>(position) * 3 * area, 3 * area);
+  if (augmentation.resized_crop == 0) {
+    std::ranges::copy(pixels, scratch.levels.begin());
+    return;
+  }
+  scratch.image.width = shape.width;
+  scratch.image.height = shape.height;
+  scratch.image.pixels.resize(3 * area);
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t p = 0; p < area; ++p) {
+      scratch.image.pixels[3 * p + c] = pixels[c * area + p];
+    }
+  }
+  RandomStream stream = crop_stream_.at(index);
+  const Region part = random_part(shape.width, shape.height, augmentation.resized_crop, stream);
+  resample(scratch.image, part, shape.width, shape.height, scratch.resample,
+           [&](std::int64_t y, const float* row) {
+             copy_row(row, shape.width, shape.positions(), scratch.levels.data() + y * shape.width);
+           });
+}
+
 void SampleMaker::make_raw(const Placement& placement, float* to) const {
   const Shape& shape = images_.shape;
   const auto area = static_cast<std::size_t>(shape.positions());
@@ -246,9 +337,10 @@ void SampleMaker::make_encoded(std::int64_t image, const Augmentation& augmentat
   const Shape& shape = images_.shape;
   ImageDecoder decoder(encoded_image(images_, image, scratch.file), image_name(images_, image));
   const bool mirrored = stream.below(2) == 1 && augmentation.flip;
-  const Region part = augmentation.resized_crop
-                          ? random_part(decoder.width(), decoder.height(), stream)
-                          : centre_part(decoder.width(), decoder.height());
+  const Region part =
+      augmentation.resized_crop > 0
+          ? random_part(decoder.width(), decoder.height(), augmentation.resized_crop, stream)
+          : centre_part(decoder.width(), decoder.height());
   const Region decoded = decoder.decode(part, shape.width, shape.height, scratch.image);
   resample(scratch.image, decoded, shape.width, shape.height, scratch.resample,
            [&](std::int64_t y, const float* row) { take(y, row, mirrored); });

@@ -111,6 +111,18 @@ at::Tensor logits(const Network& network, const Parameters& values,
       case Operation::first_token:
         nodes.push_back(first_token(x));
         break;
+      case Operation::drop_path: {
+        const std::span<const float> factors = batch.branch_factors;
+        const auto samples = static_cast<std::size_t>(batch.size());
+        nodes.push_back(
+            factors.empty()
+                ? x
+                : scale_samples(
+                      x, tensor(factors.subspan(static_cast<std::size_t>(node.drop) * samples,
+                                                samples),
+                                {batch.size()}, type)));
+        break;
+      }
     }
   }
   return nodes.back().flatten(1);
@@ -149,11 +161,16 @@ std::vector<std::vector<float>> hessian_product(const Network& network, const Tr
     });
     along.push_back(tensor(present, sizes, type));
   }
-  const std::vector<std::int64_t> labels(batch.labels.begin(), batch.labels.end());
-  const at::Tensor targets = to_device(labels, {batch.size()}, at::kCPU);
   const at::Tensor logarithms =
       at::log_softmax(logits(network, state.values, weights, batch, type), 1);
-  at::Tensor loss = at::nll_loss(logarithms, targets);
+  const auto loss_of = [&](std::span<const std::int32_t> labels) {
+    const std::vector<std::int64_t> wide(labels.begin(), labels.end());
+    return at::nll_loss(logarithms, to_device(wide, {batch.size()}, at::kCPU).clone());
+  };
+  at::Tensor loss = loss_of(batch.labels);
+  if (!batch.second_labels.empty()) {
+    loss = (1 - batch.second_share) * loss + batch.second_share * loss_of(batch.second_labels);
+  }
   if (batch.label_smoothing > 0) {
     loss = (1 - batch.label_smoothing) * loss - batch.label_smoothing * logarithms.mean();
   }

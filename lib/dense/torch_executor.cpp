@@ -47,11 +47,12 @@ class TorchExecutor final : public Executor {
 };
 
 TorchExecutor::Differentiated TorchExecutor::differentiate(const Batch& batch, Mode mode) const {
-  const at::Tensor logits = torch_.forward(torch_.images(batch), mode, batch.of);
+  const at::Tensor logits =
+      torch_.forward(torch_.images(batch), mode, batch.of, torch_.branch_factors(batch));
   const at::Tensor on_host = logits.detach().to(at::kCPU);
   const at::Tensor logit_gradient = at::empty_like(on_host, at::kFloat);
   Differentiated result;
-  result.sums = softmax_loss(host_memory(on_host), batch.labels, batch.label_smoothing,
+  result.sums = softmax_loss(host_memory(on_host), training_targets(batch),
                              host_memory(logit_gradient), {}, batch.of);
   result.gradients = torch_.differentiate(logits, logit_gradient.to(torch_.device()));
   if (batch.of > 0) {
@@ -79,7 +80,7 @@ BatchSums TorchExecutor::evaluate(const Batch& batch, const PerSample& each) {
   check_room(network(), "evaluate", batch, each);
   const c10::InferenceMode no_autograd;
   const at::Tensor logits = torch_.forward(torch_.images(batch), Mode::evaluation).to(at::kCPU);
-  return softmax_loss(host_memory(logits), batch.labels, 0, {}, each);
+  return softmax_loss(host_memory(logits), {batch.labels}, {}, each);
 }
 
 void TorchExecutor::step(const OptimiserStep& step) {

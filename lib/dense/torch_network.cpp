@@ -250,8 +250,8 @@ at::Tensor TorchNetwork::normalised(const Node& node, const at::Tensor& x, Mode 
 }
 
 at::Tensor TorchNetwork::apply(const Node& node, bool in_place,
-                               const std::vector<at::Tensor>& values, Mode mode,
-                               std::int64_t of) const {
+                               const std::vector<at::Tensor>& values, Mode mode, std::int64_t of,
+                               const at::Tensor& factors) const {
   const auto input = [&](std::size_t i) -> const at::Tensor& {
     return values[static_cast<std::size_t>(node.inputs[i])];
   };
@@ -305,6 +305,8 @@ at::Tensor TorchNetwork::apply(const Node& node, bool in_place,
       return attention(factor(x), factor(input(1)), factor(input(2)), node.heads);
     case Operation::first_token:
       return first_token(x);
+    case Operation::drop_path:
+      return factors.defined() ? scale_samples(x, factors[node.drop]) : x;
   }
   throw Error(fmt::format("{}: {}", network_.name, node.name),
               fmt::format("cannot run the operation {}", operation_name(node.operation)));
@@ -324,11 +326,19 @@ at::Tensor TorchNetwork::images(const Batch& batch) const {
       .contiguous(format_);
 }
 
-at::Tensor TorchNetwork::forward(const at::Tensor& images, Mode mode, std::int64_t of) const {
+at::Tensor TorchNetwork::branch_factors(const Batch& batch) const {
+  if (batch.branch_factors.empty()) {
+    return {};
+  }
+  return to_device(batch.branch_factors, {network_.drop_count, batch.size()}, device_);
+}
+
+at::Tensor TorchNetwork::forward(const at::Tensor& images, Mode mode, std::int64_t of,
+                                 const at::Tensor& factors) const {
   std::vector<at::Tensor> values(network_.nodes.size());
   values[0] = images;  // only read: no operation works in place on the input
   for (std::size_t n = 1; n < values.size(); ++n) {
-    values[n] = apply(network_.nodes[n], uses_[n].in_place, values, mode, of);
+    values[n] = apply(network_.nodes[n], uses_[n].in_place, values, mode, of, factors);
     for (const std::int32_t done : uses_[n].last_reads) {
       values[static_cast<std::size_t>(done)].reset();
     }

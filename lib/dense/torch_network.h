@@ -65,8 +65,12 @@ class TorchNetwork {
   void prepare(std::string_view call, const Batch& batch, Mode mode, bool holds = false) const;
   /// The images of a batch in plain memory, on the device.
   [[nodiscard]] at::Tensor images(const Batch& batch) const;
+  /// Batch::branch_factors on the device, [drop_path nodes][samples]; undefined: none.
+  [[nodiscard]] at::Tensor branch_factors(const Batch& batch) const;
   /// Logits [samples][classes], contiguous, in fp32. `images` is only read. `of`: as Batch::of.
-  [[nodiscard]] at::Tensor forward(const at::Tensor& images, Mode mode, std::int64_t of = 0) const;
+  /// `factors`: as branch_factors(), of training.
+  [[nodiscard]] at::Tensor forward(const at::Tensor& images, Mode mode, std::int64_t of = 0,
+                                   const at::Tensor& factors = {}) const;
   /// Derivatives of what `logit_gradient` is the derivative of, as trained(), each in its value's
   /// memory order.
   [[nodiscard]] std::vector<at::Tensor> differentiate(const at::Tensor& logits,
@@ -114,8 +118,8 @@ class TorchNetwork {
   [[nodiscard]] at::Tensor factor(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor bias_factor(std::size_t layer) const;
   [[nodiscard]] at::Tensor apply(const Node& node, bool in_place,
-                                 const std::vector<at::Tensor>& values, Mode mode,
-                                 std::int64_t of) const;
+                                 const std::vector<at::Tensor>& values, Mode mode, std::int64_t of,
+                                 const at::Tensor& factors) const;
   [[nodiscard]] at::Tensor normalised(const Node& node, const at::Tensor& x, Mode mode,
                                       std::int64_t of) const;
 

@@ -56,4 +56,8 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
 
 at::Tensor first_token(const at::Tensor& x) { return x.slice(2, 0, 1); }
 
+at::Tensor scale_samples(const at::Tensor& x, const at::Tensor& factors) {
+  return (x * factors.view({-1, 1, 1, 1})).to(x.scalar_type());
+}
+
 }  // namespace gcg

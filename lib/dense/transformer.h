@@ -27,4 +27,7 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
 /// [samples][channels][1][1]
 at::Tensor first_token(const at::Tensor& x);
 
+/// Every sample of x by its factor, [samples]; in the type of x.
+at::Tensor scale_samples(const at::Tensor& x, const at::Tensor& factors);
+
 }  // namespace gcg

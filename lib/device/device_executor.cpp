@@ -4,6 +4,7 @@
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -51,18 +52,48 @@ auto explained(const Network& network, std::string_view call, std::int64_t sampl
   }
 }
 
-/// What the logits of a batch are compared with.
-struct Targets {
-  at::Tensor labels;  ///< [samples] long
-  double smoothing = 0;
+/// What a pass takes of a batch beside its images.
+struct Given {
+  DeviceTargets targets;
+  at::Tensor factors;   ///< of branches; undefined: none
   std::int64_t of = 0;  ///< Batch::of
 };
+
+/// Whether a pass that was recorded for the one serves the other as well.
+bool are_alike(const Given& a, const Given& b) {
+  return a.targets.smoothing == b.targets.smoothing &&
+         a.targets.second_labels.defined() == b.targets.second_labels.defined() &&
+         a.factors.defined() == b.factors.defined();
+}
+
+/// `from` in memory of its own.
+Given copied(const Given& from) {
+  Given copy = from;
+  for (at::Tensor* one : {&copy.targets.labels, &copy.targets.second_labels,
+                          &copy.targets.second_share, &copy.factors}) {
+    *one = one->defined() ? one->clone() : at::Tensor();
+  }
+  return copy;
+}
+
+/// `from` to where a recorded pass reads it.
+void copy_to(const Given& to, const Given& from) {
+  const auto copy = [](const at::Tensor& target, const at::Tensor& source) {
+    if (target.defined()) {
+      target.copy_(source, true);
+    }
+  };
+  copy(to.targets.labels, from.targets.labels);
+  copy(to.targets.second_labels, from.targets.second_labels);
+  copy(to.targets.second_share, from.targets.second_share);
+  copy(to.factors, from.factors);
+}
 
 /// The forward and backward pass of batches of one size, in memory of its own.
 struct Pass {
   std::int64_t samples = 0;
   at::Tensor images;  ///< what it reads
-  Targets targets;
+  Given given;
   at::Tensor sums;                    ///< what it makes
   std::vector<at::Tensor> gradients;  ///< masked
   std::optional<StepGraph> graph;
@@ -127,11 +158,12 @@ class DeviceExecutor final : public Executor {
     return held_ || !batch.bytes.pixels.empty();
   }
   [[nodiscard]] at::Tensor images(const Batch& batch) const;
-  [[nodiscard]] Targets targets(const Batch& batch) const;
-  std::vector<at::Tensor> differentiate(const at::Tensor& images, const Targets& targets, Mode mode,
+  [[nodiscard]] at::Tensor labels(std::span<const std::int32_t> labels) const;
+  [[nodiscard]] Given given(const Batch& batch) const;
+  std::vector<at::Tensor> differentiate(const at::Tensor& images, const Given& given, Mode mode,
                                         at::Tensor* sums);
   std::vector<at::Tensor> pure_gradients(const Batch& batch);
-  Pass& pass_of(const at::Tensor& images, const Targets& targets);
+  Pass& pass_of(const at::Tensor& images, const Given& given);
   Queued train(std::string_view call, const Batch& batch);
 
   TorchNetwork torch_;
@@ -176,7 +208,7 @@ bool DeviceExecutor::fits(std::int64_t samples) {
     const at::Tensor logits = torch_.forward(black, Mode::pure_training);
     const at::Tensor first = at::zeros({samples}, options.dtype(at::kLong));
     (void)torch_.masked(
-        torch_.differentiate(logits, device_loss(logits.detach(), first, 0).gradient));
+        torch_.differentiate(logits, device_loss(logits.detach(), {first}).gradient));
     return true;
   } catch (const c10::Error&) {
     return false;
@@ -192,25 +224,34 @@ at::Tensor DeviceExecutor::images(const Batch& batch) const {
       batch.placements, torch_.format());
 }
 
-Targets DeviceExecutor::targets(const Batch& batch) const {
-  const std::vector<std::int64_t> wide(batch.labels.begin(), batch.labels.end());
-  return {to_device(wide, {batch.size()}, torch_.device()).clone(), batch.label_smoothing,
-          batch.of};
+at::Tensor DeviceExecutor::labels(std::span<const std::int32_t> labels) const {
+  const std::vector<std::int64_t> wide(labels.begin(), labels.end());
+  return to_device(wide, {std::ssize(wide)}, torch_.device()).clone();
 }
 
-std::vector<at::Tensor> DeviceExecutor::differentiate(const at::Tensor& images,
-                                                      const Targets& targets, Mode mode,
-                                                      at::Tensor* sums) {
-  const at::Tensor logits = torch_.forward(images, mode, targets.of);
-  const DeviceLoss loss =
-      device_loss(logits.detach(), targets.labels, targets.smoothing, targets.of);
+Given DeviceExecutor::given(const Batch& batch) const {
+  Given given{
+      {labels(batch.labels), batch.label_smoothing}, torch_.branch_factors(batch), batch.of};
+  if (!batch.second_labels.empty()) {
+    given.targets.second_labels = labels(batch.second_labels);
+    given.targets.second_share =
+        at::full({}, batch.second_share, at::TensorOptions(torch_.device()).dtype(at::kDouble));
+  }
+  return given;
+}
+
+std::vector<at::Tensor> DeviceExecutor::differentiate(const at::Tensor& images, const Given& given,
+                                                      Mode mode, at::Tensor* sums) {
+  const at::Tensor logits = torch_.forward(images, mode, given.of, given.factors);
+  const DeviceLoss loss = device_loss(logits.detach(), given.targets, given.of);
   if (sums != nullptr) {
-    *sums = at::stack({loss.losses.sum(), loss.classes.eq(targets.labels).sum().to(at::kDouble)});
+    *sums =
+        at::stack({loss.losses.sum(), loss.classes.eq(given.targets.labels).sum().to(at::kDouble)});
   }
   std::vector<at::Tensor> gradients = torch_.differentiate(logits, loss.gradient);
-  if (targets.of > 0) {
+  if (given.of > 0) {
     const auto samples = static_cast<double>(images.size(0));
-    torch_.add_shares(gradients, samples / static_cast<double>(targets.of), mode);
+    torch_.add_shares(gradients, samples / static_cast<double>(given.of), mode);
   }
   return gradients;
 }
@@ -222,33 +263,32 @@ DeviceExecutor::Queued DeviceExecutor::train(std::string_view call, const Batch&
   return run(call, batch.size(), [&] {
     Queued queued{{}, batch.size(), batch.of > 0};
     const at::Tensor inputs = images(batch);
-    const Targets goal = targets(batch);
-    const bool has_pass =
-        pass_ && pass_->samples == batch.size() && pass_->targets.smoothing == goal.smoothing;
+    const Given now = given(batch);
+    const bool has_pass = pass_ && pass_->samples == batch.size() && are_alike(pass_->given, now);
     if (graphs_ && batch.of == 0 && (has_pass || same_size_ > kWarmUp)) {
-      Pass& pass = pass_of(inputs, goal);
+      Pass& pass = pass_of(inputs, now);
       pass.images.copy_(inputs, true);
-      pass.targets.labels.copy_(goal.labels, true);
+      copy_to(pass.given, now);
       pass.graph->replay();
       torch_.keep(pass.gradients);
       queued.sums = pass.sums.clone();  // the next batch's come to the same place
     } else {
-      torch_.keep(torch_.masked(differentiate(inputs, goal, Mode::training, &queued.sums)));
+      torch_.keep(torch_.masked(differentiate(inputs, now, Mode::training, &queued.sums)));
     }
     return queued;
   });
 }
 
-/// That of the size of these images and of this smoothing.
-Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Targets& targets) {
-  if (!pass_ || pass_->samples != images.size(0) || pass_->targets.smoothing != targets.smoothing) {
+/// That of the size of these images and of what is given alike.
+Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Given& given) {
+  if (!pass_ || pass_->samples != images.size(0) || !are_alike(pass_->given, given)) {
     pass_.reset();  // its memory first
     Pass& pass = pass_.emplace();
     pass.images = images.clone();
-    pass.targets = {targets.labels.clone(), targets.smoothing, targets.of};
+    pass.given = copied(given);
     pass.graph.emplace(torch_.device(), [this, &pass] {
       pass.gradients =
-          torch_.masked(differentiate(pass.images, pass.targets, Mode::training, &pass.sums));
+          torch_.masked(differentiate(pass.images, pass.given, Mode::training, &pass.sums));
     });
     pass.samples = images.size(0);
   }
@@ -256,7 +296,7 @@ Pass& DeviceExecutor::pass_of(const at::Tensor& images, const Targets& targets) 
 }
 
 std::vector<at::Tensor> DeviceExecutor::pure_gradients(const Batch& batch) {
-  return differentiate(images(batch), targets(batch), Mode::pure_training, nullptr);
+  return differentiate(images(batch), given(batch), Mode::pure_training, nullptr);
 }
 
 /// The sums of these batches in their order: waits for the device once.
@@ -325,7 +365,7 @@ DeviceExecutor::Evaluated DeviceExecutor::begin_evaluation(const Batch& batch,
   const auto numbers = [&] {
     const c10::InferenceMode no_autograd;
     const DeviceLoss loss =
-        device_loss(torch_.forward(images(batch), Mode::evaluation), targets(batch).labels, 0);
+        device_loss(torch_.forward(images(batch), Mode::evaluation), {labels(batch.labels)});
     return at::stack({loss.losses, loss.classes.to(at::kDouble)});
   };
   return {run("evaluate", batch.size(), numbers, false),

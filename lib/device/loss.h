@@ -14,10 +14,17 @@ struct DeviceLoss {
   at::Tensor gradient;  ///< of the mean loss: [samples][classes] float
 };
 
-/// logits: [samples][classes] float; labels: [samples] long, in [0, classes); smoothing in [0, 1).
-/// Without derivatives of LibTorch's own. `mean_over`: the samples of the whole batch if these are
-/// a share of it; 0: these.
-DeviceLoss device_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing,
+/// As SoftTargets.
+struct DeviceTargets {
+  at::Tensor labels;           ///< [samples] long, in [0, classes)
+  double smoothing = 0;        ///< in [0, 1)
+  at::Tensor second_labels{};  ///< as labels; undefined: none
+  at::Tensor second_share{};   ///< one double
+};
+
+/// logits: [samples][classes] float. Without derivatives of LibTorch's own. `mean_over`: the
+/// samples of the whole batch if these are a share of it; 0: these.
+DeviceLoss device_loss(const at::Tensor& logits, const DeviceTargets& targets,
                        std::int64_t mean_over = 0);
 
 }  // namespace gcg

@@ -42,6 +42,8 @@ std::string_view operation_name(Operation operation) {
       return "attention";
     case Operation::first_token:
       return "first_token";
+    case Operation::drop_path:
+      return "drop_path";
   }
   throw Error("operation_name", "not an operation");
 }
@@ -313,6 +315,22 @@ std::int32_t NetworkBuilder::first_token(std::string name, std::int32_t from) {
   node.name = std::move(name);
   node.operation = Operation::first_token;
   node.inputs = {from};
+  return append(std::move(node));
+}
+
+std::int32_t NetworkBuilder::drop_path(std::string name, std::int32_t from, double rate) {
+  if (!(rate > 0 && rate < 1)) {
+    throw Error(fmt::format("{}: {}", network_.name, name),
+                fmt::format("a drop rate of {} is not in (0, 1)", rate),
+                "leave the node out where nothing is dropped");
+  }
+  Node node;
+  node.shape = shape_of(name, from);
+  node.name = std::move(name);
+  node.operation = Operation::drop_path;
+  node.inputs = {from};
+  node.drop_rate = rate;
+  node.drop = network_.drop_count++;
   return append(std::move(node));
 }
 

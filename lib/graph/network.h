@@ -36,6 +36,7 @@ enum class Operation : std::uint8_t {
   tokens,
   attention,
   first_token,
+  drop_path,
 };
 
 /// "convolution", "batch_norm", ...
@@ -64,6 +65,8 @@ struct Node {
   /// batch_norm and layer_norm: index into Parameters::norms
   std::int32_t norm = -1;
   std::int64_t heads = 0;  ///< attention: number of heads; each has consecutive channels
+  double drop_rate = 0;    ///< drop_path: share of the samples whose branch is dropped
+  std::int32_t drop = -1;  ///< drop_path: its number among those of the network
 };
 
 /// A maskable layer: a convolution or linear node. Its weight is an array
@@ -89,6 +92,7 @@ struct Network {
   std::vector<Node> nodes;
   std::vector<Layer> layers;
   std::int32_t norm_count = 0;  ///< batch and layer normalisations
+  std::int32_t drop_count = 0;  ///< drop_path nodes
 
   [[nodiscard]] const Shape& input_shape() const { return nodes.front().shape; }
   [[nodiscard]] std::int64_t classes() const { return nodes.back().shape.channels; }
@@ -135,6 +139,10 @@ class NetworkBuilder {
                          std::int64_t heads);
   /// The first token (the class token) alone, as a vector.
   std::int32_t first_token(std::string name, std::int32_t from);
+  /// Stochastic depth (Huang et al. 2016) by sample: in training a residual branch is multiplied by
+  /// 0 in a share `rate` of the samples and by 1 / (1 - rate) in the others, as the batch says
+  /// (Batch::branch_factors); in evaluation it stays as it is. rate: in (0, 1).
+  std::int32_t drop_path(std::string name, std::int32_t from, double rate);
 
   /// The finished network. Errors: a node other than the last is not read; the last is not 1x1.
   Network finish();

@@ -13,20 +13,24 @@ constexpr std::int64_t kHeads = 3;
 constexpr std::int64_t kMlpRatio = 4;
 
 /// One block of a pre-norm transformer encoder (Dosovitskiy et al. 2021, figure 1): attention and
-/// then a perceptron of one hidden layer, each behind a layer norm and beside a shortcut.
+/// then a perceptron of one hidden layer, each behind a layer norm and beside a shortcut, and each
+/// dropped in a share `dropped` of the samples.
 std::int32_t encoder_block(NetworkBuilder& net, const std::string& prefix, std::int32_t x,
-                           std::int64_t width) {
+                           std::int64_t width, double dropped) {
+  const auto branch = [&](const char* name, std::int32_t from) {
+    return dropped > 0 ? net.drop_path(prefix + name, from, dropped) : from;
+  };
   std::int32_t y = net.layer_norm(prefix + "norm1", x);
   const std::int32_t query = net.token_linear(prefix + "query", y, width);
   const std::int32_t key = net.token_linear(prefix + "key", y, width);
   const std::int32_t value = net.token_linear(prefix + "value", y, width);
   y = net.attention(prefix + "attention", query, key, value, kHeads);
   y = net.token_linear(prefix + "projection", y, width);
-  x = net.add(prefix + "add1", y, x);
+  x = net.add(prefix + "add1", branch("drop1", y), x);
   y = net.layer_norm(prefix + "norm2", x);
   y = net.gelu(prefix + "gelu", net.token_linear(prefix + "mlp1", y, kMlpRatio * width));
   y = net.token_linear(prefix + "mlp2", y, width);
-  return net.add(prefix + "add2", y, x);
+  return net.add(prefix + "add2", branch("drop2", y), x);
 }
 
 /// Patches of `patch` x `patch` pixels, `blocks` blocks, a last layer norm, the class token and its
@@ -44,7 +48,8 @@ Network vision_transformer(std::string_view name, std::int64_t patch, int blocks
   std::int32_t x = net.convolution("patches", 0, request.width, {patch, patch, patch, 0}, true);
   x = net.tokens("tokens", x);
   for (int block = 1; block <= blocks; ++block) {
-    x = encoder_block(net, fmt::format("block{}.", block), x, request.width);
+    x = encoder_block(net, fmt::format("block{}.", block), x, request.width,
+                      request.stochastic_depth * (block - 1) / (blocks - 1));
   }
   x = net.first_token("class_token", net.layer_norm("norm", x));
   net.linear("classifier", x, request.classes);

@@ -59,10 +59,10 @@ constexpr std::array<NetworkEntry, 18> kNetworks{{
     {"resnet50_small", "resnet50 with a 3x3 stem, for images of 32 to 64 pixels", kResNet, 64,
      build_resnet50_small},
     {"deit_tiny", "vision transformer, patches of 16 pixels, 12 blocks of 3 heads (ImageNet)",
-     kDeit, 192, build_deit_tiny, 3},
+     kDeit, 192, build_deit_tiny, 3, true},
     {"vit6_small",
      "vision transformer, patches of 4 pixels, 6 blocks of 3 heads, for images of 32 pixels", kVit,
-     96, build_vit6_small, 3},
+     96, build_vit6_small, 3, true},
 }};
 
 }  // namespace
@@ -99,6 +99,12 @@ Network build_network(std::string_view name, NetworkRequest request) {
       request.classes > limit) {
     throw Error(name, fmt::format("width {} and {} classes make no network", request.width,
                                   request.classes));
+  }
+  if (!(request.stochastic_depth >= 0 && request.stochastic_depth < 1) ||
+      (request.stochastic_depth > 0 && !entry.stochastic_depth)) {
+    throw Error(name, fmt::format("stochastic depth of {}", request.stochastic_depth),
+                entry.stochastic_depth ? "choose a share from 0 to below 1"
+                                       : "only vision transformers have it here");
   }
   return entry.build(request);
 }

@@ -14,6 +14,9 @@ struct NetworkRequest {
   Shape input;
   std::int64_t classes = 10;
   std::int64_t width = 0;  ///< of the first stage; 0: the network's default
+  /// Share of the samples that lose the last block's branches in training, in [0, 1); those of
+  /// earlier blocks are lost less often, in equal steps from 0 on.
+  double stochastic_depth = 0;
 };
 
 /// One row of the table of networks.
@@ -23,7 +26,8 @@ struct NetworkEntry {
   std::string_view reference;  ///< where it is described
   std::int64_t default_width = 0;
   Network (*build)(const NetworkRequest&);
-  std::int64_t width_step = 1;  ///< widths are multiples of it
+  std::int64_t width_step = 1;    ///< widths are multiples of it
+  bool stochastic_depth = false;  ///< whether it can be asked for
 };
 
 /// All networks, in the order of --list. To add one: write its function, add its row.
@@ -35,7 +39,8 @@ const NetworkEntry& network_entry(std::string_view name);
 /// The operations that a network of the table uses, each once: the same for every input and width.
 std::span<const Operation> network_operations(std::string_view name);
 
-/// Builds the network with this name. Errors: an unknown name, an input or width that does not fit.
+/// Builds the network with this name. Errors: an unknown name, an input or width that does not fit,
+/// stochastic depth outside of [0, 1) or of a network without.
 Network build_network(std::string_view name, NetworkRequest request);
 
 }  // namespace gcg

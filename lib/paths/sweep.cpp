@@ -134,6 +134,7 @@ std::int32_t layer_before(const Network& network, const Node& norm) {
       case Operation::gelu:
       case Operation::tokens:
       case Operation::first_token:
+      case Operation::drop_path:
         break;
     }
   }
@@ -353,6 +354,7 @@ BinaryScaled PathSweep::forward(std::size_t n, std::span<BinaryScaled> outputs, 
     case Operation::relu:
     case Operation::gelu:
     case Operation::flatten:
+    case Operation::drop_path:
       return taken();
     case Operation::convolution:
     case Operation::linear:
@@ -410,6 +412,7 @@ BinaryScaled PathSweep::adjoint(const Node& reader, BinaryScaled& generality, bo
     case Operation::gelu:
     case Operation::flatten:
     case Operation::add:
+    case Operation::drop_path:
       return taken();
     case Operation::tokens:
       return {moved_positions(generality.values, reader.shape.positions(), to.positions(), 1, 0,

@@ -64,6 +64,8 @@ void append(NetworkBuilder& net, const json& node) {
     net.attention(name, input(0), input(1), input(2), number(node.at("heads")));
   } else if (is(Operation::first_token)) {
     net.first_token(name, input(0));
+  } else if (is(Operation::drop_path)) {
+    net.drop_path(name, input(0), node.at("rate").get<double>());
   } else {
     throw Error(name, fmt::format("'{}' is not an operation", operation));
   }
@@ -122,6 +124,9 @@ std::string network_text(const Network& network, const NetworkOrigin& origin) {
     }
     if (node.operation == Operation::attention) {
       entry["heads"] = node.heads;
+    }
+    if (node.operation == Operation::drop_path) {
+      entry["rate"] = node.drop_rate;
     }
     nodes.push_back(std::move(entry));
   }

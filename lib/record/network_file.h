@@ -25,8 +25,9 @@ struct NetworkOrigin {
 /// (channels, height, width) and nodes in topological order, without the input. A node has name,
 /// operation (operation_name) and inputs (numbers of earlier nodes; 0 is the input, n the n-th
 /// node); convolutions and linear layers also channels (of the output) and bias; convolutions and
-/// poolings window (height, width, stride, padding); attention heads. Further members: version,
-/// run, stage, and sha256, the checksum of all other members as JSON without blanks, keys in order.
+/// poolings window (height, width, stride, padding); attention heads; drop_path rate. Further
+/// members: version, run, stage, and sha256, the checksum of all other members as JSON without
+/// blanks, keys in order.
 std::string network_text(const Network& network, const NetworkOrigin& origin = {});
 
 /// Rebuilds the network from such a text with NetworkBuilder, which checks every shape. Errors name

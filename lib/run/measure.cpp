@@ -148,9 +148,7 @@ WorkTimes measure_work(const RunPlan& plan) {
   const std::int64_t size = std::min({plan.settings.recipe.batch_size, data.train.size(), most});
   std::vector<std::int64_t> positions(static_cast<std::size_t>(size));
   std::iota(positions.begin(), positions.end(), std::int64_t{0});
-  const Augmentation augmentation =
-      plan.settings.recipe.augment ? Augmentation{data.crop_padding, data.flip, data.resized_crop}
-                                   : Augmentation{};
+  const Augmentation augmentation = recipe_augmentation(plan.settings.recipe, data);
   // Processor time, which other work on the machine disturbs least, unless several threads or a GPU
   // share it.
   const Clock clock =

@@ -181,6 +181,9 @@ void differentiate_input(Execution& execution, const Run& run, Blocks part, Stri
     case Operation::gelu:
       gelu_backward(run, part, stripe, all_of(instruction.input), own, accumulate, to);
       break;
+    case Operation::drop_path:
+      scale_samples(part, stripe, execution.factors_of(node, run), own, accumulate, to);
+      break;
     case Operation::tokens:
       make_tokens_backward(run, part, own, accumulate, to);
       break;

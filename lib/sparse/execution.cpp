@@ -259,6 +259,18 @@ Run prepare(Execution& execution, std::int64_t samples) {
   return run;
 }
 
+void set_branch_factors(Execution& execution, const Run& run, std::span<const float> factors) {
+  const std::int64_t nodes = execution.network.drop_count;
+  execution.branch_factors.resize(
+      std::max(execution.branch_factors.size(), at(nodes * run.blocks)));
+  for (std::int64_t n = 0; n < nodes; ++n) {
+    for (std::int64_t s = 0; s < run.samples; ++s) {
+      execution.branch_factors[at(n * run.blocks + s / kLanes)].lanes[at(s % kLanes)] =
+          factors.empty() ? 1.0F : factors[at(n * run.samples + s)];
+    }
+  }
+}
+
 std::int64_t group_count(const Run& run) { return std::min(run.blocks, kMostGroups); }
 
 Blocks group(const Run& run, std::int64_t g) {

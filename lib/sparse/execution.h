@@ -75,12 +75,19 @@ struct Execution {
   std::vector<std::span<const float>> by_input_of;  ///< per layer of the segment at hand
   /// Gradient of a layer that runs as if it had all its weights, or by tiles.
   std::vector<float> all_weights;
+  Tensor branch_factors;      ///< [drop_path nodes][blocks] of the batch at hand
   std::vector<float> logits;  ///< [samples][classes]
   std::vector<float> logit_gradient;
   std::vector<float> unused;  ///< where a pure pass leaves the gradients of a normalisation
 
   View value(std::int32_t node, std::int64_t thread = 0);
   View gradient(std::int32_t node, std::int64_t thread = 0);
+  /// Of a drop_path node, [blocks].
+  [[nodiscard]] std::span<const Position> factors_of(const Node& node, const Run& run) const {
+    const auto blocks_of_run = static_cast<std::size_t>(run.blocks);
+    return std::span(branch_factors)
+        .subspan(static_cast<std::size_t>(node.drop) * blocks_of_run, blocks_of_run);
+  }
 };
 
 /// A value or gradient in single precision: the tensor itself, or, if it is kept in bf16, the rows
@@ -105,6 +112,9 @@ void write_layers(Execution& execution, const Mask& mask,
 /// Takes room for the largest batch so far. A smaller one uses the beginnings: the blocks of a
 /// tensor do not depend on their number.
 Run prepare(Execution& execution, std::int64_t samples);
+
+/// What the branches of the batch at hand are multiplied by, as Batch::branch_factors.
+void set_branch_factors(Execution& execution, const Run& run, std::span<const float> factors);
 
 /// Blocks that are added up together in a weight gradient; a thread takes whole groups. Part of the
 /// order of additions, for any number of threads.

@@ -104,6 +104,9 @@ void apply(Execution& execution, const Run& run, Blocks part, StripeOf stripe,
     case Operation::gelu:
       gelu(run, part, stripe.rows, input(), output);
       break;
+    case Operation::drop_path:
+      scale_samples(part, stripe.rows, execution.factors_of(node, run), input(), false, output);
+      break;
     case Operation::tokens:
       make_tokens(run, part, execution.class_token.value, execution.positions.value, input(),
                   output);

@@ -26,6 +26,7 @@ bool by_token(const Network& network, const Instruction& instruction) {
     case Operation::linear:
     case Operation::layer_norm:
     case Operation::gelu:
+    case Operation::drop_path:
     case Operation::add:
       return node.shape.height > 1 && node.shape.width == 1;
     default:

@@ -219,6 +219,10 @@ void gelu(const Run& run, Blocks part, Stripe stripe, const View& input, const V
 void gelu_backward(const Run& run, Blocks part, Stripe stripe, const View& input,
                    const View& gradient, bool accumulate, const View& to);
 
+/// Every sample by its factor, [blocks]: what a drop_path node does in both directions.
+void scale_samples(Blocks part, Stripe stripe, std::span<const Position> factors, const View& from,
+                   bool accumulate, const View& to);
+
 /// A layer normalisation: what is trained of it, and [blocks][2][positions], the mean and the slope
 /// of every position, which the backward pass and a normalisation made again read.
 struct LayerNormState {

@@ -51,7 +51,7 @@ bool works_in_place(const Network& network, const Instruction& instruction) {
   const Operation operation = network.nodes[at(instruction.node)].operation;
   return operation == Operation::batch_norm || operation == Operation::relu ||
          operation == Operation::add || operation == Operation::layer_norm ||
-         operation == Operation::gelu;
+         operation == Operation::gelu || operation == Operation::drop_path;
 }
 
 /// Whether a segment is to hold nothing else: what mixes tokens works on whole blocks, and rooms

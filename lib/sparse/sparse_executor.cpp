@@ -172,6 +172,7 @@ void SparseExecutor::check(std::string_view call, const Batch& batch, Mode mode)
 
 Run SparseExecutor::prepare_training(const Batch& batch) {
   Run run = prepare(run_, batch.size());
+  set_branch_factors(run_, run, batch.branch_factors);
   if (batch.of > 0 && sync_norms_) {
     run.ranks = ranks_;
     run.whole = batch.of;
@@ -186,8 +187,8 @@ BatchSums SparseExecutor::loss(const Batch& batch, bool with_gradient, const Per
   const std::span<float> gradient =
       with_gradient ? std::span(run_.logit_gradient).first(count) : std::span<float>();
   sparse::unpack(run_.value(last), logits);
-  const double smoothing = with_gradient ? batch.label_smoothing : 0;
-  const BatchSums sums = softmax_loss(logits, batch.labels, smoothing, gradient, each, batch.of);
+  const SoftTargets targets = with_gradient ? training_targets(batch) : SoftTargets{batch.labels};
+  const BatchSums sums = softmax_loss(logits, targets, gradient, each, batch.of);
   if (with_gradient) {
     const Run run = prepare(run_, batch.size());
     sparse::pack(run, {0, run.blocks}, gradient, run_.gradient(last));
@@ -275,7 +276,9 @@ std::vector<std::vector<float>> SparseExecutor::dense_gradients(const Batch& bat
 BatchSums SparseExecutor::evaluate(const Batch& batch, const PerSample& each) {
   check("evaluate", batch, Mode::evaluation);
   check_room(run_.network, "evaluate", batch, each);
-  forward(run_, prepare(run_, batch.size()), batch.images, Moments::running);
+  const Run run = prepare(run_, batch.size());
+  set_branch_factors(run_, run, {});
+  forward(run_, run, batch.images, Moments::running);
   return loss(batch, false, each);
 }
 

@@ -1,5 +1,6 @@
 // The operations of vision transformers on blocks of samples.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/index.h"
@@ -64,6 +65,26 @@ void gelu_backward(const Run& run, Blocks part, Stripe stripe, const View& input
     for (std::int64_t c = 0; c < input.layout.shape.channels; ++c) {
       run.kernels->gelu_gradient(plane, input.at(b, c, stripe.top), gradient.at(b, c, stripe.top),
                                  accumulate, to.at(b, c, stripe.top));
+    }
+  }
+}
+
+void scale_samples(Blocks part, Stripe stripe, std::span<const Position> factors, const View& from,
+                   bool accumulate, const View& to) {
+  const Plane plane = flat_plane(from.layout, stripe);
+  for (std::int64_t b = part.begin; b < part.end; ++b) {
+    const std::array<float, kLanes>& factor = factors[at(b)].lanes;
+    for (std::int64_t c = 0; c < from.layout.shape.channels; ++c) {
+      for (std::int64_t y = 0; y < plane.height; ++y) {
+        const float* const x = from.at(b, c, stripe.top) + y * plane.pitch;
+        float* const sum = to.at(b, c, stripe.top) + y * plane.pitch;
+        for (std::int64_t i = 0; i < plane.row; i += kLanes) {
+          for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+            const float scaled = x[i + lane] * factor[at(lane)];
+            sum[i + lane] = accumulate ? sum[i + lane] + scaled : scaled;
+          }
+        }
+      }
     }
   }
 }

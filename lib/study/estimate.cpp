@@ -77,7 +77,8 @@ double plan_seconds(const RunPlan& plan, const WorkTimes& work) {
 }
 
 Network planned_network(const RunPlan& plan, const Shape& input, std::int64_t classes) {
-  NetworkRequest request{input, classes, plan.settings.width};
+  NetworkRequest request{input, classes, plan.settings.width,
+                         plan.settings.recipe.stochastic_depth};
   request.width = plan.method->width(plan.settings.network, request);
   return build_network(plan.settings.network, request);
 }

@@ -55,7 +55,8 @@ Rate read_rate(const toml::table& table, const std::string& file) {
 const Rate* rate_of(const std::vector<Rate>& rates, const std::string& device, const RunPlan& plan,
                     const WorkTimes& images) {
   const RunSettings& settings = plan.settings;
-  NetworkRequest request{images.input, images.classes, settings.width};
+  NetworkRequest request{images.input, images.classes, settings.width,
+                         settings.recipe.stochastic_depth};
   const std::int64_t width = plan.method->width(settings.network, request);
   const Rate* found = nullptr;
   for (const Rate& rate : rates) {

@@ -221,6 +221,9 @@ BackendRequest request_of(const RunSettings& settings) {
   request.precision = settings.precision;
   request.optimiser = settings.recipe.optimiser;
   request.operations.assign(operations.begin(), operations.end());
+  if (settings.recipe.stochastic_depth > 0) {
+    request.operations.push_back(Operation::drop_path);
+  }
   request.processes = settings.processes;
   return request;
 }
@@ -268,6 +271,12 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
   set_if_given(list, given, "method");
   set_if_given(list, given, "data");
   add_recipe_options(list, plan->settings.recipe);
+  const RunSettings& settings = plan->settings;
+  for (const char* name : {"stochastic-depth", "recipe"}) {
+    list.restrict(
+        name, [&settings] { return network_entry(settings.network).stochastic_depth; },
+        "the network is no vision transformer");
+  }
   plan->data = make_data_source(plan->settings.data);
   list.group(fmt::format("Data {}", plan->settings.data));
   plan->data->add_options(list);
@@ -275,6 +284,8 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
   list.group(fmt::format("Method {}", plan->settings.method));
   plan->method->add_options(list);
   check_known(list, given, plan->settings);
+  set_if_given(list, given, "recipe");
+  set_named_recipe(plan->settings.recipe, list);
   for (const auto& [name, value] : given) {
     list.set(name, value);
   }
@@ -283,8 +294,7 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
     list.set("data-dir", data_folder_of_environment());
   }
   if (!given.contains("learning-rate")) {
-    list.set("learning-rate",
-             number_text(find_optimiser(plan->settings.recipe.optimiser).learning_rate));
+    list.set("learning-rate", number_text(recipe_learning_rate(plan->settings.recipe)));
   }
   for (const auto& [name, value] : given) {
     const std::string reason = list.find(name)->unused();

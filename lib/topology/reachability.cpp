@@ -248,6 +248,7 @@ class Passes {
       case Operation::layer_norm:
       case Operation::relu:
       case Operation::gelu:
+      case Operation::drop_path:
       case Operation::add:
         for (const std::int32_t from : node.inputs) {
           for (std::int64_t c = 0; c < node.shape.channels; ++c) {
@@ -333,6 +334,7 @@ class Passes {
       case Operation::layer_norm:
       case Operation::relu:
       case Operation::gelu:
+      case Operation::drop_path:
       case Operation::add:
         for (const std::int32_t other : node.inputs) {
           for (std::int64_t c = 0; c < node.shape.channels; ++c) {

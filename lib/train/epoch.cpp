@@ -5,9 +5,11 @@
 #include <numeric>
 #include <utility>
 
+#include "backend/ranks.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "data/loader.h"
+#include "train/branches.h"
 #include "train/clock.h"
 #include "train/cost.h"
 #include "train/evaluate.h"
@@ -45,20 +47,37 @@ void begin_epoch(Training& training) {
   for (std::int64_t& entry : order) {
     entry = training.split.train[static_cast<std::size_t>(entry)];
   }
-  const Augmentation augmentation =
-      run.recipe.augment ? Augmentation{run.data.crop_padding, run.data.flip, run.data.resized_crop}
-                         : Augmentation{};
   LoaderPlan plan{std::move(order),
                   run.recipe.batch_size,
-                  augmentation,
+                  recipe_augmentation(run.recipe, run.data),
                   epoch,
                   training.now.position.batch_in_epoch,
                   training.delivery};
+  plan.mixing = run.recipe.mixing;
+  plan.seed = run.seed;
   if (run.ranks != nullptr) {
     plan.rank = run.ranks->rank();
     plan.ranks = run.ranks->size();
   }
   training.loader->begin(training.batches.samples(), std::move(plan));
+}
+
+/// The next batch, whose number in the epoch is given, with what the recipe does to it in training.
+Batch training_batch(Training& training, std::int64_t number) {
+  const TrainingRun& run = training.run;
+  Batch batch = training.loader->next();
+  batch.label_smoothing = run.recipe.label_smoothing;
+  if (run.network.drop_count > 0) {
+    const std::uint64_t epoch = training.now.record.trajectory.size();
+    const RandomStream stream(run.seed, "stochastic-depth",
+                              stream_index(epoch, static_cast<std::uint64_t>(number)));
+    const std::int64_t whole = batch.whole_size();
+    const Share share =
+        batch.of > 0 ? share_of(whole, run.ranks->rank(), run.ranks->size()) : Share{0, whole};
+    training.branch_factors = draw_branch_factors(run.network, whole, share, stream);
+    batch.branch_factors = training.branch_factors;
+  }
+  return batch;
 }
 
 /// Adds the sums of the next batches to those of the epoch.
@@ -209,8 +228,7 @@ void train_epoch(Training& training) {
     }
     {
       const Stopwatch watch(cost.train_seconds);
-      Batch batch = loader.next();
-      batch.label_smoothing = training.run.recipe.label_smoothing;
+      const Batch batch = training_batch(training, position.batch_in_epoch);
       cost.data_wait_seconds += loader.waited_seconds() - waited;
       waited = loader.waited_seconds();
       train_batch(training, batch);

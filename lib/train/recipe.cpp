@@ -4,11 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace gcg {
 
 void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.group("Recipe (the dense training every method is measured by)");
+  list.add_choice("recipe", recipe.name, {"own", "deit"},
+                  "what is not given: the defaults of the options below, or DeiT's recipe for "
+                  "vision transformers (batches of 1024, 300 epochs), without its RandAugment, "
+                  "random erasing, repeated augmentation and lowest learning rate")
+      .cosmetic();  // the options that it sets say what a run is
   list.add("epochs", recipe.epochs, {1, 1e6}, "epochs of the recipe's schedule");
   list.add("batch-size", recipe.batch_size, {2, 1e6},
            "images per update; a smaller last batch is used");
@@ -25,6 +31,25 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
            "share of the epochs with a linear rise to the peak");
   add_optimiser_options(list, recipe.optimiser, recipe.optimiser_settings);
   list.add("augment", recipe.augment, "random crops and mirror images, as the data set allows");
+  const auto augments = [&recipe] { return recipe.augment; };
+  list.add(
+          "resized-crop", recipe.resized_crop, kProbability,
+          "smallest share of the area of a random part of the image, which is scaled to the whole, "
+          "in place of the data set's own crops; 0: those")
+      .used_if(augments, "--augment is off");
+  list.add("colour-jitter", recipe.colour_jitter, kProbability,
+           "brightness, contrast and saturation times random factors, up to 1 less or more by this")
+      .used_if(augments, "--augment is off");
+  list.add("mixup", recipe.mixing.mixup, kProbability,
+           "pairs of a batch are averaged, and so are their labels, by a share drawn from "
+           "Beta(this, this) for every batch; 0: none");
+  list.add("cutmix", recipe.mixing.cutmix, kProbability,
+           "pairs of a batch exchange a rectangle with a share of the area drawn from Beta(this, "
+           "this), and as much of their labels; beside --mixup, each for one half of the batches; "
+           "0: none");
+  list.add("stochastic-depth", recipe.stochastic_depth, {0, 1, false, true},
+           "share of the samples for which the last block's residual branches are left out in "
+           "training; earlier ones less often, in equal steps from 0 on");
   list.add("label-smoothing", recipe.label_smoothing, {0, 1, false, true},
            "share of every training target that is spread evenly over the classes");
   list.add("validation-fraction", recipe.validation_fraction, {0, 0.5},
@@ -43,6 +68,40 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
            "FLOPs or seconds of the method at equal epochs over those of dense training, as "
            "gcg_run --calibrate prints")
       .used_if([&recipe] { return recipe.budget != "epochs"; }, "the budget is epochs");
+}
+
+void set_named_recipe(const Recipe& recipe, OptionList& list) {
+  if (recipe.name != "deit") {
+    return;
+  }
+  for (const auto& [name, value] :
+       {std::pair("batch-size", "1024"), std::pair("epochs", "300"),
+        std::pair("schedule", "cosine"), std::pair("warmup", "0.016666666666666666"),
+        std::pair("optimiser", "adamw"), std::pair("weight-decay", "0.05"),
+        std::pair("label-smoothing", "0.1"), std::pair("stochastic-depth", "0.1"),
+        std::pair("mixup", "0.8"), std::pair("cutmix", "1"), std::pair("resized-crop", "0.08")}) {
+    list.set(name, value);
+  }
+}
+
+double recipe_learning_rate(const Recipe& recipe) {
+  if (recipe.name == "deit" && recipe.optimiser == "adamw") {
+    return 0.0005 * static_cast<double>(recipe.batch_size) / 512;
+  }
+  return find_optimiser(recipe.optimiser).learning_rate;
+}
+
+Augmentation recipe_augmentation(const Recipe& recipe, const DataSet& data) {
+  if (!recipe.augment) {
+    return {};
+  }
+  Augmentation augmentation{data.crop_padding, data.flip, data.resized_crop ? kUsualCropShare : 0,
+                            recipe.colour_jitter};
+  if (recipe.resized_crop > 0) {
+    augmentation.resized_crop = recipe.resized_crop;
+    augmentation.crop_padding = 0;
+  }
+  return augmentation;
 }
 
 Recipe with_budget(Recipe recipe) {

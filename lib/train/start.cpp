@@ -36,14 +36,18 @@ RunRecord fresh_record(TrainingRun& run, const Split& split) {
   return record;
 }
 
-/// Lets the executor hold the training images if it can. From then on they are its own: what
-/// happens to their file later changes nothing. A GPU that has to be sent every batch is told of
-/// once.
+/// Lets the executor hold the training images if it can, and if they are used as they are. From
+/// then on they are its own: what happens to their file later changes nothing. A GPU that has to be
+/// sent every batch is told of once.
 void choose_delivery(Training& training) {
   const TrainingRun& run = training.run;
   const ImageSet& images = run.data.train;
   training.delivery = sent_as(run.executor);
-  if (images.encoded()) {
+  if (run.recipe.mixing.any()) {
+    training.delivery = Delivery::values;
+    return;
+  }
+  if (images.encoded() || recipe_augmentation(run.recipe, run.data).remakes()) {
     return;
   }
   const bool held = run.executor.hold(training.batches.samples().raw());

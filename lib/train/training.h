@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "data/batches.h"
 #include "data/loader.h"
@@ -32,6 +33,7 @@ struct Training {
       now{};      ///< its state: of the last decision or saving; the executor is ahead in between
   Stage stage{};  ///< in progress
   Delivery delivery = Delivery::values;  ///< of training images
+  std::vector<float> branch_factors{};   ///< of the batch at hand
   bool ahead = false;        ///< the executor has made steps that the state in `now` has not
   std::int64_t counted = 0;  ///< batches of the epoch under way that density_epochs holds already
   double step_seconds = std::numeric_limits<double>::infinity();        ///< of the last step

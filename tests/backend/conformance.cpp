@@ -131,8 +131,17 @@ OwnedShare share_of_batch(const OwnedBatch& whole, const Ranks& ranks) {
   const Share share = share_of(samples, ranks.rank(), ranks.size());
   const auto values = std::ssize(whole.images) / samples;
   const auto from = whole.images.begin();
+  std::vector<float> factors;
+  for (auto node = whole.branch_factors.begin(); node != whole.branch_factors.end();
+       node += samples) {
+    factors.insert(factors.end(), node + share.begin, node + share.end);
+  }
   return {{{from + share.begin * values, from + share.end * values},
-           {whole.labels.begin() + share.begin, whole.labels.begin() + share.end}},
+           {whole.labels.begin() + share.begin, whole.labels.begin() + share.end},
+           whole.label_smoothing,
+           {whole.second_labels.begin() + share.begin, whole.second_labels.begin() + share.end},
+           whole.second_share,
+           factors},
           share.size() < samples ? samples : 0};
 }
 
@@ -155,12 +164,12 @@ std::vector<Trained> train_in_ranks(const ExecutorFactory& make, const Network& 
     Trained& own = trained[static_cast<std::size_t>(ranks.rank())];
     for (int i = 0; i < steps; ++i) {
       const std::int64_t samples = std::vector<std::int64_t>{37, 19, 2 * size - 1}[i % 3];
-      const OwnedBatch whole = random_batch(network, samples, 21 + static_cast<std::uint64_t>(i));
+      const OwnedBatch whole = soft_batch(network, samples, 21 + static_cast<std::uint64_t>(i));
       own.sums.push_back(executor->forward_backward(share_of_batch(whole, ranks)));
       own.gradients = executor->gradients();
       executor->step(sgd_step());
     }
-    own.dense = executor->dense_gradients(share_of_batch(random_batch(network, 23, 5), ranks));
+    own.dense = executor->dense_gradients(share_of_batch(soft_batch(network, 23, 5), ranks));
     own.state = executor->read();
     expect_mask_invariant(*executor);
   });
@@ -193,10 +202,10 @@ void shares_train_as_the_whole_batch(const ExecutorFactory& make, const Networks
   for (const Network& network : networks) {
     const auto alone = make(network);
     alone->write(random_state(network, 0.5, 20));
-    const BatchSums sums = alone->forward_backward(random_batch(network, 37, 21));
+    const BatchSums sums = alone->forward_backward(soft_batch(network, 37, 21));
     const Parameters gradients = alone->gradients();
     alone->step(sgd_step());
-    const auto dense = alone->dense_gradients(random_batch(network, 23, 5));
+    const auto dense = alone->dense_gradients(soft_batch(network, 23, 5));
     const TrainingState state = alone->read();
     for (const std::int64_t size : {2, 4}) {
       SCOPED_TRACE(fmt::format("{}, {} ranks", network.name, size));
@@ -295,6 +304,69 @@ void smooths_labels_in_training_alone(const ExecutorFactory& make, const Network
     EXPECT_NE(soft.loss, hard.loss);
     expect_near(soft, reference->forward_backward(batch));
     expect_near(network, executor->gradients(), reference->gradients(), kGradientTolerance);
+  }
+}
+
+/// Second labels and dropped branches, in training alone.
+void trains_on_soft_batches(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    SCOPED_TRACE(network.name);
+    const auto executor = make(network);
+    const auto reference = make_reference_executor(network);
+    const TrainingState state = random_state(network, 0.5, 9);
+    for (const std::int64_t samples : {7, 19, 5}) {
+      const OwnedBatch soft = soft_batch(network, samples, 8);
+      const OwnedBatch hard = random_batch(network, samples, 8);
+      executor->write(state);
+      reference->write(state);
+      const BatchSums plain = executor->evaluate(hard, {});
+      EXPECT_TRUE(same(executor->evaluate(soft, {}), plain));
+      const auto dense = executor->dense_gradients(soft);
+      const auto expected = reference->dense_gradients(soft);
+      for (std::size_t l = 0; l < dense.size(); ++l) {
+        expect_near(dense[l], expected[l], kGradientTolerance, network.layers[l].name);
+      }
+      const BatchSums sums = executor->forward_backward(soft);
+      expect_near(sums, reference->forward_backward(soft));
+      expect_near(network, executor->gradients(), reference->gradients(), kGradientTolerance);
+      // What a batch has does not stay for the next one.
+      executor->write(state);
+      reference->write(state);
+      const BatchSums without = executor->forward_backward(hard);
+      EXPECT_NE(without.loss, sums.loss);
+      expect_near(without, reference->forward_backward(hard));
+      expect_near(network, executor->gradients(), reference->gradients(), kGradientTolerance);
+    }
+  }
+}
+
+/// Factors of one are none; of a branch that is dropped everywhere nothing is trained.
+void a_branch_counts_by_its_factor(const ExecutorFactory& make, const Networks& networks) {
+  for (const Network& network : networks) {
+    if (network.drop_count == 0) {
+      continue;
+    }
+    SCOPED_TRACE(network.name);
+    const auto executor = make(network);
+    const TrainingState state = random_state(network, 0.5, 9);
+    const auto gradients_with = [&](std::vector<float> factors) {
+      OwnedBatch batch = random_batch(network, 19, 8);
+      batch.branch_factors = std::move(factors);
+      executor->write(state);
+      executor->forward_backward(batch);
+      return executor->gradients();
+    };
+    const auto count = static_cast<std::size_t>(network.drop_count * 19);
+    EXPECT_TRUE(same_bits(gradients_with(std::vector<float>(count, 1.0F)), gradients_with({})));
+    const Parameters dropped = gradients_with(std::vector<float>(count, 0.0F));
+    for (const Node& node : network.nodes) {
+      if (node.operation == Operation::drop_path) {
+        const std::int32_t layer = network.nodes[static_cast<std::size_t>(node.inputs[0])].layer;
+        for (std::size_t i = 0; layer >= 0 && i < dropped.weights[layer].size(); ++i) {
+          ASSERT_EQ(dropped.weights[layer][i], 0.0F) << node.name;
+        }
+      }
+    }
   }
 }
 
@@ -713,6 +785,20 @@ void refuses_bad_batches(const ExecutorFactory& make, const Networks& networks) 
   Batch too_smooth = batch;
   too_smooth.label_smoothing = 1;
   refuse(too_smooth, "smoothing of 1");
+  Batch mixed = batch;
+  const std::vector<std::int32_t> seconds{0, 0, 0};
+  mixed.second_labels = seconds;
+  refuse(mixed, "3 second labels for 4 samples");
+  const std::vector<std::int32_t> outside{0, 0, 0, -1};
+  mixed.second_labels = outside;
+  refuse(mixed, "second label -1 of sample 3");
+  mixed.second_labels = {};
+  mixed.second_share = 1.5;
+  refuse(mixed, "share of 1.5");
+  Batch branches = batch;
+  const std::vector<float> factors(5, 1.0F);
+  branches.branch_factors = factors;
+  refuse(branches, "5 factors of branches for 4 samples");
   std::vector<std::int32_t> classes(3);
   std::vector<float> losses(5);
   GCG_EXPECT_ERROR(executor->evaluate(batch, {.classes = classes}), HasSubstr("room for 3"));
@@ -735,6 +821,8 @@ constexpr std::array kCases{
     GCG_CASE(reads_what_was_written),
     GCG_CASE(differentiates_the_mean_loss),
     GCG_CASE(smooths_labels_in_training_alone),
+    GCG_CASE(trains_on_soft_batches),
+    GCG_CASE(a_branch_counts_by_its_factor),
     GCG_CASE(evaluates_with_running_statistics),
     GCG_CASE(queued_evaluation_is_evaluation),
     GCG_CASE(sums_add_up_over_batches),
@@ -773,10 +861,10 @@ std::span<const ConformanceCase> rank_cases_of_any_precision() {
 }
 
 std::vector<ConformanceCase> conformance_cases_of_any_precision() {
-  constexpr std::array<std::string_view, 5> kAgainstReference{
+  constexpr std::array<std::string_view, 6> kAgainstReference{
       "differentiates_the_mean_loss", "smooths_labels_in_training_alone",
-      "evaluates_with_running_statistics", "gives_dense_gradients_purely",
-      "follows_the_reference_over_steps"};
+      "trains_on_soft_batches",       "evaluates_with_running_statistics",
+      "gives_dense_gradients_purely", "follows_the_reference_over_steps"};
   std::vector<ConformanceCase> cases;
   for (const ConformanceCase& one : kCases) {
     if (std::ranges::find(kAgainstReference, one.name) == kAgainstReference.end()) {

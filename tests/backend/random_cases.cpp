@@ -122,15 +122,16 @@ std::vector<Network> small_transformers() {
   const std::int32_t query = net.token_linear("query", y, 6);
   const std::int32_t value = net.token_linear("value", y, 6, false);
   y = net.attention("attention1", query, y, value, 3);
-  x = net.add("add1", net.token_linear("projection", y, 6), x);
+  y = net.drop_path("drop1", net.token_linear("projection", y, 6), 0.3);
+  x = net.add("add1", y, x);
   y = net.gelu("gelu1", net.token_linear("mlp1", net.layer_norm("norm2", x), 5));
-  x = net.add("add2", x, net.token_linear("mlp2", y, 6));
-  y = net.attention("attention2", x, x, x, 1);
+  x = net.add("add2", x, net.drop_path("drop2", net.token_linear("mlp2", y, 6), 0.3));
+  y = net.drop_path("drop3", net.attention("attention2", x, x, x, 1), 0.3);
   x = net.layer_norm("norm3",
                      net.first_token("class_token", net.add("add3", net.relu("relu", y), x)));
   net.linear("classifier", net.gelu("gelu2", x), 4);
   networks.push_back(net.finish());
-  networks.push_back(build_network("vit6_small", {{3, 8, 8}, 10, 6}));
+  networks.push_back(build_network("vit6_small", {{3, 8, 8}, 10, 6, 0.3}));
   // As many tokens as are taken block by block, and more than are scored at a time.
   NetworkBuilder many("many_tokens", {3, 8, 8});
   x = many.tokens("tokens", many.convolution("patches", 0, 4, {1, 1, 1, 0}, true));
@@ -241,6 +242,9 @@ Network network_with(Operation operation) {
     case Operation::gelu:
       x = net.gelu("it", x);
       break;
+    case Operation::drop_path:
+      x = net.drop_path("it", x, 0.3);
+      break;
     case Operation::tokens:
     case Operation::first_token:
       net.linear("fc", net.first_token("first", tokens()), 3);
@@ -276,6 +280,21 @@ OwnedBatch random_batch(const Network& network, std::int64_t samples, std::uint6
   std::ranges::generate(batch.labels, [&]() {
     return static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(network.classes())));
   });
+  return batch;
+}
+
+OwnedBatch soft_batch(const Network& network, std::int64_t samples, std::uint64_t seed) {
+  OwnedBatch batch = random_batch(network, samples, seed);
+  RandomStream stream(seed, "soft-batch");
+  batch.label_smoothing = 0.1;
+  batch.second_share = 0.3;
+  for (std::int64_t s = 0; s < samples; ++s) {
+    const auto classes = static_cast<std::uint64_t>(network.classes());
+    batch.second_labels.push_back(static_cast<std::int32_t>(stream.below(classes)));
+  }
+  for (std::int64_t i = 0; i < network.drop_count * samples; ++i) {
+    batch.branch_factors.push_back(stream.below(3) == 0 ? 0.0F : 1.5F);
+  }
   return batch;
 }
 

@@ -39,9 +39,24 @@ std::vector<Operation> all_operations();
 struct OwnedBatch {
   std::vector<float> images;
   std::vector<std::int32_t> labels;
-  operator Batch() const { return {images, labels}; }
+  double label_smoothing = 0;
+  std::vector<std::int32_t> second_labels{};
+  double second_share = 0;
+  std::vector<float> branch_factors{};
+  operator Batch() const {
+    Batch batch{images, labels};
+    batch.label_smoothing = label_smoothing;
+    batch.second_labels = second_labels;
+    batch.second_share = second_share;
+    batch.branch_factors = branch_factors;
+    return batch;
+  }
 };
 OwnedBatch random_batch(const Network& network, std::int64_t samples, std::uint64_t seed);
+
+/// The same images and labels with all that training may do to a batch: smoothed labels, second
+/// ones, branches that are dropped in a third of the samples.
+OwnedBatch soft_batch(const Network& network, std::int64_t samples, std::uint64_t seed);
 
 /// Whether a batch of that size gives every normalisation of the network two values or more.
 bool has_variance(const Network& network, std::int64_t samples);

@@ -83,7 +83,7 @@ class ReferenceExecutor final : public Executor {
     }
     gradients_.tokens = {rounded(gradients.class_token), rounded(gradients.positions)};
     has_gradients_ = true;
-    return sums(pass, batch, batch.label_smoothing, {});
+    return sums(pass, batch, Mode::training, {});
   }
 
   void step(const OptimiserStep& step) override {
@@ -122,7 +122,7 @@ class ReferenceExecutor final : public Executor {
   BatchSums evaluate(const Batch& batch, const PerSample& each) override {
     check(batch, "evaluate");
     check_room(network_, "evaluate", batch, each);
-    return sums(forward(batch, Mode::evaluation), batch, 0, each);
+    return sums(forward(batch, Mode::evaluation), batch, Mode::evaluation, each);
   }
 
   std::vector<std::vector<float>> dense_gradients(const Batch& batch) override {
@@ -158,6 +158,18 @@ class ReferenceExecutor final : public Executor {
       require(label >= 0 && label < network_.classes(), call,
               fmt::format("label {} is not in [0, {})", label, network_.classes()));
     }
+    const std::int64_t seconds = std::ssize(batch.second_labels);
+    require(seconds == 0 || seconds == batch.size(), call,
+            fmt::format("{} second labels for {} samples", seconds, batch.size()));
+    for (std::size_t s = 0; s < batch.second_labels.size(); ++s) {
+      require(batch.second_labels[s] >= 0 && batch.second_labels[s] < network_.classes(), call,
+              fmt::format("second label {} of sample {}", batch.second_labels[s], s));
+    }
+    require(batch.second_share >= 0 && batch.second_share <= 1, call,
+            fmt::format("a share of {} of second labels", batch.second_share));
+    const std::int64_t factors = std::ssize(batch.branch_factors);
+    require(factors == 0 || factors == network_.drop_count * batch.size(), call,
+            fmt::format("{} factors of branches for {} samples", factors, batch.size()));
     for (const Node& node : network_.nodes) {
       require(call == "evaluate" || node.operation != Operation::batch_norm ||
                   batch.size() * node.shape.positions() > 1,
@@ -241,6 +253,12 @@ class ReferenceExecutor final : public Executor {
         case Operation::gelu:
           std::ranges::transform(input.values, output.values.begin(), reference::gelu);
           break;
+        case Operation::drop_path:
+          for (std::size_t i = 0; i < input.values.size(); ++i) {
+            output.values[i] =
+                input.values[i] * (mode == Mode::training ? branch_factor(batch, node, i) : 1);
+          }
+          break;
         case Operation::tokens:
           tokens(input, state_.values.tokens.class_token, state_.values.tokens.positions, output);
           break;
@@ -272,13 +290,32 @@ class ReferenceExecutor final : public Executor {
   }
 
   /// What the probability of a class shall be.
-  double target(const Batch& batch, std::size_t sample, std::size_t c, double smoothing) const {
-    const double hard = c == static_cast<std::size_t>(batch.labels[sample]) ? 1 : 0;
-    return (1 - smoothing) * hard + smoothing / static_cast<double>(network_.classes());
+  double target(const Batch& batch, std::size_t sample, std::size_t c, Mode mode) const {
+    const auto is = [&](std::int32_t label) {
+      return c == static_cast<std::size_t>(label) ? 1.0 : 0.0;
+    };
+    double hard = is(batch.labels[sample]);
+    if (mode == Mode::evaluation) {
+      return hard;
+    }
+    if (!batch.second_labels.empty()) {
+      hard = (1 - batch.second_share) * hard + batch.second_share * is(batch.second_labels[sample]);
+    }
+    return (1 - batch.label_smoothing) * hard +
+           batch.label_smoothing / static_cast<double>(network_.classes());
   }
 
-  BatchSums sums(const Pass& pass, const Batch& batch, double smoothing,
-                 const PerSample& each) const {
+  /// Of the i-th value of a tensor.
+  static double branch_factor(const Batch& batch, const Node& node, std::size_t i) {
+    if (batch.branch_factors.empty()) {
+      return 1;
+    }
+    const std::size_t sample = i / static_cast<std::size_t>(node.shape.elements());
+    const auto first = static_cast<std::size_t>(node.drop * batch.size());
+    return static_cast<double>(batch.branch_factors[first + sample]);
+  }
+
+  BatchSums sums(const Pass& pass, const Batch& batch, Mode mode, const PerSample& each) const {
     const std::size_t classes = static_cast<std::size_t>(network_.classes());
     BatchSums result;
     result.samples = batch.size();
@@ -287,7 +324,7 @@ class ReferenceExecutor final : public Executor {
       const auto prediction = std::ranges::max_element(logits) - logits.begin();
       double loss = 0;
       for (std::size_t c = 0; c < classes; ++c) {
-        loss -= target(batch, s, c, smoothing) * std::log(softmax(logits)[c]);
+        loss -= target(batch, s, c, mode) * std::log(softmax(logits)[c]);
       }
       result.loss += loss;
       result.correct += prediction == batch.labels[s] ? 1 : 0;
@@ -323,7 +360,7 @@ class ReferenceExecutor final : public Executor {
           softmax({&pass.outputs.back().values[s * classes], classes});
       for (std::size_t c = 0; c < classes; ++c) {
         gradients.back().values[s * classes + c] =
-            (probabilities[c] - target(batch, s, c, batch.label_smoothing)) /
+            (probabilities[c] - target(batch, s, c, Mode::training)) /
             static_cast<double>(batch.size());
       }
     }
@@ -377,6 +414,11 @@ class ReferenceExecutor final : public Executor {
         case Operation::gelu:
           for (std::size_t i = 0; i < to.values.size(); ++i) {
             to.values[i] += reference::gelu_derivative(input.values[i]) * gradient.values[i];
+          }
+          break;
+        case Operation::drop_path:
+          for (std::size_t i = 0; i < to.values.size(); ++i) {
+            to.values[i] += branch_factor(batch, node, i) * gradient.values[i];
           }
           break;
         case Operation::tokens:

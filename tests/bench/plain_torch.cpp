@@ -135,6 +135,8 @@ at::Tensor apply(const PlainNetwork& plain, std::size_t n, const std::vector<at:
                     values[static_cast<std::size_t>(node.inputs[2])], node.heads);
     case Operation::first_token:
       return x.select(1, 0);
+    case Operation::drop_path:
+      break;
   }
   throw Error(node.name, "the plain step does not know this operation");
 }

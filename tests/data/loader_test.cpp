@@ -83,10 +83,87 @@ TEST(Loader, OfEncodedImagesIsTheSameForAnyNumberOfThreads) {
   test::write_image_folder(folder.path(), 3, 6);
   const DataSet data = open_image_folder(folder.path(), "imagenet", 24);
   const SampleMaker samples(data.train, normalisation(data), 1);
-  const LoaderPlan plan{epoch_order(18, 1, 0), 7, {0, true, true}, 3};
+  const LoaderPlan plan{epoch_order(18, 1, 0), 7, {0, true, kUsualCropShare}, 3};
   const std::vector<Copied> expected = all_batches(samples, plan, 0);
   EXPECT_EQ(expected.size(), 3U);
   EXPECT_EQ(all_batches(samples, plan, 3), expected);
+}
+
+/// A batch of an epoch, mixed by the definition.
+struct Mixed {
+  Copied batch;
+  std::vector<std::int32_t> second_labels;
+  double second_share = 0;
+};
+
+Mixed mixed(Copied batch, const LoaderPlan& plan, std::int64_t number, const Shape& shape) {
+  const auto elements = static_cast<std::size_t>(shape.elements());
+  const Mix mix =
+      draw_mix(plan.mixing, shape,
+               RandomStream(plan.seed, "mixing",
+                            stream_index(plan.epoch, static_cast<std::uint64_t>(number))));
+  std::vector<std::int32_t> seconds = batch.labels;
+  for (std::size_t s = 0; s + 1 < batch.labels.size(); s += 2) {
+    mix_pair(mix, shape, std::span(batch.images).subspan(s * elements, elements),
+             std::span(batch.images).subspan((s + 1) * elements, elements));
+    std::swap(seconds[s], seconds[s + 1]);
+  }
+  if (mix.share > 0.5) {
+    std::swap(batch.labels, seconds);
+  }
+  return {std::move(batch), std::move(seconds), std::min(mix.share, 1 - mix.share)};
+}
+
+TEST(Loader, MixesPairsOfABatchForAnyNumberOfThreadsAndRanksAndFromAnyBatchOn) {
+  const ImageSet images = raw_images(331);
+  const SampleMaker samples(images, channel_statistics(images), 5);
+  LoaderPlan plan{epoch_order(331, 5, 7), 50, {4, true}, 7};
+  const std::vector<Copied> plain = all_batches(samples, plan, 0);
+  plan.mixing = {0.8, 1};
+  plan.seed = 9;
+  bool exchanged = false;
+  for (const std::int64_t ranks : {1, 2, 3}) {
+    for (std::int64_t rank = 0; rank < ranks; ++rank) {
+      for (const std::int64_t threads : {0, 3}) {
+        plan.rank = rank;
+        plan.ranks = ranks;
+        plan.first_batch = rank;
+        Loader loader(samples, plan, threads);
+        for (std::int64_t b = plan.first_batch; b < loader.batches(); ++b) {
+          const Mixed whole = mixed(plain[static_cast<std::size_t>(b)], plan, b, images.shape);
+          exchanged = exchanged || whole.batch.labels != plain[static_cast<std::size_t>(b)].labels;
+          const auto [begin, end] = share_of(std::ssize(whole.batch.labels), rank, ranks);
+          const Batch batch = loader.next();
+          ASSERT_EQ(batch.size(), end - begin);
+          EXPECT_EQ(batch.second_share, whole.second_share);
+          EXPECT_LE(batch.second_share, 0.5);
+          const auto count = static_cast<std::size_t>(end - begin);
+          const auto first = static_cast<std::size_t>(begin);
+          const auto elements = static_cast<std::size_t>(images.shape.elements());
+          EXPECT_TRUE(std::ranges::equal(
+              batch.images,
+              std::span(whole.batch.images).subspan(first * elements, count * elements)))
+              << "batch " << b << ", rank " << rank << " of " << ranks;
+          EXPECT_TRUE(std::ranges::equal(batch.labels,
+                                         std::span(whole.batch.labels).subspan(first, count)));
+          EXPECT_TRUE(std::ranges::equal(batch.second_labels,
+                                         std::span(whole.second_labels).subspan(first, count)));
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(exchanged) << "no rectangle had more than half of the area";
+}
+
+TEST(Loader, MixesNothingButValues) {
+  const ImageSet images = raw_images(20);
+  const SampleMaker samples(images, channel_statistics(images), 5);
+  LoaderPlan plan{epoch_order(20, 5, 7), 10, {}, 7};
+  plan.mixing.mixup = 0.2;
+  for (const Delivery delivery : {Delivery::bytes, Delivery::places}) {
+    plan.delivery = delivery;
+    EXPECT_THAT(error_of([&] { Loader(samples, plan, 0); }), HasSubstr("only values can be mixed"));
+  }
 }
 
 /// What placing and normalising a batch of bytes gives, one value after the other.
@@ -145,7 +222,7 @@ TEST(Loader, DeliversBytesOfEncodedImagesThatAreTheirValuesRounded) {
   test::write_image_folder(folder.path(), 3, 6);
   const DataSet data = open_image_folder(folder.path(), "imagenet", 24);
   const SampleMaker samples(data.train, normalisation(data), 1);
-  LoaderPlan plan{epoch_order(18, 1, 0), 7, {0, true, true}, 3};
+  LoaderPlan plan{epoch_order(18, 1, 0), 7, {0, true, kUsualCropShare}, 3};
   Loader values(samples, plan, 2);
   plan.delivery = Delivery::bytes;
   Loader bytes(samples, plan, 2);
@@ -295,9 +372,9 @@ TEST(Loader, RejectsPlansThatCannotBe) {
   const SampleMaker samples(images, channel_statistics(images), 1);
   EXPECT_THAT(error_of([&] { Loader(samples, {{1}, 0, {}, 0}, 1); }), HasSubstr("batches of 0"));
   EXPECT_THAT(error_of([&] {
-                Loader(samples, {{1}, 1, {0, false, true}, 0}, 1);
+                Loader(samples, {{1}, 1, {4, false, kUsualCropShare}, 0}, 1);
               }),
-              HasSubstr("resized crops of raw images"));
+              HasSubstr("crop padding beside resized crops"));
   Loader outside(samples, {{20}, 1, {}, 0}, 1);
   EXPECT_THAT(error_of([&] { outside.next(); }), HasSubstr("there is no image 20 among 20"));
 }

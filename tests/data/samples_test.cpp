@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "data/colour_jitter.h"
 #include "data/encoded.h"
 #include "data/files.h"
 #include "data/image_folder.h"
@@ -19,7 +20,7 @@ using ::testing::HasSubstr;
 TEST(RandomPart, IsAnAllowedPartOfTheImage) {
   for (std::uint64_t i = 0; i < 2000; ++i) {
     RandomStream stream(1, "test", i);
-    const Region part = random_part(500, 375, stream);
+    const Region part = random_part(500, 375, kUsualCropShare, stream);
     EXPECT_GE(part.x, 0);
     EXPECT_GE(part.y, 0);
     EXPECT_LE(part.x + part.width, 500);
@@ -40,7 +41,7 @@ TEST(RandomPart, HasItsShareAndPlaceSpreadEvenly) {
   constexpr int trials = 4000;
   for (std::uint64_t i = 0; i < trials; ++i) {
     RandomStream stream(1, "test", i);
-    const Region part = random_part(300, 300, stream);
+    const Region part = random_part(300, 300, kUsualCropShare, stream);
     share += part.width * part.height / 90000.0 / trials;
     if (part.width < 300) {
       x += part.x / (300 - part.width);
@@ -55,7 +56,7 @@ TEST(RandomPart, HasItsShareAndPlaceSpreadEvenly) {
 
 TEST(RandomPart, OfAStripIsItsCentre) {
   RandomStream stream(1, "test");
-  const Region part = random_part(1000, 10, stream);
+  const Region part = random_part(1000, 10, kUsualCropShare, stream);
   EXPECT_DOUBLE_EQ(part.width, 10 * 4.0 / 3.0);
   EXPECT_DOUBLE_EQ(part.height, 10);
   EXPECT_DOUBLE_EQ(part.x, (1000 - part.width) / 2);
@@ -124,10 +125,11 @@ TEST_F(EncodedSample, AsBytesIsTheResampledPartAndMirroredByItsPlacement) {
     const bool mirrored = draws.below(2) == 1;
     ImageDecoder decoder(file, "x");
     RgbImage decoded;
-    const Region part = decoder.decode(random_part(90, 70, draws), 32, 32, decoded);
+    const Region part =
+        decoder.decode(random_part(90, 70, kUsualCropShare, draws), 32, 32, decoded);
     const RgbImage expected = resampled(decoded, part, 32, 32);
     std::vector<std::uint8_t> planes(3 * 32 * 32);
-    const Placement place = maker.make_bytes(0, {0, true, true}, epoch, planes, scratch);
+    const Placement place = maker.make_bytes(0, {0, true, kUsualCropShare}, epoch, planes, scratch);
     EXPECT_EQ(place.mirrored, mirrored);
     EXPECT_EQ(place.image, 0);
     EXPECT_EQ(place.row, 0);
@@ -156,10 +158,10 @@ TEST_F(EncodedSample, IsADrawOfFlipAndPartInTraining) {
   for (std::uint64_t epoch = 0; epoch < 40; ++epoch) {
     RandomStream draws = stream.at(stream_index(epoch, 0));
     const bool mirrored = draws.below(2) == 1;
-    const Region part = random_part(90, 70, draws);
+    const Region part = random_part(90, 70, kUsualCropShare, draws);
     flips += mirrored ? 1 : 0;
     const std::vector<float> expected = reference(part, mirrored);
-    const std::vector<float> found = sample({0, true, true}, epoch);
+    const std::vector<float> found = sample({0, true, kUsualCropShare}, epoch);
     // Parts of twice the size or more are decoded at half the size: nearly the same.
     const float tolerance = part.width >= 64 && part.height >= 64 ? 0.1F : 1e-4F;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -180,6 +182,98 @@ TEST_F(EncodedSample, RejectsPaddingAndWrongRoom) {
   std::vector<float> room(7);
   EXPECT_THAT(error_of([&] { maker.make(0, {}, 0, room, scratch); }),
               HasSubstr("room for 7 values of an image of 3072"));
+}
+
+/// Raw images of three colours with statistics under which a value is the level itself.
+class RawSample : public ::testing::Test {
+ protected:
+  RawSample() {
+    RandomStream stream(4, "test-images");
+    for (std::int64_t i = 0; i < 2 * images_.shape.elements(); ++i) {
+      images_.pixels.push_back(static_cast<std::uint8_t>(stream.below(256)));
+    }
+    images_.labels = {0, 1};
+  }
+  std::vector<float> sample(const Augmentation& augmentation, std::uint64_t epoch) {
+    const SampleMaker maker(images_, statistics_, 1);
+    SampleMaker::Scratch scratch;
+    std::vector<float> values(static_cast<std::size_t>(images_.shape.elements()));
+    maker.make(1, augmentation, epoch, values, scratch);
+    return values;
+  }
+  /// The levels of the second image as planes.
+  [[nodiscard]] std::vector<float> levels() const {
+    const auto half = static_cast<std::ptrdiff_t>(images_.pixels.size() / 2);
+    return {images_.pixels.begin() + half, images_.pixels.end()};
+  }
+  ImageSet images_{{3, 12, 10}, {}, {}};
+  ChannelStatistics statistics_{{0, 0, 0}, {1.0F / 255, 1.0F / 255, 1.0F / 255}};
+};
+
+TEST_F(RawSample, MayBeScaledFromARandomPart) {
+  RgbImage image{10, 12, {}};
+  const std::vector<float> planes = levels();
+  for (std::size_t p = 0; p < 120; ++p) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      image.pixels.push_back(static_cast<std::uint8_t>(planes[c * 120 + p]));
+    }
+  }
+  const SampleMaker maker(images_, statistics_, 1);
+  SampleMaker::Scratch scratch;
+  for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+    RandomStream part_draws(1, "resized-crop", stream_index(epoch, 1));
+    const Region part = random_part(10, 12, 0.3, part_draws);
+    EXPECT_GT(part.width * part.height, 0.25 * 120);  // whole pixels round it
+    const RgbImage expected = resampled(image, part, 10, 12);
+    // What decides on mirroring without random parts decides here too.
+    const bool mirrored = maker.place(1, {0, true}, epoch).mirrored;
+    const std::vector<float> found = sample({0, true, 0.3}, epoch);
+    std::vector<std::uint8_t> bytes(found.size());
+    const Placement place = maker.make_bytes(1, {0, true, 0.3}, epoch, bytes, scratch);
+    EXPECT_EQ(place.mirrored, mirrored);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::size_t c = i / 120;
+      const std::size_t y = i % 120 / 10;
+      const std::size_t x = mirrored ? 9 - i % 10 : i % 10;
+      const auto level = static_cast<float>(expected.pixels[3 * (10 * y + x) + c]);
+      ASSERT_NEAR(found[i], level, 0.51F) << epoch << ", " << i;
+      ASSERT_EQ(bytes[i], expected.pixels[3 * (i % 120) + c]) << epoch << ", " << i;
+    }
+  }
+}
+
+TEST_F(RawSample, ChangesItsColoursBeforeItIsPaddedCroppedAndMirrored) {
+  const SampleMaker maker(images_, statistics_, 1);
+  for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+    std::vector<float> colours = levels();
+    jitter_colours(colours, 0.5, RandomStream(1, "colour-jitter", stream_index(epoch, 1)));
+    const Placement place = maker.place(1, {3, true}, epoch);
+    const std::vector<float> found = sample({3, true, 0, 0.5}, epoch);
+    for (std::int64_t i = 0; i < std::ssize(found); ++i) {
+      const std::int64_t column = i % 10;
+      const std::int64_t y = i % 120 / 10 + place.row;
+      const std::int64_t x = (place.mirrored ? 9 - column : column) + place.column;
+      const bool inside = y >= 0 && y < 12 && x >= 0 && x < 10;
+      const float expected =
+          inside ? colours[static_cast<std::size_t>(i / 120 * 120 + y * 10 + x)] : 0.0F;
+      ASSERT_NEAR(found[static_cast<std::size_t>(i)], expected, 1e-3F) << epoch << ", " << i;
+    }
+  }
+}
+
+TEST_F(RawSample, RefusesAugmentationsThatDoNotFit) {
+  const SampleMaker maker(images_, statistics_, 1);
+  EXPECT_THAT(error_of([&] {
+                maker.check({4, true, 0.5});
+              }),
+              HasSubstr("crop padding beside resized crops"));
+  EXPECT_THAT(error_of([&] { maker.check({0, true, 1.5}); }), HasSubstr("from 0 to 1"));
+  images_.shape = {1, 36, 10};
+  const SampleMaker grey(images_, {{0}, {1}}, 1);
+  for (const Augmentation& augmentation : {Augmentation{0, true, 0.5}, {0, true, 0, 0.5}}) {
+    EXPECT_THAT(error_of([&] { grey.check(augmentation); }),
+                HasSubstr("need images of three colours, these have 1"));
+  }
 }
 
 }  // namespace

@@ -59,14 +59,14 @@ TEST(HessianProduct, InSinglePrecisionAgreesWithDoubleOnEveryKindOfNetwork) {
 TEST(HessianProduct, AgreesWithDifferencesOfGradientsWhereThereAreNoKinks) {
   NetworkBuilder net("smooth", {3, 6, 6});
   std::int32_t x = net.convolution("conv1", 0, 5, {3, 3, 1, 1});
-  x = net.convolution("conv2", net.batch_norm("norm1", x), 5, {3, 3, 1, 1}, true);
+  const std::int32_t first = net.batch_norm("norm1", x);
+  x = net.convolution("conv2", first, 5, {3, 3, 1, 1}, true);
+  x = net.add("add", net.drop_path("drop", x, 0.3), first);
   x = net.batch_norm("norm2", net.average_pool("pool", x, {2, 2, 2, 0}));
   net.linear("fc", net.flatten("flatten", x), 4);
   const Network network = net.finish();
   const TrainingState state = random_state(network, 0.8, 2);
-  const OwnedBatch owned = random_batch(network, 32, 4);
-  Batch batch = owned;
-  batch.label_smoothing = 0.2;
+  const OwnedBatch batch = soft_batch(network, 32, 4);
   const Values direction = gradients(network, state, batch);
   TrainingState ahead = state;
   TrainingState behind = state;

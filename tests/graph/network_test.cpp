@@ -189,6 +189,22 @@ TEST(NetworkBuilder, RefusesTokensThatAreNone) {
   GCG_EXPECT_ERROR(net.first_token("f", 0), HasSubstr("3x3 positions"));
 }
 
+TEST(NetworkBuilder, DropsBranchesAtARateBetweenNothingAndAll) {
+  NetworkBuilder net("net", {4, 1, 1});
+  const std::int32_t x = net.linear("fc1", 0, 3);
+  for (const double rate : {0.0, 1.0, -0.1}) {
+    GCG_EXPECT_ERROR(net.drop_path("drop", x, rate), HasSubstr("net: drop: a drop rate of"));
+  }
+  const std::int32_t first = net.drop_path("drop1", x, 0.25);
+  net.linear("fc2", net.add("add", net.drop_path("drop2", first, 0.5), x), 2);
+  const Network network = net.finish();
+  EXPECT_EQ(network.drop_count, 2);
+  EXPECT_EQ(network.nodes[2].drop, 0);
+  EXPECT_EQ(network.nodes[2].drop_rate, 0.25);
+  EXPECT_EQ(network.nodes[3].drop, 1);
+  EXPECT_EQ(network.nodes[3].shape, (Shape{3, 1, 1}));
+}
+
 TEST(OperationName, IsThatOfTheEnumerator) {
   EXPECT_EQ(operation_name(Operation::attention), "attention");
   EXPECT_EQ(operation_name(Operation::batch_norm), "batch_norm");

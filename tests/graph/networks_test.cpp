@@ -177,6 +177,28 @@ TEST(VisionTransformer, NeedsWholePatchesAndAWholeWidthPerHead) {
                 "a multiple of 3 (--width 18)"));
 }
 
+TEST(VisionTransformer, DropsTheBranchesOfLaterBlocksMoreOften) {
+  const Network network = build_network("deit_tiny", {{3, 224, 224}, 1000, 0, 0.11});
+  std::vector<double> rates;
+  for (const Node& node : network.nodes) {
+    if (node.operation == Operation::drop_path) {
+      rates.push_back(node.drop_rate);
+      EXPECT_EQ(node.drop, std::ssize(rates) - 1);
+    }
+  }
+  ASSERT_EQ(rates.size(), 22U);  // two for every block but the first
+  EXPECT_EQ(network.drop_count, 22);
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    EXPECT_NEAR(rates[i], 0.01 * static_cast<double>(i / 2 + 1), 1e-12);
+  }
+  EXPECT_EQ(parameter_count(network),
+            parameter_count(build_network("deit_tiny", {{3, 224, 224}, 1000})));
+  EXPECT_EQ(build_network("vit6_small", {kCifar}).drop_count, 0);
+  GCG_EXPECT_ERROR(build_network("resnet8", {kCifar, 10, 0, 0.1}),
+                   HasSubstr("only vision transformers have it here"));
+  GCG_EXPECT_ERROR(build_network("vit6_small", {kCifar, 10, 0, 1}), HasSubstr("to below 1"));
+}
+
 TEST(LeNet5, HasThePublishedSizeOn28And32Pixels) {
   const Network network = build_network("lenet5", {kMnist});
   constexpr std::int64_t by_hand =

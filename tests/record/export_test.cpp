@@ -62,6 +62,16 @@ std::string sealed(const std::string& text) {
   return content.dump();
 }
 
+TEST(NetworkFile, StochasticDepthComesBack) {
+  const Network network = build_network("vit6_small", {{3, 32, 32}, 10, 6, 0.1});
+  const Network again = parse_network("network.json", network_text(network));
+  EXPECT_EQ(again.drop_count, 10);
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) {
+    EXPECT_EQ(again.nodes[n].drop, network.nodes[n].drop);
+    EXPECT_EQ(again.nodes[n].drop_rate, network.nodes[n].drop_rate);
+  }
+}
+
 TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
   const std::string good =
       R"({"version": 2, "run": "r", "stage": -1, "name": "n", "input": [1, 2, 2], "nodes": [

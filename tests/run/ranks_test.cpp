@@ -147,7 +147,7 @@ TEST_P(SeveralProcesses, RepeatBitForBitAndStayNearOneProcess) {
   const std::string options = fmt::format(
       "--method fixed_mask --seed-rule erk --seed-density 0.3 --network resnet8 --width 4 "
       "--data-images 333 --data-test-images 50 --batch-size 64 --epochs 1 "
-      "--learning-rate 0.05 --execution {}",
+      "--learning-rate 0.05 --mixup 0.8 --cutmix 1 --execution {}",
       execution);
   const std::string several = fmt::format("{} --processes {}", options, processes);
   const RunRecord first = run_of(several);

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "base/temporary_folder.h"
+#include "device/device_executor.h"
 #include "growth/seed.h"
 #include "run/execute.h"
 #include "run/miniature.h"
@@ -21,20 +23,25 @@ using testing::Interrupted;
 using testing::Miniature;
 using testing::TemporaryFolder;
 
-/// Like those of the table, but with few tokens and two blocks: 16 patches of 8 pixels.
-Network small_transformer(std::int64_t width) {
+/// Like those of the table, but with few tokens and two blocks: 16 patches of 8 pixels. `dropped`:
+/// share of the samples that lose a branch.
+Network small_transformer(std::int64_t width, double dropped = 0) {
   NetworkBuilder net("small_transformer", {3, 32, 32});
   std::int32_t x = net.tokens("tokens", net.convolution("patches", 0, width, {8, 8, 8, 0}, true));
+  const auto branch = [&](const std::string& name, std::int32_t from) {
+    return dropped > 0 ? net.drop_path(name, from, dropped) : from;
+  };
   for (const std::string block : {"block1.", "block2."}) {
     std::int32_t y = net.layer_norm(block + "norm1", x);
     const std::int32_t query = net.token_linear(block + "query", y, width);
     const std::int32_t key = net.token_linear(block + "key", y, width);
     const std::int32_t value = net.token_linear(block + "value", y, width);
     y = net.attention(block + "attention", query, key, value, 2);
-    x = net.add(block + "add1", net.token_linear(block + "projection", y, width), x);
+    y = net.token_linear(block + "projection", y, width);
+    x = net.add(block + "add1", branch(block + "drop1", y), x);
     y = net.token_linear(block + "mlp1", net.layer_norm(block + "norm2", x), 2 * width);
     y = net.token_linear(block + "mlp2", net.gelu(block + "gelu", y), width);
-    x = net.add(block + "add2", y, x);
+    x = net.add(block + "add2", branch(block + "drop2", y), x);
   }
   net.linear("classifier", net.first_token("class_token", net.layer_norm("norm", x)), 10);
   return net.finish();
@@ -87,16 +94,67 @@ TEST_P(EveryMethodOnATransformer, KeepsTheInvariantsUnderAdamW) {
 INSTANTIATE_TEST_SUITE_P(Table, EveryMethodOnATransformer, ::testing::ValuesIn(method_table()),
                          [](const auto& entry) { return std::string(entry.param.name); });
 
+/// With all that DeiT's recipe and more do to its samples.
+Miniature augmented_transformer(const std::string& method) {
+  Miniature made = transformer(method, "adamw");
+  made.network = small_transformer(8, 0.3);
+  made.executor = make_sparse_executor(made.network, 2);
+  made.recipe.label_smoothing = 0.1;
+  made.recipe.mixing = {0.8, 1};
+  made.recipe.resized_crop = 0.3;
+  made.recipe.colour_jitter = 0.4;
+  return made;
+}
+
+TEST(Transformer, EveryAugmentationIsAnotherRun) {
+  const auto last_loss = [](void (*change)(Recipe&), double dropped) {
+    const TemporaryFolder folder;
+    Miniature made = transformer("dense", "adamw");
+    made.network = small_transformer(8, dropped);
+    made.executor = make_sparse_executor(made.network, 2);
+    change(made.recipe);
+    return train(made.run(folder.path())).trajectory.back().train_loss;
+  };
+  const auto nothing = [](Recipe&) {};
+  const std::set<double> losses{last_loss(nothing, 0),
+                                last_loss(nothing, 0.3),
+                                last_loss([](Recipe& recipe) { recipe.mixing.mixup = 0.8; }, 0),
+                                last_loss([](Recipe& recipe) { recipe.mixing.cutmix = 1; }, 0),
+                                last_loss([](Recipe& recipe) { recipe.resized_crop = 0.3; }, 0),
+                                last_loss([](Recipe& recipe) { recipe.colour_jitter = 0.4; }, 0),
+                                last_loss([](Recipe& recipe) { recipe.label_smoothing = 0.1; }, 0)};
+  EXPECT_EQ(losses.size(), 7U);
+}
+
+TEST(Transformer, AugmentedOnADeviceItHasTheSamplesOfTheHost) {
+  const TemporaryFolder here;
+  const TemporaryFolder there;
+  Miniature dense = augmented_transformer("dense");
+  dense.executor = make_torch_executor(dense.network, 1);
+  const RunRecord expected = train(dense.run(here.path()));
+  Miniature device = augmented_transformer("dense");
+  device.executor = make_device_executor(device.network, 1, {});
+  const RunRecord found = train(device.run(there.path()));
+  ASSERT_EQ(found.trajectory.size(), expected.trajectory.size());
+  for (std::size_t i = 0; i < found.trajectory.size(); ++i) {
+    EXPECT_NEAR(found.trajectory[i].train_loss, expected.trajectory[i].train_loss, 1e-4);
+    EXPECT_NEAR(found.trajectory[i].validation_loss, expected.trajectory[i].validation_loss, 1e-4);
+  }
+}
+
 TEST(Transformer, InterruptedWithinAnEpochEndsWithTheSameBits) {
-  for (const std::string method : {"gcg", "imp"}) {
+  const auto make = [](const std::string& name) {
+    return name == "augmented" ? augmented_transformer("gcg") : transformer(name, "adamw");
+  };
+  for (const std::string method : {"gcg", "imp", "augmented"}) {
     SCOPED_TRACE(method);
     const TemporaryFolder whole;
     const TemporaryFolder broken;
-    const RunRecord expected = train(transformer(method, "adamw").run(whole.path()));
+    const RunRecord expected = train(make(method).run(whole.path()));
     RunRecord found;
     bool finished = false;
     for (int attempt = 0; attempt < 50 && !finished; ++attempt) {
-      Miniature made = transformer(method, "adamw");
+      Miniature made = make(method);
       TrainingRun run = made.run(broken.path());
       run.checkpoint_seconds = 0;
       int left = 5;

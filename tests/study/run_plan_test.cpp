@@ -54,6 +54,65 @@ TEST(RunPlan, EveryOptionThatAffectsTheResultChangesTheIdentity) {
   EXPECT_NE(make_run_plan({{"difficulty", "0.75"}})->identity.hash, plain);
 }
 
+TEST(RunPlan, TheRecipeOfANameSetsWhatIsNotGiven) {
+  const auto deit =
+      make_run_plan({{"network", "deit_tiny"}, {"method", "dense"}, {"recipe", "deit"}});
+  const Recipe& recipe = deit->settings.recipe;
+  EXPECT_EQ(recipe.optimiser, "adamw");
+  EXPECT_EQ(recipe.batch_size, 1024);
+  EXPECT_EQ(recipe.epochs, 300);
+  EXPECT_EQ(recipe.learning_rate, 0.001);
+  EXPECT_EQ(recipe.schedule, "cosine");
+  EXPECT_DOUBLE_EQ(recipe.warmup * 300, 5);
+  EXPECT_EQ(recipe.optimiser_settings.numbers.at("weight-decay"), 0.05);
+  EXPECT_EQ(recipe.label_smoothing, 0.1);
+  EXPECT_EQ(recipe.stochastic_depth, 0.1);
+  EXPECT_EQ(recipe.mixing, (Mixing{0.8, 1}));
+  EXPECT_EQ(recipe.resized_crop, 0.08);
+  EXPECT_EQ(recipe.colour_jitter, 0);
+  const auto changed = make_run_plan({{"network", "vit6_small"},
+                                      {"recipe", "deit"},
+                                      {"batch-size", "128"},
+                                      {"epochs", "20"},
+                                      {"mixup", "0"}});
+  EXPECT_EQ(changed->settings.recipe.learning_rate, 0.000125);
+  EXPECT_EQ(changed->settings.recipe.epochs, 20);
+  EXPECT_EQ(changed->settings.recipe.mixing, (Mixing{0, 1}));
+}
+
+TEST(RunPlan, ARecipeByNameIsTheRunThatItsOptionsAre) {
+  const auto by_name = make_run_plan({{"network", "vit6_small"}, {"recipe", "deit"}});
+  const auto by_options = make_run_plan({{"network", "vit6_small"},
+                                         {"optimiser", "adamw"},
+                                         {"batch-size", "1024"},
+                                         {"epochs", "300"},
+                                         {"learning-rate", "0.001"},
+                                         {"schedule", "cosine"},
+                                         {"warmup", "0.016666666666666666"},
+                                         {"weight-decay", "0.05"},
+                                         {"label-smoothing", "0.1"},
+                                         {"stochastic-depth", "0.1"},
+                                         {"mixup", "0.8"},
+                                         {"cutmix", "1"},
+                                         {"resized-crop", "0.08"}});
+  EXPECT_EQ(by_name->identity.name, by_options->identity.name);
+}
+
+TEST(RunPlan, WhatOnlyTransformersHaveIsRefusedElsewhere) {
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"recipe", "deit"}});
+              }),
+              HasSubstr("--recipe: has no effect here: the network is no vision transformer"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"stochastic-depth", "0.1"}});
+              }),
+              HasSubstr("the network is no vision transformer"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"augment", "off"}, {"colour-jitter", "0.3"}});
+              }),
+              HasSubstr("--colour-jitter: has no effect here: --augment is off"));
+}
+
 TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   const std::string plain = make_run_plan({})->identity.hash;
   EXPECT_EQ(make_run_plan({{"execution", "auto"}})->identity.hash, plain);

@@ -96,6 +96,7 @@ inline void for_each_path(const Network& network, const Mask& mask,
       case Operation::layer_norm:
       case Operation::relu:
       case Operation::gelu:
+      case Operation::drop_path:
       case Operation::add:
         for (const std::int32_t from : node.inputs) {
           come_from(from, step.channel, step.y, step.x);
