@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import analyse
+import answer
 import bench
 import claims
 import phrases
@@ -47,6 +48,7 @@ def block(name, source):
     """The text of a block; its name is KIND or KIND ARGUMENT."""
     kind, _, argument = name.partition(" ")
     kinds = {
+        "answer": lambda: "".join(f"- {said}\n" for said in answer.sentences(source.summaries)),
         "claims": lambda: claim_list(source),
         "study": lambda: study(source),
         "claim-table": lambda: claim_table(source),

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import analyse
+import answer
 import claims
 import gcg_runs
 import pareto
@@ -207,7 +208,7 @@ def verdict_cell(verdict):
     return f'<td><span class="word">{escape(verdict.word)}</span>{escape(verdict.text)}</td>'
 
 
-def answer(paths):
+def opening(paths):
     """What the study says, before everything else: the claims with their verdicts, and all methods at once."""
     summaries, about, points = {}, "", []
     for folder in dict.fromkeys(path if path.is_dir() else path.parent for path in paths):
@@ -215,7 +216,8 @@ def answer(paths):
         description, found = pareto.collect(folder)
         if len(found) > len(points):
             about, points = description, found
-    parts = ['<section id="answer"><h2>What was found</h2>']
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in answer.sentences(summaries))
+    parts = ['<section id="answer"><h2>What was found</h2>', f"<ul>{said}</ul>" if said else ""]
     rows = "".join(
         f"<tr><td>{escape(phrases.first_upper(claim.statement))}</td>{verdict_cell(claim.growth)}"
         f"{verdict_cell(claim.returned)}</tr>"
@@ -263,7 +265,7 @@ def page(studies, out, paths):
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
         f' content="width=device-width">\n<title>gcg: {escape(titles)}</title>\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n<nav><details open><summary>Contents</summary><ol>{links}</ol></details></nav>\n<main>\n<h1>Results"
-        f" of the study</h1>\n{answer(paths)}\n{sections}\n</main>\n{chr(10).join(pages.values())}\n"
+        f" of the study</h1>\n{opening(paths)}\n{sections}\n</main>\n{chr(10).join(pages.values())}\n"
         f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 

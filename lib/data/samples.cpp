@@ -219,7 +219,7 @@ void SampleMaker::make(std::int64_t position, const Augmentation& augmentation, 
                        std::span<float> to, Scratch& scratch) const {
   check_sample(position, to.size());
   const Shape& shape = images_.shape;
-  if (augmentation.colour_jitter > 0 || (augmentation.remakes() && !images_.encoded())) {
+  if (goes_by_levels(augmentation)) {
     const Placement placement = make_levels(position, augmentation, epoch, scratch);
     for (std::size_t c = 0; c < scale_.size(); ++c) {
       const auto plane = static_cast<std::int64_t>(c) * shape.positions();
@@ -244,7 +244,7 @@ Placement SampleMaker::make_bytes(std::int64_t position, const Augmentation& aug
                                   Scratch& scratch) const {
   check_sample(position, to.size());
   Placement placement;
-  if (augmentation.colour_jitter > 0 || (augmentation.remakes() && !images_.encoded())) {
+  if (goes_by_levels(augmentation)) {
     placement = make_levels(position, augmentation, epoch, scratch);
     std::ranges::transform(scratch.levels, to.begin(), rounded);
   } else if (images_.encoded()) {
@@ -270,6 +270,10 @@ RandomStream SampleMaker::stream_of(std::uint64_t epoch, std::int64_t position) 
 Placement SampleMaker::place(std::int64_t position, const Augmentation& augmentation,
                              std::uint64_t epoch) const {
   return draw_placement(position, stream_of(epoch, position), augmentation);
+}
+
+bool SampleMaker::goes_by_levels(const Augmentation& augmentation) const {
+  return augmentation.colour_jitter > 0 || (augmentation.remakes() && !images_.encoded());
 }
 
 Placement SampleMaker::make_levels(std::int64_t position, const Augmentation& augmentation,

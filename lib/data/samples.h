@@ -98,6 +98,8 @@ class SampleMaker {
   void check_sample(std::int64_t position, std::size_t room) const;
   [[nodiscard]] RandomStream stream_of(std::uint64_t epoch, std::int64_t position) const;
   void make_raw(const Placement& placement, float* to) const;
+  /// Whether an image is made as a whole first, in levels: encoded ones are else made row by row.
+  [[nodiscard]] bool goes_by_levels(const Augmentation& augmentation) const;
   /// Leaves the levels of an image that is made anew in the scratch and returns how it is placed.
   Placement make_levels(std::int64_t position, const Augmentation& augmentation,
                         std::uint64_t epoch, Scratch& scratch) const;

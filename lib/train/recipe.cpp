@@ -12,8 +12,9 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.group("Recipe (the dense training every method is measured by)");
   list.add_choice("recipe", recipe.name, {"own", "deit"},
                   "what is not given: the defaults of the options below, or DeiT's recipe for "
-                  "vision transformers (batches of 1024, 300 epochs), without its RandAugment, "
-                  "random erasing, repeated augmentation and lowest learning rate")
+                  "vision transformers (batches of 1024, 300 epochs, learning rate 0.0005 x "
+                  "batch size / 512), without its RandAugment, random erasing, repeated augmentation "
+                  "and lowest learning rate")
       .cosmetic();  // the options that it sets say what a run is
   list.add("epochs", recipe.epochs, {1, 1e6}, "epochs of the recipe's schedule");
   list.add("batch-size", recipe.batch_size, {2, 1e6},

@@ -207,6 +207,8 @@ class Export(unittest.TestCase):
             "vit6_small",
             "--width",
             "6",
+            "--stochastic-depth",
+            "0.2",
             "--epochs",
             "1",
             "--data",

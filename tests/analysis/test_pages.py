@@ -93,10 +93,25 @@ class Blocks(unittest.TestCase):
         self.main()
         self.assertIn("Not measured yet.", readme.read_text())
 
+    def test_a_scale_beside_the_usual_ones_has_its_own_block(self):
+        readme = self.root / "README.md"
+        readme.write_text("<!-- generated: scale vit -->\n<!-- end -->\n")
+        self.main()
+        self.assertIn("Not measured yet.", readme.read_text())
+        summary = agreement() | {"scale": "vit"}
+        path = self.root / "docs" / "results" / "execution_agreement-vit.summary.json"
+        path.write_text(json.dumps(summary))
+        self.main()
+        text = readme.read_text()
+        self.assertEqual(text.count("### "), 1)
+        self.assertIn("### Sparse and dense execution\n\nVit scale:", text)
+        self.assertIn("sparse minus dense +0.20 ± 0.10 points (n = 2).", text)
+        self.assertIn("[results/execution_agreement-vit.md](results/execution_agreement-vit.md)", text)
+
     def test_an_unknown_block_and_one_without_end_are_errors(self):
         readme = self.root / "README.md"
         readme.write_text("<!-- generated: nonsense -->\n<!-- end -->\n")
-        with self.assertRaisesRegex(SystemExit, "README.md: there is no block 'nonsense'; there are claims"):
+        with self.assertRaisesRegex(SystemExit, "README.md: there is no block 'nonsense'; there are answer, claims"):
             self.main()
         readme.write_text("<!-- generated: claims -->\n")
         with self.assertRaisesRegex(SystemExit, "a block has no end"):

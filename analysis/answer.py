@@ -1,0 +1,87 @@
+"""What the study found, in sentences for a reader who has five minutes: the first thing in README and in the report.
+
+Every sentence follows from the committed summaries by a fixed rule, whichever way the result goes; what has not been
+measured has none. The claims of the source with their verdicts are in claims.py.
+"""
+
+import claims
+import phrases
+from grow_return import IMP, cost_text, epochs_text, not_below, span
+from study_runs import parts_of, with_role
+from tables import number
+
+
+def sentences(summaries):
+    """[sentence]; `summaries`: {experiment: summary}."""
+    rules = (near_dense, cost, longer_training, stopping, growth_rule)
+    return [said for said in (rule(summaries) for rule in rules) if said]
+
+
+def near_dense(summaries):
+    row = claims.returned_row(summaries)
+    if row is None:
+        return None
+    difference = row["minus_dense"]
+    epochs = ", ".join(map(str, summaries["grow_return"]["reference_epochs"]))
+    return (
+        f"Growing and returning ends at density {span(row['density'].values())}, at"
+        f" {phrases.points(difference)} points of accuracy against dense training of {epochs} epochs"
+        f" (n = {difference['seeds']}): {not_below(difference)}."
+    )
+
+
+def cost(summaries):
+    row = claims.returned_row(summaries)
+    if row is None:
+        return None
+    own = row["costs"]
+    said = (
+        f"With its search it costs {cost_text(own['density_epochs'])} dense trainings in density × epochs and"
+        f" {cost_text(own['flops'])} in FLOPs (in seconds, on a busy machine, {cost_text(own['seconds'])})"
+    )
+    compared = summaries["grow_return"]["comparisons"].get(IMP)
+    if compared is None:
+        return said + "."
+    more = {"higher": "below it", "lower": "above it"}.get(phrases.side(compared["accuracy"]))
+    points = phrases.points(compared["accuracy"])
+    accuracy = (
+        f"ends {points.lstrip('+-')} points {more}" if more else f"ends with {phrases.NO_DIFFERENCE} ({points} points)"
+    )
+    times = 2 ** compared["octaves"]["mean"]
+    return f"{said}; iterative pruning by the same rule costs {times:.1f} times as much and {accuracy}."
+
+
+def longer_training(summaries):
+    row = claims.returned_row(summaries)
+    if row is None or not row["minus_equally_long"]:
+        return None
+    return (
+        f"It trains for {epochs_text(row)} epochs; against dense training of as many it ends at"
+        f" {phrases.points(row['minus_equally_long'])} points, interpolated."
+    )
+
+
+def stopping(summaries):
+    summary = summaries.get("discovery_cost")
+    if summary is None:
+        return None
+    growths = [name for name in with_role(parts_of(summary), "growth") if name in summary["procedures"]]
+    if not growths:
+        return None
+    grown = summary["procedures"][growths[0]]
+    paid = grown["cost"]["density_epochs"]
+    return (
+        f"Growth by the source's stopping rule ends at density {span(grown['densities'])} and costs"
+        f" {number(paid['mean'], paid['half_interval'])} dense trainings (n = {len(grown['seeds'])}); the smallest"
+        f" trained density within {100 * summary['epsilon']:g} points of dense is {summary['oracle']['density']:.2f}."
+    )
+
+
+def growth_rule(summaries):
+    rows = (summaries.get("growth_rules", {}).get("differences") or {}).get("rules", {}).get("random")
+    if not rows:
+        return None
+    return (
+        "Growth by path scores against random growth from the same seed mask: accuracy is"
+        f" {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']})."
+    )
