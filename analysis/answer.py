@@ -24,9 +24,9 @@ def near_dense(summaries):
     difference = row["minus_dense"]
     epochs = ", ".join(map(str, summaries["grow_return"]["reference_epochs"]))
     return (
-        f"Growing and returning ends at density {span(row['density'].values())}, at"
-        f" {phrases.points(difference)} points of accuracy against dense training of {epochs} epochs"
-        f" (n = {difference['seeds']}): {not_below(difference)}."
+        f"Growing and returning ends at density {span(row['density'].values())}. Its accuracy relative to dense"
+        f" training of {epochs} epochs is {phrases.points(difference)} points (n = {difference['seeds']}):"
+        f" {not_below(difference)}."
     )
 
 
@@ -56,8 +56,8 @@ def longer_training(summaries):
     if row is None or not row["minus_equally_long"]:
         return None
     return (
-        f"It trains for {epochs_text(row)} epochs; against dense training of as many it ends at"
-        f" {phrases.points(row['minus_equally_long'])} points, interpolated."
+        f"It trains for {epochs_text(row)} epochs in all. Relative to dense training for equally many epochs its"
+        f" accuracy is {phrases.points(row['minus_equally_long'])} points (interpolated between dense lengths)."
     )
 
 
@@ -71,7 +71,7 @@ def stopping(summaries):
     grown = summary["procedures"][growths[0]]
     paid = grown["cost"]["density_epochs"]
     return (
-        f"Growth by the source's stopping rule ends at density {span(grown['densities'])} and costs"
+        f"Growth with the original paper's stopping rule ends at density {span(grown['densities'])} and costs"
         f" {number(paid['mean'], paid['half_interval'])} dense trainings (n = {len(grown['seeds'])}); the smallest"
         f" trained density within {100 * summary['epsilon']:g} points of dense is {summary['oracle']['density']:.2f}."
     )
@@ -82,6 +82,6 @@ def growth_rule(summaries):
     if not rows:
         return None
     return (
-        "Growth by path scores against random growth from the same seed mask: accuracy is"
-        f" {phrases.counted(rows, 'densities')} ({phrases.span(rows)}; n = {rows[0]['seeds']})."
+        "Growth by path scores compared with random growth from the same seed mask: accuracy is"
+        f" {phrases.counted(rows, 'densities')} (mean differences {phrases.span(rows)}; n = {rows[0]['seeds']})."
     )

@@ -334,7 +334,7 @@ def findings(summary):
 
 
 def bottleneck_sentence(found):
-    """The source's report, tested: a bottleneck is a smaller tau-core than sampled growth has."""
+    """The original paper's report, tested: a bottleneck is a smaller tau-core than sampled growth has."""
     rows = [found[measure]["mean"] for measure in ("core_of_narrowest", "core_of_random") if measure in found]
     sides = [phrases.side(row) for row in rows]
     if all(row["half_interval"] is None for row in rows):
@@ -348,7 +348,7 @@ def bottleneck_sentence(found):
     else:
         verdict = "is neither confirmed nor contradicted here"
     return (
-        "The source's report that greedy growth builds bottlenecks (smaller tau-cores than sampled growth)"
+        "The original paper's report that greedy growth builds bottlenecks (smaller tau-cores than sampled growth)"
         f" {verdict} (averages over the stages, n = {rows[0]['seeds']})."
     )
 

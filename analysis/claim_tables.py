@@ -129,7 +129,8 @@ def exploration(summaries):
         (
             "What searches for a density end with: density, geometric mean (range) over seeds; test accuracy minus"
             " dense of the same seed, points; cost of search and training (density × epochs), one dense training = 1;"
-            " test accuracy minus that of dense training that costs as much, and of dense training of as many epochs"
+            " test accuracy minus that of dense training that costs as much, and of dense training for equally many"
+            " epochs"
             " (linear in the logarithm between the lengths that were trained; -: not measured on both sides). Mean"
             " ± 95 % t interval."
         ),

@@ -1,5 +1,5 @@
-"""The claims of the source with a verdict for growth alone and one for growing and returning, by fixed rules from the
-committed summaries.
+"""The claims of the original paper with a verdict for growth alone and one for growing and returning, by fixed rules
+from the committed summaries.
 
 A verdict is a word and a sentence with the numbers behind it. Rules are stated at each function; none of them presumes
 which way a result goes. What has no summary yet is "not measured".
@@ -121,7 +121,7 @@ def returned_accuracy(summaries):
         f" after {epochs_text(row)} epochs: {said}"
     )
     longer, at_cost = row["minus_equally_long"], dense_at_equal_cost(summaries)
-    yardsticks = [f"{phrases.points(longer)} points from dense training of as many epochs"] if longer else []
+    yardsticks = [f"{phrases.points(longer)} points from dense training for equally many epochs"] if longer else []
     if at_cost:
         yardsticks.append(
             f"{phrases.points(at_cost)} points from dense training of equal density × epochs (n = {at_cost['seeds']})"
@@ -334,8 +334,9 @@ def growth_limit(summaries):
     return Verdict(
         HOLDS if side == "higher" else FAILS if side == "lower" else OPEN,
         (
-            f"At density {lowest['density']}, growing further and then moving connections is {phrases.points(lowest)}"
-            f" points against growth alone (n = {lowest['seeds']})."
+            f"At density {lowest['density']}, growing past the target and then reallocating connections changes"
+            f" accuracy by {phrases.points(lowest)} points compared with growth alone (n = {lowest['seeds']}"
+            f"{phrases.holm(lowest)})."
         ),
     )
 

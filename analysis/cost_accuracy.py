@@ -30,7 +30,7 @@ def dense_by_seed(study):
 
 
 def minus_equally_long(runs, dense):
-    """Test accuracy minus that of dense training of as many epochs, paired by seed; None where none is known."""
+    """Test accuracy minus that of dense training for equally many epochs, paired by seed; None where none is known."""
     longer = {s: interpolated(int(run.cost["epochs"]), dense.get(s, {})) for s, run in runs.items()}
     longer = {s: value for s, value in longer.items() if value is not None}
     return paired(test_accuracies(runs), longer) if longer else None
@@ -177,7 +177,8 @@ def tables(summary):
             "cells",
             (
                 "Test accuracy, % (mean ± 95 % t interval over seeds), its difference to the dense run of the same seed"
-                " in points, also to dense training of as many epochs as the row had in all (linear in the logarithm of"
+                " in points, also to dense training for equally many epochs as the row had in all (linear in the"
+                " logarithm of"
                 " epochs between the dense rows), and total cost relative to the dense run. E: epochs per stage of"
                 " growth or round of pruning; every method ends with one training by the recipe, growing and returning"
                 " with half of it."

@@ -314,7 +314,7 @@ def tables(summary):
             f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric"
             " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points, and test"
             " accuracy minus that of dense training that costs as much (density x epochs of the whole search), and of"
-            " dense training of as many epochs as the network it ends with had in all, linear in the logarithm of"
+            " dense training for equally many epochs as the network it ends with had in all, linear in the logarithm of"
             " epochs between the dense runs (-: outside of them); whole cost"
             " of the search and of the final training relative to the dense run; trainings by the recipe, and"
             f" validation accuracies used for decisions. Mean ± 95 % t interval over seeds, n = {n}."
@@ -412,7 +412,7 @@ def findings(summary):
                     else (
                         f"beyond {margin} by its whole 95 % interval"
                         if gap["mean"] - gap["half_interval"] > epsilon
-                        else f"the seeds do not decide whether it is within {margin}"
+                        else f"these seeds cannot tell whether it is within {margin}"
                     )
                 )
             )
@@ -440,9 +440,8 @@ def findings(summary):
             dearer = sum(d["p_holm"] < phrases.LEVEL and d["mean"] > 0 for d in tested)
             cheap = sum(d["p_holm"] < phrases.LEVEL and d["mean"] < 0 for d in tested)
             sentences.append(
-                f"Of {len(tested)} searches compared with it in cost, {dearer} are significantly more expensive and"
-                f" {cheap} cheaper after Holm's correction; for the other {len(tested) - dearer - cheap} there is"
-                f" {phrases.NO_DIFFERENCE}."
+                f"Of {len(tested)} searches compared with it in cost, {dearer} are significantly more expensive after"
+                f" Holm's correction and {cheap} cheaper."
             )
     within = [name for name, p in found.items() if p["within"] == len(p["seeds"])]
     sentences.append("Within epsilon at every seed: " + ("; ".join(within) if within else "none") + ".")

@@ -456,8 +456,9 @@ def early_by_form(summary, rules):
             said.append(
                 f"The {name} rule stops early because of its form: on simulated curves of the other families its d* is"
                 f" {-max(biases):.1f} to {-min(biases):.1f} octaves too low, and {held[0]} of {held[1]} intervals"
-                " contain the true one. Here this error partly cancels another one: the fits take the effect of longer"
-                " training for that of density, and stop late. That is a coincidence, and no reason to prefer the form."
+                " contain the true one. Here this error partly cancels another one: all fits mistake the benefit of"
+                " longer training for one of density, and so stop late. That is a coincidence, no reason to prefer the"
+                " form."
             )
     return said
 
@@ -518,10 +519,12 @@ def findings(summary):
             said.append(
                 phrases.Finding(
                     (
-                        f'The {row["extrapolator"]} rule at the study\'s epsilon stops at density'
-                        f' {row["density"]["mean"]:.2f} ({row["stopped"]} of {len(row["seeds"])} seeds stop), ends'
-                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points from dense'
-                        f' training and costs {row["cost"]["mean"]:.2f} dense trainings.'
+                        f'With the {row["extrapolator"]} rule at the study\'s epsilon, growth ends at a mean density of'
+                        f' {row["density"]["mean"]:.2f} (the rule stopped {row["stopped"]} of {len(row["seeds"])}'
+                        f" seeds;"
+                        " of the others the last stage counts). Accuracy relative to dense training is"
+                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points; the cost is'
+                        f' {row["cost"]["mean"]:.2f} dense trainings.'
                     ),
                     options=["extrapolator"],
                 )

@@ -239,7 +239,7 @@ def tables(summary):
             (
                 f'Accuracy on {summary["images"]:,} images that were not trained on (validation and test), %; minus the'
                 f" dense training of {epochs} epochs of the same seed, points, on these images and on the test images"
-                " only; minus dense training of as many epochs as the row had in all, linear in the logarithm of"
+                " only; minus dense training for equally many epochs as the row had in all, linear in the logarithm of"
                 " epochs between the dense rows; density, geometric mean and range over seeds; cost of everything,"
                 f" including the search, over the dense training of {epochs} epochs. Mean ± 95 % t interval over seeds."
             ),
@@ -336,12 +336,13 @@ def short_table(summary):
         "study",
         (
             f'{phrases.first_upper(summary["scale"])} scale, {phrases.networks(summary["networks"])},'
-            f' {len(summary["seeds"])} seeds: accuracy on {summary["images"]:,} images that were not trained on'
-            " (validation images, which choose the density, and test images), %; minus dense training of the same seed,"
-            " points, on test images alone too, and minus dense training of as many epochs (interpolated between the"
-            " dense rows); density, geometric mean over seeds; cost of everything, the search included, in"
-            " dense trainings (the seconds are"
-            " of a busy machine). Mean ± 95 % t interval over seeds."
+            f' {len(summary["seeds"])} seeds: accuracy in % on {summary["images"]:,} images that were not trained on'
+            " (test images, and the validation images that chose the density); minus dense: difference to dense"
+            " training of"
+            " the same seed in points, on test images alone too; equally long: the same to dense training for equally"
+            " many"
+            " epochs, interpolated between the dense rows; density: geometric mean over seeds; cost of everything, the"
+            " search included: 1 is one dense training (seconds on a busy machine). Mean ± 95 % t interval over seeds."
         ),
         shown,
         [[row[column] for column in columns] for row in whole.rows],
@@ -357,7 +358,7 @@ def not_below(difference, margin=MARGIN):
         return f"not below it by more than {100 * margin:g} point"
     if high < -margin:
         return f"below it by more than {100 * margin:g} point"
-    return f"the seeds do not decide whether it is more than {100 * margin:g} point below"
+    return f"these seeds cannot tell whether it is more than {100 * margin:g} point below"
 
 
 def findings(summary):
@@ -394,7 +395,7 @@ def findings(summary):
             sentences.append(
                 Finding(
                     (
-                        "Against dense training of as many epochs:"
+                        "Against dense training for equally many epochs:"
                         f' {phrases.points(r["minus_equally_long"])} points (n = {r["minus_equally_long"]["seeds"]}).'
                     ),
                     claims=["accuracy"],

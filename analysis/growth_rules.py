@@ -347,15 +347,15 @@ def reader_tables(summary):
 
 def reader_sentence(reader):
     if reader["by_mean"] is not None:
-        parts = [f"by the means, d* would be {reader['by_mean']:.3f}"]
+        parts = [f"on average, d* would be {reader['by_mean']:.3f}"]
     else:
-        parts = [f"by the means, no density below {reader['densest']:.3f} is within epsilon"]
+        parts = [f"on average, no density below {reader['densest']:.3f} is within epsilon of the densest control"]
     if reader["clearly_worse_up_to"] is not None:
         parts.append(f"up to {reader['clearly_worse_up_to']:.3f} the whole interval is outside epsilon")
     if reader["clearly_within_from"] is not None:
         parts.append(f"from {reader['clearly_within_from']:.3f} on the whole interval is within epsilon")
     else:
-        parts.append("at no density is the whole interval within epsilon, so the seeds do not resolve it")
+        parts.append("at no density is the whole interval within epsilon, so these seeds cannot locate d*")
     text = "; ".join(parts) + "."
     return text[0].upper() + text[1:]
 
@@ -431,14 +431,14 @@ def extrapolation_against(reader, result):
     by_mean = reader["by_mean"]
     excluded = result["low"] is not None and not result["low"] <= by_mean <= result["high"]
     where = "above" if result["d_star"] > by_mean else "below"
-    named = f"the density that the controls' means give ({by_mean:.3f})"
+    named = f"the d* of the controls' mean accuracies ({by_mean:.3f})"
     if excluded:
         rest = f"its interval over seeds lies {where} {named}"
     elif result["low"] is not None:
         rest = f"its interval over seeds contains {named}"
     else:
         rest = f"one seed has no interval to compare with {named}"
-    return f"The extrapolated d* lies {place} the range that the controls allow; {rest}."
+    return f"The extrapolated d* lies {place} the range that the controls leave possible; {rest}."
 
 
 def figures(summary, base):

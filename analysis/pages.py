@@ -90,7 +90,7 @@ def study(source):
 
 def claim_table(source):
     rows = [[phrases.first_upper(c.statement), c.growth.word, c.returned.word] for c in claims.claims(source.summaries)]
-    lines = ["| claim of the source | growth alone | growing and returning |", "|---|---|---|"]
+    lines = ["| claim of the original paper | growth alone | growing and returning |", "|---|---|---|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
 
 
@@ -148,7 +148,10 @@ def choices(source):
     for name, summary in sorted(source.summaries.items()):
         for option, said in analyse.effects(analyse.load_module(name), summary).items():
             measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in said)
-    lines = ["| choice | what the source says | here (option: default) | measured effect |", "|---|---|---|---|"]
+    lines = [
+        "| choice | what the original paper says | here (option: default) | measured effect |",
+        "|---|---|---|---|",
+    ]
     for choice in json.loads((source.root / "paper" / "choices.json").read_bytes()):
         default = f": {choice['default']}" if choice["default"] else ""
         effect = " ".join(measured.get(choice["option"], ["not measured"]))
@@ -165,9 +168,9 @@ def agreement(source):
     seeds = len(summary["seeds"])
     said = "; ".join(analyse.load_module("execution_agreement").verdicts(summary))
     return (
-        f'Do they train equally well? Equivalence within {100 * summary["margin"]:g} points of accuracy,'
-        f' {summary["scale"]} scale, {seeds} seeds: {said} ([docs/results.md](docs/results.md)). A step of each against'
-        " LibTorch's: [docs/performance.md](docs/performance.md).\n"
+        f'Do they reach the same accuracy? Equivalence within {100 * summary["margin"]:g} points was tested'
+        f' ({summary["scale"]} scale, {seeds} seeds; [docs/results.md](docs/results.md)): {said}. The speed of a'
+        " training step compared with LibTorch: [docs/performance.md](docs/performance.md).\n"
     )
 
 
@@ -244,7 +247,8 @@ def steps_table(results, network):
         "steps",
         (
             f"{setting_of(context, chosen)}; LibTorch"
-            f" {context['LibTorch']} at its better channel order: {chosen['libtorch_ms']['median']:.1f} ms. Medians of"
+            f" {context['LibTorch']} in the faster of two memory layouts: {chosen['libtorch_ms']['median']:.1f} ms."
+            f" Medians of"
             f" {chosen['libtorch_ms']['rounds']} rounds, quartiles in brackets."
         ),
         ["density", "sparse step, ms", "times faster than LibTorch"],
@@ -280,10 +284,10 @@ def tiles_table(results, network):
             "fp32, ms",
             "bf16, ms",
             "tiles, ms",
-            "fp32 than LibTorch",
-            "bf16 than LibTorch",
-            "tiles than LibTorch",
-            "tiles than its best",
+            "fp32 speedup",
+            "bf16 speedup",
+            "tiles speedup",
+            f"tiles speedup over LibTorch {chosen['best_dense']}",
         ],
         rows,
     )
@@ -299,9 +303,8 @@ def data_line(source):
     runs = sum(s["runs"] for s in summaries)
     return (
         f"Measured so far, at the scale{'s' if len(scales) > 1 else ''} {', '.join(scales)}: {data};"
-        f" {networks}; {seeds[0]} to {seeds[-1]} seeds; {runs} runs; a run that"
-        " several experiments share is counted in each. Intervals are 95 % t intervals over"
-        " seeds, differences are paired by seed.\n"
+        f" {networks}; {seeds[0]} to {seeds[-1]} seeds per experiment; {runs} runs, a shared run counted once per"
+        " experiment. Intervals are 95 % t intervals over seeds, differences are paired by seed.\n"
     )
 
 

@@ -6,7 +6,7 @@ LEVEL = 0.05
 # Said where a 95 % interval contains 0, which does not show that two things are equal.
 NO_DIFFERENCE = "no significant difference"
 
-# What the source claims, as the paper orders it.
+# What the original paper claims, as ours orders it.
 CLAIMS = {
     "accuracy": "near-dense accuracy at moderate density",
     "cost": "total cost far below that of iterative magnitude pruning",
@@ -17,8 +17,8 @@ CLAIMS = {
 
 
 class Finding(str):
-    """A sentence that knows what it bears on: claims of the source (keys of CLAIMS) and options of gcg_run (without
-    "--")."""
+    """A sentence that knows what it bears on: claims of the original paper (keys of CLAIMS) and options of gcg_run
+    (without "--")."""
 
     def __new__(cls, text, claims=(), options=()):
         unknown = set(claims) - set(CLAIMS)
@@ -50,6 +50,12 @@ def side(difference):
     return "higher" if mean > 0 else "lower"
 
 
+def holm(difference):
+    """What Holm's correction leaves of a difference; nothing where it was not corrected."""
+    p = difference.get("p_holm")
+    return "" if p is None else f"; {'' if p < LEVEL else 'not '}significant after Holm's correction"
+
+
 def against(left, right, difference):
     """One sentence on a paired difference of accuracy, left minus right; begins in lower case."""
     n = difference["seeds"]
@@ -65,12 +71,12 @@ def against(left, right, difference):
 
 
 def counted(differences, what):
-    """How many of several differences are significant: "higher at 1 of 8 densities, lower at 0, no significant
-    difference at 7"."""
+    """How many of several differences are significant: "significantly higher at 1 of 8 densities, lower at 0, no
+    significant difference at 7"."""
     sides = [side(d) for d in differences]
     return (
-        f'higher at {sides.count("higher")} of {len(sides)} {what}, lower at {sides.count("lower")}, {NO_DIFFERENCE}'
-        f" at {sides.count(NO_DIFFERENCE)}"
+        f'significantly higher at {sides.count("higher")} of {len(sides)} {what}, lower at {sides.count("lower")},'
+        f" {NO_DIFFERENCE} at {sides.count(NO_DIFFERENCE)}"
     )
 
 

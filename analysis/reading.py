@@ -6,7 +6,8 @@ EXPERIMENTS = {
     "growth_rules": (
         "Accuracy over density along the growth path",
         "How does accuracy rise while a network grows, and does the growth rule matter? Every rule starts from the same"
-        " seed mask. A later stage is denser and longer trained, so controls of constant density have the same stages.",
+        " seed mask. Later stages are denser but also longer trained, so control runs go through the same stages at"
+        " one density.",
     ),
     "methods_table": (
         "Every method at fixed densities",
@@ -20,7 +21,7 @@ EXPERIMENTS = {
     "discovery_cost": (
         "Cost of finding a density",
         "What does it cost to find the smallest density within epsilon of dense? Every search ends with one training by"
-        " the recipe, or half of it where it returns.",
+        " the recipe; searches that return train for half of the recipe's epochs.",
     ),
     "extrapolation": (
         "Where growth stops",
@@ -29,8 +30,9 @@ EXPERIMENTS = {
     ),
     "grow_return": (
         "Growing to a peak and returning",
-        "Does a search that is paid with a share of one dense training end near dense, and what density does it find?"
-        " Dense training of as many epochs stands beside it.",
+        "Does a search that costs a share of one dense training reach near-dense accuracy, and what density does it"
+        " find?"
+        " Dense training for equally many epochs is shown beside it.",
     ),
     "return_regime": (
         "Where there is redundancy",

@@ -224,8 +224,8 @@ def opening(paths):
         for claim in claims.claims(summaries)
     )
     parts.append(
-        '<figure><table class="claims"><thead><tr><th>claim of the source</th><th>growth alone</th><th>growing and'
-        f" returning</th></tr></thead><tbody>{rows}</tbody></table></figure>"
+        '<figure><table class="claims"><thead><tr><th>claim of the original paper</th><th>growth alone</th><th>growing'
+        f" and returning</th></tr></thead><tbody>{rows}</tbody></table></figure>"
     )
     if points:
         parts.append(

@@ -186,8 +186,9 @@ def tables(summary):
 def law(summary):
     s = summary["slope"]
     said = (
-        "Slope of log density over log connections along the widths, mean over seeds:"
-        f' {number(s["mean"], s["half_interval"])}; -1 would keep density × connections constant, 0 the density.'
+        "Across widths, log density changes with log connections with a slope of"
+        f' {number(s["mean"], s["half_interval"])} (mean over seeds); -1 would mean a constant number of present'
+        " connections, 0 a constant density."
     )
     half = s["half_interval"]
     if half is None:
@@ -196,11 +197,11 @@ def law(summary):
     return said + (
         " Neither holds."
         if (low > -1 or high < -1) and (low > 0 or high < 0)
-        else " The seeds exclude the first."
+        else " The interval excludes -1."
         if low > -1 or high < -1
-        else " The seeds exclude the second."
+        else " The interval excludes 0."
         if low > 0 or high < 0
-        else " The seeds exclude neither."
+        else " The interval excludes neither."
     )
 
 

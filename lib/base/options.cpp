@@ -61,6 +61,11 @@ Option& Option::cosmetic() {
   return cosmetic_if([] { return true; });
 }
 
+Option& Option::stands_for_others() {
+  is_in_commands = false;
+  return cosmetic();
+}
+
 Option& Option::cosmetic_if(std::function<bool()> condition) {
   affects_result = [condition = std::move(condition)] { return !condition(); };
   return *this;

@@ -37,12 +37,16 @@ struct Option {
   /// Empty if the option has an effect with the present values of the others, else the reason why
   /// it has none.
   std::function<std::string()> unused;
+  bool is_in_commands = true;
 
   Option& used_if(std::function<bool()> condition, std::string reason_if_not);
   /// What text stands for the value in an identity, and for the default if it is not its text.
   Option& identified_by(std::function<std::string()> identity, std::string of_default = {});
   Option& cosmetic();  ///< does not affect the result: left out of a run's identity
   Option& cosmetic_if(std::function<bool()> condition);  ///< by the present values of others
+  /// Stands for the values of other options: cosmetic, and left out of a recorded command, which
+  /// has those.
+  Option& stands_for_others();
 
   /// Whether the present value gives another run than the default.
   [[nodiscard]] bool deviates() const;

@@ -32,6 +32,7 @@ struct DataSourceEntry {
   /// Of the published set or of the default options, for plans and estimates without the files.
   Shape shape{};
   std::int64_t classes = 0, train_images = 0, test_images = 0;
+  bool labels_stay = true;  ///< when an image is cropped or its colours change
 };
 
 /// procedural, teacher, cifar10, cifar100, tinyimagenet, imagenet, idx. If a folder has the

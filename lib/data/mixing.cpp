@@ -35,8 +35,7 @@ Mix draw_mix(const Mixing& mixing, const Shape& shape, RandomStream stream) {
   };
   interval(shape.height, mix.top, mix.height);
   interval(shape.width, mix.left, mix.width);
-  mix.share =
-      static_cast<double>(mix.height * mix.width) / static_cast<double>(shape.positions());
+  mix.share = static_cast<double>(mix.height * mix.width) / static_cast<double>(shape.positions());
   return mix;
 }
 

@@ -21,7 +21,7 @@ struct Mixing {
 
 /// What is done with the pairs of one batch.
 struct Mix {
-  double share = 0;  ///< of the neighbour's label in a target, in [0, 1]
+  double share = 0;   ///< of the neighbour's label in a target, in [0, 1]
   bool cuts = false;  ///< whether a pair exchanges a rectangle; else values are averaged
   std::int64_t top = 0;
   std::int64_t left = 0;

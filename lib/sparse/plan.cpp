@@ -159,16 +159,21 @@ bool is_made_again(const Network& network, const Plan& plan, const Segments& of,
   return read && is_cheap(network, instruction);
 }
 
-/// Whether only additions of the same segment read the output of a layer: no backward pass does.
+/// Whether only additions of the same segment read the output of a layer, or of what drops it in
+/// some samples on the way: no backward pass does.
 bool is_added_at_once(const Network& network, const Plan& plan, const Segments& of,
                       const Instruction& instruction) {
   const std::int32_t output = instruction.output;
-  return layer_of(network, instruction) >= 0 && by_token(network, instruction) &&
+  const auto drops = [&](const Instruction& one) {
+    return network.nodes[at(one.node)].operation == Operation::drop_path;
+  };
+  return (layer_of(network, instruction) >= 0 || drops(instruction)) &&
+         by_token(network, instruction) &&
          output + 1 < static_cast<std::int32_t>(network.nodes.size()) &&
          std::ranges::all_of(plan.instructions, [&](const Instruction& reader) {
            const bool reads =
                reader.input == output || reader.other == output || reader.third == output;
-           return !reads || (by_token(network, reader) && reader.other >= 0 &&
+           return !reads || (by_token(network, reader) && (reader.other >= 0 || drops(reader)) &&
                              of.forward[at(reader.output)] == of.forward[at(output)]);
          });
 }

@@ -41,14 +41,17 @@ std::string kind_of(const PlannedRun& run) {
   const RunSettings& settings = run.plan->settings;
   const std::int64_t width =
       run.plan->method->width(settings.network, {{3, 32, 32}, 10, settings.width});
-  const TaskOptions& task = settings.recipe.task;
+  const Recipe& recipe = settings.recipe;
+  const TaskOptions& task = recipe.task;
   return fmt::format(
-      "{} width {}, {} on {} in {} by {} kernels{}, {} threads, batch {}, {}, {} classes, share {}",
+      "{} width {}, {} on {} in {} by {} kernels{}, {} threads, batch {}, {}, {} classes, share "
+      "{}, "
+      "depth {}, crop {}, jitter {}",
       settings.network, width, backend_used(settings).name, settings.device,
       request_of(settings).precision, kernels_used(settings),
       settings.cuda_graphs ? " by graphs" : "", settings.threads, settings.recipe.batch_size,
       images_of(*run.plan), task.classes > 0 ? fmt::format("{}", task.classes) : "all",
-      task.train_share);
+      task.train_share, recipe.stochastic_depth, recipe.resized_crop, recipe.colour_jitter);
 }
 
 /// A folder for the answers, which disappears.

@@ -174,6 +174,32 @@ std::string short_text(const RunSettings& settings, const std::string& hash) {
                      settings.seed, hash.substr(0, 10));
 }
 
+const DataSourceEntry& images(const RunSettings& settings) {
+  return find_row(data_source_table(), settings.data, "--data");
+}
+
+/// What the recipe by a name says and the user does not, as far as the run has a use for it.
+void set_named_recipe(RunPlan& plan, const GivenOptions& given) {
+  const Recipe& recipe = plan.settings.recipe;
+  for (const auto& [name, value] : named_recipe(recipe.name)) {
+    if (name == "optimiser" && given.contains(name) && recipe.optimiser != value) {
+      throw UsageError(fmt::format("--optimiser {}", recipe.optimiser),
+                       fmt::format("the recipe {} is one of {}", recipe.name, value),
+                       "leave it out, or leave out --recipe");
+    }
+    if (!given.contains(name) && plan.options.find(name)->unused().empty()) {
+      plan.options.set(name, value);
+    }
+  }
+}
+
+/// What an option is where a command does not have it.
+std::string value_if_left_out(const RunPlan& plan, const Option& option) {
+  return option.name == "learning-rate"
+             ? number_text(find_optimiser(plan.settings.recipe.optimiser).learning_rate)
+             : option.default_text;
+}
+
 /// The part of the identity that follows from the options alone.
 RunIdentity identify(const RunPlan& plan) {
   RunIdentity identity;
@@ -197,7 +223,10 @@ RunIdentity identify(const RunPlan& plan) {
     }
     // Also what makes no other run, as the folder of the data: the line shall run as it stands,
     // and be the same run on a processor where a default comes to something else.
-    if (text != option.default_text) {
+    if (!option.is_in_commands) {
+      continue;
+    }
+    if (text != value_if_left_out(plan, option)) {
       command += fmt::format(" --{} {}", option.name, shell_word(text));
     } else if (option.deviates()) {
       command += fmt::format(" --{} {}", option.name, shell_word(option.identity_text()));
@@ -277,6 +306,14 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
         name, [&settings] { return network_entry(settings.network).stochastic_depth; },
         "the network is no vision transformer");
   }
+  for (const char* name : {"resized-crop", "colour-jitter"}) {
+    list.restrict(
+        name, [&settings] { return images(settings).shape.channels == 3; },
+        "the images do not have three colours");
+    list.restrict(
+        name, [&settings] { return images(settings).labels_stay; },
+        "it would change the labels of these images");
+  }
   plan->data = make_data_source(plan->settings.data);
   list.group(fmt::format("Data {}", plan->settings.data));
   plan->data->add_options(list);
@@ -284,11 +321,10 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
   list.group(fmt::format("Method {}", plan->settings.method));
   plan->method->add_options(list);
   check_known(list, given, plan->settings);
-  set_if_given(list, given, "recipe");
-  set_named_recipe(plan->settings.recipe, list);
   for (const auto& [name, value] : given) {
     list.set(name, value);
   }
+  set_named_recipe(*plan, given);
   // Said by the environment here, and by the recorded command elsewhere.
   if (const Option* folder = list.find("data-dir"); folder != nullptr && folder->text().empty()) {
     list.set("data-dir", data_folder_of_environment());

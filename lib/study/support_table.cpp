@@ -19,7 +19,12 @@ namespace {
 std::vector<Operation> operations_of_networks() {
   std::vector<Operation> all;
   for (const NetworkEntry& network : network_table()) {
-    for (const Operation operation : network_operations(network.name)) {
+    const std::span<const Operation> own = network_operations(network.name);
+    std::vector<Operation> operations(own.begin(), own.end());
+    if (network.stochastic_depth) {
+      operations.push_back(Operation::drop_path);
+    }
+    for (const Operation operation : operations) {
       if (operation != Operation::input && std::ranges::find(all, operation) == all.end()) {
         all.push_back(operation);
       }

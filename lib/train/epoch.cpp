@@ -142,14 +142,17 @@ BatchSums validate(Training& training) {
   const TrainingRun& run = training.run;
   const std::vector<std::int64_t>& images = training.split.validation;
   const Stopwatch watch(record.cost.evaluate_seconds);
+  // Mixed batches are sent as values, others need not be.
+  const Delivery delivery =
+      training.delivery == Delivery::values ? sent_as(run.executor) : training.delivery;
   if (!is_last_epoch(training)) {
     return evaluate(run.executor, *training.loader, training.batches.samples(), images, {},
-                    training.delivery, run.ranks);
+                    delivery, run.ranks);
   }
   StagePredictions stage{training.stage.phase.stage, std::vector<float>(images.size()), {}};
   std::vector<std::int32_t> classes(images.size());
   const BatchSums sums = evaluate(run.executor, *training.loader, training.batches.samples(),
-                                  images, {classes, stage.losses}, training.delivery, run.ranks);
+                                  images, {classes, stage.losses}, delivery, run.ranks);
   for (std::size_t i = 0; i < images.size(); ++i) {
     stage.hits.push_back(classes[i] == run.data.train.labels[static_cast<std::size_t>(images[i])]);
   }

@@ -10,12 +10,13 @@ namespace gcg {
 
 void add_recipe_options(OptionList& list, Recipe& recipe) {
   list.group("Recipe (the dense training every method is measured by)");
-  list.add_choice("recipe", recipe.name, {"own", "deit"},
-                  "what is not given: the defaults of the options below, or DeiT's recipe for "
-                  "vision transformers (batches of 1024, 300 epochs, learning rate 0.0005 x "
-                  "batch size / 512), without its RandAugment, random erasing, repeated augmentation "
-                  "and lowest learning rate")
-      .cosmetic();  // the options that it sets say what a run is
+  list.add_choice(
+          "recipe", recipe.name, {"own", "deit"},
+          "what is not given: the defaults of the options below, or DeiT's recipe for "
+          "vision transformers (batches of 1024, 300 epochs, learning rate 0.0005 x "
+          "batch size / 512), without its RandAugment, random erasing, repeated augmentation "
+          "and lowest learning rate")
+      .stands_for_others();
   list.add("epochs", recipe.epochs, {1, 1e6}, "epochs of the recipe's schedule");
   list.add("batch-size", recipe.batch_size, {2, 1e6},
            "images per update; a smaller last batch is used");
@@ -71,22 +72,20 @@ void add_recipe_options(OptionList& list, Recipe& recipe) {
       .used_if([&recipe] { return recipe.budget != "epochs"; }, "the budget is epochs");
 }
 
-void set_named_recipe(const Recipe& recipe, OptionList& list) {
-  if (recipe.name != "deit") {
-    return;
+std::vector<std::pair<std::string, std::string>> named_recipe(std::string_view name) {
+  if (name != "deit") {
+    return {};
   }
-  for (const auto& [name, value] :
-       {std::pair("batch-size", "1024"), std::pair("epochs", "300"),
-        std::pair("schedule", "cosine"), std::pair("warmup", "0.016666666666666666"),
-        std::pair("optimiser", "adamw"), std::pair("weight-decay", "0.05"),
-        std::pair("label-smoothing", "0.1"), std::pair("stochastic-depth", "0.1"),
-        std::pair("mixup", "0.8"), std::pair("cutmix", "1"), std::pair("resized-crop", "0.08")}) {
-    list.set(name, value);
-  }
+  return {{"optimiser", "adamw"},     {"weight-decay", "0.05"},
+          {"batch-size", "1024"},     {"epochs", "300"},
+          {"schedule", "cosine"},     {"warmup", number_text(5.0 / 300)},
+          {"label-smoothing", "0.1"}, {"stochastic-depth", "0.1"},
+          {"mixup", "0.8"},           {"cutmix", "1"},
+          {"resized-crop", "0.08"}};
 }
 
 double recipe_learning_rate(const Recipe& recipe) {
-  if (recipe.name == "deit" && recipe.optimiser == "adamw") {
+  if (recipe.name == "deit") {
     return 0.0005 * static_cast<double>(recipe.batch_size) / 512;
   }
   return find_optimiser(recipe.optimiser).learning_rate;

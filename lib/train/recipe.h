@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "backend/executor.h"
 #include "base/options.h"
@@ -48,15 +51,15 @@ Recipe with_budget(Recipe recipe);
 /// Adds the recipe's options, bound to its members.
 void add_recipe_options(OptionList& list, Recipe& recipe);
 
-/// Sets what a recipe by a name says, in its list of options: "deit" (Touvron et al. 2021, table 9,
-/// column DeiT-B) sets batch size 1024, 300 epochs of the cosine schedule with 5 of warm-up, AdamW
-/// with weight decay 0.05, label smoothing 0.1, stochastic depth 0.1, mixup 0.8, CutMix 1, random
-/// resized crops from 8 % of the area on. Nothing for "own". The learning rate depends on the batch
-/// size: recipe_learning_rate().
-void set_named_recipe(const Recipe& recipe, OptionList& list);
+/// The options of a recipe by its name, with their values: of "deit" (Touvron et al. 2021, table 9)
+/// AdamW with weight decay 0.05, batches of 1024, 300 epochs of the cosine schedule with 5 of
+/// warm-up, label smoothing 0.1, stochastic depth 0.1, mixup 0.8, CutMix 1, random resized crops
+/// from 8 % of the area on. None of "own". The learning rate depends on the batch size:
+/// recipe_learning_rate().
+std::vector<std::pair<std::string, std::string>> named_recipe(std::string_view name);
 
-/// The peak learning rate unless one is given: the optimiser's own, or DeiT's 0.0005 for batches of
-/// 512, in proportion to the batch size.
+/// The peak learning rate unless one is given: the optimiser's own; of DeiT's recipe 0.0005 for
+/// batches of 512, in proportion to the batch size.
 double recipe_learning_rate(const Recipe& recipe);
 
 /// How the recipe augments the training images of a data set.

@@ -37,8 +37,8 @@ RunRecord fresh_record(TrainingRun& run, const Split& split) {
 }
 
 /// Lets the executor hold the training images if it can, and if they are used as they are. From
-/// then on they are its own: what happens to their file later changes nothing. A GPU that has to be
-/// sent every batch is told of once.
+/// then on they are its own: what happens to their file later changes nothing. That they did not
+/// fit on a GPU is told once.
 void choose_delivery(Training& training) {
   const TrainingRun& run = training.run;
   const ImageSet& images = run.data.train;

@@ -35,8 +35,8 @@ class Answer(unittest.TestCase):
     def test_the_search_is_held_against_dense_training_by_its_interval(self):
         self.assertEqual(
             answer.sentences(study())[0],
-            "Growing and returning ends at density 0.100 to 0.120, at -0.2 ± 0.8 points of accuracy against dense"
-            " training of 20 epochs (n = 3): not below it by more than 1 point.",
+            "Growing and returning ends at density 0.100 to 0.120. Its accuracy relative to dense training of 20 epochs"
+            " is -0.2 ± 0.8 points (n = 3): not below it by more than 1 point.",
         )
 
     def test_its_cost_stands_beside_that_of_pruning_whichever_is_more_accurate(self):
@@ -60,15 +60,16 @@ class Answer(unittest.TestCase):
         said = answer.sentences(study(longer=difference(-0.05, 0.01)))
         self.assertEqual(
             said[2],
-            "It trains for 40 to 42 epochs; against dense training of as many it ends at -5.0 ± 1.0 points,"
-            " interpolated.",
+            "It trains for 40 to 42 epochs in all. Relative to dense training for equally many epochs its accuracy is"
+            " -5.0 ± 1.0 points (interpolated between dense lengths).",
         )
         rules = {"growth_rules": {"differences": {"rules": {"random": [difference(0.02, 0.01), difference(0, 0.01)]}}}}
         self.assertEqual(
             answer.sentences(rules),
             [
-                "Growth by path scores against random growth from the same seed mask: accuracy is higher at 1 of 2"
-                " densities, lower at 0, no significant difference at 1 (+0.0 to +2.0 points; n = 3)."
+                "Growth by path scores compared with random growth from the same seed mask: accuracy is significantly"
+                " higher at 1 of 2 densities, lower at 0, no significant difference at 1 (mean differences +0.0 to +2.0"
+                " points; n = 3)."
             ],
         )
 

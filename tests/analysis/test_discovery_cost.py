@@ -185,7 +185,7 @@ class Summary(unittest.TestCase):
         self.assertIn("density 0.200 (static ERK)", text)
         said = " ".join(dc.findings(summary))
         self.assertIn("ends at density 0.40, 1.0 octaves above the oracle", said)
-        self.assertIn("the seeds do not decide", said)
+        self.assertIn("these seeds cannot tell", said)
         self.assertIn("costs 0.52 dense trainings (density x epochs); no other search is cheaper.", said)
 
     def test_a_search_is_held_against_dense_training_of_its_cost_and_of_its_epochs(self):

@@ -280,14 +280,15 @@ class Reader(unittest.TestCase):
             growth_rules.findings(summary),
             [
                 (
-                    "Accuracy of path growth (sampled) compared with random: higher at 1 of 2 stage densities, lower at"
-                    " 0, no significant difference at 1 (+0.0 to +9.9 points; n = 3; 1 of 2 significant after Holm's"
-                    " correction)."
+                    "Accuracy of path growth (sampled) compared with random: significantly higher at 1 of 2 stage"
+                    " densities, lower at 0, no significant difference at 1 (+0.0 to +9.9 points; n = 3; 1 of 2"
+                    " significant after Holm's correction)."
                 ),
                 (
                     "Accuracy of path growth when it reaches a density, compared with a network trained at this density"
-                    " for all stages: higher at 0 of 1 densities, lower at 1, no significant difference at 0 (-5.4 to"
-                    " -5.4 points; n = 3; 1 of 1 significant after Holm's correction)."
+                    " for all stages: significantly higher at 0 of 1 densities, lower at 1, no significant difference"
+                    " at"
+                    " 0 (-5.4 to -5.4 points; n = 3; 1 of 1 significant after Holm's correction)."
                 ),
             ],
         )

@@ -71,7 +71,7 @@ class Verdict(unittest.TestCase):
     def test_non_inferiority_is_a_matter_of_the_whole_interval(self):
         difference = lambda mean, half: {"mean": mean, "half_interval": half}
         self.assertIn("not below it", grow_return.not_below(difference(-0.004, 0.005)))
-        self.assertIn("the seeds do not decide", grow_return.not_below(difference(0.004, 0.015)))
+        self.assertIn("these seeds cannot tell", grow_return.not_below(difference(0.004, 0.015)))
         self.assertIn("below it by more", grow_return.not_below(difference(-0.03, 0.015)))
         self.assertIn("one seed", grow_return.not_below(difference(0, None)))
 
@@ -160,9 +160,9 @@ class Regime(unittest.TestCase):
     def test_a_slope_is_held_against_constant_connections_and_constant_density(self):
         for mean, half, said in (
             (-0.5, 0.1, "Neither holds."),
-            (-0.9, 0.2, "The seeds exclude the second."),
-            (-0.1, 0.2, "The seeds exclude the first."),
-            (-0.5, 0.6, "The seeds exclude neither."),
+            (-0.9, 0.2, "The interval excludes 0."),
+            (-0.1, 0.2, "The interval excludes -1."),
+            (-0.5, 0.6, "The interval excludes neither."),
             (-0.5, None, "One seed has no interval."),
         ):
             text = return_regime.law({"slope": {"mean": mean, "half_interval": half}})
@@ -194,7 +194,9 @@ class Regime(unittest.TestCase):
         said = return_regime.findings(summary)
         self.assertIn("with width: it does", said[0])
         self.assertIn(
-            "-1.00 ± 0.00; -1 would keep density × connections constant, 0 the density. The seeds exclude the second.",
+            "slope of -1.00 ± 0.00 (mean over seeds); -1 would mean a constant number of present connections, 0 a"
+            " constant"
+            " density. The interval excludes 0.",
             said[-1],
         )
         # One connection of three in common; by chance 1 of 4 + 1 of 4 - 1 of 4.

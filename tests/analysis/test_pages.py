@@ -76,7 +76,7 @@ class Blocks(unittest.TestCase):
             self.main("--check")
         self.assertIn("written  README.md", self.main())
         text = readme.read_text()
-        self.assertTrue(text.startswith("Before 1.\n<!-- generated: claim-table -->\n| claim of the source |"))
+        self.assertTrue(text.startswith("Before 1.\n<!-- generated: claim-table -->\n| claim of the original paper |"))
         self.assertTrue(text.endswith("<!-- end -->\nAfter 2.\n"))
         self.assertEqual(self.main("--check"), "")
 

@@ -86,8 +86,8 @@ TEST(Mixing, DrawsSharesThatAreTheRectanglesAreaAndAtMostHalfForMixup) {
     EXPECT_EQ(mix.share, static_cast<double>(mix.height * mix.width) / 1024);
   }
   EXPECT_NEAR(static_cast<double>(cuts) / draws, 0.5, 0.04);
-  // Of a side s of the edge a share 1 - s / 4 is left along each axis, in the mean over places: with
-  // s * s uniform the area is 1/2 - 1/5 + 1/48.
+  // Of a side s of the edge a share 1 - s / 4 is left along each axis, in the mean over places:
+  // with s * s uniform the area is 1/2 - 1/5 + 1/48.
   EXPECT_NEAR(area / cuts, 0.5 - 0.2 + 1.0 / 48, 0.03);
 }
 

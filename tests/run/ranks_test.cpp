@@ -182,6 +182,15 @@ INSTANTIATE_TEST_SUITE_P(Ways, SeveralProcesses,
                            return fmt::format("{}{}", way.param.execution, way.param.processes);
                          });
 
+TEST(Ranks, DropTheBranchesOfTheWholeBatch) {
+  const std::string options =
+      "--method dense --network vit6_small --width 6 --optimiser adamw --data-images 100 "
+      "--data-test-images 50 --batch-size 32 --epochs 1 --mixup 1 --stochastic-depth ";
+  const double alone = run_of(options + "0.5").trajectory.at(0).train_loss;
+  EXPECT_NEAR(run_of(options + "0.5 --processes 2").trajectory.at(0).train_loss, alone, 1e-5);
+  EXPECT_GT(std::abs(run_of(options + "0.4").trajectory.at(0).train_loss - alone), 1e-4);
+}
+
 TEST(Ranks, OneProcessIsTheSingleProcess) {
   EXPECT_EQ(difference(run_of(growth() + " --processes 1"), run_of(growth())), "");
 }

@@ -98,6 +98,61 @@ TEST(RunPlan, ARecipeByNameIsTheRunThatItsOptionsAre) {
   EXPECT_EQ(by_name->identity.name, by_options->identity.name);
 }
 
+TEST(RunPlan, TheRecordedCommandIsTheSameRun) {
+  const auto options_of = [](const std::string& command) {
+    std::istringstream words(command);
+    std::string word;
+    words >> word;  // gcg_run
+    GivenOptions options;
+    while (words >> word) {
+      words >> options[word.substr(2)];
+    }
+    return options;
+  };
+  const std::vector<GivenOptions> given{
+      {{"network", "vit6_small"}, {"recipe", "deit"}},
+      {{"network", "vit6_small"},
+       {"recipe", "deit"},
+       {"batch-size", "128"},
+       {"epochs", "160"},
+       {"schedule", "step"},
+       {"learning-rate", "0.1"},
+       {"mixup", "0"},
+       {"stochastic-depth", "0"}},
+      {{"network", "vit6_small"}, {"recipe", "deit"}, {"data", "teacher"}},
+      {{"optimiser", "adamw"}, {"learning-rate", "0.1"}},
+      {{"optimiser", "lars"}},
+  };
+  for (const GivenOptions& options : given) {
+    const auto plan = make_run_plan(options);
+    const auto again = make_run_plan(options_of(plan->identity.command));
+    EXPECT_EQ(again->identity.name, plan->identity.name) << plan->identity.command;
+    EXPECT_EQ(again->identity.command, plan->identity.command);
+  }
+}
+
+TEST(RunPlan, ImagesThatARecipeCannotCropStayAsTheyAre) {
+  for (const std::string data : {"teacher", "idx"}) {
+    const auto plan =
+        make_run_plan({{"network", "vit6_small"}, {"recipe", "deit"}, {"data", data}});
+    EXPECT_EQ(plan->settings.recipe.resized_crop, 0) << data;
+    EXPECT_EQ(plan->settings.recipe.mixing.cutmix, 1) << data;
+  }
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"data", "teacher"}, {"resized-crop", "0.5"}});
+              }),
+              HasSubstr("it would change the labels of these images"));
+  EXPECT_THAT(usage_error([] {
+                (void)make_run_plan({{"data", "idx"}, {"colour-jitter", "0.5"}});
+              }),
+              HasSubstr("the images do not have three colours"));
+  EXPECT_THAT(
+      usage_error([] {
+        (void)make_run_plan({{"network", "vit6_small"}, {"recipe", "deit"}, {"optimiser", "sgd"}});
+      }),
+      HasSubstr("--optimiser sgd: the recipe deit is one of adamw"));
+}
+
 TEST(RunPlan, WhatOnlyTransformersHaveIsRefusedElsewhere) {
   EXPECT_THAT(usage_error([] {
                 (void)make_run_plan({{"recipe", "deit"}});

@@ -38,10 +38,10 @@ TEST(BranchFactors, OfSharesAreThoseOfTheWholeBatch) {
   const std::vector<float> left = draw_branch_factors(network, 11, {0, 5}, stream);
   const std::vector<float> right = draw_branch_factors(network, 11, {5, 11}, stream);
   for (std::int64_t n = 0; n < network.drop_count; ++n) {
-    EXPECT_TRUE(std::equal(left.begin() + n * 5, left.begin() + (n + 1) * 5,
-                           whole.begin() + n * 11));
-    EXPECT_TRUE(std::equal(right.begin() + n * 6, right.begin() + (n + 1) * 6,
-                           whole.begin() + n * 11 + 5));
+    EXPECT_TRUE(
+        std::equal(left.begin() + n * 5, left.begin() + (n + 1) * 5, whole.begin() + n * 11));
+    EXPECT_TRUE(
+        std::equal(right.begin() + n * 6, right.begin() + (n + 1) * 6, whole.begin() + n * 11 + 5));
   }
 }
 
