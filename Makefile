@@ -137,7 +137,7 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 	@$(call run,$(BUILD)/experiments/demo --out $(call quote,$(RUNS)/demo) --jobs $(JOBS))
 	@$(call run,$(PYTHON) analysis/demo.py $(call quote,$(RUNS)/demo))
 
-test: build ## all tests but that of Slurm
+test: build ## all tests but the long ones, which are targets of their own
 	ctest --test-dir $(BUILD) --output-on-failure -j2 -LE slurm
 
 test-slurm: build ## a disturbed study under a real Slurm of two nodes, which it starts itself (root; slurmctld, slurmd, munge; 20 minutes on 2 busy cores)
