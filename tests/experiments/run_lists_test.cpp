@@ -74,12 +74,13 @@ TEST(RunLists, ExperimentsForLargeDataHaveSizesForIt) {
     if (experiment.kind != ExperimentKind::any_data) {
       continue;
     }
-    for (const auto& [data, network] :
-         {std::pair("tinyimagenet", "resnet18_small"), std::pair("imagenet", "resnet50")}) {
+    for (const auto& [data, network, transformer] :
+         {std::tuple("tinyimagenet", "resnet18_small", "vit6_small"),
+          std::tuple("imagenet", "resnet50", "deit_tiny")}) {
       for (const std::string& scale : scale_names(experiment.settings)) {
         SCOPED_TRACE(fmt::format("{} {} {}", experiment.name, scale, data));
         for (const NamedRun& run : runs_of(experiment, scale, data)) {
-          EXPECT_EQ(run.options.at("network"), network);
+          EXPECT_EQ(run.options.at("network"), scale == "vit" ? transformer : network);
           EXPECT_EQ(run.options.at("data"), data);
         }
       }
