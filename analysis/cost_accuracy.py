@@ -177,7 +177,7 @@ def tables(summary):
             "cells",
             (
                 "Test accuracy, % (mean ± 95 % t interval over seeds), its difference to the dense run of the same seed"
-                " in points, also to dense training for equally many epochs as the row had in all (linear in the"
+                " in points, also to dense training for as many epochs as the row had in all (linear in the"
                 " logarithm of"
                 " epochs between the dense rows), and total cost relative to the dense run. E: epochs per stage of"
                 " growth or round of pruning; every method ends with one training by the recipe, growing and returning"

@@ -314,7 +314,7 @@ def tables(summary):
             f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric"
             " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points, and test"
             " accuracy minus that of dense training that costs as much (density x epochs of the whole search), and of"
-            " dense training for equally many epochs as the network it ends with had in all, linear in the logarithm of"
+            " dense training for as many epochs as the network it ends with had in all, linear in the logarithm of"
             " epochs between the dense runs (-: outside of them); whole cost"
             " of the search and of the final training relative to the dense run; trainings by the recipe, and"
             f" validation accuracies used for decisions. Mean ± 95 % t interval over seeds, n = {n}."

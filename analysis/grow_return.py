@@ -239,7 +239,7 @@ def tables(summary):
             (
                 f'Accuracy on {summary["images"]:,} images that were not trained on (validation and test), %; minus the'
                 f" dense training of {epochs} epochs of the same seed, points, on these images and on the test images"
-                " only; minus dense training for equally many epochs as the row had in all, linear in the logarithm of"
+                " only; minus dense training for as many epochs as the row had in all, linear in the logarithm of"
                 " epochs between the dense rows; density, geometric mean and range over seeds; cost of everything,"
                 f" including the search, over the dense training of {epochs} epochs. Mean ± 95 % t interval over seeds."
             ),
