@@ -11,8 +11,9 @@ namespace gcg {
 /// Name of the file with the layer graph in a run's folder.
 inline constexpr const char* kNetworkFileName = "network.json";
 
-/// Version of its format and of the archive that gcg_export writes; raised with every change that a
-/// reader can see.
+/// Version of its format and of the archive that gcg_export writes; raised with every change of
+/// what older files hold. A new operation is none: files without it stay as they are, and a reader
+/// that does not know it refuses it by its name.
 inline constexpr std::int64_t kNetworkFileVersion = 2;
 
 /// Where a layer graph comes from.

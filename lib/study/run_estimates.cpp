@@ -44,9 +44,8 @@ std::string kind_of(const PlannedRun& run) {
   const Recipe& recipe = settings.recipe;
   const TaskOptions& task = recipe.task;
   return fmt::format(
-      "{} width {}, {} on {} in {} by {} kernels{}, {} threads, batch {}, {}, {} classes, share "
-      "{}, "
-      "depth {}, crop {}, jitter {}",
+      "{} width {}, {} on {} in {} by {} kernels{}, {} threads, batch {}, {}, {} classes, "
+      "share {}, depth {}, crop {}, jitter {}",
       settings.network, width, backend_used(settings).name, settings.device,
       request_of(settings).precision, kernels_used(settings),
       settings.cuda_graphs ? " by graphs" : "", settings.threads, settings.recipe.batch_size,
