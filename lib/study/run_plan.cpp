@@ -29,7 +29,9 @@ bool chooses_kernels(const RunSettings& settings) {
 
 void add_settings(OptionList& list, RunSettings& settings) {
   list.group("Run");
-  list.add_choice("method", settings.method, row_names(method_table()), "what is run");
+  // A name holds what deviates from gcg, the default when the first names were given.
+  list.add_choice("method", settings.method, row_names(method_table()), "what is run")
+      .identified_by([&settings] { return settings.method; }, "gcg");
   list.add_choice("network", settings.network, row_names(network_table()), "network");
   list.add("width", settings.width, {0, 4096},
            "channels of the network's first stage; 0: the network's own default");

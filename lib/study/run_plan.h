@@ -22,7 +22,7 @@ using GivenOptions = std::map<std::string, std::string>;
 
 /// The settings that every run has.
 struct RunSettings {
-  std::string method = "gcg";
+  std::string method = "grow_return";
   std::string network = "resnet8";
   std::int64_t width = 0;
   std::string data = "procedural";

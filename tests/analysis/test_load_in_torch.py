@@ -24,7 +24,7 @@ except ImportError as error:
     WHY = f"PyTorch cannot be imported: {error}"
 
 PROGRAMS = Path(os.environ["GCG_PROGRAMS"])
-RUN = "--data cifar10 --width 4 --batch-size 64 --epochs 1 --stage-epochs 1 --disconnected repair --stop never".split()
+RUN = "--data cifar10 --width 4 --batch-size 64 --epochs 1 --stage-epochs 1 --method gcg --disconnected repair --stop never".split()
 TEST_IMAGES = 200
 
 

@@ -19,6 +19,9 @@ FOUND = Path(__file__).resolve().parent / "found"
 LEAKS = Path(__file__).resolve().parents[1] / "leaks_of_libraries.txt"
 MEMORY = 2048  # MiB that a reader may take, whatever the bytes say
 SLOWEST = 20  # seconds for one input
+# Where libFuzzer sees what is compared, it puts the right checksum over damage, which HDF5 1.10 may crash on; `values`
+# has right checksums over what is checked.
+BLIND = {"run_file": ["-use_cmp=0"]}
 
 
 def search(build, name, seconds):
@@ -37,6 +40,7 @@ def search(build, name, seconds):
         [
             programs / f"libfuzzer_{name}",
             *(f"-max_total_time={seconds}", f"-rss_limit_mb={MEMORY}", f"-timeout={SLOWEST}"),
+            *BLIND.get(name, []),
             *(f"-artifact_prefix={found}/", "-print_final_stats=1", "-detect_leaks=1"),
             *(corpus, seeds, *([FOUND / name] if (FOUND / name).is_dir() else [])),
         ],

@@ -28,7 +28,7 @@ using testing::TemporaryFolder;
 Outcome gcg_run(const std::string& arguments) { return shell(GCG_RUN_PROGRAM " " + arguments); }
 
 const std::string kNetwork =
-    "--network resnet8 --width 4 --data-test-images 50 --batch-size 64 --epochs 2 "
+    "--method gcg --network resnet8 --width 4 --data-test-images 50 --batch-size 64 --epochs 2 "
     "--stage-epochs 1 --disconnected repair --max-stages 6 --min-stages 5 --bootstrap 20";
 
 const std::string kMiniature = kNetwork + " --data-images 300";

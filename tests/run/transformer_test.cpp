@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
+#include <vector>
 
 #include "base/temporary_folder.h"
 #include "device/device_executor.h"
@@ -194,7 +196,8 @@ TEST(Transformer, LearnsByEitherOptimiser) {
 
 TEST(Transformer, RunsSparseByItselfAndTheRecordSaysSo) {
   const TemporaryFolder folder;
-  const auto plan = make_run_plan({{"network", "vit6_small"},
+  const auto plan = make_run_plan({{"method", "gcg"},
+                                   {"network", "vit6_small"},
                                    {"width", "6"},
                                    {"data-images", "100"},
                                    {"data-test-images", "50"},
@@ -214,6 +217,30 @@ TEST(Transformer, RunsSparseByItselfAndTheRecordSaysSo) {
   EXPECT_EQ(record.execution.used, "sparse");
   EXPECT_EQ(std::ssize(record.stages), 3);
   EXPECT_GT(record.stages[1].density, record.stages[0].density);
+}
+
+TEST(Transformer, GrowsReturnsAndFinishesByTheDefaultMethod) {
+  const TemporaryFolder folder;
+  const auto plan = make_run_plan({{"network", "vit6_small"},
+                                   {"width", "6"},
+                                   {"data-images", "100"},
+                                   {"data-test-images", "50"},
+                                   {"batch-size", "32"},
+                                   {"epochs", "10"},
+                                   {"optimiser", "adamw"},
+                                   {"disconnected", "repair"},
+                                   {"out", folder.path().string()}});
+  const RunRecord record = execute(*plan);
+  EXPECT_EQ(record.status, RunStatus::finished);
+  std::vector<double> densities;
+  for (const StageRow& stage : record.stages) {
+    densities.push_back(stage.density);
+  }
+  const auto peak = std::ranges::max_element(densities);
+  EXPECT_GT(peak - densities.begin(), 0) << "grown";
+  EXPECT_GT(densities.end() - peak, 1) << "returned";
+  ASSERT_TRUE(record.result.has_value());
+  EXPECT_EQ(record.result->density, record.search.density);
 }
 
 }  // namespace

@@ -35,13 +35,27 @@ std::string usage_error(F f) {
 TEST(RunPlan, IdentityIsPinned) {
   // A change here makes every old run a stranger: then raise results_version of the
   // backends on purpose.
-  EXPECT_EQ(make_run_plan({})->identity.name, "gcg-resnet8-procedural-s1-e2235792e9");
-  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.4"}, {"width", "8"}, {"seed", "3"}})->identity.name,
-            "gcg-resnet8w8-procedural-s3-bf0894854e");
+  EXPECT_EQ(make_run_plan({{"method", "gcg"}})->identity.name,
+            "gcg-resnet8-procedural-s1-e2235792e9");
+  EXPECT_EQ(
+      make_run_plan({{"method", "gcg"}, {"growth-ratio", "0.4"}, {"width", "8"}, {"seed", "3"}})
+          ->identity.name,
+      "gcg-resnet8w8-procedural-s3-bf0894854e");
+}
+
+TEST(RunPlan, TheDefaultMethodGrowsAndReturnsAndIsNamedAsIfItWereGiven) {
+  const auto plain = make_run_plan({});
+  EXPECT_EQ(plain->settings.method, "grow_return");
+  EXPECT_EQ(plain->identity.name, make_run_plan({{"method", "grow_return"}})->identity.name);
+  // A recorded command says the method, so that it stays the same run whatever the default is.
+  for (const std::string method : {"gcg", "grow_return", "dense"}) {
+    EXPECT_THAT(make_run_plan({{"method", method}})->identity.command,
+                ::testing::StartsWith("gcg_run --method " + method));
+  }
 }
 
 TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
-  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.25"}, {"method", "gcg"}})->identity.hash,
+  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.25"}, {"method", "grow_return"}})->identity.hash,
             make_run_plan({})->identity.hash);
   EXPECT_EQ(make_run_plan({{"growth-ratio", "0.250"}})->identity.hash,
             make_run_plan({})->identity.hash);
@@ -50,7 +64,7 @@ TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
 TEST(RunPlan, EveryOptionThatAffectsTheResultChangesTheIdentity) {
   const std::string plain = make_run_plan({})->identity.hash;
   EXPECT_NE(make_run_plan({{"seed", "2"}})->identity.hash, plain);
-  EXPECT_NE(make_run_plan({{"epsilon", "0.01"}})->identity.hash, plain);
+  EXPECT_NE(make_run_plan({{"peak-density", "0.4"}})->identity.hash, plain);
   EXPECT_NE(make_run_plan({{"difficulty", "0.75"}})->identity.hash, plain);
 }
 
@@ -439,10 +453,11 @@ TEST(RunPlan, ValuesOutOfRangeAreErrorsThatTellTheRange) {
 }
 
 TEST(RunPlan, ContradictionsAreErrors) {
-  EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"max-density", "0.1"}, {"seed-density", "0.2"}});
-              }),
-              HasSubstr("below --seed-density"));
+  EXPECT_THAT(
+      usage_error([] {
+        (void)make_run_plan({{"method", "gcg"}, {"max-density", "0.1"}, {"seed-density", "0.2"}});
+      }),
+      HasSubstr("below --seed-density"));
   EXPECT_THAT(usage_error([] {
                 (void)make_run_plan({{"method", "fixed_mask"}, {"mask-stage", "2"}});
               }),
@@ -460,9 +475,11 @@ TEST(RunPlan, ContradictionsAreErrors) {
 }
 
 TEST(RunPlan, ABranchIsIdentifiedByTheNameOfItsTrunkAndStageBeforeTheTrunkHasRun) {
-  const std::string trunk = make_run_plan({})->identity.name;
+  const std::string trunk = make_run_plan({{"method", "gcg"}})->identity.name;
   const auto branch = [&](const std::string& stage) {
-    return make_run_plan({{"trunk", trunk}, {"trunk-stage", stage}, {"final", "rewind"}})->identity;
+    return make_run_plan(
+               {{"method", "gcg"}, {"trunk", trunk}, {"trunk-stage", stage}, {"final", "rewind"}})
+        ->identity;
   };
   EXPECT_EQ(branch("3").name, "gcg-resnet8-procedural-s1-6380a3c577");
   EXPECT_NE(branch("4").hash, branch("3").hash);
@@ -473,11 +490,11 @@ TEST(RunPlan, ABranchIsIdentifiedByTheNameOfItsTrunkAndStageBeforeTheTrunkHasRun
 
 TEST(RunPlan, WhatATrunkDecidesIsNotTheBranchsToSay) {
   EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"trunk", "t"}, {"seed-density", "0.1"}});
+                (void)make_run_plan({{"method", "gcg"}, {"trunk", "t"}, {"seed-density", "0.1"}});
               }),
               HasSubstr("--seed-density: has no effect here: the first stages are the trunk's"));
   EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"trunk-stage", "1"}});
+                (void)make_run_plan({{"method", "gcg"}, {"trunk-stage", "1"}});
               }),
               HasSubstr("there is no --trunk"));
   EXPECT_THAT(usage_error([] {
@@ -485,11 +502,12 @@ TEST(RunPlan, WhatATrunkDecidesIsNotTheBranchsToSay) {
               }),
               HasSubstr("the mask comes from --trunk"));
   EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"trunk", "../t"}});
+                (void)make_run_plan({{"method", "gcg"}, {"trunk", "../t"}});
               }),
               HasSubstr("is not the name of a run"));
   EXPECT_THAT(usage_error([] {
-                (void)make_run_plan({{"trunk", "t"}, {"trunk-stage", "3"}, {"max-stages", "3"}});
+                (void)make_run_plan(
+                    {{"method", "gcg"}, {"trunk", "t"}, {"trunk-stage", "3"}, {"max-stages", "3"}});
               }),
               HasSubstr("at least --trunk-stage plus 1"));
 }
