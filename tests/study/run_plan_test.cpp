@@ -55,9 +55,9 @@ TEST(RunPlan, TheDefaultMethodGrowsAndReturnsAndIsNamedAsIfItWereGiven) {
 }
 
 TEST(RunPlan, AnOptionGivenAtItsDefaultChangesNothing) {
-  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.25"}, {"method", "grow_return"}})->identity.hash,
+  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.4"}, {"method", "grow_return"}})->identity.hash,
             make_run_plan({})->identity.hash);
-  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.250"}})->identity.hash,
+  EXPECT_EQ(make_run_plan({{"growth-ratio", "0.400"}})->identity.hash,
             make_run_plan({})->identity.hash);
 }
 
@@ -188,7 +188,7 @@ TEST(RunPlan, TheExecutionThatIsUsedBelongsToTheIdentityNotTheOneAskedFor) {
   EXPECT_EQ(make_run_plan({{"execution", "sparse"}})->identity.hash, plain);
   const auto dense = make_run_plan({{"execution", "dense"}});
   EXPECT_NE(dense->identity.hash, plain);
-  EXPECT_EQ(dense->identity.command, "gcg_run --execution dense");
+  EXPECT_EQ(dense->identity.command, "gcg_run --method grow_return --execution dense");
   EXPECT_EQ(backend_used(make_run_plan({})->settings).name, "sparse");
   EXPECT_EQ(backend_used(dense->settings).name, "dense");
 }
@@ -228,15 +228,16 @@ TEST(RunPlan, PrecisionBelongsToARunsIdentity) {
 
 TEST(RunPlan, KernelsThatRoundDifferentlyBelongToTheIdentityOfRunsInBf16) {
   const auto plan = [](const char* kernels) {
-    return make_run_plan({{"precision", "bf16"}, {"kernels", kernels}});
+    return make_run_plan({{"method", "gcg"}, {"precision", "bf16"}, {"kernels", kernels}});
   };
   // As before there was a choice, and where the processor leaves none.
   EXPECT_EQ(plan("sparse")->identity.name, "gcg-resnet8-procedural-s1-c31eb8914c");
   EXPECT_NE(plan("tiles")->identity.hash, plan("sparse")->identity.hash);
   EXPECT_EQ(kernels_used(plan("tiles")->settings), "tiles");
-  EXPECT_EQ(plan("tiles")->identity.command, "gcg_run --precision bf16 --kernels tiles");
+  EXPECT_EQ(plan("tiles")->identity.command,
+            "gcg_run --method gcg --precision bf16 --kernels tiles");
   // By itself what the processor is best at; the line that makes the run says which.
-  const auto by_itself = make_run_plan({{"precision", "bf16"}});
+  const auto by_itself = make_run_plan({{"method", "gcg"}, {"precision", "bf16"}});
   const char* const best = amx_facts().usable ? "tiles" : "sparse";
   EXPECT_EQ(kernels_used(by_itself->settings), best);
   EXPECT_EQ(by_itself->identity.hash, plan(best)->identity.hash);
@@ -324,7 +325,7 @@ TEST(RunPlan, ThreadsBelongToTheIdentityUnderDenseExecutionAlone) {
   const auto two = make_run_plan({{"execution", "dense"}, {"threads", "2"}});
   EXPECT_NE(two->identity.hash, one->identity.hash);
   EXPECT_TRUE(threads_affect_result(*two));
-  EXPECT_EQ(two->identity.command, "gcg_run --execution dense --threads 2");
+  EXPECT_EQ(two->identity.command, "gcg_run --method grow_return --execution dense --threads 2");
 }
 
 TEST(RunPlan, WhereARunIsKeptDoesNotChangeItsIdentity) {
