@@ -24,7 +24,8 @@ except ImportError as error:
     WHY = f"PyTorch cannot be imported: {error}"
 
 PROGRAMS = Path(os.environ["GCG_PROGRAMS"])
-RUN = "--data cifar10 --width 4 --batch-size 64 --epochs 1 --stage-epochs 1 --method gcg --disconnected repair --stop never".split()
+RECIPE = "--data cifar10 --width 4 --batch-size 64 --epochs 1".split()
+RUN = [*RECIPE, *"--method gcg --stage-epochs 1 --disconnected repair --stop never".split()]
 TEST_IMAGES = 200
 
 
@@ -139,7 +140,6 @@ class Export(unittest.TestCase):
         masks["classifier.mask"][:] = True
         by_columns = {name: np.asfortranarray(mask) for name, mask in masks.items()}
         assert not by_columns["stem.conv.mask"].flags.c_contiguous
-        recipe = self.given[: self.given.index("--stage-epochs")]
         for name, save, arrays in (
             ("mask.npz", np.savez, masks),
             ("packed.npz", np.savez_compressed, masks),
@@ -148,7 +148,7 @@ class Export(unittest.TestCase):
             with self.subTest(name):
                 with open(self.folder / name, "wb") as file:
                     save(file, **arrays)
-                given = [*recipe, "--data-dir", self.folder, "--out", self.folder / f"fixed-{name}"]
+                given = [*RECIPE, "--data-dir", self.folder, "--out", self.folder / f"fixed-{name}"]
                 status, output = call("gcg_run", "--method", "fixed_mask", "--mask-file", self.folder / name, *given)
                 self.assertEqual(status, 0, output)
                 (folder,) = (self.folder / f"fixed-{name}").iterdir()

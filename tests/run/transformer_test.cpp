@@ -228,7 +228,8 @@ TEST(Transformer, GrowsReturnsAndFinishesByTheDefaultMethod) {
                                    {"batch-size", "32"},
                                    {"epochs", "10"},
                                    {"optimiser", "adamw"},
-                                   {"disconnected", "repair"},
+                                   {"seed-density", "0.2"},
+                                   {"disconnected", "warn"},
                                    {"out", folder.path().string()}});
   const RunRecord record = execute(*plan);
   EXPECT_EQ(record.status, RunStatus::finished);
