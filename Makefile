@@ -174,9 +174,11 @@ test-clang: ## the tests without LibTorch in a build by Clang, warnings as error
 # What the libraries leave that are not ours: the sanitizers' own form of a list.
 LEAKS := $(CURDIR)/tests/leaks_of_libraries.txt
 
-sanitize: ## address and undefined-behaviour sanitizers over all tests without LibTorch (Clang)
+sanitize: ## address and undefined-behaviour sanitizers over all tests without LibTorch, and the lines that they run (Clang)
 	@$(call checked-build,$(CHECKED),own_tests)
+	rm -rf $(CHECKED)/profiles
 	LSAN_OPTIONS=$(call quote,suppressions="$(LEAKS)":print_suppressions=0) ctest --test-dir $(CHECKED) $(BUILT)
+	$(PYTHON) tests/style/line_coverage.py $(CHECKED)
 
 tsan: ## thread sanitizer over loader, leases, launcher and sparse executor (Clang)
 	@$(call checked-build,$(THREADS),base_tests data_tests gcg_study_tests gcg_sparse_tests)
