@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/program.h"
 #include "base/text.h"
 #include "extrapolate/replay.h"
@@ -29,6 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr const char* kAgain = "give the experiment's command again, which writes it";
 
 constexpr std::string_view kUsage =
     "gcg_replay STUDY.json: every stopping rule on the study's finished growth runs and searches";
@@ -223,19 +226,19 @@ struct NamedRun {
 std::vector<NamedRun> read_plan(const fs::path& study) {
   std::vector<NamedRun> runs;
   try {
-    const json plan = json::parse(gcg::read_text(study));
+    const json plan = gcg::parse_json(gcg::read_text(study), study.string(), kAgain);
     for (const json& entry : plan.at("runs")) {
-      runs.push_back({entry.at("curve"), entry.at("name"), entry.at("seed")});
+      runs.push_back(
+          {entry.at("curve"), entry.at("name"),
+           gcg::json_integer<std::uint64_t>(entry.at("seed"), study.string(), "seed", kAgain)});
     }
   } catch (const json::exception& error) {
-    throw gcg::Error(study.string(), fmt::format("is no study file: {}", error.what()),
-                     "give the experiment's command again, which writes it");
+    throw gcg::Error(study.string(), fmt::format("is no study file: {}", error.what()), kAgain);
   }
   for (const NamedRun& run : runs) {
     if (run.name.empty() || fs::path(run.name).filename() != run.name) {
       throw gcg::Error(study.string(),
-                       fmt::format("calls a run '{}', which is no folder", run.name),
-                       "give the experiment's command again, which writes it");
+                       fmt::format("calls a run '{}', which is no folder", run.name), kAgain);
     }
   }
   return runs;
@@ -299,7 +302,8 @@ void replay_study(const fs::path& study) {
                      "run the experiment first");
   }
   const fs::path to = fs::path(study).replace_extension("replay.json");
-  gcg::write_file_atomically(to, json{{"runs", runs}, {"coverage", coverage}}.dump(1) + "\n");
+  gcg::write_file_atomically(to,
+                             gcg::json_text({{"runs", runs}, {"coverage", coverage}}, 1) + "\n");
   fmt::print("{}: {} runs\n", to.string(), runs.size());
 }
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace gcg {
@@ -180,14 +181,12 @@ Manifest read_manifest(const fs::path& path) {
       R"(it must read {"files": {"NAME": {"records": N, "sha256": "HEX"}}}; without it nothing is checked)";
   Manifest manifest;
   try {
-    const nlohmann::json json = nlohmann::json::parse(text);
+    const nlohmann::json json = parse_json(text, path.string(), remedy);
     for (const auto& [name, entry] : json.at("files").items()) {
-      manifest[name] = {entry.at("records").get<std::int64_t>(),
-                        entry.at("sha256").get<std::string>(), false};
+      manifest[name] = {
+          json_integer(entry.at("records"), path.string(), name + ": records", remedy),
+          entry.at("sha256").get<std::string>(), false};
     }
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(path.string(), fmt::format("byte {}: not JSON: {}", error.byte, error.what()),
-                remedy);
   } catch (const nlohmann::json::exception& error) {
     throw Error(path.string(), error.what(), remedy);
   }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/random.h"
 #include "data/parallel.h"
 #include "data/samples.h"
@@ -116,12 +117,13 @@ ExpectedFacts read_expected(const std::filesystem::path& manifest) {
   const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
   ExpectedFacts expected;
   try {
-    const nlohmann::json json = nlohmann::json::parse(text);
+    const nlohmann::json json = parse_json(text, manifest.string());
     const auto labels = [&](const char* part) -> std::optional<std::vector<std::int64_t>> {
       if (!json.contains(part) || !json.at(part).contains("labels")) {
         return std::nullopt;
       }
-      return json.at(part).at("labels").get<std::vector<std::int64_t>>();
+      return json_integers(json.at(part).at("labels"), manifest.string(),
+                           fmt::format("{}: labels", part));
     };
     expected.train_counts = labels("train");
     expected.test_counts = labels("test");
@@ -130,8 +132,6 @@ ExpectedFacts read_expected(const std::filesystem::path& manifest) {
           ChannelStatistics{json.at("channels").at("mean").get<std::vector<float>>(),
                             json.at("channels").at("deviation").get<std::vector<float>>()};
     }
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(manifest.string(), fmt::format("byte {}: not JSON: {}", error.byte, error.what()));
   } catch (const nlohmann::json::exception& error) {
     throw Error(manifest.string(), error.what());
   }

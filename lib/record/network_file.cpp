@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json.h"
 
 namespace gcg {
 
@@ -19,7 +20,7 @@ constexpr std::int64_t kLargest = 1 << 20;
 std::int64_t number(const json& value) {
   if (!value.is_number_integer() || value < 0 || value > kLargest) {
     throw Error("number",
-                fmt::format("'{}' is not a whole number in [0, {}]", value.dump(), kLargest));
+                fmt::format("'{}' is not a whole number in [0, {}]", json_text(value), kLargest));
   }
   return value.get<std::int64_t>();
 }
@@ -81,7 +82,7 @@ constexpr std::string_view kRemedy =
 /// The content of this version, with its checksum and of this run, if one is named.
 json checked(const std::string& where, std::string_view text, std::string_view run) {
   try {
-    json content = json::parse(text);
+    json content = parse_json(text, where, kRemedy);
     const std::int64_t version = content.value("version", std::int64_t{0});
     if (version != kNetworkFileVersion) {
       fail(where,
@@ -89,7 +90,7 @@ json checked(const std::string& where, std::string_view text, std::string_view r
     }
     const std::string stored = content.at("sha256");
     content.erase("sha256");
-    if (hex(sha256(content.dump())) != stored) {
+    if (hex(sha256(json_text(content))) != stored) {
       fail(where, "the checksum does not match: the file is damaged");
     }
     if (const std::string of = content.at("run"); !run.empty() && of != run) {
@@ -136,8 +137,8 @@ std::string network_text(const Network& network, const NetworkOrigin& origin) {
                {"name", network.name},
                {"input", {input.channels, input.height, input.width}},
                {"nodes", std::move(nodes)}};
-  content["sha256"] = hex(sha256(content.dump()));
-  return content.dump(1) + "\n";
+  content["sha256"] = hex(sha256(json_text(content)));
+  return json_text(content, 1) + "\n";
 }
 
 Network parse_network(const std::string& where, std::string_view text, std::string_view run) {

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/lookup.h"
 #include "record/run_file.h"
 
@@ -63,24 +65,26 @@ void write_run_summary(const fs::path& folder, const RunSummary& summary) {
                             {"accuracy", summary.accuracy},
                             {"seconds", summary.seconds},
                             {"memory_bytes", summary.memory_bytes}};
-  using Json = nlohmann::json;
-  write_file_atomically(folder / kRunSummaryName,
-                        json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(folder / kRunSummaryName, json_text(json, 1) + "\n");
 }
 
 std::optional<RunSummary> read_run_summary(const fs::path& folder) {
-  std::ifstream file(folder / kRunSummaryName);
+  std::ifstream file(folder / kRunSummaryName, std::ios::binary);
   if (!file) {
     return std::nullopt;
   }
+  const std::string text(std::istreambuf_iterator<char>(file), {});
   const auto mark = mark_of(folder / kRunFileName);
   try {
-    const nlohmann::json json = nlohmann::json::parse(file);
+    const nlohmann::json json = parse_json(text, folder.string());
     if (json.at("version") != kRunSummaryVersion || json.at("run_file_schema") != kRunFileSchema ||
         !mark || json.at("run_file_bytes") != mark->first ||
         json.at("run_file_time") != mark->second) {
       return std::nullopt;
     }
+    const auto integer = [&](const char* key) {
+      return json_integer(json.at(key), folder.string(), key);
+    };
     RunSummary summary;
     json.at("hash").get_to(summary.hash);
     const auto status = json.at("status").get<std::string>();
@@ -91,13 +95,15 @@ std::optional<RunSummary> read_run_summary(const fs::path& folder) {
     summary.status = static_cast<RunStatus>(found - kNames<RunStatus>.begin());
     json.at("failure").get_to(summary.failure);
     json.at("data_digest").get_to(summary.data_digest);
-    json.at("images").get_to(summary.images);
-    json.at("epochs").get_to(summary.epochs);
+    summary.images = integer("images");
+    summary.epochs = integer("epochs");
     json.at("accuracy").get_to(summary.accuracy);
     json.at("seconds").get_to(summary.seconds);
-    json.at("memory_bytes").get_to(summary.memory_bytes);
+    summary.memory_bytes = integer("memory_bytes");
     return summary;
   } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  } catch (const Error&) {
     return std::nullopt;
   }
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/lookup.h"
 #include "data/split.h"
 
@@ -106,19 +107,22 @@ std::string estimate_text(const RunPlan& plan, const WorkTimes& work) {
                             {"score", work.score},
                             {"record", work.record},
                             {"start", work.start}};
-  return json.dump();
+  return json_text(json);
 }
 
 WorkTimes read_estimate(const std::string& text) {
   try {
-    const nlohmann::json json = nlohmann::json::parse(text);
+    const nlohmann::json json = parse_json(text, "estimate");
     WorkTimes work;
-    const auto input = json.at("input").get<std::vector<std::int64_t>>();
+    const auto integer = [&](const char* key) {
+      return json_integer(json.at(key), "estimate", key);
+    };
+    const auto input = json_integers(json.at("input"), "estimate", "input");
     work.input = {input.at(0), input.at(1), input.at(2)};
-    work.classes = json.at("classes");
-    work.train_images = json.at("train_images");
-    work.validation_images = json.at("validation_images");
-    work.test_images = json.at("test_images");
+    work.classes = integer("classes");
+    work.train_images = integer("train_images");
+    work.validation_images = integer("validation_images");
+    work.test_images = integer("test_images");
     work.data_read = json.at("data_read");
     json.at("densities").get_to(work.densities);
     json.at("train").get_to(work.train);
@@ -133,6 +137,8 @@ WorkTimes read_estimate(const std::string& text) {
       throw Error("estimate", "lacks densities, their seconds or images");
     }
     return work;
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
     throw Error("estimate", error.what());
   }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
@@ -353,7 +354,7 @@ std::string study_text(const Experiment& experiment, const StudySettings& settin
                              {"runs", runs}};
   // A name of a folder may be no UTF-8, which JSON has to be. The command is (shell_word), with
   // every byte of the name; among the options a sign stands for what is not.
-  return study.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(study, 1) + "\n";
 }
 
 void write_study_file(const Experiment& experiment, const StudySettings& settings,
@@ -367,10 +368,23 @@ void write_study_file(const Experiment& experiment, const StudySettings& setting
   }
 }
 
+namespace {
+
+/// What a study file says; null where there is none or it is not JSON: it is written anew.
+nlohmann::json stored_study(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  try {
+    return parse_json(std::string(std::istreambuf_iterator<char>(file), {}), path.string());
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,
                                        const std::vector<PlannedRun>& planned) {
-  std::ifstream file(study_file(experiment, settings));
-  const nlohmann::json study = nlohmann::json::parse(file, nullptr, false);
+  const nlohmann::json study = stored_study(study_file(experiment, settings));
   if (!study.is_object() || !study.contains("runs") || !study["runs"].is_array()) {
     return {};
   }

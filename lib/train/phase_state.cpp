@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/named.h"
 
 namespace gcg {
@@ -15,6 +16,8 @@ namespace gcg {
 namespace {
 
 using nlohmann::json;
+
+constexpr const char* kAgain = "remove the run's folder and run it again";
 
 /// Every member with its key, stated once for writing and reading. The bindings name all members: a
 /// new one does not compile before it is here.
@@ -60,20 +63,27 @@ json to_json(const Value& value) {
 }
 
 template <typename Value>
-void from_json(const json& from, Value& value, const std::string& where) {
+void from_json(const json& from, Value& value, const std::string& where, const char* key) {
   if constexpr (std::is_enum_v<Value>) {
     value = value_named<Value>(from.get<std::string>(), where);
   } else if constexpr (std::is_same_v<Value, std::optional<std::int64_t>>) {
-    value = from.is_null() ? Value() : from.get<std::int64_t>();
+    value = from.is_null() ? Value() : json_integer(from, where, key, kAgain);
   } else if constexpr (std::is_same_v<Value, double>) {
     value = from.is_null() ? std::numeric_limits<double>::quiet_NaN() : from.get<double>();
+  } else if constexpr (std::is_same_v<Value, std::int64_t>) {
+    value = json_integer(from, where, key, kAgain);
+  } else if constexpr (std::is_same_v<Value, std::vector<std::int64_t>>) {
+    value = json_integers(from, where, key, kAgain);
   } else {
     from.get_to(value);
   }
 }
 
 void check_version(const json& object, const std::string& where) {
-  const std::int64_t version = object.is_object() ? object.value("version", std::int64_t{1}) : 0;
+  std::int64_t version = object.is_object() ? 1 : 0;
+  if (object.contains("version")) {
+    version = json_integer(object.at("version"), where, "version", kAgain);
+  }
   if (version != kPhaseStateVersion) {
     throw Error(where,
                 fmt::format("the state of its phase has version {}, this program reads {}", version,
@@ -88,17 +98,17 @@ void check_version(const json& object, const std::string& where) {
 std::string phase_text(const PhaseState& state) {
   json object{{"version", kPhaseStateVersion}};
   each_member(state, [&](const char* key, const auto& value) { object[key] = to_json(value); });
-  return object.dump();
+  return json_text(object);
 }
 
 PhaseState read_phase(const std::string& text, const std::string& where) {
   PhaseState state;
   try {
-    const json object = json::parse(text);
+    const json object = parse_json(text, where, kAgain);
     check_version(object, where);
     std::set<std::string> known{"version"};
     each_member(state, [&](const char* key, auto& value) {
-      from_json(object.at(key), value, where);
+      from_json(object.at(key), value, where, key);
       known.insert(key);
     });
     for (const auto& item : object.items()) {
@@ -109,7 +119,7 @@ PhaseState read_phase(const std::string& text, const std::string& where) {
     }
   } catch (const json::exception& error) {
     throw Error(where, fmt::format("the state of its phase cannot be read: {}", error.what()),
-                "remove the run's folder and run it again");
+                kAgain);
   }
   return state;
 }

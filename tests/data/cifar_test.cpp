@@ -294,6 +294,10 @@ TEST(CifarManifest, ThatDisagreesIsAnErrorThatNamesTheFile) {
   const std::vector<Case> cases{
       {R"("records": 1)", R"("records": 3)",
        "data_batch_2.bin: 1 records, but manifest.json says 3"},
+      {R"("records": 1)", R"("records": 1.5)",
+       "manifest.json: data_batch_2.bin: records is 1.5, not a whole number"},
+      {R"("records": 1)", R"("records": 1e300)",
+       "manifest.json: data_batch_2.bin: records is 1e+300, not a whole number"},
       {digest, std::string(64, '0'), "data_batch_2.bin: SHA-256 is " + digest},
       {"data_batch_2.bin", "data_batch_7.bin",
        "data_batch_2.bin: manifest.json does not list the file"},

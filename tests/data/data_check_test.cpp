@@ -1,5 +1,6 @@
 #include "data/data_check.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,7 +89,14 @@ TEST(ReadExpected, ErrorsNameTheFile) {
   write_file_atomically(folder / "m.json", "{");
   EXPECT_THAT(error_of([&] { read_expected(folder / "m.json"); }), HasSubstr("m.json: byte "));
   write_file_atomically(folder / "m.json", R"({"train": {"labels": "many"}})");
-  EXPECT_THAT(error_of([&] { read_expected(folder / "m.json"); }), HasSubstr("m.json: "));
+  EXPECT_THAT(error_of([&] { read_expected(folder / "m.json"); }),
+              HasSubstr("m.json: train: labels is string, not an array"));
+  for (const std::string count : {"1.5", "1e+300", "18446744073709551615", "true"}) {
+    write_file_atomically(folder / "m.json", R"({"train": {"labels": [3, )" + count + "]}}");
+    EXPECT_THAT(error_of([&] { read_expected(folder / "m.json"); }),
+                HasSubstr(fmt::format("m.json: train: labels is {}, not a whole number",
+                                      count == "true" ? "boolean" : count)));
+  }
 }
 
 TEST(ContactSheet, ShowsTheImageAndItsAugmentedForms) {

@@ -84,16 +84,17 @@ TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
     return sealed(text);
   };
   for (const std::string& text :
-       {std::string("{"), std::string("[]"), std::string("{}"), good,
-        with("\"name\": \"n\"", "\"title\": 1"), with("[1, 2, 2]", "[1, 2]"),
-        with("[1, 2, 2]", "[1, 2, 1e9]"), with("[1, 2, 2]", "[1, 2, -2]"),
-        with("[1, 2, 2]", "[1, 2, 99999999999]"), with("\"flatten\"", "\"melt\""),
-        with("[0]", "[7]"), with("[0]", "[]"), with("\"channels\": 2, ", ""),
-        with("\"l\"", "\"f\"")}) {
+       {std::string("[]"), std::string("{}"), good, with("\"name\": \"n\"", "\"title\": 1"),
+        with("[1, 2, 2]", "[1, 2]"), with("[1, 2, 2]", "[1, 2, 1e9]"),
+        with("[1, 2, 2]", "[1, 2, -2]"), with("[1, 2, 2]", "[1, 2, 99999999999]"),
+        with("\"flatten\"", "\"melt\""), with("[0]", "[7]"), with("[0]", "[]"),
+        with("\"channels\": 2, ", ""), with("\"l\"", "\"f\"")}) {
     SCOPED_TRACE(text);
     EXPECT_THAT([&] { (void)parse_network("f.json", text); },
                 ThrowsMessage<Error>(HasSubstr("f.json: is not a layer graph")));
   }
+  EXPECT_THAT([] { (void)parse_network("f.json", "{"); },
+              ThrowsMessage<Error>(HasSubstr("f.json: byte 2: not JSON")));
 }
 
 TEST(NetworkFile, AnotherVersionIsAnErrorThatNamesBoth) {

@@ -62,6 +62,8 @@ TEST(RunSummary, CutChangedOrMissingItIsNothing) {
                                  {"\"run_file_schema\": ", "\"run_file_schema\": 1"},
                                  {"\"failed\"", "\"lost\""},
                                  {"\"epochs\": 7", "\"epochs\": \"7\""},
+                                 {"\"epochs\": 7", "\"epochs\": 7.5"},
+                                 {"\"epochs\": 7", "\"epochs\": 1e300"},
                                  {"\"seconds\"", "\"Seconds\""}}) {
     std::string changed = text;
     changed.replace(changed.find(from), std::string(from).size(), to);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "base/throws.h"
 
 namespace gcg {
@@ -62,8 +64,11 @@ TEST(Estimate, TheLineThatGcgRunPrintsReadsBack) {
   EXPECT_EQ(back.train, times.train);
   EXPECT_EQ(back.input, times.input);
   EXPECT_DOUBLE_EQ(plan_seconds(*plan, back), plan_seconds(*plan, times));
-  GCG_EXPECT_ERROR((void)read_estimate("nonsense"), HasSubstr("estimate"));
-  GCG_EXPECT_ERROR((void)read_estimate("{}"), HasSubstr("estimate"));
+  GCG_EXPECT_ERROR((void)read_estimate("nonsense"), HasSubstr("estimate: byte 2: not JSON"));
+  GCG_EXPECT_ERROR((void)read_estimate("{}"), HasSubstr("estimate: "));
+  const std::string wrong =
+      std::regex_replace(line, std::regex(R"("classes":10)"), R"("classes":1e300)");
+  GCG_EXPECT_ERROR((void)read_estimate(wrong), HasSubstr("classes is 1e+300, not a whole number"));
 }
 
 TEST(Estimate, AGrowthRunIsCheaperThanItsEpochsAtFullDensity) {

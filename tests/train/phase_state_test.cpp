@@ -64,13 +64,18 @@ TEST(PhaseState, RequiresEveryKeyAndRefusesOthersAndOtherVersions) {
                 ThrowsMessage<Error>(::testing::AllOf(HasSubstr("runs/a: "), HasSubstr(why))));
   };
   refused(edited("\"grown\":100,", ""), "key 'grown' not found");
-  refused(edited("\"grown\":100,", "\"grown\":\"many\","), "type must be number");
+  refused(edited("\"grown\":100,", "\"grown\":\"many\","), "grown is string, not a whole number");
+  refused(edited("\"grown\":100,", "\"grown\":100.5,"), "grown is 100.5, not a whole number");
+  refused(edited("\"counted\":3,", "\"counted\":1e300,"), "counted is 1e+300, not a whole number");
+  refused(edited("[10,20,25]", "[10,20,18446744073709551615]"),
+          "mask_updates is 18446744073709551615, not a whole number");
+  refused(edited("\"version\":3", "\"version\":3.5"), "version is 3.5, not a whole number");
   refused(edited("\"grown\":100,", "\"grown\":100,\"gone\":1,"), "unknown key \"gone\"");
   refused(edited("\"return\"", "\"retour\""), "\"retour\" is none of: dense, ");
   refused(edited("\"version\":3", "\"version\":2"), "has version 2, this program reads 3");
   refused(edited("\"version\":3,", ""), "has version 1, this program reads 3");
   refused("[]", "has version 0");
-  refused("{", "cannot be read");
+  refused("{", "byte 2: not JSON");
 }
 
 }  // namespace
