@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -89,7 +90,7 @@ RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
 }
 
 void check_position(const Checkpoint& now, const Stage& stage, std::int64_t counted,
-                    std::int64_t epoch_batches, const std::string& place) {
+                    const EpochSize& epoch, const std::string& place) {
   const auto require = [&](bool holds, std::string_view what, auto is, auto of) {
     if (!holds) {
       throw Error(place, fmt::format("its checkpoint is inconsistent: {} {}, of {}", what, is, of),
@@ -109,13 +110,30 @@ void check_position(const Checkpoint& now, const Stage& stage, std::int64_t coun
           record.stages.size());
   require(record.cost.epochs == std::ssize(record.trajectory), "epochs", record.cost.epochs,
           record.trajectory.size());
-  require(phase.epochs > 0 && phase.stage >= 0, "stage", phase.stage, phase.epochs);
+  require(phase.epochs > 0 && phase.epochs <= kMostEpochs, "epochs of its phase", phase.epochs,
+          kMostEpochs);
+  within("stage", phase.stage, kMostEpochs);
   within("epoch", position.epoch_in_phase, phase.epochs);
   within("batch", position.batch_in_epoch,
-         position.epoch_in_phase < phase.epochs ? epoch_batches : 0);
+         position.epoch_in_phase < phase.epochs ? epoch.batches : 0);
   within("counted batch", counted, position.batch_in_epoch);
-  within("first update", phase.first_update, phase.epochs * epoch_batches - 1);
+  const std::int64_t updates = phase.epochs * epoch.batches;
+  within("first update", phase.first_update, updates - 1);
+  within("update before a copy of the state", phase.snapshot.value_or(0), updates);
+  std::int64_t last = -1;
+  for (const std::int64_t update : phase.mask_updates) {
+    require(update > last && update <= updates, "update of the mask", update, updates);
+    last = update;
+  }
+  within("sample", position.samples, epoch.images);
   within("correct sample", position.correct, position.samples);
+  require(std::isfinite(position.loss_sum), "loss", position.loss_sum, position.samples);
+  const Schedule& schedule = phase.schedule;
+  require(std::isfinite(schedule.peak) && schedule.peak >= 0, "learning rate", schedule.peak,
+          "a finite one");
+  require(schedule.warmup >= 0 && schedule.warmup < 1, "warm-up", schedule.warmup, 1);
+  require(phase.gradient_average >= 0 && phase.gradient_average < 1, "weight of an average",
+          phase.gradient_average, 1);
   for (const std::int64_t size :
        {std::ssize(stage.mask.allocation.counts), std::ssize(stage.mask.allocation.wanted)}) {
     require(size == 0 || size == layers, "layer counts of the allocation", size, layers);

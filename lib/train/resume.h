@@ -19,10 +19,20 @@ namespace gcg {
 RunRecord resumed_record(RunRecord old, RunRecord own, const std::string& place,
                          const std::function<void(const std::string&)>& say);
 
-/// Checks that a checkpoint can belong to this run: positions in their ranges, consistent counts,
-/// zero bits at absent connections. An Error names `place` and what is impossible.
+/// What an epoch of a run has.
+struct EpochSize {
+  std::int64_t batches = 0;
+  std::int64_t images = 0;
+};
+
+/// No phase has more epochs: an option's most, stretched by a budget (kLargestStretch).
+inline constexpr std::int64_t kMostEpochs = 5'000'000;
+
+/// Checks that a checkpoint can belong to this run: positions, updates and rates in their ranges,
+/// consistent counts, zero bits at absent connections. An Error names `place` and what is
+/// impossible.
 void check_position(const Checkpoint& now, const Stage& stage, std::int64_t counted,
-                    std::int64_t epoch_batches, const std::string& place);
+                    const EpochSize& epoch, const std::string& place);
 
 /// Behind the reason of a failure that follows from the run's options alone.
 inline constexpr const char* kFollowsFromOptions =

@@ -75,7 +75,8 @@ void stand_at(Training& training, Checkpoint checkpoint, const std::string& plac
   training.stage = std::move(phase.stage);
   training.counted = phase.counted;
   training.now = std::move(checkpoint);
-  check_position(training.now, training.stage, training.counted, training.epoch_batches, place);
+  check_position(training.now, training.stage, training.counted,
+                 {training.epoch_batches, std::ssize(training.split.train)}, place);
   hand_over(training);
 }
 
