@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "base/file.h"
 #include "base/system_call.h"
@@ -26,7 +27,11 @@ AppendFile::AppendFile(const std::filesystem::path& path, std::int64_t size)
   }
 }
 
-AppendFile::~AppendFile() { ::close(descriptor_); }
+AppendFile::~AppendFile() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
 
 void AppendFile::append(std::span<const std::byte> bytes) {
   write(bytes, size_);
@@ -47,9 +52,13 @@ void AppendFile::write(std::span<const std::byte> bytes, std::int64_t at) {
   }
 }
 
-void AppendFile::flush() {
+void AppendFile::finish() {
   if (!flush_to_disk(descriptor_, path_)) {
     throw_file_error(path_, "flush to disk", errno);
+  }
+  // An interrupted close has closed.
+  if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) {
+    throw_file_error(path_, "close", errno);
   }
 }
 

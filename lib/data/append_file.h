@@ -21,8 +21,9 @@ class AppendFile {
   void append(std::span<const std::byte> bytes);
   /// Overwrites the first bytes.
   void write_front(std::span<const std::byte> bytes);
-  /// Returns when everything is on the disk.
-  void flush();
+  /// Returns when everything is on the disk. Nothing can be written any more. A file system may
+  /// tell only at the close that bytes were lost: that is an Error, too.
+  void finish();
 
  private:
   void write(std::span<const std::byte> bytes, std::int64_t at);

@@ -216,7 +216,7 @@ std::vector<std::string> write_prepared(const fs::path& folder, const PreparedSp
     throw;
   }
   complete(file, split, journal);
-  file.flush();
+  file.finish();
   // First the list: a finished file is not looked at again.
   std::vector<std::string> lines = lines_left_out(split, journal);
   write_lines(list_path, lines);

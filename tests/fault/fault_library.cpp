@@ -4,7 +4,8 @@
 //   GCG_FAULT_FOLDER  absolute path of the folder
 //   GCG_FAULT_AT      which call, from 0 on; none: all go right
 //   GCG_FAULT_KIND    kill, killafter, short, or the name of an error: ENOSPC, EIO, EINTR, EDQUOT
-//   GCG_FAULT_LOG     file that gets the name of every counted call, one a line
+//   GCG_FAULT_LOG     file that gets a line for every counted call: its name, w if the file is open
+//                     for writing (else r), and the path of the file
 //   GCG_FAULT_LACKS   what the file system cannot do below the folder: flush (EINVAL), folder-flush
 //                     (the same of folders alone) or locks (ENOLCK)
 //
@@ -25,13 +26,15 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdlib>
-#include <cstring>
+#include <string>
 #include <string_view>
 
 namespace {
 
 constexpr int kDescriptors = 1024;
-std::array<std::atomic<bool>, kDescriptors> counted_descriptors{};
+/// What is open: nothing that counts, or a file below the folder to be read, or one to be written.
+enum class Open : char { not_here, to_read, to_write };
+std::array<std::atomic<Open>, kDescriptors> descriptors{};
 std::atomic<long> calls{0};
 
 struct Plan {
@@ -66,26 +69,42 @@ bool below(const char* path) {
 
 bool counted(int descriptor) {
   return descriptor >= 0 && descriptor < kDescriptors &&
-         counted_descriptors[static_cast<std::size_t>(descriptor)];
+         descriptors[static_cast<std::size_t>(descriptor)] != Open::not_here;
 }
 
-int note(int descriptor, bool is) {
+int note(int descriptor, Open is) {
   if (descriptor >= 0 && descriptor < kDescriptors) {
-    counted_descriptors[static_cast<std::size_t>(descriptor)] = is;
+    descriptors[static_cast<std::size_t>(descriptor)] = is;
   }
   return descriptor;
 }
 
+/// The file of a call, as the log has it.
+struct File {
+  bool to_write = false;
+  std::string path;
+
+  explicit File(const char* name) : path(name == nullptr ? "" : name) {}
+  explicit File(int descriptor) {
+    if (plan().log < 0 || !counted(descriptor)) {
+      return;
+    }
+    to_write = descriptors[static_cast<std::size_t>(descriptor)] == Open::to_write;
+    std::array<char, 4096> target{};
+    const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+    const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+    path.assign(target.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  }
+};
+
 enum class Fault { none, error, half, kill_after };
 
 /// Counts a call and says what becomes of it; errno is set for an error.
-Fault fault(std::string_view call) {
+Fault fault(const std::string& call, const File& file) {
   const long number = calls++;
   if (plan().log >= 0) {
-    std::array<char, 32> line{};
-    std::memcpy(line.data(), call.data(), call.size());
-    line[call.size()] = '\n';
-    (void)!::syscall(SYS_write, plan().log, line.data(), call.size() + 1);
+    const std::string line = call + (file.to_write ? " w " : " r ") + file.path + "\n";
+    (void)!::syscall(SYS_write, plan().log, line.data(), line.size());
   }
   if (number != plan().at) {
     return Fault::none;
@@ -106,8 +125,8 @@ Fault fault(std::string_view call) {
 
 /// Makes the call unless the fault forbids it.
 template <typename Result, typename Call>
-Result made(std::string_view name, bool is_counted, Result failure, Call call) {
-  const Fault what = is_counted ? fault(name) : Fault::none;
+Result made(const char* name, bool is_counted, const File& file, Result failure, Call call) {
+  const Fault what = is_counted ? fault(name, file) : Fault::none;
   if (what == Fault::error) {
     return failure;
   }
@@ -120,8 +139,10 @@ Result made(std::string_view name, bool is_counted, Result failure, Call call) {
 
 int opened(const char* path, int flags, mode_t mode) {
   const bool here = below(path);
-  return made<int>("open", here, -1, [&](bool) {
-    return note(static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode)), here);
+  const Open as = (flags & O_ACCMODE) == O_RDONLY ? Open::to_read : Open::to_write;
+  return made<int>("open", here, File(path), -1, [&](bool) {
+    return note(static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode)),
+                here ? as : Open::not_here);
   });
 }
 
@@ -151,9 +172,9 @@ int open64(const char* path, int flags, ...) {
 
 int close(int descriptor) {
   const bool here = counted(descriptor);
-  note(descriptor, false);
   // As Linux does it: the descriptor is closed whatever is told.
-  const Fault what = here ? fault("close") : Fault::none;
+  const Fault what = here ? fault("close", File(descriptor)) : Fault::none;
+  note(descriptor, Open::not_here);
   const int code = errno;
   const int result = static_cast<int>(::syscall(SYS_close, descriptor));
   if (what == Fault::kill_after) {
@@ -167,19 +188,29 @@ int close(int descriptor) {
 }
 
 ssize_t read(int descriptor, void* data, size_t count) {
-  return made<ssize_t>("read", counted(descriptor), -1, [&](bool half) {
+  return made<ssize_t>("read", counted(descriptor), File(descriptor), -1, [&](bool half) {
     return ::syscall(SYS_read, descriptor, data, half && count > 1 ? count / 2 : count);
   });
 }
 
+ssize_t pread(int descriptor, void* data, size_t count, off_t at) {
+  return made<ssize_t>("pread", counted(descriptor), File(descriptor), -1, [&](bool half) {
+    return ::syscall(SYS_pread64, descriptor, data, half && count > 1 ? count / 2 : count, at);
+  });
+}
+
+ssize_t pread64(int descriptor, void* data, size_t count, off64_t at) {
+  return pread(descriptor, data, count, at);
+}
+
 ssize_t write(int descriptor, const void* data, size_t count) {
-  return made<ssize_t>("write", counted(descriptor), -1, [&](bool half) {
+  return made<ssize_t>("write", counted(descriptor), File(descriptor), -1, [&](bool half) {
     return ::syscall(SYS_write, descriptor, data, half && count > 1 ? count / 2 : count);
   });
 }
 
 ssize_t pwrite(int descriptor, const void* data, size_t count, off_t at) {
-  return made<ssize_t>("pwrite", counted(descriptor), -1, [&](bool half) {
+  return made<ssize_t>("pwrite", counted(descriptor), File(descriptor), -1, [&](bool half) {
     return ::syscall(SYS_pwrite64, descriptor, data, half && count > 1 ? count / 2 : count, at);
   });
 }
@@ -196,7 +227,7 @@ int fsync(int descriptor) {
     errno = EINVAL;
     return -1;
   }
-  return made<int>("fsync", counted(descriptor), -1, [](bool) { return 0; });
+  return made<int>("fsync", counted(descriptor), File(descriptor), -1, [](bool) { return 0; });
 }
 
 void sync() {}
@@ -231,7 +262,7 @@ int flock(int descriptor, int operation) {
 }
 
 int ftruncate(int descriptor, off_t size) {
-  return made<int>("ftruncate", counted(descriptor), -1, [&](bool) {
+  return made<int>("ftruncate", counted(descriptor), File(descriptor), -1, [&](bool) {
     return static_cast<int>(::syscall(SYS_ftruncate, descriptor, size));
   });
 }
@@ -239,31 +270,31 @@ int ftruncate(int descriptor, off_t size) {
 int ftruncate64(int descriptor, off64_t size) { return ftruncate(descriptor, size); }
 
 int rename(const char* from, const char* to) {
-  return made<int>("rename", below(to), -1, [&](bool) {
+  return made<int>("rename", below(to), File(to), -1, [&](bool) {
     return static_cast<int>(::syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
   });
 }
 
 int link(const char* from, const char* to) {
-  return made<int>("link", below(to), -1, [&](bool) {
+  return made<int>("link", below(to), File(to), -1, [&](bool) {
     return static_cast<int>(::syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
   });
 }
 
 int unlink(const char* path) {
-  return made<int>("unlink", below(path), -1, [&](bool) {
+  return made<int>("unlink", below(path), File(path), -1, [&](bool) {
     return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
   });
 }
 
 int mkdir(const char* path, mode_t mode) {
-  return made<int>("mkdir", below(path), -1, [&](bool) {
+  return made<int>("mkdir", below(path), File(path), -1, [&](bool) {
     return static_cast<int>(::syscall(SYS_mkdirat, AT_FDCWD, path, mode));
   });
 }
 
 void* mmap(void* address, size_t length, int protection, int flags, int descriptor, off_t at) {
-  return made<void*>("mmap", counted(descriptor), MAP_FAILED, [&](bool) {
+  return made<void*>("mmap", counted(descriptor), File(descriptor), MAP_FAILED, [&](bool) {
     return reinterpret_cast<void*>(
         ::syscall(SYS_mmap, address, length, protection, flags, descriptor, at));
   });

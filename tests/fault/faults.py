@@ -28,6 +28,7 @@ ERRORS = ("ENOSPC", "EIO", "EDQUOT")
 KINDS = {
     "open": (*ERRORS, "EINTR"),
     "read": ("EIO", "EINTR", "short"),
+    "pread": ("EIO", "EINTR", "short"),
     "write": (*ERRORS, "EINTR", "short"),
     "pwrite": (*ERRORS, "EINTR", "short"),
     "fsync": (*ERRORS, "EINTR"),
@@ -42,6 +43,11 @@ KINDS = {
 # Of the faults that are drawn.
 SHARES = {"run": 0.5, "preparation": 0.2, "images": 0.1, "fetch": 0.2}
 KILLS = ("kill", "killafter")
+# An error of one of these may mean that bytes were lost, if the file was open for writing.
+WRITING = ("write", "pwrite", "fsync", "ftruncate", "close", "rename")
+# Files that hold nothing of a result, and what Linux says of a file that no name leads to any more.
+WITHOUT_RESULTS = (".lock", ".lease")
+DELETED = "(deleted)"
 # A program goes on after these as if nothing had been.
 HARMLESS = ("EINTR", "short")
 CRASHES = {-6: "SIGABRT", -7: "SIGBUS", -8: "SIGFPE", -11: "SIGSEGV"}
@@ -52,7 +58,7 @@ class Scenario:
 
     def __init__(self, name, command, begin, digest):
         self.name, self.command, self.begin, self.digest = name, command, begin, digest
-        self.calls = []  # of the whole command
+        self.calls = []  # of the whole command: name, whether the file is open for writing, file
         self.expected = ""
 
     def run(self, library, folder, fault=None, log=None, lacks=""):
@@ -156,11 +162,15 @@ def one(library, scenario, parent, fault):
         if faulty.returncode == -9 and fault[1] not in KILLS:
             return "was killed", "crash"
         # Python raises what an interrupted close tells; then the program has to say so.
-        excused = scenario.name == "fetch" and scenario.calls[fault[0]] == "close"
+        excused = scenario.name == "fetch" and scenario.calls[fault[0]][0] == "close"
         if faulty.returncode != 0 and fault[1] in HARMLESS and not excused:
             return f"failed: {faulty.stderr}", "failed"
         if faulty.returncode > 0 and not faulty.stderr.strip():
             return "failed without a word", "failed"
+        call, to_write, path = scenario.calls[fault[0]]
+        lost = fault[1] in ERRORS and call in WRITING and (to_write or call == "rename")
+        if lost and faulty.returncode == 0 and not Path(path).name.startswith(WITHOUT_RESULTS) and DELETED not in path:
+            return f"succeeded although {Path(path).name} may lack bytes", "failed"
         ended = {0: "went on", -9: "killed"}.get(faulty.returncode, "said why")
         again = scenario.run(library, folder)
         if again.returncode != 0:
@@ -208,11 +218,16 @@ def main():
             if whole.returncode != 0:
                 sys.exit(f"{scenario.name}: {whole.stderr}")
             scenario.expected = scenario.digest(folder) if scenario.digest else whole.stdout
-            scenario.calls = log.read_text().split()
-            all_points = [
-                (scenario, (at, kind)) for at, call in enumerate(scenario.calls) for kind in (*KILLS, *KINDS[call])
+            scenario.calls = [
+                (call, mode == "w", path)
+                for call, mode, path in (line.split(" ", 2) for line in log.read_text().splitlines())
             ]
-            counts = collections.Counter(scenario.calls)
+            all_points = [
+                (scenario, (at, kind))
+                for at, (call, _, _) in enumerate(scenario.calls)
+                for kind in (*KILLS, *KINDS[call])
+            ]
+            counts = collections.Counter(call for call, _, _ in scenario.calls)
             print(f"{scenario.name}: {len(scenario.calls)} calls ({counts}), {len(all_points)} faults possible")
             if not arguments.all:
                 count = round(arguments.faults * (1 if arguments.only else SHARES[scenario.name]))
@@ -232,7 +247,7 @@ def main():
                 ends[(scenario.name, ended)] += 1
                 if problem:
                     wrong.append(problem)
-                    print(f"WRONG {scenario.name}, call {at} ({scenario.calls[at]}), {kind}: {problem}")
+                    print(f"WRONG {scenario.name}, call {at} ({scenario.calls[at][0]}), {kind}: {problem}")
         print(f"{len(points)} faults: " + ", ".join(f"{name} {end} {n}" for (name, end), n in sorted(ends.items())))
         print(f"{len(wrong)} wrong")
         sys.exit(1 if wrong else 0)
