@@ -10,7 +10,8 @@ namespace gcg {
 /// hold the folder's lock.
 void remove_temporary_files(const std::filesystem::path& folder);
 
-/// Removes such old probes right in a folder, not below it. Nobody need hold its lock.
-void remove_old_probes(const std::filesystem::path& folder);
+/// Removes right in a folder, not below it, what is older than an hour of such probes and of files
+/// that bear the mark of a process (NAME.HOST.PID.tmp). Nobody need hold its lock.
+void remove_old_files(const std::filesystem::path& folder);
 
 }  // namespace gcg

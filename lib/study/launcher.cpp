@@ -69,7 +69,7 @@ class Launch {
         limit_(now_seconds() + settings.seconds),
         places_(settings.gpus, now_seconds) {
     if (!settings_.available_memory) {
-      settings_.available_memory = available_memory_bytes;
+      settings_.available_memory = [] { return available_memory_bytes(); };
     }
     if (!settings_.memory_kills) {
       settings_.memory_kills = [] { return memory_kills(); };
@@ -292,16 +292,16 @@ bool room_for_job(std::int64_t available, std::int64_t expected,
   return available >= needed;
 }
 
-std::int64_t available_memory_bytes() {
-  std::ifstream file("/proc/meminfo");
+std::int64_t available_memory_bytes(const std::filesystem::path& root) {
+  std::ifstream file(root / "proc/meminfo");
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("MemAvailable:")) {
       const std::int64_t system =
           std::strtoll(line.c_str() + std::string_view("MemAvailable:").size(), nullptr, 10) * 1024;
-      return std::min(system, group_limits().free_memory_bytes.value_or(system));
+      return std::min(system, group_limits(root).free_memory_bytes.value_or(system));
     }
   }
-  throw Error("/proc/meminfo", "does not say MemAvailable");
+  throw Error((root / "proc/meminfo").string(), "does not say MemAvailable");
 }
 
 }  // namespace gcg

@@ -81,6 +81,6 @@ bool room_for_job(std::int64_t available, std::int64_t expected,
 
 /// What a new process can have, bytes: the system's MemAvailable, or the room left in a control
 /// group around this process if that is less.
-std::int64_t available_memory_bytes();
+std::int64_t available_memory_bytes(const std::filesystem::path& root = "/");
 
 }  // namespace gcg

@@ -222,7 +222,7 @@ int work(const Experiment& experiment, const StudySettings& settings,
          const std::vector<PlannedRun>& planned, const WorkSettings& how) {
   check_ground(planned);
   make_writable_folder(settings.out);
-  remove_old_probes(settings.out);
+  remove_old_files(settings.out);
   const fs::file_time_type began = file_time_now(settings.out);
   std::vector<std::size_t> index;
   const std::vector<Job> jobs = make_jobs(planned, index);

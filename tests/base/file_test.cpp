@@ -252,24 +252,28 @@ TEST(TemporaryFiles, AreRemovedBelowAFolderAndProbesOnceTheyAreOld) {
       left, ::testing::UnorderedElementsAre("run", ".clock.host.1", ".lease.3", "run.h5", "clock"));
 }
 
-TEST(TemporaryFiles, OldProbesRightInAFolderGoWithoutItsLock) {
+TEST(TemporaryFiles, OldOnesRightInAFolderGoWithoutItsLock) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "run");
   const auto now = fs::file_time_type::clock::now();
-  for (const char* name : {".clock.begin.host.1", ".clock.begin.host.2", ".clock.begin.host.3.tmp",
-                           ".lock-probe.host.4", "run/.clock.host.5", "study.json.tmp"}) {
+  for (const char* name :
+       {".clock.begin.host.1", ".clock.begin.host.2", ".clock.begin.host.3.tmp",
+        ".lock-probe.host.4", "run/.clock.host.5", "study.json.tmp", "study.json.host.6.tmp",
+        "study.json.new.host.7.tmp", ".write-probe.host.8", "notes.2026.tmp"}) {
     std::ofstream(folder / name) << "x";
-    if (std::string_view(name) != ".clock.begin.host.1") {
+    if (std::string_view(name) != ".clock.begin.host.1" &&
+        std::string_view(name) != "study.json.new.host.7.tmp") {
       fs::last_write_time(folder / name, now - std::chrono::hours(2));
     }
   }
-  remove_old_probes(folder.path());
+  remove_old_files(folder.path());
   std::vector<std::string> left;
   for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
     left.push_back(entry.path().filename().string());
   }
   EXPECT_THAT(left, ::testing::UnorderedElementsAre(".clock.begin.host.1", "run", ".clock.host.5",
-                                                    "study.json.tmp"));
+                                                    "study.json.tmp", "notes.2026.tmp",
+                                                    "study.json.new.host.7.tmp"));
 }
 
 TEST(WritableFolder, IsCreatedWithItsParentsAndLeftEmpty) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/temporary_folder.h"
 
@@ -52,6 +54,25 @@ Ended run_in_child(
   std::stringstream text;
   text << file.rdbuf();
   return {WIFEXITED(code) ? WEXITSTATUS(code) : 128 + WTERMSIG(code), text.str()};
+}
+
+TEST(Program, AFileBeyondTheLimitOfSizesIsAnError) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "large";
+  const Ended ended = run_in_child(
+      [&] {
+        write_file_atomically(path, std::string(8192, 'x'));
+        return 0;
+      },
+      [] {
+        std::signal(SIGXFSZ, SIG_DFL);
+        const rlimit limit{4096, 4096};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+      });
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.errors, AllOf(HasSubstr("large"), HasSubstr("cannot write: File too large"),
+                                  HasSubstr("make room for the file")));
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 int print_result() {

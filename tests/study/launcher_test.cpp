@@ -23,6 +23,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr std::int64_t kGiB = 1LL << 30;
+
 Job shell(const std::string& name, const std::string& script, std::vector<std::size_t> after = {}) {
   static const testing::TemporaryFolder logs;
   const auto log = logs / (name + ".log");
@@ -194,7 +196,6 @@ TEST(Launcher, NoSecondJobWithoutMemoryForIt) {
 }
 
 TEST(Launcher, RoomForAJobIsWhatItAndThoseUnderWayMayStillTake) {
-  constexpr std::int64_t kGiB = 1LL << 30;
   EXPECT_TRUE(room_for_job(kGiB, kGiB, {}));
   EXPECT_FALSE(room_for_job(kGiB - 1, kGiB, {}));
   // One that holds 1 of its 3 GiB may still take 2.
@@ -212,6 +213,24 @@ TEST(Launcher, RoomForAJobIsWhatItAndThoseUnderWayMayStillTake) {
 }
 
 TEST(Launcher, TheSystemSaysHowMuchMemoryThereIs) { EXPECT_GT(available_memory_bytes(), 1 << 20); }
+
+TEST(Launcher, InAControlGroupItsRoomCountsAndNotTheMachines) {
+  const testing::TemporaryFolder root;
+  const auto write = [&](const std::filesystem::path& path, const std::string& text) {
+    std::filesystem::create_directories((root / path).parent_path());
+    std::ofstream(root / path) << text;
+  };
+  write("proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n");
+  EXPECT_EQ(available_memory_bytes(root.path()), 8 * kGiB);
+  write("proc/self/cgroup", "0::/\n");
+  write("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n");
+  write("sys/fs/cgroup/memory.max", std::to_string(120 << 20));
+  write("sys/fs/cgroup/memory.current", std::to_string(30 << 20));
+  write("sys/fs/cgroup/memory.stat", "anon 31457280\ninactive_file 0\nactive_file 0\n");
+  EXPECT_EQ(available_memory_bytes(root.path()), 90 << 20);
+  // One run has started and may yet take as much again: a second one does not fit beside it.
+  EXPECT_FALSE(room_for_job(available_memory_bytes(root.path()), 80 << 20, {{30 << 20, 80 << 20}}));
+}
 
 /// A process that launches one job and says by its exit status which signal ended the launch.
 pid_t launcher_of(const std::vector<Job>& jobs) {
