@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -279,6 +281,33 @@ TEST_F(Study, ADamagedRunFileOfTheSameSizeAndTimeIsFoundByVerify) {
   const Outcome bad = shell(command() + " --verify");
   EXPECT_EQ(bad.status, 1) << bad.output;
   EXPECT_THAT(bad.output, HasSubstr("damaged: " + file.string()));
+}
+
+// The analysis, the export and the replay are held to the same in tests/analysis/test_damaged.py.
+TEST_F(Study, VerifyNamesWhateverIsNoWholeFileOfItsRun) {
+  ASSERT_EQ(shell(command()).status, 0);
+  const fs::path file = files().front();
+  const fs::path other = files().back();
+  const fs::path kept = folder / "kept.h5";
+  fs::copy_file(file, kept);
+  const std::map<std::string, std::function<void()>> damages{
+      {"empty", [&] { std::ofstream(file, std::ios::trunc).flush(); }},
+      {"nonsense", [&] { std::ofstream(file, std::ios::trunc) << "no run file"; }},
+      {"of another run", [&] { fs::copy_file(other, file); }},
+      {"a folder", [&] { fs::create_directory(file); }},
+      {"a pipe", [&] { ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0); }}};
+  for (const auto& [name, damage] : damages) {
+    SCOPED_TRACE(name);
+    fs::remove_all(file);
+    damage();
+    const Outcome bad = shell(command() + " --verify");
+    EXPECT_EQ(bad.status, 1) << bad.output;
+    EXPECT_THAT(bad.output, HasSubstr(file.string()));
+    EXPECT_THAT(bad.output, Not(HasSubstr(other.string())));
+  }
+  fs::remove_all(file);
+  fs::copy_file(kept, file);
+  EXPECT_EQ(shell(command() + " --verify").status, 0);
 }
 
 TEST_F(Study, TheStatusOfTwoThousandRunsComesFromTheirStatusFiles) {
