@@ -8,57 +8,16 @@
 #include <memory>
 #include <string>
 
-#include "data/procedural.h"
 #include "dense/torch_executor.h"
-#include "graph/networks.h"
-#include "method/methods.h"
-#include "run/short_run.h"
-#include "train/trainer.h"
+#include "run/small_run.h"
 
 namespace gcg::testing {
 
-using MakeExecutor = std::unique_ptr<Executor> (*)(const Network&, std::int64_t);
-
-inline const DataSet& small_data() {
-  static const DataSet data = [] {
-    ProceduralOptions options;
-    options.train_images = 300;
-    options.test_images = 50;
-    options.difficulty = 0;
-    return make_procedural(options);
-  }();
-  return data;
-}
-
-/// Everything one miniature run needs.
-struct Miniature {
-  Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
-  DataSet data = small_data();
-  Recipe recipe;
-  std::unique_ptr<Method> method;
-  std::unique_ptr<Executor> executor;
-  OptionList options;
-
+/// A small run, by LibTorch if nothing else is said.
+struct Miniature : SmallRun {
   explicit Miniature(const std::string& name, const std::map<std::string, std::string>& given = {},
                      MakeExecutor make_executor = make_torch_executor, std::int64_t threads = 1)
-      : method(make_method(name)), executor(make_executor(network, threads)) {
-    recipe.epochs = 2;
-    recipe.batch_size = 64;
-    method->add_options(options);
-    for (const auto& [option, value] : given) {
-      options.set(option, value);
-    }
-  }
-
-  TrainingRun run(const std::filesystem::path& folder, std::uint64_t seed = 1) {
-    TrainingRun result{network, data, recipe, *method, *executor};
-    result.seed = seed;
-    result.folder = folder;
-    result.record.identity.name = "miniature";
-    result.record.identity.hash = "hash";
-    result.record.identity.seed = seed;
-    return result;
-  }
+      : SmallRun(name, given, make_executor, threads) {}
 };
 
 /// Looks at everything after every call of another executor.
