@@ -286,5 +286,56 @@ class Export(unittest.TestCase):
             self.assertTrue(torch.equal(loaded[name], value), name)
 
 
+class NamesThatAreNoUtf8(unittest.TestCase):
+    """Folders and files may have any bytes in their names, from the command line to what is read back."""
+
+    TOY = "--network mlp --width 4 --epochs 1 --batch-size 64 --data-images 200 --data-test-images 50".split()
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        self.out = self.folder / os.fsdecode(b"runs-\xff\xe9")
+
+    def call(self, *command):
+        done = subprocess.run(
+            [*map(os.fsencode, command)],
+            env=os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def check_found_again(self, run_file, *command):
+        output = self.call(*command)
+        self.assertIn(os.fsencode(run_file), output)
+        self.assertNotIn(b"epoch 1/1", output)
+
+    def test_a_run_there_is_read_exported_and_found_again(self):
+        dense = ["gcg_run", "--method", "dense", *self.TOY, "--out", self.out]
+        self.assertIn(b"epoch 1/1", self.call(*dense))
+        (folder,) = self.out.iterdir()
+        self.call("gcg_export", folder)
+        self.check_found_again(folder / "run.h5", *dense)
+
+        mask = self.folder / os.fsdecode(b"m\xff.npz")
+        shutil.copy(folder / "final.npz", mask)
+        self.call("gcg_run", "--method", "fixed_mask", "--mask-file", mask, *self.TOY, "--out", self.out)
+
+        unreadable = []
+        runs = {run.identity["method"]: run for run in gcg_runs.load_all(self.out, unreadable)}
+        self.assertEqual((set(runs), unreadable), ({"dense", "fixed_mask"}, []))
+        for run in runs.values():
+            self.assertEqual(os.fsencode(run.options["out"]), os.fsencode(self.out))
+            self.assertEqual(gcg_runs.load(run.path.parent).identity, run.identity)
+            self.assertEqual(gcg_runs.table([run.path], ["options/out"])["options/out"], [run.options["out"]])
+            # The command that the run file keeps is one for a shell.
+            self.check_found_again(run.path, "bash", "-c", run.identity["command"])
+        self.assertEqual(os.fsencode(runs["fixed_mask"].options["mask-file"]), os.fsencode(mask))
+        self.assertEqual(len(list(self.out.iterdir())), 2)
+
+
 if __name__ == "__main__":
     unittest.main()
