@@ -332,7 +332,11 @@ class FetchTest(unittest.TestCase):
         cut = gzip.decompress(tar_bytes(FILES))[: 2 * 512]
         for archive in (cut, gzip.compress(cut)):
             self.publish(archive, files={"set/a.bin": FILES["set/a.bin"]})
-            self.check_failed(self.fetch(f"file://{self.source}"), "byte 1024: ends without its end mark")
+            self.check_failed(
+                self.fetch(f"file://{self.source}"),
+                "byte 1024: ends without its end mark",
+                "remedy: remove it, then fetch it again",
+            )
             (self.out / "set.tar.gz").unlink()
 
     def test_members_that_occur_twice_are_errors(self):
