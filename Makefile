@@ -37,8 +37,11 @@ TORCH ?=
 CARRIED :=
 # Options of scripts/gpu_check.sh: "--device cpu --tiny" tries the check itself where there is no GPU.
 GPU_CHECK :=
+# $(call quote,WORDS): one word for the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
 ifneq ($(CARRIED),)
-carried := $(realpath $(CARRIED))
+# By the shell: make's own realpath takes a name with a blank for two.
+carried := $(shell realpath -e -- $(call quote,$(CARRIED)) 2>/dev/null)
 $(if $(carried),,$(error CARRIED=$(CARRIED): there is no such folder; scripts/gpu_carry.sh makes it))
 carried_libraries := $(carried)/usr/lib/$(shell uname -m)-linux-gnu
 export PATH := $(carried)/usr/bin:$(PATH)
@@ -51,8 +54,6 @@ export LD_LIBRARY_PATH := $(carried_libraries):$(carried_libraries)/blas:$(carri
 endif
 BUILD := build/$(PRESET)$(if $(TORCH),-torch)
 PYTHON := /usr/bin/python3
-# $(call quote,WORDS): one word for the shell, whatever is in it.
-quote = '$(subst ','\'',$(1))'
 
 # Names of Debian 12 and 13; scripts/packages.sh knows those of Ubuntu. libopenblas0-openmp, not -pthread: the latter
 # ignores the number of threads asked for.

@@ -1,5 +1,7 @@
 """The look of every figure: colour-blind safe, readable in grey (markers and dashes differ too)."""
 
+import io
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -72,8 +74,13 @@ def legend_below(figure, axes, columns=4):
 
 def save(figure, path):
     """PATH.png, PATH.pdf and PATH.svg (hover.py), without the time of day in them; returns the path of the PNG."""
-    figure.savefig(f"{path}.png", metadata={"Software": None})
-    figure.savefig(f"{path}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    for kind, metadata in (
+        ("png", {"Software": None}),
+        ("pdf", {"CreationDate": None, "Creator": None, "Producer": None}),
+    ):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, metadata=metadata)
+        texts.write_bytes(f"{path}.{kind}", drawn.getvalue())
     texts.write(f"{path}.svg", hover.svg(figure))
     plt.close(figure)
     return f"{path}.png"

@@ -6,25 +6,40 @@ Needs numpy and torch. Inputs are normalised as in training: (pixel / 255 - mean
 training images.
 """
 
+import contextlib
+import hashlib
 import json
 import sys
+import zipfile
+import zlib
 
 import numpy as np
 import torch
 from torch import nn
 
 NETWORK_VERSION = 2  # of network.json and of the archive
+REMEDY = "run gcg_export again"
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """The archive. What its reader stumbles over is a ValueError with the file and the remedy."""
+    try:
+        with open(path, "rb") as content, np.load(content) as file:
+            yield file
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: is damaged, or no archive of gcg_export ({error}): {REMEDY}") from error
 
 
 def state_dict(path):
     """Weights (0 where a connection is absent), biases and batch norms under the names of the layer graph."""
-    with np.load(path) as file:
+    with _opened(path) as file:
         return {name: torch.from_numpy(file[name]) for name in file.files if not name.endswith((".mask", ".json"))}
 
 
 def masks(path):
     """Boolean tensors by layer: which connections are present."""
-    with np.load(path) as file:
+    with _opened(path) as file:
         return {
             name.removesuffix(".mask"): torch.from_numpy(file[name]) for name in file.files if name.endswith(".mask")
         }
@@ -135,15 +150,43 @@ def _module(node, inputs, positions):
     return pool((height, width), stride, padding), inputs
 
 
+class _Number(float):
+    """A number that keeps its digits: another program may write the same number with others."""
+
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def _compact(value):
+    """JSON as its checksum is taken of it: no blanks, keys in order."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_compact(key)}:{_compact(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_compact, value)) + "]"
+    return value.text if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
+
+
+def layer_graph(path):
+    """What network.json in the archive says; a ValueError if it has another version or is damaged."""
+    with _opened(path) as file:
+        text = file["network.json"]
+    try:
+        graph = json.loads(text, parse_float=_Number)
+        version, stored = graph.get("version"), graph.pop("sha256", None)
+    except (AttributeError, ValueError) as error:  # of what is no object too
+        raise ValueError(f"{path}: network.json is damaged ({error}): {REMEDY}") from error
+    if version != NETWORK_VERSION:
+        raise ValueError(f"{path}: has version {version}, this module reads {NETWORK_VERSION}: {REMEDY}")
+    if hashlib.sha256(_compact(graph).encode(errors="replace")).hexdigest() != stored:
+        raise ValueError(f"{path}: network.json is damaged, its checksum does not match: {REMEDY}")
+    return graph
+
+
 def network(path):
     """The module with its weights, ready to predict: network(path)(images).argmax(1)."""
-    with np.load(path) as file:
-        graph = json.loads(file["network.json"])
-    if graph.get("version") != NETWORK_VERSION:
-        raise ValueError(
-            f"{path}: has version {graph.get('version')}, this module reads {NETWORK_VERSION}: run gcg_export again"
-        )
-    module = Network(graph)
+    module = Network(layer_graph(path))
     module.load_state_dict(state_dict(path))
     return module.eval()
 

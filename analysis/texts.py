@@ -1,35 +1,46 @@
 """Texts that come out the same under every locale: files are UTF-8 and replaced whole, printed text degrades."""
 
+import contextlib
 import errno
 import json
 import os
 import sys
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def write(path, text):
-    """Writes a file in UTF-8 beside `path` and renames it: a full disk or a kill leaves the old file as it was. Links
-    are followed; what is no regular file ends the program with a message. Bytes that are no UTF-8 (of file names;
-    surrogate escapes) come out as they went in."""
+    """As write_bytes, in UTF-8. Bytes that are no UTF-8 (of file names; surrogate escapes) come out as they went in."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_bytes(path, content):
+    """Writes a file beside `path` and renames it: a full disk or a kill leaves the old file as it was. Links are
+    followed. What is no regular file and what cannot be written end the program with a message."""
     if os.path.exists(path) and not os.path.isfile(path):
         sys.exit(
             f"{path}: is not a regular file and is not replaced; name a regular file, or a path that does not exist yet"
         )
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            file.write(content)
             file.flush()
             try:
                 os.fsync(file.fileno())
             except OSError as error:  # of a file system that cannot flush at all; what is drawn can be drawn again
                 if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
                     raise
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        os.replace(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        remedy = "; make room for it and start the same command again" if error.errno in FULL else ""
+        sys.exit(f"{path}: cannot be written: {error.strerror}{remedy}")
 
 
 def read_json(path, remedy):

@@ -54,6 +54,19 @@ inline bool read_arguments(std::span<const char* const> arguments, std::string_v
   return true;
 }
 
+/// An option that names a file, or none by being left out: an empty name is an error.
+inline void add_file_option(OptionList& list, const std::string& name, std::string& value,
+                            const std::string& help) {
+  Option& option = list.add(name, value, help);
+  option.set = [set = option.set, name](const std::string& text) {
+    if (text.empty()) {
+      throw UsageError("--" + name, "the file's name is empty",
+                       "name a file, or leave the option out");
+    }
+    set(text);
+  };
+}
+
 /// Counts and names what a data folder holds and the data set has not.
 inline void print_passed_over(const std::vector<std::string>& passed_over) {
   if (passed_over.empty()) {

@@ -65,8 +65,8 @@ int run(std::span<const char* const> arguments) {
   std::int64_t threads = gcg::usable_cores();
   gcg::OptionList list;
   list.add("data", name, "data set, as for gcg_run");
-  list.add("manifest", manifest, "file that says what the data set must be");
-  list.add("sheet", sheet, "PNG file of augmented samples to write");
+  add_file_option(list, "manifest", manifest, "file that says what the data set must be");
+  add_file_option(list, "sheet", sheet, "PNG file of augmented samples to write");
   list.add("threads", threads, {1, 1024}, "threads; no effect on the result");
   source->add_options(list);
   if (!gcg::read_arguments(arguments, kAbout, list)) {

@@ -20,6 +20,7 @@ from manifest import DataError, Lock, check_file, load, progress_line, run
 from unpack import DAMAGED, Target, check_tar_end, unpack_archive
 
 MOST_CLASS_BYTES = 1 << 33
+GET_AGAIN = "get the archive again"  # from where it came from: nothing is downloaded here
 
 
 def read_labels(path):
@@ -47,7 +48,7 @@ def unpack_class(file, target, where):
             if not image.isfile() or "/" in image.name:
                 raise DataError(where, f"member '{image.name}' is no image file")
             target.write(image.name, inner.extractfile(image))
-        check_tar_end(inner, where)
+        check_tar_end(inner, where, GET_AGAIN)
 
 
 def unpack_train(archive, out):
@@ -71,10 +72,10 @@ def unpack_train(archive, out):
             try:
                 unpack_class(outer.extractfile(member), Target(where, temporary, MOST_CLASS_BYTES), where)
             except DAMAGED as error:
-                raise DataError(where, f"cannot be unpacked: {error}", "get the archive again") from error
+                raise DataError(where, f"cannot be unpacked: {error}", GET_AGAIN) from error
             replace_folder(temporary, final)
             print(f"train/{name}")
-        check_tar_end(outer, archive)
+        check_tar_end(outer, archive, GET_AGAIN)
 
 
 def unpack_validation(archive, labels, out):
@@ -85,7 +86,7 @@ def unpack_validation(archive, labels, out):
     for left in (flat, temporary):
         shutil.rmtree(left, ignore_errors=True)
     flat.mkdir()
-    unpack_archive(archive, flat, MOST_CLASS_BYTES)
+    unpack_archive(archive, flat, MOST_CLASS_BYTES, GET_AGAIN)
     temporary.mkdir()
     for image in sorted(path for path in flat.rglob("*") if path.is_file()):
         name = labels.pop(image.stem, None)
@@ -123,13 +124,14 @@ def main():
         paths = {}
         for part in ("train", "val"):
             path = Path(arguments.archives) / archives[part]["name"]
-            check_file(path, archives[part], progress_line(f"digest of {path}", archives[part]["bytes"]))
+            line = progress_line(f"digest of {path}", archives[part]["bytes"])
+            check_file(path, archives[part], line, remedy=GET_AGAIN)
             paths[part] = path
         try:
             unpack_train(paths["train"], out)
             unpack_validation(paths["val"], labels, out)
         except tarfile.TarError as error:
-            raise DataError(paths["train"], f"cannot be unpacked: {error}", "get the archive again") from error
+            raise DataError(paths["train"], f"cannot be unpacked: {error}", GET_AGAIN) from error
     print(out)
 
 

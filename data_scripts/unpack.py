@@ -31,6 +31,8 @@ DAMAGED = (
     RuntimeError,
     ValueError,
 )
+# Of an archive that has the right digest, so that it is not fetched again as long as it lies there.
+FETCH_AGAIN = "remove it, then fetch it again"
 
 
 def safe_parts(archive, name):
@@ -70,16 +72,14 @@ class Target:
                 file.write(block)
 
 
-def check_tar_end(archive, where):
+def check_tar_end(archive, where, remedy):
     """Raises an error if a tar that was read to its end lacks the block of zeros that marks it: it was cut."""
     archive.fileobj.seek(archive.offset)
     if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise DataError(
-            where, f"byte {archive.offset}: ends without its end mark, members are missing", "fetch it again"
-        )
+        raise DataError(where, f"byte {archive.offset}: ends without its end mark, members are missing", remedy)
 
 
-def unpack_tar(path, target):
+def unpack_tar(path, target, remedy):
     with tarfile.open(path, "r:*") as archive:
         for member in archive:
             if member.isfile():
@@ -90,7 +90,7 @@ def unpack_tar(path, target):
                     f"member '{member.name}' is neither a file nor a folder",
                     "this is not the archive it claims to be",
                 )
-        check_tar_end(archive, path)
+        check_tar_end(archive, path, remedy)
 
 
 def unpack_zip(path, target):
@@ -101,15 +101,15 @@ def unpack_zip(path, target):
                     target.write(member.filename, source)
 
 
-def unpack_archive(path, folder, most_bytes):
+def unpack_archive(path, folder, most_bytes, remedy=FETCH_AGAIN):
     target = Target(path, folder, most_bytes)
     try:
         if zipfile.is_zipfile(path):
             unpack_zip(path, target)
         else:
-            unpack_tar(path, target)
+            unpack_tar(path, target, remedy)
     except DAMAGED as error:
-        raise DataError(path, f"cannot be unpacked: {error}", "remove it, then fetch it again") from error
+        raise DataError(path, f"cannot be unpacked: {error}", remedy) from error
 
 
 def check_folder(manifest, folder):

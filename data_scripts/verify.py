@@ -9,6 +9,7 @@ manifest has it. Nothing to check is an error.
 """
 
 import argparse
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,8 +20,27 @@ from unpack import check_folder
 IMAGE_ENDINGS = {".jpeg", ".jpg", ".jpe", ".jfif", ".png"}
 
 
+def is_of_the_system(name):
+    """What systems and tools leave in folders: never a part of a data set (as lib/data/folder_scan.cpp has it)."""
+    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
+
+
 def is_image(path):
-    return path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in IMAGE_ENDINGS and not is_of_the_system(path.name) and path.is_file()
+
+
+def count_images(folder):
+    """Images in the folder and below it."""
+    count = 0
+    for at, folders, files in os.walk(folder):
+        folders[:] = (name for name in folders if not is_of_the_system(name))
+        count += sum(is_image(Path(at, name)) for name in files)
+    return count
+
+
+def classes_in(folder):
+    """The folders in it, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_of_the_system(path.name))
 
 
 def crc32(path):
@@ -53,7 +73,7 @@ def counts_by_class(place, part):
     """Images of each class in the order of their names; None if the folder is not laid out by classes."""
     annotations = place / part / "val_annotations.txt"
     if annotations.is_file():
-        counts = {path.name: 0 for path in (place / "train").iterdir() if path.is_dir()}
+        counts = {path.name: 0 for path in classes_in(place / "train")}
         for line in annotations.read_text(encoding="utf-8-sig", errors="replace").splitlines():
             name, label = (line.split("\t") + ["", ""])[:2]
             if is_image(annotations.parent / "images" / name):
@@ -61,8 +81,7 @@ def counts_by_class(place, part):
         return [counts[name] for name in sorted(counts)]
     if not (place / part).is_dir():
         return None
-    classes = sorted(path for path in (place / part).iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [sum(is_image(path) for path in folder.rglob("*")) for folder in classes]
+    return [count_images(folder) for folder in classes_in(place / part)]
 
 
 def check_counts(manifest, place):

@@ -168,6 +168,9 @@ void flush_folder_of(const fs::path& path) {
 }
 
 std::vector<std::byte> read_file(const fs::path& path) {
+  if (path.empty()) {
+    throw Error("file to read", "its name is empty", "name a file");
+  }
   // Without O_NONBLOCK a pipe in the place of a file would wait for a writer.
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);
   struct stat facts {};

@@ -2,6 +2,7 @@
 does not stop the others. GCG_SAMPLE_RUN names a run file, GCG_RUN gcg_run, with gcg_export and gcg_replay beside it."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -22,6 +23,7 @@ import h5py
 import analyse
 import compare
 import demo
+import figures
 import gcg_runs
 import report
 import texts
@@ -259,6 +261,51 @@ class Places(Folder):
             with self.assertRaisesRegex(SystemExit, f"{place}: is not a regular file and is not replaced; name"):
                 texts.write(place, "text")
         self.assertTrue(pipe_.is_fifo())
+
+    def test_a_full_disk_leaves_the_old_file(self):
+        study = toy_study(self.folder, ["whole"])
+        summary = self.folder / "toy-smoke.summary.json"
+        command = ["/usr/bin/python3", ROOT / "analysis" / "analyse.py", study]
+        self.assertEqual(self.run_program(*command).returncode, 0)
+        before = summary.read_bytes()
+        names = sorted(self.folder.iterdir())
+        # No file may grow beyond so many bytes, as on a full disk; Python ignores the signal that says so.
+        limited = [
+            "/usr/bin/python3",
+            "-c",
+            "import os, resource, sys;"
+            f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) // 2},) * 2);"
+            "os.execv(sys.argv[1], sys.argv[1:])",
+        ]
+        done = self.run_program(*limited, *command, "--data-name", "other")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(
+            done.stderr.decode(),
+            f"{summary}: cannot be written: File too large; make room for it and start the same command again\n",
+        )
+        self.assertEqual((summary.read_bytes(), sorted(self.folder.iterdir())), (before, names))
+        out = self.folder / "report.html"
+        report_of = ["/usr/bin/python3", ROOT / "analysis" / "report.py", self.folder, "--out", out]
+        done = self.run_program(*report_of)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("0.625", out.read_text())
+        # The same of the report.
+        before = out.read_bytes()
+        done = self.run_program(*limited, *report_of)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{out}: cannot be written: File too large", done.stderr.decode())
+        self.assertEqual(out.read_bytes(), before)
+
+    def test_a_figure_that_cannot_be_written_leaves_the_old_one(self):
+        names = ["figure.pdf", "figure.png", "figure.svg"]
+        for name in names:
+            (self.folder / name).write_text("old")
+        figure = figures.new_figure()[0]
+        full = OSError(errno.ENOSPC, "No space left on device")
+        with mock.patch("os.replace", side_effect=full), self.assertRaisesRegex(SystemExit, "figure.png: .*make room"):
+            figures.save(figure, self.folder / "figure")
+        self.assertEqual([(self.folder / name).read_text() for name in names], ["old"] * 3)
+        self.assertEqual(sorted(os.listdir(self.folder)), names)
 
     def test_the_report_leaves_standard_output_in_its_place(self):
         (self.folder / "execution_agreement-small.summary.json").write_text(json.dumps(agreement()))

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -249,6 +250,26 @@ class Files(unittest.TestCase):
             self.assertEqual(len(gcg_runs.load_all(self.folder)), 2)
         self.assertIn("1 of 3 runs cannot be read and are left out:\n  ", said.getvalue())
         self.assertIn("b/run.h5", said.getvalue())
+
+    def test_loading_many_runs_is_quick(self):
+        """Each run of a large folder takes as long as a run alone: nothing grows with their number."""
+        first, runs = self.copy("run-000"), 300
+        for number in range(1, runs):
+            path = self.folder / f"run-{number:03}" / "run.h5"
+            path.parent.mkdir()
+            os.link(first, path)
+
+        def seconds(call):
+            # Of this process: other work on the machine counts less.
+            begin = time.process_time()
+            call()
+            return time.process_time() - begin
+
+        def all_of_them():
+            self.assertEqual(len(gcg_runs.load_all(self.folder)), runs)
+
+        alone = min(seconds(lambda: gcg_runs.load(first)) for _ in range(3))
+        self.assertLess(seconds(all_of_them), runs * 4 * alone + 0.5)
 
     def test_tables_are_read_when_they_are_asked_for_and_then_kept(self):
         path = self.copy("a")

@@ -1,12 +1,15 @@
 """gcg_export from the outside: NumPy reads the archive, gcg_run takes a mask back, and PyTorch predicts what the run
 file says. GCG_PROGRAMS names the folder of the programs."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +51,11 @@ def call(program, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+def graph_in(path):
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("network.json")
+
+
 class Export(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -82,6 +90,16 @@ class Export(unittest.TestCase):
             with np.load(path) as file:
                 for layer, mask in self.run_file.masks[stage].items():
                     np.testing.assert_array_equal(file[layer + ".mask"].ravel(), mask.ravel())
+
+    def test_an_export_says_of_which_run_and_stage_it_is(self):
+        self.assertEqual(call("gcg_export", self.run_folder, "--stage", "1")[0], 0)
+        for name, stage in (("final.npz", -1), ("stage_001.npz", 1)):
+            with self.subTest(name):
+                graph = json.loads(graph_in(self.run_folder / name))
+                self.assertEqual((graph["run"], graph["stage"]), (self.run_folder.name, stage))
+                stored = graph.pop("sha256")
+                text = json.dumps(graph, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                self.assertEqual(hashlib.sha256(text.encode()).hexdigest(), stored)
 
     def test_the_run_file_stands_for_its_folder(self):
         path = self.folder / "by-file.npz"
@@ -226,6 +244,34 @@ class Export(unittest.TestCase):
         predictions = self.predict(folder / "final.npz")
         np.testing.assert_array_equal(predictions, gcg_runs.load(folder / "run.h5").final["test_predictions"])
 
+    def test_a_damaged_export_is_refused_with_the_file_and_the_remedy(self):
+        if load_in_torch is None:
+            self.skipTest(WHY)
+        whole = self.run_folder / "final.npz"
+        path = self.folder / "damaged.npz"
+        graph = graph_in(whole)
+        # Where the archive's own checksums are right and where they are not.
+        for words, other in (
+            (b'"relu"', b'"gelu"'),
+            (b'"version": 2', b'"version": 3'),
+            (b'"nodes": [', b'"nodes": {'),
+        ):
+            changed = graph.replace(words, other, 1)
+            self.assertNotEqual(changed, graph)
+            with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+                for name in old.namelist():
+                    new.writestr(name, changed if name == "network.json" else old.read(name))
+            with self.subTest(other), self.assertRaisesRegex(ValueError, rf"{path}: .*: run gcg_export again$"):
+                load_in_torch.network(path)
+            path.write_bytes(whole.read_bytes().replace(words, other, 1))
+            with self.subTest(other), self.assertRaisesRegex(
+                ValueError, rf"{path}: is damaged.*: run gcg_export again$"
+            ):
+                load_in_torch.network(path)
+        path.write_bytes(whole.read_bytes()[:-30])
+        with self.assertRaisesRegex(ValueError, rf"{path}: is damaged.*: run gcg_export again$"):
+            load_in_torch.state_dict(path)
+
     def test_torch_load_reads_the_state_dict(self):
         if load_in_torch is None:
             self.skipTest(WHY)
@@ -238,6 +284,57 @@ class Export(unittest.TestCase):
         self.assertEqual(loaded.keys(), expected.keys())
         for name, value in expected.items():
             self.assertTrue(torch.equal(loaded[name], value), name)
+
+
+class NamesThatAreNoUtf8(unittest.TestCase):
+    """Folders and files may have any bytes in their names, from the command line to what is read back."""
+
+    TOY = "--network mlp --width 4 --epochs 1 --batch-size 64 --data-images 200 --data-test-images 50".split()
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        self.out = self.folder / os.fsdecode(b"runs-\xff\xe9")
+
+    def call(self, *command):
+        done = subprocess.run(
+            [*map(os.fsencode, command)],
+            env=os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def check_found_again(self, run_file, *command):
+        output = self.call(*command)
+        self.assertIn(os.fsencode(run_file), output)
+        self.assertNotIn(b"epoch 1/1", output)
+
+    def test_a_run_there_is_read_exported_and_found_again(self):
+        dense = ["gcg_run", "--method", "dense", *self.TOY, "--out", self.out]
+        self.assertIn(b"epoch 1/1", self.call(*dense))
+        (folder,) = self.out.iterdir()
+        self.call("gcg_export", folder)
+        self.check_found_again(folder / "run.h5", *dense)
+
+        mask = self.folder / os.fsdecode(b"m\xff.npz")
+        shutil.copy(folder / "final.npz", mask)
+        self.call("gcg_run", "--method", "fixed_mask", "--mask-file", mask, *self.TOY, "--out", self.out)
+
+        unreadable = []
+        runs = {run.identity["method"]: run for run in gcg_runs.load_all(self.out, unreadable)}
+        self.assertEqual((set(runs), unreadable), ({"dense", "fixed_mask"}, []))
+        for run in runs.values():
+            self.assertEqual(os.fsencode(run.options["out"]), os.fsencode(self.out))
+            self.assertEqual(gcg_runs.load(run.path.parent).identity, run.identity)
+            self.assertEqual(gcg_runs.table([run.path], ["options/out"])["options/out"], [run.options["out"]])
+            # The command that the run file keeps is one for a shell.
+            self.check_found_again(run.path, "bash", "-c", run.identity["command"])
+        self.assertEqual(os.fsencode(runs["fixed_mask"].options["mask-file"]), os.fsencode(mask))
+        self.assertEqual(len(list(self.out.iterdir())), 2)
 
 
 if __name__ == "__main__":

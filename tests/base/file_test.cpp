@@ -211,6 +211,7 @@ TEST(File, HasThePermissionsThatTheUmaskLeaves) {
 
 TEST(File, OnlyRegularFilesAreRead) {
   const TemporaryFolder folder;
+  GCG_EXPECT_ERROR(read_file(""), HasSubstr("file to read: its name is empty"));
   GCG_EXPECT_ERROR(read_file(folder.path()),
                    HasSubstr(folder.path().string() + ": is not a regular file"));
   GCG_EXPECT_ERROR(read_file("/dev/null"), HasSubstr("/dev/null: is not a regular file"));

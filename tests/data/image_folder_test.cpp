@@ -176,6 +176,28 @@ TEST(TinyImageNet, HasItsLabelsFromFoldersAndAnnotations) {
   EXPECT_EQ(lists.test.files.at(2), folder.path() / "val/images/val_2.JPEG");
 }
 
+TEST(TinyImageNet, WhatSystemsLeaveBehindIsNoClassAndNoImage) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  const std::size_t before = list_tinyimagenet(folder.path()).passed_over.size();
+  write_image(folder / "train/.ipynb_checkpoints/images/a.JPEG", smooth_image(64, 64));
+  write_image(folder / "train/__MACOSX/images/a.JPEG", smooth_image(64, 64));
+  write_image(folder / "train/n01/.ipynb_checkpoints/a.JPEG", smooth_image(64, 64));
+  write_image(folder / "val/__MACOSX/a.JPEG", smooth_image(64, 64));
+  write_text(folder / "train/n01/images/._n01_0.JPEG", "resource fork");
+  write_text(folder / "val/images/._val_0.JPEG", "resource fork");
+  write_text(folder / "val/images/Thumbs.db", "x");
+  const ImageLists lists = list_tinyimagenet(folder.path());
+  EXPECT_THAT(lists.classes, ElementsAre("n01", "n02"));
+  EXPECT_EQ(lists.train.files.size(), 4U);
+  EXPECT_EQ(lists.test.files.size(), 3U);
+  EXPECT_EQ(lists.passed_over.size(), before + 7);
+  const DataSet data = read_tinyimagenet(folder.path(), 1);
+  EXPECT_EQ(data.classes, 2);
+  EXPECT_EQ(data.train.size(), 4);
+  EXPECT_EQ(data.test.size(), 3);
+}
+
 TEST(TinyImageNet, IsFoundInTheFolderOfItsArchiveToo) {
   const TemporaryFolder folder;
   write_tinyimagenet(folder / "tiny-imagenet-200");

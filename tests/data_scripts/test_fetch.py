@@ -332,7 +332,11 @@ class FetchTest(unittest.TestCase):
         cut = gzip.decompress(tar_bytes(FILES))[: 2 * 512]
         for archive in (cut, gzip.compress(cut)):
             self.publish(archive, files={"set/a.bin": FILES["set/a.bin"]})
-            self.check_failed(self.fetch(f"file://{self.source}"), "byte 1024: ends without its end mark")
+            self.check_failed(
+                self.fetch(f"file://{self.source}"),
+                "byte 1024: ends without its end mark",
+                "remedy: remove it, then fetch it again",
+            )
             (self.out / "set.tar.gz").unlink()
 
     def test_members_that_occur_twice_are_errors(self):
@@ -506,6 +510,29 @@ class FetchTest(unittest.TestCase):
             status, output = self.verify()
             self.assertEqual(status, 0, output)
             self.assertIn("val: 1 images in 1 classes", output)
+
+    def test_what_systems_leave_behind_is_no_class_and_no_image(self):
+        train = {f"set/train/n0{c}/images/{i}.JPEG": b"a" for c in (1, 2) for i in (1, 2)}
+        annotated = {f"set/val/images/{i}.JPEG": b"b" for i in (1, 2)}
+        annotated["set/val/val_annotations.txt"] = b"1.JPEG\tn01\t0\n2.JPEG\tn02\t0\n"
+        counts = {"train": {"labels": [2, 2]}, "test": {"labels": [1, 1]}, "files": {}}
+        for validation in (annotated, {f"set/val/n0{c}/1.JPEG": b"b" for c in (1, 2)}):
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.publish(tar_bytes({**train, **validation}))
+            self.manifest.write_text(json.dumps({**json.loads(self.manifest.read_text()), **counts}))
+            self.assertEqual(self.fetch(f"file://{self.source}")[0], 0)
+            (self.out / "set.tar.gz").unlink()
+            for left in (
+                *("train/.ipynb_checkpoints/a.JPEG", "train/__MACOSX/images/a.JPEG", "train/@eaDir/a.JPEG"),
+                *("train/n01/images/._1.JPEG", "train/n01/.ipynb_checkpoints/1.JPEG", "val/__MACOSX/a.JPEG"),
+            ):
+                path = self.out / "set" / left
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"left")
+            status, output = self.verify()
+            self.assertEqual(status, 0, output)
+            self.assertIn("train: 4 images in 2 classes, as in the manifest", output)
+            self.assertIn("val: 2 images in 2 classes, as in the manifest", output)
 
     def test_a_made_manifest_keeps_what_is_said_of_an_archive_of_the_same_name(self):
         self.publish(tar_bytes(FILES), mirrors=["http://127.0.0.1:9"])

@@ -136,6 +136,7 @@ class ImageNetTest(unittest.TestCase):
             self.publish({"n00000002.tar": tar_bytes(TRAIN["n00000002"]), "n00000001.tar": whole[:size]}, VALIDATION)
             self.check_failed("ILSVRC2012_img_train.tar, member n00000001.tar: ")
             self.check_failed(text)
+            self.check_failed("remedy: get the archive again")
             self.assertFalse((self.out / "train/n00000001").exists())
 
     def test_classes_and_images_that_occur_twice_are_errors(self):

@@ -2,6 +2,8 @@
 include Makefile
 words:
 	@printf '%s\n' $(STUDY) $(call folder,cifar10) $(manifest)
+nested-words:
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) words
 environment:
 	@env
 libtorch:

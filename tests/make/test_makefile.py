@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -40,6 +41,9 @@ class Makefile(unittest.TestCase):
         for name in names:
             self.assertIn(f"{name} is set in the environment and not used", steered.stderr)
         self.assertEqual(self.output("words", HOME="/x").stderr, "")
+        steered = self.output("-n", "growth-rules", JOBS="7")
+        self.assertIn("JOBS is set in the environment and not used", steered.stderr)
+        self.assertRegex(steered.stdout, r" --jobs 0 ")
 
     def test_what_stands_behind_make_is_taken(self):
         words = self.output("words", "SCALE=small", "SEEDS=2", "ON=tinyimagenet", "CHANGE=epochs=3 width=8").stdout
@@ -65,6 +69,43 @@ class Makefile(unittest.TestCase):
         words = self.output("words", "RUNS=my runs", "DATA=it's here", "MANIFEST=a 'b' \"c\".json").stdout
         self.assertIn("--data-dir\nit's here/cifar10\n--out\nmy runs/cifar\nit's here/cifar10\n", words)
         self.assertIn("--manifest\na 'b' \"c\".json\n", words)
+        self.assertIn("--out\nit's a folder/cifar\n", self.output("nested-words", "RUNS=it's a folder").stdout)
+
+    def test_every_variable_of_a_folder_or_file_may_have_spaces_and_apostrophes(self):
+        place = "it's a folder"
+        for target, name, *said in (
+            ("configure", "TORCH", ["build/release-torch", place]),
+            ("demo", "RUNS", ["--out", f"{place}/demo"], ["analysis/demo.py", f"{place}/demo"]),
+            ("growth-rules", "RUNS", ["--out", f"{place}/cifar"]),
+            ("report", "RUNS", ["analysis/report.py", f"{place}/cifar", "--out", f"{place}/cifar/report.html"]),
+            ("growth-rules", "GCG_DATA", ["--data-dir", place], ["[", "-n", place, "]"]),
+            ("growth-rules", "SCALE", ["--scale", place]),
+            ("growth-rules", "DATA_NAME", ["--data-name", place]),
+            ("status", "RUNS", ["--out", f"{place}/cifar", "--status"]),
+            ("data-cifar", "DATA", ["--out", f"{place}/cifar10"], ["--from", f"{place}/cifar100"]),
+            ("data-cifar", "MANIFEST", ["--manifest", place]),
+            ("data-tinyimagenet", "DATA", ["--out", f"{place}/tinyimagenet"], ["--from", f"{place}/tinyimagenet"]),
+            ("data-imagenet", "DATA", ["--out", f"{place}/imagenet;"], ["--to", f"{place}/imagenet/prepared"]),
+            ("data-imagenet", "ILSVRC", ["-d", f"{place}/train", "]"], ["--archives", place], [f"from={place};"]),
+            ("data-imagenet", "LABELS", ["--labels", place]),
+            ("data-check", "DATA", ["--data-dir", f"{place}/cifar10"], ["--sheet", f"{place}/cifar10-samples.png"]),
+            ("data-check", "MANIFEST", ["--manifest", place]),
+            ("bench", "BENCH_INTO", ["--into", place]),
+            ("inspect", "RUN", ["analysis/inspect_run.py", place]),
+        ):
+            with self.subTest(target, variable=name):
+                # As the shell reads them: lines that go on are one.
+                words = shlex.split(self.output("-n", target, f"{name}={place}").stdout.replace("\\\n", " "))
+                for wanted in said:
+                    places = range(len(words) - len(wanted) + 1)
+                    self.assertTrue(any(words[i : i + len(wanted)] == wanted for i in places), (wanted, words))
+
+    def test_the_folder_of_carried_packages_may_have_spaces_and_apostrophes(self):
+        carried = self.folder / "it's a folder"
+        carried.mkdir()
+        words = self.output("environment", f"CARRIED={carried}").stdout.splitlines()
+        self.assertIn(f"CMAKE_PREFIX_PATH={carried}/usr", words)
+        self.assertTrue(any(word.startswith(f"PATH={carried}/usr/bin:") for word in words), words)
 
     def test_a_status_passes_through(self):
         self.assertEqual(self.output("fails").stdout, "status 3\n")
@@ -163,12 +204,12 @@ class Makefile(unittest.TestCase):
         self.assertIn("there is no such folder; scripts/gpu_carry.sh makes it", done.stderr)
 
     def test_the_libraries_of_another_libtorch_come_before_the_systems(self):
-        config = self.folder / "venv" / "torch" / "share" / "cmake" / "Torch"
+        config = self.folder / "it's a venv" / "torch" / "share" / "cmake" / "Torch"
         config.mkdir(parents=True)
         (config / "TorchConfig.cmake").touch()
         (self.folder / "cmake").write_text('#!/bin/bash\nprintf "%s\\n" "$@" >&2\n')
         (self.folder / "cmake").chmod(0o755)
-        for given in (config.parent, self.folder / "venv"):
+        for given in (config.parent, self.folder / "it's a venv"):
             done = subprocess.run(
                 [PROJECT / "scripts" / "configure.sh", "release", self.folder / "build", given],
                 env=CLEAN | {"PATH": f"{self.folder}:{os.environ['PATH']}"},
@@ -176,7 +217,7 @@ class Makefile(unittest.TestCase):
                 text=True,
                 check=True,
             )
-            self.assertIn(f"-DCMAKE_PREFIX_PATH={self.folder}/venv/torch\n", done.stderr)
+            self.assertIn(f"-DCMAKE_PREFIX_PATH={self.folder}/it's a venv/torch\n", done.stderr)
             self.assertIn(f"-DTorch_DIR:PATH={config}\n", done.stderr)
 
     def test_a_prefix_without_libtorch_is_an_error(self):
