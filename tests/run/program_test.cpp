@@ -71,8 +71,13 @@ TEST(Program, KilledAtAnyMomentItEndsWithTheSameBits) {
     ASSERT_EQ(part.status, 137) << part.output;
     ++killed;
   }
+  // What a process leaves that is killed while it writes.
+  const std::filesystem::path left =
+      only_run_file(broken.path()).parent_path() / "checkpoint.gcg.host.7.tmp";
+  std::ofstream(left) << "half a checkpoint";
   const Outcome last = shell(command);
   ASSERT_EQ(last.status, 0) << last.output;
+  EXPECT_FALSE(std::filesystem::exists(left));
   resumed += last.output.find("resumed") != std::string::npos ? 1 : 0;
   EXPECT_GE(killed, 2);
   EXPECT_GE(resumed, 1);
