@@ -144,6 +144,18 @@ void prune_magnitude(MethodContext& context, const std::vector<std::int64_t>& co
   clear_absent(context.state);
 }
 
+std::int64_t pruning_target(const Network& network, std::string_view option, double density,
+                            DisconnectedPolicy policy) {
+  const std::int64_t present = present_for_density(network, density);
+  if (policy != DisconnectedPolicy::warn && present < std::ssize(network.layers)) {
+    throw Error(fmt::format("{} {}", option, density),
+                fmt::format("{} connections cannot serve the {} layers of {}", present,
+                            network.layers.size(), network.name),
+                "ask for a higher density, or take --collapse warn, which leaves layers empty");
+  }
+  return present;
+}
+
 void check_paths(MethodContext& context, DisconnectedPolicy policy) {
   const Network& network = context.network;
   const Mask& mask = context.state.mask;

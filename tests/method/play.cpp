@@ -15,8 +15,12 @@ namespace {
 /// Keeps a state, changes it as play() says and invents what it is asked for.
 class InventingExecutor final : public Executor {
  public:
-  InventingExecutor(Play& play, const std::function<double(double)>& accuracy)
-      : play_(play), accuracy_(accuracy), gradients_(invented_gradients(play.network, 1, 1)) {}
+  InventingExecutor(Play& play, const std::function<double(double)>& accuracy,
+                    const std::function<void()>& on_pass)
+      : play_(play),
+        accuracy_(accuracy),
+        on_pass_(on_pass),
+        gradients_(invented_gradients(play.network, 1, 1)) {}
 
   const Network& network() const override { return play_.network; }
   void write(const TrainingState& state) override {
@@ -26,6 +30,9 @@ class InventingExecutor final : public Executor {
   }
   TrainingState read() const override { return state_; }
   BatchSums forward_backward(const Batch& batch) override {
+    if (on_pass_) {
+      on_pass_();
+    }
     return {static_cast<double>(batch.size()), 0, batch.size()};
   }
   void step(const OptimiserStep& step) override {
@@ -76,6 +83,7 @@ class InventingExecutor final : public Executor {
  private:
   Play& play_;
   const std::function<double(double)>& accuracy_;
+  const std::function<void()>& on_pass_;
   const ConnectionValues gradients_;
   TrainingState state_;
   bool changed_ = false;
@@ -161,7 +169,7 @@ DataSet black_images(const Network& network, std::int64_t count) {
 
 Play play(const std::string& name, const Options& options,
           const std::function<double(double)>& accuracy, std::uint64_t seed, const Network& network,
-          Length length) {
+          Length length, const std::function<void()>& on_pass) {
   const std::unique_ptr<Method> method = make_method(name);
   OptionList list;
   method->add_options(list);
@@ -177,7 +185,7 @@ Play play(const std::string& name, const Options& options,
   play.recipe.augment = false;
   method->check(play.recipe);
   const DataSet data = black_images(network, play.recipe.batch_size * length.epoch_updates);
-  InventingExecutor executor(play, accuracy);
+  InventingExecutor executor(play, accuracy, on_pass);
   const Watched watched(*method, play);
   const TemporaryFolder folder;
   TrainingRun run{play.network, data, play.recipe, watched, executor};

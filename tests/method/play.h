@@ -45,9 +45,11 @@ struct Length {
 };
 
 /// Options that the method has not are left out of `options` only if they say how a seed is made
-/// ("disconnected"). Errors of the method pass through.
+/// ("disconnected"). Errors of the method pass through; `on_pass` is called at every pass of
+/// training, so that a test knows of one that came after it had begun.
 Play play(const std::string& name, const Options& options,
           const std::function<double(double)>& accuracy, std::uint64_t seed = 1,
-          const Network& network = small_network(), Length length = {});
+          const Network& network = small_network(), Length length = {},
+          const std::function<void()>& on_pass = {});
 
 }  // namespace gcg::testing
