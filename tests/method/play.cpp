@@ -1,12 +1,14 @@
 #include "method/play.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "base/random.h"
-#include "base/temporary_folder.h"
 
 namespace gcg::testing {
 
@@ -166,6 +168,17 @@ DataSet black_images(const Network& network, std::int64_t count) {
 }
 
 }  // namespace
+
+std::string table_file(const TemporaryFolder& folder, double first, double others) {
+  const std::string path = folder / fmt::format("{}-{}.txt", first, others);
+  const Network network = small_network();
+  std::ofstream file(path);
+  for (const Layer& layer : network.layers) {
+    const bool is_first = layer.name == network.layers.front().name;
+    file << fmt::format("{} {}\n", layer.name, is_first ? first : others);
+  }
+  return path;
+}
 
 Play play(const std::string& name, const Options& options,
           const std::function<double(double)>& accuracy, std::uint64_t seed, const Network& network,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
@@ -37,6 +38,9 @@ inline constexpr std::int64_t kEpochUpdates = 10;
 inline constexpr std::int64_t kPlayedImages = 100;  ///< of validation
 
 inline Network small_network() { return build_network("resnet8", {{3, 16, 16}, 10, 4}); }
+
+/// A file of densities for small_network(): of its first layer, and of all others.
+std::string table_file(const TemporaryFolder& folder, double first, double others);
 
 /// How long a play is.
 struct Length {
