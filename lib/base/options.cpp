@@ -118,7 +118,7 @@ Option& OptionList::add(std::string name, std::int64_t& value, Range range, std:
 Option& OptionList::add(std::string name, std::uint64_t& value, std::string help) {
   Option option;
   option.name = name;
-  option.help = std::move(help);
+  option.help = fmt::format("{}; whole number in {}", help, range_text(kUnsigned));
   option.set = [name, &value](const std::string& text) {
     value = parse_number<std::uint64_t>(name, text, kUnsigned, "a whole number");
   };

@@ -147,7 +147,7 @@ Pruned prune(const Network& network, const Mask& mask, const Scores& scores, std
   result.mask = largest_scores(network, mask, scores, keep, stream);
   std::vector<std::size_t> collapsed;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    if (result.mask.layers[l].count() == 0) {
+    if (result.mask.layers[l].count() == 0 && mask.layers[l].count() > 0) {
       collapsed.push_back(l);
     }
   }
@@ -174,9 +174,6 @@ Pruned prune(const Network& network, const Mask& mask, const Scores& scores, std
     spare[l] = std::max<std::int64_t>(0, spare[l] - 1);
   }
   for (const std::size_t l : collapsed) {
-    if (mask.layers[l].count() == 0) {
-      throw Error(where(network, l), "has no connection that could be kept");
-    }
     one[l] = 1;
   }
   result.repaired = std::ssize(collapsed);

@@ -39,7 +39,7 @@ struct Pruned {
 /// Keeps the `keep` connections of `mask` with the largest scores. If a layer loses all of its
 /// connections: `fail` throws an Error that names the layer; `warn` sets the warning; `repair`
 /// keeps the best connection of every such layer in place of the worst one kept in layers with two
-/// or more, so that the count stays the same.
+/// or more, so that the count stays the same. A layer that had none before loses none.
 Pruned prune(const Network& network, const Mask& mask, const Scores& scores, std::int64_t keep,
              DisconnectedPolicy policy, const RandomStream& stream);
 

@@ -54,8 +54,8 @@ class AcDc final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
-    // Where it leaves no connection, that is told before any training.
-    (void)present_for_density(context.network, target_);
+    (void)pruning_target(context.network, "--target-density", target_,
+                         disconnected_policy(collapse_));
     Phase phase = recipe_phase(Role::acdc, context.recipe);
     const std::int64_t updates = context.recipe.epochs * context.epoch_updates;
     const auto after = [&](double share) {
@@ -76,6 +76,13 @@ class AcDc final : public Method {
       if (const auto begin = after(turn_ * static_cast<double>(turn)); begin < last) {
         phase.mask_updates.push_back(begin);
       }
+    }
+    if (is_sparse(std::ssize(phase.mask_updates))) {
+      throw Error("--turn",
+                  fmt::format("the dense turn before the last compression, after update {} of {}, "
+                              "has none",
+                              last, updates),
+                  "choose longer turns or more epochs");
     }
     phase.mask_updates.push_back(last);
     return {phase, {.scores = "magnitude: no images, float32"}};

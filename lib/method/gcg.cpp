@@ -123,6 +123,7 @@ class Gcg final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
+    check_quotas(context.network, rule_, certain_limit(context.network));
     return limited_training(context, 0, apply_seed(seed_, context));
   }
 
@@ -162,6 +163,11 @@ class Gcg final : public Method {
   [[nodiscard]] std::int64_t growth(std::int64_t present, std::int64_t limit) const {
     const auto wanted = std::llround(growth_ratio_ * static_cast<double>(present));
     return std::min<std::int64_t>(std::max<std::int64_t>(1, wanted), limit - present);
+  }
+
+  /// The connections that growth comes to whatever the accuracies are; 0: they decide.
+  [[nodiscard]] std::int64_t certain_limit(const Network& network) const {
+    return stop_ == "never" && max_stages_ == 0 ? present_for_density(network, max_density_) : 0;
   }
 
   /// The fits after stage `last`, by the trajectory up to there, into its row.
@@ -211,6 +217,7 @@ class Gcg final : public Method {
   /// A trunk's stages as this run sees them: fitted by its own options, as a run without a trunk
   /// would have done.
   void take_over_stages(MethodContext& context, const Phase& finished) const {
+    check_quotas(context.network, rule_, certain_limit(context.network));
     if (finished.role != Role::stage) {
       throw Error(fmt::format("--trunk {}", trunk_.name),
                   fmt::format("its stage {} is no stage of growth but of phase {}", trunk_.stage,

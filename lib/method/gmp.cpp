@@ -67,9 +67,12 @@ class Gmp final : public Method {
   Stage begin(MethodContext& context) const override {
     MaskReport mask{.scores = "magnitude: no images, float32"};
     // Where it cannot be reached, that is told before any training.
-    const std::int64_t target = present_for_density(context.network, target_);
-    if (scope_ != "global") {
-      mask.allocation = allocate(scope_, context.network, target);
+    if (scope_ == "global") {
+      (void)pruning_target(context.network, "--target-density", target_,
+                           disconnected_policy(collapse_));
+    } else {
+      mask.allocation =
+          allocate(scope_, context.network, present_for_density(context.network, target_));
     }
     return {updated_phase(Role::gmp, updates_, context), mask};
   }

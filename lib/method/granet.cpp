@@ -38,8 +38,8 @@ class GraNet final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
-    // Where it leaves no connection, that is told before any training.
-    (void)present_for_density(context.network, target_);
+    (void)pruning_target(context.network, "--target-density", target_,
+                         disconnected_policy(collapse_));
     // The seed's allocation is not what the pruned mask aims at.
     const std::int64_t moved = apply_seed(seed_, context).repaired;
     return {updated_phase(Role::granet, updates_, context),

@@ -73,6 +73,10 @@ class GrowReallocate final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
+    // Where the end cannot be as asked for, that is told before growth.
+    (void)pruning_target(context.network, "--target-density", target_,
+                         disconnected_policy(collapse_));
+    (void)last_phase(context, stages_);
     SeedOptions seed = seed_;
     seed.density = static_cast<double>(stage_present(context.network, 0)) /
                    static_cast<double>(context.network.connections());

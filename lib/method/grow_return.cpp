@@ -98,6 +98,7 @@ class DensitySearch final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
+    check_before_training(context.network);
     return limited_training(context, Role::stage, 0, apply_seed(seed_, context));
   }
 
@@ -181,9 +182,20 @@ class DensitySearch final : public Method {
     }
   }
 
+  /// Errors that would else come with growth, and where the way back leads to fewer connections
+  /// than pruning can keep.
+  void check_before_training(const Network& network) const {
+    check_quotas(network, rule_, 0);
+    if (returns_) {
+      (void)pruning_target(network, "--smallest-density", smallest_,
+                           disconnected_policy(collapse_));
+    }
+  }
+
   /// What the branch goes on from has to be a stage of a path, and within the budget.
   void check_trunk(const MethodContext& context, const Phase& finished,
                    const SearchOptions& options) const {
+    check_before_training(context.network);
     const std::string where = fmt::format("--trunk {}", trunk_.name);
     const bool way_back = finished.role == Role::returning;
     if (finished.role != Role::stage && !(returns_ && way_back)) {

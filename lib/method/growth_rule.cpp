@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "growth/grow.h"
+#include "method/warn_once.h"
 #include "topology/allocation.h"
 
 namespace gcg {
@@ -56,8 +57,10 @@ bool any_score(const GrowthRuleOptions& options, bool ScoreRule::*flag) {
 
 /// Layer counts of all present connections after the growth that the quotas aim at; empty where a
 /// score sets the quotas.
-Allocation quota_allocation(const Network& network, const Mask& mask,
-                            const GrowthRuleOptions& options, std::int64_t total) {
+Allocation quota_allocation(MethodContext& context, const GrowthRuleOptions& options,
+                            std::int64_t total) {
+  const Network& network = context.network;
+  const Mask& mask = context.state.mask;
   if (options.quotas == "uniform" || options.quotas == "erk") {
     return allocate(options.quotas, network, total);
   }
@@ -71,6 +74,10 @@ Allocation quota_allocation(const Network& network, const Mask& mask,
     return {capped_shares(wanted, total, sizes), largest_remainder(wanted, total, sizes)};
   }
   if (options.quotas == "table") {
+    const std::string scaled = scaling_of_table(options.allocation_file, network, total);
+    if (!scaled.empty()) {
+      warn_once(context.record, scaled);
+    }
     return read_allocation(options.allocation_file, network, total);
   }
   return {};
@@ -171,6 +178,12 @@ void check_growth_rule_options(const GrowthRuleOptions& options) {
   }
 }
 
+void check_quotas(const Network& network, const GrowthRuleOptions& options, std::int64_t largest) {
+  if (options.quotas == "table") {
+    (void)read_allocation(options.allocation_file, network, largest);
+  }
+}
+
 MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
                 std::int64_t stage) {
   const Network& network = context.network;
@@ -190,8 +203,7 @@ MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::i
   Scored scored = stage_scores(options.rule, context, options);
   const Scores& scores = scored.scores;
   report.scores = fmt::format("{}: {}", options.rule, scored.context);
-  report.allocation =
-      quota_allocation(network, context.state.mask, options, context.state.mask.present() + count);
+  report.allocation = quota_allocation(context, options, context.state.mask.present() + count);
   const RandomStream stream(context.seed, fmt::format("growth-{}", stage));
   const Mask added =
       options.quotas == "global"

@@ -36,6 +36,10 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options);
 /// UsageError: the quotas need a file that is not named.
 void check_growth_rule_options(const GrowthRuleOptions& options);
 
+/// Before any training: an Error where the table of the quotas cannot be read or cannot hold the
+/// connections that growth comes to in any case; 0: that is not known.
+void check_quotas(const Network& network, const GrowthRuleOptions& options, std::int64_t largest);
+
 /// The score of a rule on context.state; its sweeps are counted. `batch` is the number of the first
 /// batch of images.
 Scored rule_score(std::string_view rule, MethodContext& context, PathNorm norm,

@@ -50,8 +50,8 @@ class Imp final : public Method {
   }
 
   Stage begin(MethodContext& context) const override {
-    // Where it leaves no connection, that is told before any training.
-    (void)present_for_density(context.network, target_);
+    (void)pruning_target(context.network, "--target-density", target_,
+                         disconnected_policy(collapse_));
     Phase phase = recipe_phase(Role::dense, context.recipe);
     phase.epochs = first_epochs(context);
     if (rewind_ == "weights") {

@@ -11,6 +11,7 @@
 #include "growth/rank.h"
 #include "method/growth_rule.h"
 #include "method/stage_training.h"
+#include "method/warn_once.h"
 #include "topology/reachability.h"
 
 namespace gcg {
@@ -39,15 +40,6 @@ Mask best_of_each_layer(const Network& network, const Mask& mask, const Scores& 
     one.push_back(std::min<std::int64_t>(1, layer.count()));
   }
   return largest_scores(network, mask, scores, one, stream);
-}
-
-/// A layer that collapses does so at many updates: the first is told, with its numbers behind "(".
-void warn_once(RunRecord& record, const std::string& warning) {
-  const std::string what = warning.substr(0, warning.find('('));
-  if (std::ranges::none_of(record.warnings,
-                           [&](const std::string& told) { return told.starts_with(what); })) {
-    record.warnings.push_back(warning);
-  }
 }
 
 Mask grown(MethodContext& context, const Mask& taken, const Scores& scores,
@@ -142,6 +134,18 @@ void prune_magnitude(MethodContext& context, const std::vector<std::int64_t>& co
                                       magnitude_scores(context.network, state.values.weights),
                                       counts, RandomStream(context.seed, "prune", number));
   clear_absent(context.state);
+}
+
+std::int64_t pruning_target(const Network& network, std::string_view option, double density,
+                            DisconnectedPolicy policy) {
+  const std::int64_t present = present_for_density(network, density);
+  if (policy != DisconnectedPolicy::warn && present < std::ssize(network.layers)) {
+    throw Error(fmt::format("{} {}", option, density),
+                fmt::format("{} connections cannot serve the {} layers of {}", present,
+                            network.layers.size(), network.name),
+                "ask for a higher density, or take --collapse warn, which leaves layers empty");
+  }
+  return present;
 }
 
 void check_paths(MethodContext& context, DisconnectedPolicy policy) {

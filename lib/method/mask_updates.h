@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/options.h"
@@ -41,6 +42,12 @@ void prune_magnitude(MethodContext& context, std::int64_t keep, DisconnectedPoli
                      std::uint64_t number);
 void prune_magnitude(MethodContext& context, const std::vector<std::int64_t>& counts,
                      std::uint64_t number);
+
+/// The connections that pruning to the density of `option` ends with. Errors: it leaves none, or
+/// fewer than there are layers where the policy has every layer keep one: both would else be told
+/// when the last update comes.
+std::int64_t pruning_target(const Network& network, std::string_view option, double density,
+                            DisconnectedPolicy policy);
 
 /// For a mask that a phase ends on: if no path leads from input to output, an Error (`fail`) or a
 /// warning, once in a run. Single units on no path are what pruning by rank leaves, and the

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/lookup.h"
 #include "growth/seed.h"
+#include "method/warn_once.h"
 
 namespace gcg {
 
@@ -89,7 +90,7 @@ MaskReport apply_seed(const SeedOptions& options, MethodContext& context) {
   Seed seed = make_seed(request, options.rule, policy_of(options));
   for (const std::string& told : {seed.remark, seed.warning}) {
     if (!told.empty()) {
-      context.record.warnings.push_back(told);
+      warn_once(context.record, told);
     }
   }
   context.record.cost.scoring_flops += seed.sweep_flops;

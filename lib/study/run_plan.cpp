@@ -342,7 +342,7 @@ std::unique_ptr<RunPlan> make_run_plan(const GivenOptions& given) {
   }
   check_execution(plan->settings);
   check_processes(plan->settings);
-  plan->method->check(plan->settings.recipe);
+  plan->method->check(with_budget(plan->settings.recipe));  // with the epochs that it will have
   plan->identity = identify(*plan);
   return plan;
 }

@@ -274,7 +274,7 @@ std::string scaling_of_table(const std::filesystem::path& file, const Network& n
   const auto all = static_cast<double>(network.connections());
   return fmt::format(
       "{}: its densities are {:.4g} of the network together and were scaled to the density asked "
-      "for, {:.4g}",
+      "for ({:.4g})",
       file.string(), sum / all, static_cast<double>(present) / all);
 }
 

@@ -115,6 +115,17 @@ TEST_F(Ranked, PruningSaysOrRepairsALayerThatWouldLoseAll) {
             (Places{1, 1, 1}));
 }
 
+TEST_F(Ranked, ALayerThatHasNoConnectionsLosesNoneByPruning) {
+  Mask without_last = all;
+  without_last.layers[2] = LayerMask(all.layers[2].size(), false);
+  for (const auto policy :
+       {DisconnectedPolicy::fail, DisconnectedPolicy::warn, DisconnectedPolicy::repair}) {
+    const Pruned pruned = prune(network, without_last, scores, 6, policy, stream);
+    EXPECT_EQ(pruned.mask, largest_scores(network, without_last, scores, 6, stream));
+    EXPECT_EQ(pruned.warning, "");
+  }
+}
+
 TEST_F(Ranked, RemovedConnectionsLeaveZeroBits) {
   TrainingState state = initial_state(network, all, 1);
   state.slots = empty_slots(network, find_optimiser("sgd"));

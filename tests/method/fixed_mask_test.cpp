@@ -1,9 +1,13 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/temporary_folder.h"
+#include "base/throws.h"
 #include "method/play.h"
+#include "record/export.h"
 #include "record/run_file.h"
 #include "topology/allocation.h"
 #include "topology/reachability.h"
@@ -11,8 +15,12 @@
 namespace gcg {
 namespace {
 
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::play;
 using testing::Play;
+using testing::table_file;
 
 double flat(double /*density*/) { return 0.5; }
 
@@ -108,25 +116,54 @@ TEST(FixedMask, AMaskWithoutAPathIsHeldToThePolicyWhereverItComesFrom) {
   const Network network = testing::small_network();
   Mask mask(network, true);
   mask.layers.front() = LayerMask(mask.layers.front().size(), false);
-  const std::string path = mask_file(folder, mask);
-  const auto with = [&](const char* policy, const char* shuffle) {
-    return play("fixed_mask", {{"mask-file", path}, {"disconnected", policy}, {"shuffle", shuffle}},
+  const std::string archive = (folder.path() / "mask.npz").string();
+  write_file_atomically(archive, export_content(network, initial_state(network, mask, 1)));
+  const std::vector<testing::Options> sources{
+      {{"mask-file", mask_file(folder, mask)}},
+      {{"mask-file", archive}},
+      {{"seed-rule", "table"},
+       {"seed-allocation-file", table_file(folder, 0, 1)},
+       {"seed-density", fmt::format("{}", mask.density())}}};
+  for (const testing::Options& source : sources) {  // --trunk: tests/run/trunk_test.cpp
+    const auto with = [&](const char* policy, const char* shuffle) {
+      testing::Options options{{"disconnected", policy}, {"shuffle", shuffle}};
+      options.insert(source.begin(), source.end());
+      return play("fixed_mask", options, flat);
+    };
+    for (const char* shuffle : {"off", "on"}) {
+      SCOPED_TRACE(source.begin()->second + ", shuffle " + shuffle);
+      for (const char* policy : {"auto", "warn"}) {
+        const Play warned = with(policy, shuffle);
+        EXPECT_THAT(warned.record.warnings, Contains(HasSubstr("are on no input-output path")));
+        EXPECT_EQ(warned.begun[0].mask, mask);
+      }
+      GCG_EXPECT_ERROR(with("fail", shuffle), HasSubstr("has no connection left"));
+      const Play repaired = with("repair", shuffle);
+      EXPECT_EQ(reachability(network, repaired.begun[0].mask).disconnected_units(), 0);
+      EXPECT_GT(repaired.record.stages.front().repaired, 0);
+      EXPECT_EQ(repaired.begun[0].mask.present(), mask.present());
+      EXPECT_EQ(repaired.begun[0], initial_state(network, repaired.begun[0].mask, 1));
+    }
+  }
+}
+
+TEST(FixedMask, ATableWhoseDensitiesAreNotTheOneAskedForIsScaledAndTheRecordSaysSo) {
+  const testing::TemporaryFolder folder;
+  const auto with = [&](double density) {
+    return play("fixed_mask",
+                {{"seed-rule", "table"},
+                 {"seed-allocation-file", table_file(folder, density, density)},
+                 {"seed-density", "0.2"},
+                 {"cycles", "2"}},
                 flat);
   };
-  for (const char* shuffle : {"off", "on"}) {
-    for (const char* policy : {"auto", "warn"}) {
-      EXPECT_THAT(with(policy, shuffle).record.warnings,
-                  ::testing::Contains(::testing::HasSubstr("are on no input-output path")));
-    }
-    EXPECT_THAT([&] { (void)with("fail", shuffle); },
-                ::testing::Throws<Error>(::testing::Property(
-                    "what", &Error::what, ::testing::HasSubstr("has no connection left"))));
-    const Play repaired = with("repair", shuffle);
-    EXPECT_EQ(reachability(network, repaired.begun[0].mask).disconnected_units(), 0);
-    EXPECT_GT(repaired.record.stages.front().repaired, 0);
-    EXPECT_EQ(repaired.begun[0].mask.present(), mask.present());
-    EXPECT_EQ(repaired.begun[0], initial_state(network, repaired.begun[0].mask, 1));
-  }
+  const auto scaled = HasSubstr("were scaled to the density asked for");
+  EXPECT_THAT(with(0.2).record.warnings, Not(Contains(scaled)));
+  const Play result = with(0.3);
+  EXPECT_THAT(result.record.warnings, Contains(scaled).Times(1));
+  const std::int64_t present = present_for_density(result.network, 0.2);
+  EXPECT_EQ(result.begun[0].mask.present(), present);
+  EXPECT_EQ(result.stages[0].mask.allocation.counts, uniform_allocation(result.network, present));
 }
 
 TEST(FixedMask, ControlsShuffleWithinLayersAndDrawOtherWeights) {

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/throws.h"
@@ -10,14 +11,18 @@
 #include "method/growth_rule.h"
 #include "method/joint_record.h"
 #include "method/play.h"
+#include "topology/allocation.h"
 
 namespace gcg {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Options;
 using testing::play;
 using testing::Play;
+using testing::table_file;
 
 /// Rises from chance to 0.9 with its middle at density `middle`.
 std::function<double(double)> logistic(double middle, double steepness = 3) {
@@ -276,6 +281,57 @@ INSTANTIATE_TEST_SUITE_P(AllRules, GcgRules, ::testing::ValuesIn(rule_cases()),
                            const RuleCase& rule = rule_case.param;
                            return rule.rule + "_" + rule.selection + "_" + rule.quotas;
                          });
+
+TEST(Gcg, QuotasOfATableAreScaledToEveryStageAndTheRecordSaysSoOnce) {
+  const testing::TemporaryFolder folder;
+  const Options options{{"stop", "never"},
+                        {"max-stages", "4"},
+                        {"final", "none"},
+                        {"growth-ratio", "0.5"},
+                        {"quotas", "table"}};
+  const auto with = [&](const std::string& table, Options more = {}) {
+    more.insert(options.begin(), options.end());
+    more["allocation-file"] = table;
+    return play("gcg", more, logistic(0.1));
+  };
+  const auto scaled = HasSubstr("were scaled to the density asked for");
+  const std::string table = table_file(folder, 1, 0.1);
+  const Play result = with(table);
+  EXPECT_THAT(result.record.warnings, Contains(scaled).Times(1));
+  for (std::size_t stage = 1; stage < 4; ++stage) {
+    const std::int64_t present = result.begun[stage].mask.present();
+    EXPECT_EQ(result.stages[stage].mask.allocation.counts,
+              read_allocation(table, result.network, present).counts);
+  }
+  // Of a table with the density of the only stage that grows there is nothing to say.
+  const double density = result.begun[1].mask.density();
+  const Play fitting = with(table_file(folder, density, density), {{"max-stages", "2"}});
+  EXPECT_EQ(fitting.begun[1].mask.density(), density);
+  EXPECT_THAT(fitting.record.warnings, Not(Contains(scaled)));
+  for (const char* method : {"grow_return", "grow_budget"}) {
+    const Play search =
+        play(method, {{"quotas", "table"}, {"allocation-file", table}}, logistic(0.1));
+    EXPECT_THAT(search.record.warnings, Contains(scaled).Times(1)) << method;
+  }
+}
+
+TEST(Gcg, ATableThatQuotasCannotFollowIsRefusedBeforeAnyTraining) {
+  const testing::TemporaryFolder folder;
+  bool trained = false;
+  const auto with = [&](const std::string& method, const std::string& table, Options more = {}) {
+    more.insert({{"quotas", "table"}, {"allocation-file", table}});
+    return play(method, more, logistic(0.1), 1, testing::small_network(), {},
+                [&trained] { trained = true; });
+  };
+  const std::string nonsense = folder / "nonsense.txt";
+  std::ofstream(nonsense) << "stem.conv half\n";
+  for (const char* method : {"gcg", "grow_return", "grow_budget"}) {
+    GCG_EXPECT_ERROR(with(method, nonsense), HasSubstr("'half' is not a number"));
+  }
+  GCG_EXPECT_ERROR(with("gcg", table_file(folder, 1, 0), {{"stop", "never"}}),
+                   HasSubstr("fit no part with a positive share"));
+  EXPECT_FALSE(trained);
+}
 
 TEST(Gcg, AReplayOfItsTrajectoryMakesTheSameFitsAndStopsAtTheSameStage) {
   for (const char* extrapolator : {"logistic", "power", "exponential", "gain"}) {

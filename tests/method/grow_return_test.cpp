@@ -282,6 +282,26 @@ TEST(GrowReturn, RefusesOptionsThatContradictEachOther) {
               ::testing::ThrowsMessage<UsageError>(HasSubstr("--budget-share")));
 }
 
+TEST(GrowReturn, AWayBackToFewerConnectionsThanLayersIsRefusedBeforeAnyTraining) {
+  NetworkBuilder net("tiny", {1, 2, 2});
+  std::int32_t x = net.global_average_pool("pool", net.convolution("conv", 0, 6, {1, 1, 1, 0}));
+  x = net.relu("relu", net.linear("hidden", x, 20));
+  net.linear("classifier", x, 10);
+  const Network network = net.finish();
+  const auto falls = [](double density) { return 0.9 - density / 2; };
+  bool trained = false;
+  GCG_EXPECT_ERROR(play("grow_return",
+                        {{"smallest-density", "0.005"},
+                         {"seed-rule", "dense"},
+                         {"seed-density", "1"},
+                         {"peak-density", "1"},
+                         {"return-share", "0.5"},
+                         {"budget-share", "100"}},
+                        falls, 1, network, {}, [&] { trained = true; }),
+                   HasSubstr("--smallest-density 0.005: 2 connections cannot serve the 3 layers"));
+  EXPECT_FALSE(trained);
+}
+
 TEST(GrowBudget, AReplayOfItsRecordMakesTheSameDecisions) {
   for (const char* budget : {"0.2", "0.35", "0.5", "3"}) {
     SCOPED_TRACE(budget);

@@ -1,12 +1,14 @@
 #include "method/play.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "base/random.h"
-#include "base/temporary_folder.h"
 
 namespace gcg::testing {
 
@@ -15,8 +17,12 @@ namespace {
 /// Keeps a state, changes it as play() says and invents what it is asked for.
 class InventingExecutor final : public Executor {
  public:
-  InventingExecutor(Play& play, const std::function<double(double)>& accuracy)
-      : play_(play), accuracy_(accuracy), gradients_(invented_gradients(play.network, 1, 1)) {}
+  InventingExecutor(Play& play, const std::function<double(double)>& accuracy,
+                    const std::function<void()>& on_pass)
+      : play_(play),
+        accuracy_(accuracy),
+        on_pass_(on_pass),
+        gradients_(invented_gradients(play.network, 1, 1)) {}
 
   const Network& network() const override { return play_.network; }
   void write(const TrainingState& state) override {
@@ -26,6 +32,9 @@ class InventingExecutor final : public Executor {
   }
   TrainingState read() const override { return state_; }
   BatchSums forward_backward(const Batch& batch) override {
+    if (on_pass_) {
+      on_pass_();
+    }
     return {static_cast<double>(batch.size()), 0, batch.size()};
   }
   void step(const OptimiserStep& step) override {
@@ -76,6 +85,7 @@ class InventingExecutor final : public Executor {
  private:
   Play& play_;
   const std::function<double(double)>& accuracy_;
+  const std::function<void()>& on_pass_;
   const ConnectionValues gradients_;
   TrainingState state_;
   bool changed_ = false;
@@ -159,9 +169,20 @@ DataSet black_images(const Network& network, std::int64_t count) {
 
 }  // namespace
 
+std::string table_file(const TemporaryFolder& folder, double first, double others) {
+  const std::string path = folder / fmt::format("{}-{}.txt", first, others);
+  const Network network = small_network();
+  std::ofstream file(path);
+  for (const Layer& layer : network.layers) {
+    const bool is_first = layer.name == network.layers.front().name;
+    file << fmt::format("{} {}\n", layer.name, is_first ? first : others);
+  }
+  return path;
+}
+
 Play play(const std::string& name, const Options& options,
           const std::function<double(double)>& accuracy, std::uint64_t seed, const Network& network,
-          Length length) {
+          Length length, const std::function<void()>& on_pass) {
   const std::unique_ptr<Method> method = make_method(name);
   OptionList list;
   method->add_options(list);
@@ -177,7 +198,7 @@ Play play(const std::string& name, const Options& options,
   play.recipe.augment = false;
   method->check(play.recipe);
   const DataSet data = black_images(network, play.recipe.batch_size * length.epoch_updates);
-  InventingExecutor executor(play, accuracy);
+  InventingExecutor executor(play, accuracy, on_pass);
   const Watched watched(*method, play);
   const TemporaryFolder folder;
   TrainingRun run{play.network, data, play.recipe, watched, executor};

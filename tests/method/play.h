@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
@@ -38,6 +39,9 @@ inline constexpr std::int64_t kPlayedImages = 100;  ///< of validation
 
 inline Network small_network() { return build_network("resnet8", {{3, 16, 16}, 10, 4}); }
 
+/// A file of densities for small_network(): of its first layer, and of all others.
+std::string table_file(const TemporaryFolder& folder, double first, double others);
+
 /// How long a play is.
 struct Length {
   std::int64_t epochs = 20;
@@ -45,9 +49,11 @@ struct Length {
 };
 
 /// Options that the method has not are left out of `options` only if they say how a seed is made
-/// ("disconnected"). Errors of the method pass through.
+/// ("disconnected"). Errors of the method pass through; `on_pass` is called at every pass of
+/// training, so that a test knows of one that came after it had begun.
 Play play(const std::string& name, const Options& options,
           const std::function<double(double)>& accuracy, std::uint64_t seed = 1,
-          const Network& network = small_network(), Length length = {});
+          const Network& network = small_network(), Length length = {},
+          const std::function<void()>& on_pass = {});
 
 }  // namespace gcg::testing

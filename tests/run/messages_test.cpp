@@ -96,23 +96,26 @@ TEST(Messages, EveryNumberOfTheOtherProgramsIsRefusedWithItsRangeIfItIsOutside) 
   const TemporaryFolder folder;
   lay_out(folder);
   struct Number {
-    std::string command, option;
+    std::string command, option, range;
     std::set<std::string> taken{};  ///< of the extreme texts
   };
   const std::string prepare = "gcg_data_prepare --data imagenet --from folder";
-  const std::string check = "gcg_data_check --manifest nowhere --data procedural";
-  for (const auto& [command, option, taken] : std::vector<Number>{
-           {"gcg_export folder", "stage"},
-           {prepare, "short-side"},
-           {prepare, "quality"},
-           {prepare, "threads"},
-           {check, "threads"},
-           {check, "data-images"},
-           {check, "data-test-images"},
-           {check, "difficulty", {"1e-300"}},
-           {check,
-            "data-seed",
-            {"9223372036854775807", "9223372036854775808", "18446744073709551615"}}}) {
+  const std::string check = "gcg_data_check --manifest nowhere --data ";
+  const std::set<std::string> seeds{"9223372036854775807", "9223372036854775808",
+                                    "18446744073709551615"};
+  for (const auto& [command, option, range, taken] :
+       std::vector<Number>{{"gcg_export folder", "stage", "[-1, 1000000]"},
+                           {prepare, "short-side", "[0, 4096]"},
+                           {prepare, "quality", "[1, 100]"},
+                           {prepare, "threads", "[1, 1024]"},
+                           {check + "procedural", "threads", "[1, 1024]"},
+                           {check + "procedural", "data-images", "[10, 1000000]"},
+                           {check + "procedural", "data-test-images", "[10, 1000000]"},
+                           {check + "procedural", "difficulty", "[0, 1]", {"1e-300"}},
+                           {check + "procedural", "data-seed", "[0, 18446744073709551615]", seeds},
+                           {check + "teacher", "teacher-density", "[0.04, 1]"},
+                           {check + "teacher", "teacher-seed", "[0, 18446744073709551615]", seeds},
+                           {check + "imagenet", "image-edge", "[8, 1024]"}}) {
     for (const std::string text : testing::kExtremes) {
       SCOPED_TRACE(fmt::format("{} --{} '{}'", command, option, text));
       const Outcome outcome = in_folder(folder, fmt::format("{} --{} '{}'", command, option, text));
@@ -122,7 +125,8 @@ TEST(Messages, EveryNumberOfTheOtherProgramsIsRefusedWithItsRangeIfItIsOutside) 
         continue;
       }
       EXPECT_EQ(outcome.status, 2) << outcome.output;
-      EXPECT_THAT(outcome.output, HasSubstr("--" + option));
+      EXPECT_THAT(outcome.output, HasSubstr(fmt::format("--{}: ", option)));
+      EXPECT_THAT(outcome.output, HasSubstr("number in " + range));
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -14,6 +15,7 @@
 #include "run/miniature.h"
 #include "run/same_run.h"
 #include "sparse/sparse_executor.h"
+#include "topology/reachability.h"
 
 namespace gcg {
 namespace {
@@ -164,6 +166,42 @@ TEST_F(Trunks, FixedMaskTakesTheMaskOfTheStageOnFreshWeightsByTheWholeRecipe) {
   EXPECT_EQ(record.masks.at(0).mask, trunk->masks.at(3).mask);
   EXPECT_EQ(difference(record, by_file), "");
   EXPECT_EQ(record.trajectory.size(), 2U);  // the recipe: nothing of the trunk's is counted
+}
+
+TEST_F(Trunks, AMaskWithoutAPathIsHeldToThePolicyOfTheRunThatTakesIt) {
+  const Network network = Miniature("fixed_mask").network;
+  const std::string table = (runs() / "table.txt").string();
+  std::ofstream file(table);
+  for (const Layer& layer : network.layers) {
+    file << fmt::format("{} {}\n", layer.name, &layer == &network.layers.front() ? 0 : 0.2);
+  }
+  file.close();
+  const Mask mask = run_as(runs(), "severed", "gcg",
+                           {{"seed-rule", "table"},
+                            {"seed-allocation-file", table},
+                            {"seed-density", "0.2"},
+                            {"disconnected", "warn"},
+                            {"max-stages", "1"},
+                            {"stage-epochs", "1"},
+                            {"final", "none"}})
+                        .masks.at(0)
+                        .mask;
+  ASSERT_EQ(mask.layers.front().count(), 0);
+  const auto taken = [&](const std::string& policy) {
+    return run_as(runs(), "severed-" + policy, "fixed_mask",
+                  {{"trunk", "severed"}, {"trunk-stage", "0"}, {"disconnected", policy}});
+  };
+  for (const char* policy : {"auto", "warn"}) {
+    const RunRecord record = taken(policy);
+    EXPECT_THAT(record.warnings, Contains(HasSubstr("are on no input-output path")));
+    EXPECT_EQ(record.masks.at(0).mask, mask);
+  }
+  EXPECT_THAT([&] { (void)taken("fail"); },
+              ThrowsMessage<Error>(HasSubstr("has no connection left")));
+  const RunRecord repaired = taken("repair");
+  EXPECT_EQ(reachability(network, repaired.masks.at(0).mask).disconnected_units(), 0);
+  EXPECT_GT(repaired.stages.at(0).repaired, 0);
+  EXPECT_EQ(repaired.masks.at(0).mask.present(), mask.present());
 }
 
 TEST_F(Trunks, AFitThatWouldHaveStoppedBeforeTheBranchIsAWarning) {

@@ -86,6 +86,9 @@ TEST(ExperimentOptions, EveryOptionTakesAnExtremeTextAsItStandsOrRefusesIt) {
       } catch (const UsageError& error) {
         EXPECT_FALSE(fits) << error.what();
         EXPECT_THAT(error.what(), HasSubstr("--" + name));
+        if (number != numbers().end() && !std::string_view(text).empty()) {
+          EXPECT_THAT(error.what(), HasSubstr(fmt::format(", {}]", number->second.high)));
+        }
         // A text that is no number at all is refused only for what a line of Slurm cannot hold.
         EXPECT_TRUE(number != numbers().end() || std::string_view(text).empty() ||
                     std::string_view(text).find(' ') != std::string_view::npos)

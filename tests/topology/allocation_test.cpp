@@ -360,7 +360,7 @@ TEST_F(AllocationFile, SaysThatItsDensitiesTogetherAreNotTheOneAskedFor) {
   EXPECT_EQ(scaling_of_table(file, network, 21), "");
   EXPECT_THAT(scaling_of_table(file, network, 38),
               HasSubstr("its densities are 0.4107 of the network together and were scaled to the "
-                        "density asked for, 0.6786"));
+                        "density asked for (0.6786)"));
 }
 
 }  // namespace
