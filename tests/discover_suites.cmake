@@ -1,6 +1,6 @@
 # Writes the CTest tests of a GoogleTest program: one for each suite, or, where it has parameters, one for each test of it
 # with all of them.
-#   cmake -DPROGRAM=file -DOUTPUT=file -DLABEL=label -DTIMEOUT=seconds -P discover_suites.cmake
+#   cmake -DPROGRAM=file -DOUTPUT=file -DLABEL=label -DTIMEOUT=seconds -DENVIRONMENT=A=B -P discover_suites.cmake
 execute_process(COMMAND ${PROGRAM} --gtest_list_tests OUTPUT_VARIABLE listed COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX REPLACE " *#[^\n]*" "" listed "${listed}")  # what a parameter looks like
 string(REGEX MATCHALL "[^\n]+" lines "${listed}")
@@ -22,7 +22,7 @@ set(tests "")
 foreach(filter ${filters})
   string(REGEX REPLACE "[./]\\*$" "" name "${filter}")
   string(APPEND tests "add_test([=[${name}]=] [=[${PROGRAM}]=] [=[--gtest_filter=${filter}]=])\n"
-    "set_tests_properties([=[${name}]=] PROPERTIES LABELS [=[${LABEL}]=] TIMEOUT ${TIMEOUT} "
+    "set_tests_properties([=[${name}]=] PROPERTIES ENVIRONMENT [=[${ENVIRONMENT}]=] LABELS [=[${LABEL}]=] TIMEOUT ${TIMEOUT} "
     "SKIP_REGULAR_EXPRESSION [=[PASSED  ] 0 tests]=])\n")
 endforeach()
 file(WRITE ${OUTPUT} "${tests}")
