@@ -21,8 +21,8 @@ std::string json_text(const nlohmann::json& value, int indent = -1);
 /// The whole number that a JSON value is, for Integer = std::int64_t or std::uint64_t.
 ///
 /// json::get casts whatever number it finds: 1.5 to 1, 2^64 - 1 to -1, and what 1e300 becomes is
-/// undefined. Here those are errors, as is any other value. A 1.0 is none either: it is not how a
-/// whole number is written.
+/// undefined. Here those are errors, as is any other value, and 1.0: a whole number is written
+/// without a point.
 ///
 /// Errors: an Error of the place `where` with the value, called `name`, and the remedy.
 template <typename Integer = std::int64_t>

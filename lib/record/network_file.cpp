@@ -83,7 +83,9 @@ constexpr std::string_view kRemedy =
 json checked(const std::string& where, std::string_view text, std::string_view run) {
   try {
     json content = parse_json(text, where, kRemedy);
-    const std::int64_t version = content.value("version", std::int64_t{0});
+    const std::int64_t version =
+        content.contains("version") ? json_integer(content.at("version"), where, "version", kRemedy)
+                                    : 0;
     if (version != kNetworkFileVersion) {
       fail(where,
            fmt::format("it has version {}, this program reads {}", version, kNetworkFileVersion));

@@ -80,7 +80,7 @@ bool room_for_job(std::int64_t available, std::int64_t expected,
                   const std::vector<ProcessMemory>& running);
 
 /// What a new process can have, bytes: the system's MemAvailable, or the room left in a control
-/// group around this process if that is less.
+/// group around this process if that is less. `root`: as for group_limits.
 std::int64_t available_memory_bytes(const std::filesystem::path& root = "/");
 
 }  // namespace gcg

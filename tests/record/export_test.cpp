@@ -95,6 +95,12 @@ TEST(NetworkFile, WhatIsNoGraphIsAnErrorThatNamesTheFile) {
   }
   EXPECT_THAT([] { (void)parse_network("f.json", "{"); },
               ThrowsMessage<Error>(HasSubstr("f.json: byte 2: not JSON")));
+  for (const std::string version : {"2.5", "1e+300", "null"}) {
+    const std::string text = with("\"version\": 2", "\"version\": " + version);
+    EXPECT_THAT(
+        [&] { (void)parse_network("f.json", text); },
+        ThrowsMessage<Error>(HasSubstr("f.json: version is " + version + ", not a whole number")));
+  }
 }
 
 TEST(NetworkFile, AnotherVersionIsAnErrorThatNamesBoth) {
