@@ -11,7 +11,7 @@ namespace gcg {
 /// Name of the run file in a run's folder.
 inline constexpr const char* kRunFileName = "run.h5";
 
-/// Writes the record as an HDF5 file to a temporary path and renames it (replace_file).
+/// Writes the record as an HDF5 file to a temporary path and renames it.
 void write_run_file(const std::filesystem::path& path, const RunRecord& record);
 
 /// Reads the whole run file back (of the network: layers only). Errors name path and object: a

@@ -9,43 +9,18 @@
 #include "backend/state.h"
 #include "base/host.h"
 #include "base/named.h"
-#include "extrapolate/joint.h"
 #include "graph/network.h"
 #include "paths/statistics.h"
+#include "record/rows.h"
 #include "search/search.h"
 
 namespace gcg {
-
-/// Version of the layout described in docs/run_file.md; raised with every change that a reader can
-/// see.
-inline constexpr std::int64_t kRunFileSchema = 4;
 
 /// The status of a run, as its files say.
 enum class RunStatus : std::uint8_t { running, finished, failed };
 template <>
 inline constexpr auto kNames<RunStatus> = std::to_array<std::string_view>({"running", "finished",
                                                                            "failed"});
-
-/// What a stage does within its method.
-enum class Role : std::uint8_t {
-  dense,  ///< trains all connections
-  fixed,  ///< trains a fixed mask by the recipe
-  stage,  ///< limited training of one stage in a series of densities
-  set,    ///< the recipe with the mask updates of the method of this name; so the next four
-  rigl,
-  granet,
-  gmp,
-  acdc,
-  round,       ///< training after a round of pruning
-  reallocate,  ///< the recipe while connections move and go
-  returning,   ///< limited training of one stage on the way back to lower densities
-  final,       ///< training of the network that was found; must stay the last
-};
-template <>
-inline constexpr auto kNames<Role> =
-    std::to_array<std::string_view>({"dense", "fixed", "stage", "set", "rigl", "granet", "gmp",
-                                     "acdc", "round", "reallocate", "return", "final"});
-static_assert(kNames<Role>.size() == static_cast<std::size_t>(Role::final) + 1);
 
 /// One option of the run with its resolved value.
 struct OptionValue {
@@ -84,59 +59,6 @@ struct ExecutionFacts {
 
 struct Library {
   std::string name, version;
-};
-
-/// One row per evaluation (end of each epoch). Accuracies in [0, 1], losses in nats per sample.
-struct TrajectoryRow {
-  std::int64_t step = 0;   ///< updates so far
-  std::int64_t epoch = 0;  ///< epochs so far: 1 after the first
-  std::int64_t stage = 0;  ///< 0: before any growth
-  Role phase = Role::stage;
-  double density = 0;
-  double learning_rate = 0;  ///< of the epoch's last step
-  double train_loss = 0;     ///< mean over the epoch's augmented batches, as trained
-  double train_accuracy = 0;
-  double validation_loss = 0;
-  double validation_accuracy = 0;
-  double training_flops = 0;  ///< so far: training steps, scoring sweeps and dense gradients
-  double seconds = 0;         ///< so far, of all processes of the run
-};
-
-/// A stage against the best (least mean loss) of its way back, on the same validation images:
-/// differences, stage minus best, with standard errors. NaN if there is no way back.
-struct StageComparison {
-  double loss = std::numeric_limits<double>::quiet_NaN();  ///< nats
-  double loss_error = std::numeric_limits<double>::quiet_NaN();
-  double accuracy = std::numeric_limits<double>::quiet_NaN();
-  double accuracy_error = std::numeric_limits<double>::quiet_NaN();
-};
-
-/// One row per stage, written when its training ends.
-struct StageRow {
-  std::int64_t stage = 0;
-  Role phase = Role::stage;
-  std::int64_t present = 0;
-  double density = 0;
-  std::int64_t epochs = 0;
-  double validation_loss = 0;
-  double validation_accuracy = 0;
-  std::int64_t grown = 0;     ///< connections added to reach this stage's mask
-  std::int64_t repaired = 0;  ///< of those, added by the repair of dead units; in the first stage:
-                              ///< connections that the repair of the seed mask moved
-  /// Structural diversity: Jaccard index between the connections that the growth rule selected and
-  /// a second draw with the same layer counts (1: there was no choice). NaN if nothing was
-  /// selected.
-  double growth_overlap = std::numeric_limits<double>::quiet_NaN();
-  std::string scores;  ///< the last score behind this stage's mask and how it was computed: rule,
-                       ///< mode of batch norm, precision, batches; empty if there was none
-  Extrapolation fit;   ///< after this stage (too_few_stages if there is none)
-  std::string
-      decision;  ///< what was decided after this stage: "grow", "stop: reached d*", "final", ...
-  double training_flops = 0;  ///< of this stage, growth included
-  double seconds = 0;         ///< of this stage
-  double density_epochs = 0;  ///< so far, as CostRecord::density_epochs: the budget spent
-  StageComparison above_best{};
-  JointFit joint{};  ///< over density and time, after this stage: no rule uses it to stop
 };
 
 /// The mask of one stage with its statistics. The weights at the stage's end are in the checkpoint.

@@ -6,20 +6,9 @@
 #include "record/run_record.h"
 
 /// The members of the record's structs as a run file stores them: name, unit and meaning, defined
-/// once for writing, reading and docs/run_file.md. A new member of a struct needs a row here.
+/// once for writing, reading and docs/run_file.md. A new member of a struct needs a row here; those
+/// of a trajectory and of its stages are in rows.h.
 namespace gcg::schema {
-
-/// A column of a table (one array per column) or an attribute of a group. Units: "1" for
-/// dimensionless numbers, "none" for texts and flags.
-template <typename Row, typename Value>
-struct Field {
-  std::string_view name;
-  Value Row::*member;
-  std::string_view unit;
-  std::string_view description;
-};
-template <typename Row, typename Value>
-Field(const char*, Value Row::*, const char*, const char*) -> Field<Row, Value>;
 
 inline constexpr std::tuple kIdentity{
     Field{"name", &RunIdentity::name, "none", "readable prefix and hash: the run folder's name"},
@@ -91,63 +80,6 @@ inline constexpr std::tuple kLayers{
     Field{"inputs", &Layer::inputs, "channels", "input channels"},
     Field{"kernel_height", &Layer::kernel_height, "taps", "height of the kernel, 1 if linear"},
     Field{"kernel_width", &Layer::kernel_width, "taps", "width of the kernel, 1 if linear"},
-};
-
-inline constexpr std::tuple kTrajectory{
-    Field{"step", &TrajectoryRow::step, "updates", "updates so far"},
-    Field{"epoch", &TrajectoryRow::epoch, "epochs", "epochs so far, 1 after the first"},
-    Field{"stage", &TrajectoryRow::stage, "1", "stage, 0 before any growth"},
-    Field{"phase", &TrajectoryRow::phase, "none", "phase of the method"},
-    Field{"density", &TrajectoryRow::density, "1", "present / all connections"},
-    Field{"learning_rate", &TrajectoryRow::learning_rate, "1",
-          "learning rate of the epoch's last step"},
-    Field{"train_loss", &TrajectoryRow::train_loss, "nats/sample",
-          "mean loss over the epoch's augmented batches, as trained"},
-    Field{"train_accuracy", &TrajectoryRow::train_accuracy, "1",
-          "accuracy over the epoch's augmented batches, as trained"},
-    Field{"validation_loss", &TrajectoryRow::validation_loss, "nats/sample",
-          "mean loss on the validation split"},
-    Field{"validation_accuracy", &TrajectoryRow::validation_accuracy, "1",
-          "accuracy on the validation split"},
-    Field{"training_flops", &TrajectoryRow::training_flops, "FLOP",
-          "so far: training steps, scoring sweeps and dense gradients"},
-    Field{"seconds", &TrajectoryRow::seconds, "s", "so far, all processes of the run together"},
-};
-
-inline constexpr std::tuple kStages{
-    Field{"stage", &StageRow::stage, "1", "stage, 0 before any growth"},
-    Field{"phase", &StageRow::phase, "none", "phase of the method"},
-    Field{"present", &StageRow::present, "connections", "present connections"},
-    Field{"density", &StageRow::density, "1", "present / all connections"},
-    Field{"epochs", &StageRow::epochs, "epochs", "epochs of this stage"},
-    Field{"validation_loss", &StageRow::validation_loss, "nats/sample",
-          "mean loss on the validation split at the stage's end"},
-    Field{"validation_accuracy", &StageRow::validation_accuracy, "1",
-          "accuracy on the validation split at the stage's end"},
-    Field{"grown", &StageRow::grown, "connections", "connections added to reach the stage's mask"},
-    Field{"repaired", &StageRow::repaired, "connections",
-          "of those, by the repair of dead units; first stage: moved by the repair of the seed"},
-    Field{"growth_overlap", &StageRow::growth_overlap, "1",
-          "Jaccard index of the selected connections with a second draw at the same layer counts"},
-    Field{"scores", &StageRow::scores, "none",
-          "the last score behind the stage's mask: rule, mode of batch norm, precision, batches"},
-    Field{"decision", &StageRow::decision, "none", "what was decided after the stage"},
-    Field{"training_flops", &StageRow::training_flops, "FLOP", "of this stage, growth included"},
-    Field{"seconds", &StageRow::seconds, "s", "of this stage"},
-    Field{"density_epochs", &StageRow::density_epochs, "epochs",
-          "so far: sum over epochs of density, the budget spent"},
-};
-
-/// StageRow::above_best.
-inline constexpr std::tuple kAboveBest{
-    Field{"loss", &StageComparison::loss, "nats/sample",
-          "mean validation loss minus that of the best stage of the same way back"},
-    Field{"loss_error", &StageComparison::loss_error, "nats/sample",
-          "its standard error over the validation images, paired"},
-    Field{"accuracy", &StageComparison::accuracy, "1",
-          "validation accuracy minus that of the same best stage"},
-    Field{"accuracy_error", &StageComparison::accuracy_error, "1",
-          "its standard error over the validation images, paired"},
 };
 
 inline constexpr std::tuple kSearch{
