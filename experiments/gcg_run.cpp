@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "record/run_file.h"
 #include "run/calibrate.h"
+#include "run/libtorch.h"
 #include "run/local_ranks.h"
 #include "run/measure.h"
 #include "run/until_signal.h"
@@ -55,7 +56,9 @@ std::optional<gcg::RankPlace> place_in_world(const gcg::RunCommand& command,
   return place;
 }
 
-int run(const gcg::RunCommand& command) {
+/// `arguments`: those of main().
+int run(std::span<const char* const> arguments) {
+  const gcg::RunCommand command = gcg::parse_run_command(arguments.subspan(1));
   if (command.help) {
     fmt::print("{}", gcg::run_help());
     return 0;
@@ -80,6 +83,9 @@ int run(const gcg::RunCommand& command) {
   if (command.dry_run) {
     print_plan(*plan);
     return 0;
+  }
+  if (!gcg::libtorch() && gcg::needs_libtorch(*plan)) {
+    gcg::restart_with_libtorch(arguments);
   }
   const bool several = plan->settings.processes > 1;
   if (several && (command.estimate || command.calibrate > 0)) {
@@ -109,9 +115,8 @@ int run(const gcg::RunCommand& command) {
 
 int main(int argc, char** argv) {
   return gcg::run_program("gcg_run", [&] {
-    const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
     try {
-      return run(gcg::parse_run_command(arguments.subspan(1)));
+      return run(std::span<const char* const>(argv, static_cast<std::size_t>(argc)));
     } catch (const gcg::Stopped&) {
       return gcg::kContinueStatus;
     } catch (const gcg::BusyError& error) {

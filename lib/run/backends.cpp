@@ -2,12 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
-#include "base/host.h"
 #include "base/lookup.h"
-#include "dense/torch_executor.h"
-#include "device/device_executor.h"
 #include "sparse/kernels.h"
 #include "sparse/layer.h"
 #include "sparse/sparse_executor.h"
@@ -25,6 +20,8 @@ sparse::TileChoice tiles_of(const RunSettings& settings) {
   const sparse::TileKernels* const amx = sparse::amx_tiles();
   return {amx != nullptr ? amx : &sparse::plain_tiles(), sparse::kTilesFrom};
 }
+
+}  // namespace
 
 MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
   const sparse::Kernels& kernels = sparse::fastest_kernels();
@@ -52,42 +49,10 @@ MadeBackend make_sparse(const RunSettings& settings, const Network& network) {
   return made;
 }
 
-MadeBackend make_dense(const RunSettings& settings, const Network& network) {
-  const BlasFacts blas = blas_facts();
-  MadeBackend made;
-  made.executor = make_torch_executor(network, threads_of_a_process(settings), settings.device);
-  made.facts.rule = "dense everywhere";
-  made.libraries = {{"BLAS", fmt::format("{} ({})", blas.version, blas.library)}};
-  made.warning = blas.warning;
-  return made;
-}
-
-MadeBackend make_device(const RunSettings& settings, const Network& network) {
-  MadeBackend made;
-  made.executor = make_device_executor(network, threads_of_a_process(settings),
-                                       {settings.device, precision_named(settings.precision),
-                                        settings.deterministic, settings.cuda_graphs});
-  made.facts.rule = "dense everywhere";
-  if (settings.device == "cpu") {
-    const BlasFacts blas = blas_facts();
-    made.libraries.push_back({"BLAS", fmt::format("{} ({})", blas.version, blas.library)});
-    made.warning = blas.warning;
-  } else {
-    made.libraries.push_back({"GPU", device_name(settings.device)});
-  }
-  return made;
-}
-
-constexpr std::array<BackendMaker, 3> kMakers{
-    {{"sparse", make_sparse}, {"dense", make_dense}, {"device", make_device}}};
-
-}  // namespace
-
-std::span<const BackendMaker> backend_makers() { return kMakers; }
-
 MadeBackend make_backend(const RunSettings& settings, const Network& network) {
   const Backend& backend = backend_used(settings);
-  MadeBackend made = find_row(kMakers, backend.name, "--execution").make(settings, network);
+  MadeBackend made =
+      find_row(backend_makers(), backend.name, "--execution").make(settings, network);
   made.facts.asked = settings.execution;
   made.facts.used = backend.name;
   made.facts.device = settings.device;

@@ -16,10 +16,10 @@
 #include "base/temporary_files.h"
 #include "data/task.h"
 #include "dense/curvature.h"
-#include "dense/torch_executor.h"
 #include "extrapolate/curve.h"
 #include "record/run_file.h"
 #include "run/backends.h"
+#include "run/libtorch.h"
 #include "study/estimate.h"
 #include "train/agree.h"
 #include "train/trainer.h"
@@ -42,10 +42,10 @@ RunRecord fresh_record(const RunPlan& plan, const MadeBackend& backend) {
   record.host = host_facts();
   record.threads = plan.settings.threads;
   record.execution = backend.facts;
-  // Sparse execution too: what GraSP needs of curvature is LibTorch's.
-  record.libraries = {{"LibTorch", torch_version()}};
-  record.libraries.insert(record.libraries.end(), backend.libraries.begin(),
-                          backend.libraries.end());
+  record.libraries = backend.libraries;
+  if (const std::optional<Library> library = libtorch()) {
+    record.libraries.push_back(*library);
+  }
   record.libraries.push_back({"HDF5", hdf5_version()});
   record.libraries.push_back({"Ceres", ceres_version()});
   if (!backend.warning.empty()) {

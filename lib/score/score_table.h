@@ -17,7 +17,7 @@ struct ScoreRequest {
   const TrainingState& state;
   PathNorm path_norm = PathNorm::folded;
   GradientSource gradients{};                          ///< for scores that use images
-  CurvatureSource curvature{};                         ///< for grasp
+  CurvatureSource curvature{};                         ///< for scores that use it
   std::uint64_t first_batch = 0;                       ///< number of the first batch of images
   std::int64_t batches = 1;                            ///< number of batches for gradients
   const ConnectionValues* gradient_average = nullptr;  ///< for momentum: kept during training
@@ -36,12 +36,13 @@ struct ScoreRule {
   std::string_view about;
   std::string_view reference;
   Scored (*score)(const ScoreRequest&);
-  bool grows = false;     ///< ranks absent connections: a growth rule
-  bool prunes = false;    ///< ranks present connections: a pruning rule
-  bool images = false;    ///< needs gradients of training images, or their average
-  bool averaged = false;  ///< needs ScoreRequest::gradient_average
-  bool paths = false;     ///< sums over paths: uses ScoreRequest::path_norm
-  bool equal = false;     ///< all connections are equal: there is no order
+  bool grows = false;      ///< ranks absent connections: a growth rule
+  bool prunes = false;     ///< ranks present connections: a pruning rule
+  bool images = false;     ///< needs gradients of training images, or their average
+  bool curvature = false;  ///< needs ScoreRequest::curvature
+  bool averaged = false;   ///< needs ScoreRequest::gradient_average
+  bool paths = false;      ///< sums over paths: uses ScoreRequest::path_norm
+  bool equal = false;      ///< all connections are equal: there is no order
 };
 
 /// path, path_l2, gradient, random, momentum, magnitude, snip, grasp, synflow. To add one: write

@@ -113,6 +113,11 @@ TEST(Program, AFinishedRunIsNotRepeated) {
             before);
 }
 
+std::string version_of(std::string_view library, const RunRecord& record) {
+  const auto found = std::ranges::find(record.libraries, library, &Library::name);
+  return found == record.libraries.end() ? "" : found->version;
+}
+
 TEST(Program, TheRunFileTellsHowTheNetworkWasRun) {
   for (const auto& [arguments, asked, used] :
        std::vector<std::tuple<std::string, std::string, std::string>>{
@@ -127,12 +132,33 @@ TEST(Program, TheRunFileTellsHowTheNetworkWasRun) {
     EXPECT_EQ(record.execution.asked, asked);
     EXPECT_EQ(record.execution.used, used);
     EXPECT_EQ(record.execution.kernels.empty(), used == "dense");
-    const auto torch = std::ranges::find(record.libraries, "LibTorch", &Library::name);
-    ASSERT_NE(torch, record.libraries.end());
-    EXPECT_THAT(torch->version, HasSubstr("."));
+    EXPECT_EQ(version_of("LibTorch", record).empty(), used == "sparse");
     const auto blas = std::ranges::find(record.libraries, "BLAS", &Library::name);
     EXPECT_EQ(blas != record.libraries.end(), used == "dense");
   }
+}
+
+TEST(Program, LibTorchIsLoadedOnlyForWhatNeedsItAndChangesNoBitOfTheRest) {
+  const std::string own = GCG_RUN_PROGRAM;
+  EXPECT_THAT(shell("ldd " + own).output, ::testing::Not(HasSubstr("libtorch")));
+  const std::string growth = " --method gcg --max-stages 2 --stage-epochs 1";
+  std::map<std::string, RunRecord> records;
+  for (const auto& [name, command] : std::map<std::string, std::string>{
+           {"without", own + growth},
+           {"with", own + "_libtorch" + growth},
+           {"processes", own + growth + " --processes 2"},
+           {"curvature", own + " --method fixed_mask --seed-rule grasp --seed-density 0.5"}}) {
+    SCOPED_TRACE(name);
+    const TemporaryFolder folder;
+    const Outcome outcome =
+        shell(fmt::format("{} --network lenet5 --epochs 1 --data-images 100 --data-test-images 20 "
+                          "--out {}",
+                          command, folder.path().string()));
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    records[name] = read_run_file(only_run_file(folder.path()));
+    EXPECT_EQ(version_of("LibTorch", records[name]).empty(), name == "without");
+  }
+  EXPECT_EQ(difference(records["without"], records["with"]), "");
 }
 
 TEST(Program, UsageErrorsExitWithTwoAndTeach) {

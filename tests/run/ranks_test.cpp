@@ -388,8 +388,10 @@ TEST(Ranks, AnotherProgramOfOneIsRefused) {
   const TemporaryFolder out;
   const TemporaryFolder programs;
   const std::filesystem::path other = programs / "gcg_run";
+  const std::filesystem::path goes_on = programs / "gcg_run_libtorch";
   std::filesystem::copy_file(GCG_RUN_PROGRAM, other);
-  std::ofstream(other, std::ios::app) << "another build";
+  std::filesystem::copy_file(GCG_RUN_PROGRAM "_libtorch", goes_on);
+  std::ofstream(goes_on, std::ios::app) << "another build";
   const Outcome outcome =
       as_by_srun(fmt::format("{} --out {}", growth(), out.path().string()), "", "", other.string());
   EXPECT_EQ(outcome.status, 1);

@@ -22,12 +22,16 @@ def table():
 
 
 def depends():
-    """{folder: the folders its CMakeLists.txt names}."""
-    result = {}
+    """{folder: the other folders whose targets its CMakeLists.txt names}."""
+    targets, folders = {}, {}  # {target: what it depends on}, {target: its folder}
     for path in LIB.glob("*/CMakeLists.txt"):
-        call = re.search(r"gcg_library\(([^)]*)\)", path.read_text()).group(1)
-        named = re.search(r"\bDEPENDS((?:\s+(?!SOURCES|LINK)\w+)*)", call)
-        result[path.parent.name] = named.group(1).split() if named else []
+        for name, call in re.findall(r"gcg_library\((\w+)([^)]*)\)", path.read_text()):
+            named = re.search(r"\bDEPENDS((?:\s+(?!SOURCES|LINK)\w+)*)", call)
+            targets[name] = named.group(1).split() if named else []
+            folders[name] = path.parent.name
+    result = {folder: set() for folder in folders.values()}
+    for name, below in targets.items():
+        result[folders[name]] |= {folders[other] for other in below} - {folders[name]}
     return result
 
 
