@@ -72,7 +72,7 @@ echo "== rates"
 within "$build/tests/bench/gcg_device_rates" --device "$device" ${tiny:+--tiny} | tee "$out/rates.md"
 
 echo "== growth on $device and on the CPU (sparse execution, fp32)"
-if [ -n "$tiny" ]; then size=(--data-images 200 --max-stages 2 --epochs 2 --stage-epochs 1)
+if [ -n "$tiny" ]; then size=(--data-images 200 --data-test-images 200 --max-stages 2 --epochs 2 --stage-epochs 1)
 else size=(--data-images 4000 --max-stages 4 --epochs 12 --stage-epochs 2); fi
 # train NAME OPTION...: percent of the test images.
 train() {

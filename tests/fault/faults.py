@@ -89,8 +89,7 @@ def digest_of_files(folder, names):
 
 
 def write_idx(folder, name, images):
-    generator = random.Random(name)
-    pixels = bytes(generator.randrange(256) for _ in range(images * 64))
+    pixels = random.Random(name).randbytes(images * 64)
     (folder / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, images, 8, 8) + pixels)
     labels = bytes(i % 3 for i in range(images))
     (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, images) + labels)

@@ -31,16 +31,22 @@ struct Way {
 
 void PrintTo(const Way& way, std::ostream* out) { *out << way.method << " " << way.executor; }
 
-std::vector<Way> ways() {
+std::vector<Way> ways(bool dense) {
   std::vector<Way> all;
   for (const MethodEntry& entry : method_table()) {
-    all.push_back({std::string(entry.name), "dense", make_torch_executor});
+    if (dense) {
+      all.push_back({std::string(entry.name), "dense", make_torch_executor});
+    }
     all.push_back(
         {std::string(entry.name), "sparse", [](const Network& network, std::int64_t threads) {
            return make_sparse_executor(network, threads);
          }});
   }
   return all;
+}
+
+std::string name_of_way(const ::testing::TestParamInfo<Way>& way) {
+  return way.param.method + "_" + way.param.executor;
 }
 
 struct EveryMethod : ::testing::TestWithParam<Way> {
@@ -52,6 +58,9 @@ struct EveryMethod : ::testing::TestWithParam<Way> {
     return made;
   }
 };
+
+/// What a method decides and counts itself, whatever executes the run.
+struct EveryMethodAlone : EveryMethod {};
 
 TEST_P(EveryMethod, KeepsTheInvariantsAndCountsAfterEveryStep) {
   const TemporaryFolder folder;
@@ -74,7 +83,7 @@ TEST_P(EveryMethod, KeepsTheInvariantsAndCountsAfterEveryStep) {
   }
 }
 
-TEST_P(EveryMethod, TwoRanksTakeTheSameCourseAndRankZeroWrites) {
+TEST_P(EveryMethodAlone, TwoRanksTakeTheSameCourseAndRankZeroWrites) {
   const TemporaryFolder folder;
   std::vector<RunRecord> records(2);
   testing::ThreadRanks(2).run([&](Ranks& ranks) {
@@ -91,7 +100,8 @@ TEST_P(EveryMethod, TwoRanksTakeTheSameCourseAndRankZeroWrites) {
   EXPECT_EQ(difference(records[0], read_run_file(folder / kRunFileName)), "");
 }
 
-TEST_P(EveryMethod, RepeatsAndInterruptedEndsWithTheSameBits) {
+// By other backends: TrainingBy.
+TEST_P(EveryMethodAlone, RepeatsAndInterruptedEndsWithTheSameBits) {
   const TemporaryFolder whole;
   const TemporaryFolder broken;
   const RunRecord expected =
@@ -104,7 +114,7 @@ TEST_P(EveryMethod, RepeatsAndInterruptedEndsWithTheSameBits) {
 }
 
 // Images seen under a mask, times what one costs: nothing else is in the training's FLOPs.
-TEST_P(EveryMethod, CostsWhatItsMasksCost) {
+TEST_P(EveryMethodAlone, CostsWhatItsMasksCost) {
   const TemporaryFolder folder;
   Miniature made = miniature();
   struct Counter final : CheckedExecutor {
@@ -132,9 +142,8 @@ TEST_P(EveryMethod, CostsWhatItsMasksCost) {
   EXPECT_NEAR(record.cost.density_epochs, counter.density / 4, 1e-9);  // 4 batches an epoch
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, EveryMethod, ::testing::ValuesIn(ways()), [](const auto& way) {
-  return way.param.method + "_" + way.param.executor;
-});
+INSTANTIATE_TEST_SUITE_P(Table, EveryMethod, ::testing::ValuesIn(ways(true)), name_of_way);
+INSTANTIATE_TEST_SUITE_P(Table, EveryMethodAlone, ::testing::ValuesIn(ways(false)), name_of_way);
 
 }  // namespace
 }  // namespace gcg

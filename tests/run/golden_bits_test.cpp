@@ -65,11 +65,13 @@ struct GoldenBits : ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenBits, AreThoseOfEarlierVersions) {
   const TemporaryFolder folder;
-  const RunRecord record = train(SmallRun(GetParam(), testing::short_run(GetParam()),
-                                          [](const Network& network, std::int64_t threads) {
-                                            return make_sparse_executor(network, threads);
-                                          })
-                                     .run(folder.path()));
+  SmallRun small(GetParam(), testing::short_run(GetParam()),
+                 [](const Network& network, std::int64_t threads) {
+                   return make_sparse_executor(network, threads);
+                 });
+  small.data = testing::small_images(300);
+  small.recipe.batch_size = 64;
+  const RunRecord record = train(small.run(folder.path()));
   const auto row = kDigests.find(GetParam());
   ASSERT_NE(row, kDigests.end()) << "a new method needs its row: {\"" << GetParam() << "\", \""
                                  << digest(record) << "\"},";

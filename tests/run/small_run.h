@@ -15,18 +15,22 @@ namespace gcg::testing {
 
 using MakeExecutor = std::unique_ptr<Executor> (*)(const Network&, std::int64_t);
 
+inline DataSet small_images(std::int64_t train_images) {
+  ProceduralOptions options;
+  options.train_images = train_images;
+  options.test_images = 50;
+  options.difficulty = 0;
+  return make_procedural(options);
+}
+
+/// 120 to train on, 30 for validation.
 inline const DataSet& small_data() {
-  static const DataSet data = [] {
-    ProceduralOptions options;
-    options.train_images = 300;
-    options.test_images = 50;
-    options.difficulty = 0;
-    return make_procedural(options);
-  }();
+  static const DataSet data = small_images(150);
   return data;
 }
 
-/// Everything that a small run needs, whatever executes it.
+/// Everything that a small run needs, whatever executes it. An epoch has 4 batches, the last one
+/// smaller.
 struct SmallRun {
   Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
   DataSet data = small_data();
@@ -39,7 +43,7 @@ struct SmallRun {
            MakeExecutor make_executor, std::int64_t threads = 1)
       : method(make_method(name)), executor(make_executor(network, threads)) {
     recipe.epochs = 2;
-    recipe.batch_size = 64;
+    recipe.batch_size = 32;
     method->add_options(options);
     for (const auto& [option, value] : given) {
       options.set(option, value);

@@ -244,7 +244,7 @@ TEST_F(Trunks, ATrunkThatDoesNotFitIsAnErrorThatSaysWhatToDo) {
   refused("fixed_mask", {{"trunk", "trunk"}}, "its seed is 1, this run's is 2", 2);
   refused("gcg", branch(2), "its data digest is", 1,
           [](Miniature& miniature, TrainingRun&) { miniature.data.digest = "other pixels"; });
-  refused("gcg", branch(2), "its number of training images is 240", 1,
+  refused("gcg", branch(2), "its number of training images is 120", 1,
           [](Miniature& miniature, TrainingRun&) { miniature.recipe.validation_fraction = 0.3; });
   refused("gcg", branch(2), "its network is , this run's is vgg11", 1,
           [](Miniature&, TrainingRun& run) { run.record.identity.network = "vgg11"; });
