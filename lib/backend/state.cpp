@@ -17,14 +17,6 @@ TrainingState initial_state(const Network& network, const Mask& mask, std::uint6
   return state;
 }
 
-std::vector<Slot> empty_slots(const Network& network, const Optimiser& optimiser) {
-  std::vector<Slot> slots;
-  for (const OptimiserSlot& slot : optimiser.slots) {
-    slots.push_back({std::string(slot.name), zero_slots(network)});
-  }
-  return slots;
-}
-
 void check_slots(const Optimiser& optimiser, const std::vector<std::string>& names) {
   if (!names.empty() && !std::ranges::equal(names, optimiser.slots, {}, {}, &OptimiserSlot::name)) {
     throw Error(

@@ -46,9 +46,6 @@ void for_each_array(P& parameters, F f) {
 /// Fresh values under a mask: initial_parameters with absent weights set to zero, and no slots.
 TrainingState initial_state(const Network& network, const Mask& mask, std::uint64_t seed);
 
-/// The slots of an optimiser before its first update: all zero.
-std::vector<Slot> empty_slots(const Network& network, const Optimiser& optimiser);
-
 /// Throws an Error unless the optimiser can continue from slots of these names: they are its own,
 /// or there are none.
 void check_slots(const Optimiser& optimiser, const std::vector<std::string>& names);

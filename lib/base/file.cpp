@@ -197,13 +197,6 @@ std::vector<std::byte> read_file(const fs::path& path) {
   return content;
 }
 
-void replace_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
-  flush_folder_of(replace(path, [&](const fs::path& temporary) {
-    write(temporary);
-    flush_file(temporary, O_RDWR);
-  }));
-}
-
 void write_file_atomically(const fs::path& path, std::span<const std::byte> content) {
   flush_folder_of(replace(path, [&](const fs::path& temporary) {
     Descriptor file = written(temporary, content);

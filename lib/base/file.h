@@ -32,11 +32,6 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 [[nodiscard]] std::function<void()> write_file_to_flush(const std::filesystem::path& path,
                                                         std::span<const std::byte> content);
 
-/// As write_file_atomically, for a writer that needs a path: `write` gets a temporary path in the
-/// same folder.
-void replace_file(const std::filesystem::path& path,
-                  const std::function<void(const std::filesystem::path&)>& write);
-
 /// HOST.PROCESS, for the names of files that several hosts or containers may create in one folder:
 /// a process number alone is not unique there.
 std::string own_mark();

@@ -142,8 +142,6 @@ std::optional<Owner> lock_owner(const fs::path& folder) {
   return owner;
 }
 
-bool is_locked(const fs::path& folder) { return lock_owner(folder).has_value(); }
-
 bool locks_work(const fs::path& folder) {
   const fs::path path = folder / fmt::format(".lock-probe.{}", own_mark());
   const int descriptor =

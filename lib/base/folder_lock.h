@@ -39,11 +39,8 @@ class FolderLock {
   std::unique_ptr<Held> held_;
 };
 
-/// Whether some process holds the FolderLock of the folder. Looks without taking the lock, so it
-/// disturbs nobody. False for a folder that was never locked.
-bool is_locked(const std::filesystem::path& folder);
-
-/// Who holds it, as far as the lease says; nothing if is_locked is false.
+/// Who holds the FolderLock of the folder, as far as the lease says; nothing if no process does, or
+/// none ever did. Looks without taking the lock, so it disturbs nobody.
 std::optional<Owner> lock_owner(const std::filesystem::path& folder);
 
 /// Whether a lock taken in the folder keeps a second process out: tried with two processes here.

@@ -87,8 +87,6 @@ double RandomStream::normal() {
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 
-double RandomStream::gumbel() { return -std::log(-std::log(uniform_open())); }
-
 std::uint64_t stream_index(std::uint64_t high, std::uint64_t low) {
   if (high >> 32 != 0 || low >> 32 != 0) {
     throw Error("stream_index", "a part does not fit 32 bits");

@@ -37,8 +37,6 @@ class RandomStream {
   /// Standard normal (Box-Muller). The second value of each pair is thrown away, so that the number
   /// of draws does not depend on history.
   double normal();
-  /// Standard Gumbel: -log(-log(u)).
-  double gumbel();
 
   /// Fisher-Yates shuffle.
   template <typename T>

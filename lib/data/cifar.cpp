@@ -376,21 +376,4 @@ DataSet read_cifar100(const fs::path& folder, Cifar100Labels labels) {
   return data;
 }
 
-void write_cifar10_file(const fs::path& path, const ImageSet& images) {
-  if (images.shape != kCifarShape) {
-    throw Error(path.string(),
-                fmt::format("the format holds images of 3x32x32, not {}x{}x{}",
-                            images.shape.channels, images.shape.height, images.shape.width));
-  }
-  check_images(path.string(), images, kCifar10.classes[0]);
-  constexpr auto record_bytes = static_cast<std::size_t>(kCifarRecordBytes);
-  std::vector<std::byte> content(images.labels.size() * record_bytes);
-  for (std::size_t i = 0; i < images.labels.size(); ++i) {
-    std::byte* record = content.data() + i * record_bytes;
-    *record = static_cast<std::byte>(images.labels[i]);
-    std::memcpy(record + 1, images.pixels.data() + i * (record_bytes - 1), record_bytes - 1);
-  }
-  write_file_atomically(path, content);
-}
-
 }  // namespace gcg

@@ -43,7 +43,4 @@ DataSet read_cifar100(const std::filesystem::path& folder, Cifar100Labels labels
 std::vector<std::filesystem::path> cifar100_files(const std::filesystem::path& folder,
                                                   Cifar100Labels labels);
 
-/// Writes images of shape 3x32x32 with labels below 10 in CIFAR-10's binary format, atomically.
-void write_cifar10_file(const std::filesystem::path& path, const ImageSet& images);
-
 }  // namespace gcg

@@ -10,9 +10,6 @@ namespace gcg {
 
 namespace {
 
-constexpr std::array<std::string_view, kShapeKinds> kNames{
-    "disc", "ring", "square", "frame", "triangle", "cross", "stripes", "checks", "target", "dots"};
-
 // Signed distances, negative inside, in units of the shape's own coordinates.
 
 float length(float u, float v) { return std::sqrt(u * u + v * v); }
@@ -41,8 +38,6 @@ std::array<float, Canvas::kPositions> cover(const Pose& pose, Distance distance)
 }
 
 }  // namespace
-
-std::string_view shape_name(ShapeKind kind) { return kNames.at(static_cast<std::size_t>(kind)); }
 
 std::array<float, Canvas::kPositions> shape_coverage(ShapeKind kind, const Pose& pose) {
   const float frequency = pose.frequency;

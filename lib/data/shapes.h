@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <string_view>
 
 namespace gcg {
 
@@ -22,8 +21,6 @@ enum class ShapeKind : std::uint8_t {
 };
 
 inline constexpr int kShapeKinds = 10;
-
-std::string_view shape_name(ShapeKind kind);
 
 /// Where a shape lies. The pixel offset (dx, dy) from its centre has the shape's own coordinates u
 /// = xx dx + xy dy, v = yx dx + yy dy, in which the shape fills the unit disc or square.

@@ -18,9 +18,6 @@ namespace {
 
 constexpr std::string_view kWhere = "allocation";
 
-/// Behind a layer's name in allocation_text(): density, wanted, integer, realised, size.
-constexpr std::size_t kTableNumbers = 5;
-
 void check_request(std::span<const double> wanted, std::int64_t sum,
                    std::span<const std::int64_t> capacity) {
   if (wanted.size() != capacity.size()) {
@@ -193,14 +190,6 @@ Allocation allocate(std::string_view rule, const Network& network, std::int64_t 
   return row.allocate(network, present);
 }
 
-std::vector<std::int64_t> uniform_allocation(const Network& network, std::int64_t present) {
-  return uniform(network, present).counts;
-}
-
-std::vector<std::int64_t> erk_allocation(const Network& network, std::int64_t present) {
-  return erk(network, present).counts;
-}
-
 std::vector<double> read_densities(const std::filesystem::path& file, const Network& network) {
   std::vector<std::optional<double>> densities(network.layers.size());
   std::int64_t number = 0;
@@ -221,8 +210,7 @@ std::vector<double> read_densities(const std::filesystem::path& file, const Netw
       }
       numbers.push_back(*value);
     }
-    if ((numbers.size() != 1 && numbers.size() != kTableNumbers) ||
-        !(numbers[0] >= 0 && numbers[0] <= 1)) {
+    if (numbers.size() != 1 || !(numbers[0] >= 0 && numbers[0] <= 1)) {
       throw Error(where, "needs a density in [0, 1] and nothing else",
                   "write LAYER DENSITY; '#' begins a comment");
     }
@@ -276,21 +264,6 @@ std::string scaling_of_table(const std::filesystem::path& file, const Network& n
       "{}: its densities are {:.4g} of the network together and were scaled to the density asked "
       "for ({:.4g})",
       file.string(), sum / all, static_cast<double>(present) / all);
-}
-
-std::string allocation_text(const Network& network, const Allocation& allocation,
-                            const Mask& mask) {
-  check_sizes(network, mask);
-  std::string text =
-      fmt::format("# {}: {} of {} connections\n# layer density wanted integer realised size\n",
-                  network.name, mask.present(), network.connections());
-  for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    const std::int64_t size = network.layers[l].connections();
-    text += fmt::format("{} {} {} {} {} {}\n", network.layers[l].name,
-                        allocation.wanted[l] / static_cast<double>(size), allocation.wanted[l],
-                        allocation.counts[l], mask.layers[l].count(), size);
-  }
-  return text;
 }
 
 }  // namespace gcg

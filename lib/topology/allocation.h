@@ -46,16 +46,8 @@ std::span<const AllocationRule> allocation_table();
 /// network has, or fewer than the rule can place (uniform_dense_first: than the first layer has).
 Allocation allocate(std::string_view rule, const Network& network, std::int64_t present);
 
-/// Present connections per layer for a total of `present`, with the same density in every layer.
-std::vector<std::int64_t> uniform_allocation(const Network& network, std::int64_t present);
-
-/// Erdos-Renyi-kernel allocation (Evci et al. 2020): the density of layer l is proportional to
-/// (n_in + n_out + k_h + k_w) / (n_in n_out k_h k_w), without the kernel terms for linear layers;
-/// layers that would exceed 1 become dense and the rest is solved again.
-std::vector<std::int64_t> erk_allocation(const Network& network, std::int64_t present);
-
 /// Reads densities per layer from a text file with one line "LAYER DENSITY" per layer, in any
-/// order, or lines of allocation_text(); '#' begins a comment. Errors name file, line and layer: an
+/// order; '#' begins a comment. Errors name file, line and layer: an
 /// unknown layer, a layer that is missing or listed twice, a word that is not a number, a density
 /// outside of [0, 1].
 std::vector<double> read_densities(const std::filesystem::path& file, const Network& network);
@@ -69,9 +61,5 @@ Allocation read_allocation(const std::filesystem::path& file, const Network& net
 /// (to one connection per layer) and so are scaled; empty otherwise.
 std::string scaling_of_table(const std::filesystem::path& file, const Network& network,
                              std::int64_t present);
-
-/// A table for people and for read_allocation(). Per layer: name, density, wanted (real number),
-/// counts (integer), realised (present in the mask) and size.
-std::string allocation_text(const Network& network, const Allocation& allocation, const Mask& mask);
 
 }  // namespace gcg

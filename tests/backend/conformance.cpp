@@ -15,6 +15,7 @@
 
 #include "backend/random_cases.h"
 #include "backend/reference_executor.h"
+#include "backend/slots.h"
 #include "backend/thread_ranks.h"
 #include "base/throws.h"
 #include "graph/networks.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/slots.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "graph/networks.h"

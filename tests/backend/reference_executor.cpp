@@ -8,6 +8,7 @@
 
 #include "backend/check_batch.h"
 #include "backend/reference_operations.h"
+#include "backend/slots.h"
 #include "base/error.h"
 
 namespace gcg {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/slots.h"
 #include "base/error.h"
 #include "graph/networks.h"
 

@@ -105,35 +105,6 @@ TEST(File, AReaderOfTheOldFileKeepsTheOldContent) {
   EXPECT_EQ(text_of(path), "new");
 }
 
-TEST(File, AFailedWriterLeavesTheOldFileAndNothingElse) {
-  const TemporaryFolder folder;
-  const fs::path path = folder.path() / "file";
-  write_file_atomically(path, std::string_view("old"));
-  const auto write_and_fail = [&] {
-    replace_file(path, [](const fs::path& temporary) {
-      std::ofstream(temporary) << "half";
-      throw Error("writer", "gave up");
-    });
-  };
-  GCG_EXPECT_ERROR(write_and_fail(), HasSubstr("writer: gave up"));
-  EXPECT_EQ(text_of(path), "old");
-  EXPECT_THAT(names_in(folder.path()), ElementsAre("file"));
-}
-
-TEST(File, TheWriterGetsATemporaryPathInTheSameFolder) {
-  const TemporaryFolder folder;
-  const fs::path path = folder.path() / "file";
-  std::optional<fs::path> given;
-  replace_file(path, [&](const fs::path& temporary) {
-    given = temporary;
-    std::ofstream(temporary) << "new";
-  });
-  ASSERT_TRUE(given.has_value());
-  EXPECT_NE(*given, path);
-  EXPECT_EQ(given->parent_path(), folder.path());
-  EXPECT_EQ(text_of(path), "new");
-}
-
 TEST(File, AFileThatCannotBeWrittenWholeLeavesTheOldOne) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "file";

@@ -38,15 +38,15 @@ TEST(FolderLock, IsExclusiveUntilItIsReleased) {
 
 TEST(FolderLock, CanBeAskedForWithoutBeingTaken) {
   const TemporaryFolder folder;
-  EXPECT_FALSE(is_locked(folder.path()));
-  EXPECT_FALSE(is_locked(folder / "missing"));
+  EXPECT_FALSE(lock_owner(folder.path()).has_value());
+  EXPECT_FALSE(lock_owner(folder / "missing").has_value());
   {
     const FolderLock lock(folder.path());
-    EXPECT_TRUE(is_locked(folder.path()));
-    EXPECT_TRUE(is_locked(folder.path()));
+    EXPECT_TRUE(lock_owner(folder.path()).has_value());
+    EXPECT_TRUE(lock_owner(folder.path()).has_value());
     GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr("another process"));
   }
-  EXPECT_FALSE(is_locked(folder.path()));
+  EXPECT_FALSE(lock_owner(folder.path()).has_value());
   EXPECT_NO_THROW(FolderLock(folder.path()));
 }
 
@@ -113,7 +113,7 @@ TEST(FolderLock, WhereLocksDoNothingTheLeaseKeepsOthersOut) {
   // Another lock file: as if this one's lock had never reached the other process.
   fs::rename(folder / ".lock", folder / "gone");
   GCG_EXPECT_ERROR(FolderLock(folder.path()), HasSubstr("another process is working"));
-  EXPECT_TRUE(is_locked(folder.path()));
+  EXPECT_TRUE(lock_owner(folder.path()).has_value());
 }
 
 TEST(FolderLock, LocksOfTheSystemAreTriedWithTwoProcesses) {

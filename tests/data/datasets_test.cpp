@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "data/cifar.h"
+#include "data/cifar_file.h"
 #include "data/files.h"
 #include "data/prepare.h"
 
@@ -56,8 +56,8 @@ void write_tiny_cifar(const test::TemporaryFolder& folder) {
   for (std::int32_t label = 0; label < 10; ++label) {
     images.labels.push_back(label);
   }
-  write_cifar10_file(folder / "data_batch_1.bin", images);
-  write_cifar10_file(folder / "test_batch.bin", images);
+  test::write_cifar10_file(folder / "data_batch_1.bin", images);
+  test::write_cifar10_file(folder / "test_batch.bin", images);
 }
 
 TEST(DataSources, AreListedInOrderAndFoundByName) {
@@ -146,8 +146,8 @@ TEST(DataSources, FolderIsTheOptionsBeforeTheEnvironments) {
 TEST(DataSources, ClassesWithoutImagesAreAnError) {
   const test::TemporaryFolder folder;
   const ImageSet images{{3, 32, 32}, std::vector<std::uint8_t>(3072, 7), {4}};
-  write_cifar10_file(folder / "data_batch_1.bin", images);
-  write_cifar10_file(folder / "test_batch.bin", images);
+  test::write_cifar10_file(folder / "data_batch_1.bin", images);
+  test::write_cifar10_file(folder / "test_batch.bin", images);
   const auto source = make_data_source("cifar10");
   OptionList list;
   source->add_options(list);

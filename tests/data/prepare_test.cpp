@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "data/batches.h"
-#include "data/cifar.h"
+#include "data/cifar_file.h"
 #include "data/encoded.h"
 #include "data/files.h"
 #include "data/idx.h"
@@ -275,8 +275,8 @@ TEST(Prepare, AFullDiskIsAnErrorAndTheSameCallGoesOn) {
 DataSet write_cifar(const fs::path& folder) {
   fs::create_directories(folder);
   const DataSet data = make_procedural({40, 20, 0.5, 1});
-  write_cifar10_file(folder / "data_batch_1.bin", data.train);
-  write_cifar10_file(folder / "test_batch.bin", data.test);
+  test::write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  test::write_cifar10_file(folder / "test_batch.bin", data.test);
   return read_cifar10(folder);
 }
 
@@ -566,8 +566,8 @@ TEST(OpenPrepared, FilesMustBeWhatIsAskedForAndBelongTogether) {
               HasSubstr("holds 'cifar10', part 'train', not 'cifar100-fine', part 'train'"));
   fs::create_directories(folder / "b");
   DataSet other = make_procedural({20, 20, 0.5, 2});
-  write_cifar10_file(folder / "b/data_batch_1.bin", other.train);
-  write_cifar10_file(folder / "b/test_batch.bin", other.test);
+  test::write_cifar10_file(folder / "b/data_batch_1.bin", other.train);
+  test::write_cifar10_file(folder / "b/test_batch.bin", other.test);
   prepare_data("cifar10", folder / "b", folder / "b/prepared", {}, {});
   fs::copy_file(folder / "b/prepared/test.images", folder / "a/prepared/test.images",
                 fs::copy_options::overwrite_existing);

@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "base/file.h"
-#include "data/cifar.h"
+#include "data/cifar_file.h"
 #include "data/encoded.h"
 #include "data/files.h"
 #include "data/prepare.h"
@@ -32,8 +32,8 @@ using ::testing::HasSubstr;
 void write_cifar(const fs::path& folder, std::uint64_t seed) {
   fs::create_directories(folder);
   const DataSet data = make_procedural({40, 20, 0.5, seed});
-  write_cifar10_file(folder / "data_batch_1.bin", data.train);
-  write_cifar10_file(folder / "test_batch.bin", data.test);
+  test::write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  test::write_cifar10_file(folder / "test_batch.bin", data.test);
 }
 
 void make_older(const fs::path& path, std::chrono::nanoseconds by) {

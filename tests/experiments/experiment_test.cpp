@@ -9,7 +9,7 @@
 
 #include "base/shell.h"
 #include "base/temporary_folder.h"
-#include "data/cifar.h"
+#include "data/cifar_file.h"
 #include "data/procedural.h"
 #include "record/run_file.h"
 
@@ -28,8 +28,8 @@ void write_data(const std::filesystem::path& folder, std::uint64_t seed = 1) {
   options.train_images = 250;
   options.test_images = 50;
   const DataSet data = make_procedural(options);
-  write_cifar10_file(folder / "data_batch_1.bin", data.train);
-  write_cifar10_file(folder / "test_batch.bin", data.test);
+  test::write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  test::write_cifar10_file(folder / "test_batch.bin", data.test);
 }
 
 std::string growth_rules(const TemporaryFolder& folder) {

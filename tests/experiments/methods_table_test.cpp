@@ -10,7 +10,7 @@
 
 #include "base/shell.h"
 #include "base/temporary_folder.h"
-#include "data/cifar.h"
+#include "data/cifar_file.h"
 #include "data/procedural.h"
 #include "planned_runs.h"
 
@@ -58,8 +58,8 @@ TEST(MethodsTable, RunsToItsTable) {
   options.train_images = 250;
   options.test_images = 50;
   const DataSet data = make_procedural(options);
-  write_cifar10_file(folder / "data_batch_1.bin", data.train);
-  write_cifar10_file(folder / "test_batch.bin", data.test);
+  test::write_cifar10_file(folder / "data_batch_1.bin", data.train);
+  test::write_cifar10_file(folder / "test_batch.bin", data.test);
   const Outcome outcome = shell(methods_table(folder) + " --jobs 1");
   ASSERT_EQ(outcome.status, 0) << outcome.output;
   const Outcome analysis = shell(fmt::format("{} {}/analyse.py {}/runs/methods_table-smoke.json",

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 
+#include "backend/slots.h"
 #include "base/error.h"
 #include "graph/networks.h"
 #include "growth/units.h"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backend/slots.h"
 #include "base/throws.h"
 #include "graph/networks.h"
 

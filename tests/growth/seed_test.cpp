@@ -199,7 +199,7 @@ TEST(SeedRules, ErkHasTheCountsOfTheAllocation) {
   const Network network = network_of("resnet8", 4);
   const std::int64_t present = present_for_density(network, 0.3);
   EXPECT_EQ(make("erk", network, initial_parameters(network, 1), present, 1).counts(),
-            erk_allocation(network, present));
+            allocate("erk", network, present).counts);
 }
 
 TEST(SeedRules, RandomIsUniformOverAllConnections) {

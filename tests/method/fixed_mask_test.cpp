@@ -59,7 +59,8 @@ TEST(Allocations, AreHandedOnWithTheMaskThatTheyMade) {
   ASSERT_EQ(growth.stages.size(), 3U);
   EXPECT_TRUE(growth.stages[0].mask.allocation.counts.empty());  // phew has none
   const std::int64_t present = growth.begun[1].mask.present();
-  EXPECT_EQ(growth.stages[1].mask.allocation.counts, uniform_allocation(growth.network, present));
+  EXPECT_EQ(growth.stages[1].mask.allocation.counts,
+            allocate("uniform", growth.network, present).counts);
   EXPECT_EQ(growth.stages[2].mask.allocation.counts,
             growth.stages[1].mask.allocation.counts);  // final
   const Play global = play("gcg", {{"stop", "never"}, {"max-stages", "2"}}, flat);
@@ -163,7 +164,8 @@ TEST(FixedMask, ATableWhoseDensitiesAreNotTheOneAskedForIsScaledAndTheRecordSays
   EXPECT_THAT(result.record.warnings, Contains(scaled).Times(1));
   const std::int64_t present = present_for_density(result.network, 0.2);
   EXPECT_EQ(result.begun[0].mask.present(), present);
-  EXPECT_EQ(result.stages[0].mask.allocation.counts, uniform_allocation(result.network, present));
+  EXPECT_EQ(result.stages[0].mask.allocation.counts,
+            allocate("uniform", result.network, present).counts);
 }
 
 TEST(FixedMask, ControlsShuffleWithinLayersAndDrawOtherWeights) {

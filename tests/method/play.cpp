@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "backend/slots.h"
 #include "base/random.h"
 
 namespace gcg::testing {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <set>
 
+#include "backend/slots.h"
 #include "base/error.h"
 #include "method/mask_updates.h"
 #include "method/play.h"
@@ -353,7 +354,7 @@ TEST(Gmp, ByAnAllocationEndsWithItsLayerCountsExactly) {
       "gmp", {{"target-density", "0.1"}, {"update-interval", "10"}, {"prune-scope", "uniform"}},
       flat);
   EXPECT_EQ(result.state.mask.counts(),
-            uniform_allocation(result.network, present_for_density(result.network, 0.1)));
+            allocate("uniform", result.network, present_for_density(result.network, 0.1)).counts);
 }
 
 TEST(AcDc, TurnsFromDenseToSparseAndEndsSparse) {

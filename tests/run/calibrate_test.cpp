@@ -35,7 +35,7 @@ TEST(Calibration, FlopsOfAFixedMaskAreThoseOfTheClosedForm) {
                                       1);
   const Network network = build_network("resnet8", {{3, 32, 32}, 10, 4});
   const double expected =
-      forward_flops(network, erk_allocation(network, present_for_density(network, 0.2))) /
+      forward_flops(network, allocate("erk", network, present_for_density(network, 0.2)).counts) /
       forward_flops(network, layer_sizes(network));
   EXPECT_NEAR(found.flops, expected, 1e-12);
   EXPECT_GT(found.seconds, 0);

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/temporary_folder.h"
 #include "base/throws.h"
-#include "data/cifar.h"
+#include "data/cifar_file.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
 #include "run/execute.h"
@@ -239,7 +239,7 @@ TEST(Failure, OfAFinishedRunsNextProcessLeavesItFinished) {
 TEST(Failure, BeforeTheTrainingIsRecordedInARunThatHasBegun) {
   const TemporaryFolder folder;
   for (const char* name : {"data_batch_1.bin", "test_batch.bin"}) {
-    write_cifar10_file(folder / name, testing::small_data().train);
+    test::write_cifar10_file(folder / name, testing::small_data().train);
   }
   const GivenOptions given{{"method", "dense"},
                            {"epochs", "1"},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/random_cases.h"
+#include "backend/slots.h"
 #include "base/heap.h"
 #include "graph/networks.h"
 #include "growth/seed.h"
