@@ -24,7 +24,7 @@ class AcDc final : public Method {
     list.add("target-density", target_, kFraction, "density at the end");
     list.add("turn", turn_, {0, 0.5, true, false}, "share of the training of one turn");
     list.add("first-dense", first_dense_, {0, 1, false, true},
-             "share of the training before the first compression");
+             "share of the training before the first compression, to a whole number of turns");
     list.add("last-sparse", last_sparse_, {0, 1, true, true},
              "share of the training after the last compression");
     add_collapse_option(list, collapse_);

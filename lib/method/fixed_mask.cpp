@@ -5,8 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/hash.h"
+#include "base/option_file.h"
 #include "method/methods.h"
 #include "method/seed_options.h"
 #include "method/stage_training.h"
@@ -24,20 +23,20 @@ namespace {
 class FixedMask final : public Method {
  public:
   void add_options(OptionList& list) override {
-    const auto seeded = [this] { return mask_file_.empty() && trunk_.name.empty(); };
+    const auto seeded = [this] { return mask_file_.path.empty() && trunk_.name.empty(); };
     const auto cyclic = [this] { return cycles_ > 0; };
-    list.add("mask-file", mask_file_,
+    list.add("mask-file", mask_file_.path,
              "run file (run.h5) or .npz file (gcg_export, numpy.savez) to take the mask from; "
              "empty: a seed "
              "rule makes it")
-        .identified_by([this] { return hex(sha256(read_file(mask_file_))); })
+        .identified_by([this] { return mask_file_.digest(); })
         .used_if([this] { return trunk_.name.empty(); }, "the mask comes from --trunk");
     list.add("mask-stage", mask_stage_, {-1, 1e6}, "stage of --mask-file; -1: the last")
-        .used_if([this] { return !mask_file_.empty() && !exported(); },
+        .used_if([this] { return !mask_file_.path.empty() && !exported(); },
                  "there is no --mask-file with stages");
     add_trunk_options(list, trunk_);
     list.restrict(
-        "trunk", [this] { return mask_file_.empty(); }, "the mask comes from --mask-file");
+        "trunk", [this] { return mask_file_.path.empty(); }, "the mask comes from --mask-file");
     add_seed_options(list, seed_);
     for (const std::string& name : seed_option_names()) {
       if (name != "disconnected") {  // which holds wherever the mask comes from
@@ -70,9 +69,9 @@ class FixedMask final : public Method {
   std::vector<PlannedPart> planned_course(const Recipe& recipe,
                                           const Network& network) const override {
     double density = 1;  // where another run, perhaps to come, has the mask
-    if (mask_file_.empty() && trunk_.name.empty()) {
+    if (mask_file_.path.empty() && trunk_.name.empty()) {
       density = seed_.density;
-    } else if (std::filesystem::exists(mask_file_)) {
+    } else if (std::filesystem::exists(mask_file_.path)) {
       density = read_mask(network).density();
     }
     const std::int64_t stages = std::max<std::int64_t>(1, cycles_);
@@ -91,11 +90,11 @@ class FixedMask final : public Method {
     if (!trunk_.name.empty()) {
       context.state.mask = context.trunk_mask(trunk_);
       origin = fmt::format("mask of {}", trunk_.name);
-    } else if (mask_file_.empty()) {
+    } else if (mask_file_.path.empty()) {
       mask = apply_seed(seed_, context);
     } else {
       context.state.mask = read_mask(context.network);
-      origin = fmt::format("mask of {}", mask_file_);
+      origin = fmt::format("mask of {}", mask_file_.path);
     }
     if (shuffle_) {
       shuffle(context);
@@ -127,16 +126,17 @@ class FixedMask final : public Method {
   }
 
  private:
-  [[nodiscard]] bool exported() const { return names_npz(mask_file_); }
+  [[nodiscard]] bool exported() const { return names_npz(mask_file_.path); }
 
   /// The mask of --mask-file, which has to be one of this network.
   [[nodiscard]] Mask read_mask(const Network& network) const {
-    Mask mask =
-        exported() ? read_npz_mask(mask_file_, network) : read_stage_mask(mask_file_, mask_stage_);
+    mask_file_.check_unchanged();
+    Mask mask = exported() ? read_npz_mask(mask_file_.path, network)
+                           : read_stage_mask(mask_file_.path, mask_stage_);
     try {
       check_sizes(network, mask);
     } catch (const Error& error) {
-      throw Error(mask_file_, error.what(), "the mask belongs to another network or width");
+      throw Error(mask_file_.path, error.what(), "the mask belongs to another network or width");
     }
     return mask;
   }
@@ -150,7 +150,7 @@ class FixedMask final : public Method {
     }
   }
 
-  std::string mask_file_;
+  OptionFile mask_file_;
   std::int64_t mask_stage_ = -1;
   Trunk trunk_;
   SeedOptions seed_;

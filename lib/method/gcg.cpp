@@ -124,7 +124,13 @@ class Gcg final : public Method {
 
   Stage begin(MethodContext& context) const override {
     check_quotas(context.network, rule_, certain_limit(context.network));
-    return limited_training(context, 0, apply_seed(seed_, context));
+    MaskReport mask = apply_seed(seed_, context);
+    if (max_stages_ != 1) {
+      check_first_growth(
+          context, rule_,
+          growth(context.state.mask.present(), present_for_density(context.network, max_density_)));
+    }
+    return limited_training(context, 0, std::move(mask));
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {

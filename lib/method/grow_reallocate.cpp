@@ -80,7 +80,10 @@ class GrowReallocate final : public Method {
     SeedOptions seed = seed_;
     seed.density = static_cast<double>(stage_present(context.network, 0)) /
                    static_cast<double>(context.network.connections());
-    return {growth_phase(context, 0), apply_seed(seed, context)};
+    MaskReport mask = apply_seed(seed, context);
+    check_first_growth(context, {},
+                       stage_present(context.network, 1) - context.state.mask.present());
+    return {growth_phase(context, 0), std::move(mask)};
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {

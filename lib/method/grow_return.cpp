@@ -99,7 +99,14 @@ class DensitySearch final : public Method {
 
   Stage begin(MethodContext& context) const override {
     check_before_training(context.network);
-    return limited_training(context, Role::stage, 0, apply_seed(seed_, context));
+    MaskReport mask = apply_seed(seed_, context);
+    const std::int64_t present = context.state.mask.present();
+    const std::int64_t wanted = std::llround(growth_ratio_ * static_cast<double>(present));
+    const std::int64_t limit =
+        returns_ ? present_for_density(context.network, peak_) : context.network.connections();
+    check_first_growth(context, rule_,
+                       std::min(std::max<std::int64_t>(1, wanted), limit - present));
+    return limited_training(context, Role::stage, 0, std::move(mask));
   }
 
   std::optional<Stage> next(MethodContext& context, const Stage& finished) const override {
@@ -317,8 +324,8 @@ class DensitySearch final : public Method {
         prune_by_score(context, prune_score_, present, disconnected_policy(collapse_), number);
     clear_slots(context.state);
     if (regrow_ != "none") {
-      report.grown = drop_and_grow(context, {regrow_, regrow_.starts_with("path"), true},
-                                   regrow_share_, number);
+      report.grown =
+          drop_and_grow(context, {regrow_, find_score(regrow_).paths, true}, regrow_share_, number);
     }
     check_paths(context, disconnected_policy(collapse_));
     return report;

@@ -7,8 +7,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/hash.h"
 #include "growth/grow.h"
 #include "method/warn_once.h"
 #include "topology/allocation.h"
@@ -27,11 +25,14 @@ SamplingLaw sampling_law(const GrowthRuleOptions& options) {
   return {options.beta, options.lambda};
 }
 
+PathNorm path_norm(const GrowthRuleOptions& options) {
+  return options.path_norm == "folded" ? PathNorm::folded : PathNorm::identity;
+}
+
 Scored stage_scores(std::string_view rule, MethodContext& context,
                     const GrowthRuleOptions& options) {
   const auto stage = static_cast<std::uint64_t>(context.record.stages.back().stage);
-  const PathNorm norm = options.path_norm == "folded" ? PathNorm::folded : PathNorm::identity;
-  Scored scored = rule_score(rule, context, norm, stage);
+  Scored scored = rule_score(rule, context, path_norm(options), stage);
   if (options.inverted) {
     scored.scores = inverted(std::move(scored.scores));
     scored.context += ", inverted";
@@ -74,11 +75,13 @@ Allocation quota_allocation(MethodContext& context, const GrowthRuleOptions& opt
     return {capped_shares(wanted, total, sizes), largest_remainder(wanted, total, sizes)};
   }
   if (options.quotas == "table") {
-    const std::string scaled = scaling_of_table(options.allocation_file, network, total);
+    options.allocation_file.check_unchanged();
+    const std::string& file = options.allocation_file.path;
+    const std::string scaled = scaling_of_table(file, network, total);
     if (!scaled.empty()) {
       warn_once(context.record, scaled);
     }
-    return read_allocation(options.allocation_file, network, total);
+    return read_allocation(file, network, total);
   }
   return {};
 }
@@ -95,6 +98,17 @@ std::vector<std::int64_t> layer_quotas(MethodContext& context, const GrowthRuleO
   const Scores scores = stage_scores(options.quotas, context, options).scores;
   const RandomStream stream(context.seed, fmt::format("growth-quotas-{}", stage));
   return select_global(network, mask, scores, count, sampling_law(options), stream).counts();
+}
+
+/// Gives dead units connections, at most `count`, and returns how many.
+std::int64_t repair_units(const Network& network, TrainingState& state, const Parameters& initial,
+                          std::uint64_t seed, std::uint64_t stage, std::int64_t count) {
+  const Repair repair =
+      repair_dead_units(network, state.mask, RandomStream(seed, "growth-repair", stage), count);
+  const RandomStream unused(seed, "growth-repair-weights", stage);
+  add_connections(network, state, repair.incoming, NewWeight::initial, initial, unused);
+  add_connections(network, state, repair.outgoing, NewWeight::zero, initial, unused);
+  return repair.connections;
 }
 
 NewWeight new_weight(const std::string& name) {
@@ -165,14 +179,14 @@ void add_growth_rule_options(OptionList& list, GrowthRuleOptions& options) {
   list.add("invert-scores", options.inverted, "control: rank connections by 1 / score")
       .used_if([&options] { return !find_score(options.rule).equal; },
                "equal scores have no order to invert");
-  list.add("allocation-file", options.allocation_file,
+  list.add("allocation-file", options.allocation_file.path,
            "densities per layer, lines 'LAYER DENSITY', for quotas table")
-      .identified_by([&options] { return hex(sha256(read_file(options.allocation_file))); })
+      .identified_by([&options] { return options.allocation_file.digest(); })
       .used_if([&options] { return options.quotas == "table"; }, "the quotas are not a table");
 }
 
 void check_growth_rule_options(const GrowthRuleOptions& options) {
-  if (options.quotas == "table" && options.allocation_file.empty()) {
+  if (options.quotas == "table" && options.allocation_file.path.empty()) {
     throw UsageError("--quotas table", "takes the layers' densities from a file, and none is named",
                      "give --allocation-file FILE with a line 'LAYER DENSITY' for every layer");
   }
@@ -180,8 +194,30 @@ void check_growth_rule_options(const GrowthRuleOptions& options) {
 
 void check_quotas(const Network& network, const GrowthRuleOptions& options, std::int64_t largest) {
   if (options.quotas == "table") {
-    (void)read_allocation(options.allocation_file, network, largest);
+    (void)read_allocation(options.allocation_file.path, network, largest);
   }
+}
+
+void check_first_growth(const MethodContext& context, const GrowthRuleOptions& options,
+                        std::int64_t count) {
+  if (count < 1 || !any_score(options, &ScoreRule::paths) ||
+      any_score(options, &ScoreRule::images)) {
+    return;
+  }
+  RunRecord record;
+  record.stages.emplace_back();
+  TrainingState state = context.state;
+  MethodMemory memory;
+  MethodContext rehearsal{.network = context.network,
+                          .recipe = context.recipe,
+                          .seed = context.seed,
+                          .epoch_updates = context.epoch_updates,
+                          .record = record,
+                          .state = state,
+                          .memory = memory,
+                          .gradients = context.gradients,
+                          .curvature = context.curvature};
+  (void)grow(rehearsal, options, count, 1);
 }
 
 MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::int64_t count,
@@ -192,13 +228,8 @@ MaskReport grow(MethodContext& context, const GrowthRuleOptions& options, std::i
   MaskReport report;
   report.grown = count;
   if (options.repair) {
-    const Repair repair = repair_dead_units(
-        network, context.state.mask, RandomStream(context.seed, "growth-repair", index), count);
-    const RandomStream unused(context.seed, "growth-repair-weights", index);
-    add_connections(network, context.state, repair.incoming, NewWeight::initial, initial, unused);
-    add_connections(network, context.state, repair.outgoing, NewWeight::zero, initial, unused);
-    report.repaired = repair.connections;
-    count -= repair.connections;
+    report.repaired = repair_units(network, context.state, initial, context.seed, index, count);
+    count -= report.repaired;
   }
   Scored scored = stage_scores(options.rule, context, options);
   const Scores& scores = scored.scores;

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/option_file.h"
 #include "base/options.h"
 #include "growth/sampling.h"
 #include "score/score_table.h"
@@ -22,7 +23,7 @@ struct GrowthRuleOptions {
   std::string new_weights = "zero";
   bool repair = true;
   bool inverted = false;
-  std::string allocation_file;
+  OptionFile allocation_file;
 };
 
 /// The scores that rank absent connections, in the order of the table of scores.
@@ -39,6 +40,12 @@ void check_growth_rule_options(const GrowthRuleOptions& options);
 /// Before any training: an Error where the table of the quotas cannot be read or cannot hold the
 /// connections that growth comes to in any case; 0: that is not known.
 void check_quotas(const Network& network, const GrowthRuleOptions& options, std::int64_t largest);
+
+/// Before any training, at the first mask: growth by so many connections is tried on a copy if it
+/// goes by paths, for a mask can be too sparse for it: the Error would else come after the first
+/// stage. Rules that look at images are not tried.
+void check_first_growth(const MethodContext& context, const GrowthRuleOptions& options,
+                        std::int64_t count);
 
 /// The score of a rule on context.state; its sweeps are counted. `batch` is the number of the first
 /// batch of images.

@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/hash.h"
 #include "base/lookup.h"
 #include "growth/seed.h"
 #include "method/warn_once.h"
@@ -37,9 +35,9 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
       "disconnected", options.disconnected, {"auto", "fail", "warn", "repair"},
       "what to do about units on no path of the first mask, auto: fail for phew, warn for others "
       "and for masks that were read or shuffled");
-  list.add("seed-allocation-file", options.allocation_file,
+  list.add("seed-allocation-file", options.allocation_file.path,
            "densities per layer, lines 'LAYER DENSITY', for seed rule table")
-      .identified_by([&options] { return hex(sha256(read_file(options.allocation_file))); })
+      .identified_by([&options] { return options.allocation_file.digest(); })
       .used_if([&options] { return options.rule == "table"; }, "the seed rule is not table");
   list.add("seed-batches", options.batches, {1, 1e6},
            "batches of training images over which a seed rule averages gradients")
@@ -54,7 +52,7 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
 }
 
 void check_seed_options(const SeedOptions& options) {
-  if (options.rule == "table" && options.allocation_file.empty()) {
+  if (options.rule == "table" && options.allocation_file.path.empty()) {
     throw UsageError(
         "--seed-rule table", "takes the layers' densities from a file, and none is named",
         "give --seed-allocation-file FILE with a line 'LAYER DENSITY' for every layer");
@@ -86,7 +84,8 @@ MaskReport apply_seed(const SeedOptions& options, MethodContext& context) {
   request.batches = options.batches;
   request.rounds = options.rounds;
   request.inverted = options.inverted;
-  request.allocation = options.allocation_file;
+  request.allocation = options.allocation_file.path;
+  options.allocation_file.check_unchanged();
   Seed seed = make_seed(request, options.rule, policy_of(options));
   for (const std::string& told : {seed.remark, seed.warning}) {
     if (!told.empty()) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/option_file.h"
 #include "base/options.h"
 #include "growth/seed.h"
 #include "train/method.h"
@@ -16,7 +17,7 @@ struct SeedOptions {
   std::string rule = "phew";
   double density = 0.05;
   std::string disconnected = "auto";
-  std::string allocation_file{};
+  OptionFile allocation_file{};
   std::int64_t batches = 1;  ///< of images, for scores that look at them
   std::int64_t rounds = 100;
   bool inverted = false;

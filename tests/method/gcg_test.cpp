@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,6 +41,37 @@ TEST(Gcg, StagesGrowByTheRatioExactly) {
     EXPECT_EQ(result.record.stages[stage].present, present);
     present += std::llround(0.4 * static_cast<double>(present));
   }
+}
+
+// Path scores are zero where no connection alone makes a path.
+TEST(Growth, ByPathsFromASeedTooSparseForItIsRefusedBeforeAnyTraining) {
+  std::map<std::string, int> refused;
+  int grown = 0;
+  for (const std::string method : {"gcg", "grow_return", "grow_budget", "grow_reallocate"}) {
+    for (const char* density : {"0.001", "0.01", "0.05"}) {
+      for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        SCOPED_TRACE(fmt::format("{} {} {}", method, density, seed));
+        Options options{{"seed-rule", "random"}, {"disconnected", "warn"}};
+        options[method == "grow_reallocate" ? "start" : "seed-density"] = density;
+        if (method == "gcg") {
+          options.insert({{"stop", "never"}, {"max-stages", "2"}, {"repair", "off"}});
+        } else if (density != std::string("0.001")) {
+          continue;  // later growth has paths only if the new weights have been trained
+        }
+        bool trained = false;
+        try {
+          (void)play(method, options, logistic(0.1), seed, testing::small_network(), {},
+                     [&trained] { trained = true; });
+          ++grown;
+        } catch (const Error& error) {
+          EXPECT_FALSE(trained) << error.what();
+          ++refused[method];
+        }
+      }
+    }
+  }
+  EXPECT_EQ(refused.size(), 4U);
+  EXPECT_GT(grown, 0);
 }
 
 TEST(Gcg, StopsAtTheDensityFromWhichMoreConnectionsDoNotPay) {

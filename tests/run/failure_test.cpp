@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 #include <new>
 
@@ -12,6 +13,7 @@
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 #include "data/cifar_file.h"
+#include "record/export.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
 #include "run/execute.h"
@@ -234,6 +236,51 @@ TEST(Failure, OfAFinishedRunsNextProcessLeavesItFinished) {
   other.data.digest = "other images";
   EXPECT_THROW((void)train(std::move(run)), Error);
   EXPECT_EQ(read_run_file(folder.path() / kRunFileName).status, RunStatus::finished);
+}
+
+// Its content is part of the run's name, which the plan makes before.
+TEST(Failure, AFileOfOptionsThatChangesWhileTheRunGoesOnIsRefused) {
+  const TemporaryFolder folder;
+  const std::string table = folder / "table.txt";
+  const std::string mask = folder / "mask.npz";
+  for (const auto& [method, options] :
+       std::vector<std::pair<std::string, std::map<std::string, std::string>>>{
+           {"fixed_mask", {{"seed-rule", "table"}, {"seed-allocation-file", table}}},
+           {"fixed_mask", {{"mask-file", mask}}},
+           {"gcg",
+            {{"quotas", "table"},
+             {"allocation-file", table},
+             {"max-stages", "2"},
+             {"disconnected", "repair"}}}}) {
+    for (const bool changed : {false, true}) {
+      SCOPED_TRACE(method + " " + options.begin()->first);
+      Miniature miniature(method, options, make_sparse_executor);
+      const Network& network = miniature.network;
+      std::ofstream lines(table);
+      for (const Layer& layer : network.layers) {
+        lines << layer.name << " 0.5\n";
+      }
+      lines.close();
+      write_file_atomically(
+          mask, export_content(network, initial_state(network, Mask(network, true), 1)));
+      for (const Option& option : miniature.options.options()) {
+        if (option.unused().empty() && option.text() != option.default_text) {
+          (void)option.identity_text();
+        }
+      }
+      if (changed) {
+        std::ofstream(table, std::ios::app) << "# a remark\n";
+        std::ofstream(mask, std::ios::app) << "more";
+      }
+      const TemporaryFolder out;
+      const auto trained = [&] { (void)train(miniature.run(out.path())); };
+      if (changed) {
+        GCG_EXPECT_ERROR(trained(), HasSubstr("has changed since the run began"));
+      } else {
+        EXPECT_NO_THROW(trained());
+      }
+    }
+  }
 }
 
 TEST(Failure, BeforeTheTrainingIsRecordedInARunThatHasBegun) {
