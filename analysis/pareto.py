@@ -32,7 +32,7 @@ KINDS = {
         "growth, gradient",
         "growth, random",
         "growth, budget",
-        "GCG",
+        "GCG, original rule",
         "GCG, weights kept",
         "GCG, weights rewound",
     ],

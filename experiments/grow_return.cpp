@@ -56,7 +56,7 @@ std::vector<Row> rows(const Scale& scale) {
                                    {"seed-density", "1"},
                                    {"peak-density", "1"},
                                    {"budget-share", "100"}})));
-  rows.push_back(row("GCG", "growth",
+  rows.push_back(row("GCG, original rule", "growth",
                      with(grown, {{"method", "gcg"},
                                   {"growth-ratio", "0.4"},
                                   {"epsilon", number_text(epsilon_of(scale))}})));
