@@ -12,6 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 import extrapolation as ex
+from stopping_rules import verdict
 import tables as table_module
 from study_runs import Part
 
@@ -54,12 +55,12 @@ def trained(test, density):
 class Verdict(unittest.TestCase):
     def test_right_where_the_mask_at_d_star_is_within_epsilon_and_the_one_before_is_not(self):
         gaps = [0.1, 0.03, 0.01, 0.0]
-        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.3, 0.02), "right")  # mask at 0.4; 0.2 is not within
-        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.4, 0.02), "right")
-        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.15, 0.02), "too low")
-        self.assertEqual(ex.verdict(DENSITIES, gaps, 0.5, 0.02), "too high")
-        self.assertIsNone(ex.verdict(DENSITIES, gaps, 0.9, 0.02))
-        self.assertEqual(ex.verdict(DENSITIES, [0.0] * 4, 0.05, 0.02), "right")  # there is none before
+        self.assertEqual(verdict(DENSITIES, gaps, 0.3, 0.02), "right")  # mask at 0.4; 0.2 is not within
+        self.assertEqual(verdict(DENSITIES, gaps, 0.4, 0.02), "right")
+        self.assertEqual(verdict(DENSITIES, gaps, 0.15, 0.02), "too low")
+        self.assertEqual(verdict(DENSITIES, gaps, 0.5, 0.02), "too high")
+        self.assertIsNone(verdict(DENSITIES, gaps, 0.9, 0.02))
+        self.assertEqual(verdict(DENSITIES, [0.0] * 4, 0.05, 0.02), "right")  # there is none before
 
     def test_the_stage_is_the_first_from_which_on_all_are_within(self):
         self.assertEqual(ex.right_stage([0.1, 0.01, 0.03, 0.0], 0.02), 3)
