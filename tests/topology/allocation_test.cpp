@@ -147,7 +147,8 @@ TEST(UniformAllocation, HasTheSameDensityInEveryLayer) {
   EXPECT_THAT(allocate("uniform", network, 73).counts, ElementsAre(45, 20, 8));
   EXPECT_THAT(allocate("uniform", network, 730).counts, ElementsAre(450, 200, 80));
   EXPECT_THAT(allocate("uniform", network, 74).counts, ElementsAre(46, 20, 8));
-  GCG_EXPECT_ERROR(allocate("uniform", network, 731), HasSubstr("731 of 730 connections asked for"));
+  GCG_EXPECT_ERROR(allocate("uniform", network, 731),
+                   HasSubstr("731 of 730 connections asked for"));
 }
 
 TEST(ErkAllocation, FollowsTheFormulaWithKernelTermsForConvolutionsOnly) {
