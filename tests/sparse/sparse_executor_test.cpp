@@ -11,10 +11,10 @@
 
 #include "backend/conformance.h"
 #include "backend/random_cases.h"
-#include "base/hash.h"
 #include "base/throws.h"
 #include "graph/networks.h"
 #include "sparse/kernels.h"
+#include "sparse/training.h"
 
 namespace gcg {
 namespace {
@@ -41,24 +41,6 @@ INSTANTIATE_TEST_SUITE_P(Executor, SparseConformance,
 INSTANTIATE_TEST_SUITE_P(Ranks, SparseConformance,
                          ::testing::ValuesIn(rank_cases().begin(), rank_cases().end()),
                          [](const auto& row) { return std::string(row.param.name); });
-
-/// The state after three steps with batches of changing size, a change of the mask among them.
-TrainingState trained(Executor& executor) {
-  const Network& network = executor.network();
-  executor.write(random_state(network, 0.3, 1));
-  for (std::uint64_t i = 0; i < 3; ++i) {
-    executor.forward_backward(random_batch(network, i == 1 ? 7 : 40, 2 + i));
-    executor.step(sgd_step());
-    if (i == 1) {
-      TrainingState state = executor.read();
-      for (LayerMask& layer : state.mask.layers) {
-        layer.set(layer.size() / 2);
-      }
-      executor.write(state);
-    }
-  }
-  return executor.read();
-}
 
 TEST(SparseExecutor, GivesTheSameBitsForAnyNumberOfThreads) {
   for (const Network& network : all_small_networks()) {
@@ -90,11 +72,7 @@ TEST(SparseExecutor, TrainsToThePinnedBits) {
   const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
   const TrainingState state =
       trained(*make_sparse_executor(network, 1, sparse::reference_kernels()));
-  Sha256 sum;
-  for (const std::vector<float>& layer : state.values.weights) {
-    sum.update(std::as_bytes(std::span(layer)));
-  }
-  EXPECT_EQ(hex(sum.finish()).substr(0, 12), "a121f36e9773");
+  EXPECT_EQ(digest_of_weights(state), "a121f36e9773");
 }
 
 TEST(SparseExecutor, LeavesTheLanesBehindTheLastSampleOut) {

@@ -2,19 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <vector>
 
 #include "backend/conformance.h"
 #include "backend/random_cases.h"
-#include "base/hash.h"
 #include "base/host.h"
 #include "graph/networks.h"
 #include "sparse/execution.h"
 #include "sparse/kernels.h"
 #include "sparse/sparse_executor.h"
 #include "sparse/tile_convolve.h"
+#include "sparse/training.h"
 
 namespace gcg::sparse {
 namespace {
@@ -26,24 +25,6 @@ std::unique_ptr<Executor> make(const Network& network, std::int64_t threads,
                                const TileChoice& tiles,
                                const Kernels& kernels = fastest_kernels()) {
   return make_sparse_executor(network, threads, kernels, Precision::bf16, tiles);
-}
-
-/// The state after three steps with batches of changing size, a change of the mask among them.
-TrainingState trained(Executor& executor) {
-  const Network& network = executor.network();
-  executor.write(random_state(network, 0.3, 1));
-  for (std::uint64_t i = 0; i < 3; ++i) {
-    executor.forward_backward(random_batch(network, i == 1 ? 7 : 40, 2 + i));
-    executor.step(sgd_step());
-    if (i == 1) {
-      TrainingState state = executor.read();
-      for (LayerMask& layer : state.mask.layers) {
-        layer.set(layer.size() / 2);
-      }
-      executor.write(state);
-    }
-  }
-  return executor.read();
 }
 
 TEST(TileExecutor, GivesTheSameBitsForAnyNumberOfThreads) {
@@ -85,27 +66,8 @@ TEST(TileExecutor, GivesTheSameBitsByTheProcessorsInstructions) {
 TEST(TileExecutor, TrainsToThePinnedBits) {
   const Network network = build_network("resnet8", {{3, 12, 12}, 10, 4});
   const TrainingState state = trained(*make(network, 1, everywhere(plain_tiles())));
-  Sha256 sum;
-  for (const std::vector<float>& layer : state.values.weights) {
-    sum.update(std::as_bytes(std::span(layer)));
-  }
   // A change of the order of additions raises results_version of sparse execution.
-  EXPECT_EQ(hex(sum.finish()).substr(0, 12), "096e72f384ce");
-}
-
-/// Distance of two sets of arrays, relative to the length of the second.
-double distance(const std::vector<std::vector<float>>& a,
-                const std::vector<std::vector<float>>& b) {
-  double apart = 0;
-  double length = 0;
-  for (std::size_t l = 0; l < b.size(); ++l) {
-    for (std::size_t i = 0; i < b[l].size(); ++i) {
-      const double expected = static_cast<double>(b[l][i]);
-      apart += std::pow(static_cast<double>(a[l][i]) - expected, 2);
-      length += expected * expected;
-    }
-  }
-  return std::sqrt(apart / length);
+  EXPECT_EQ(digest_of_weights(state), "096e72f384ce");
 }
 
 /// Without a ReLU, whose switching makes any rounding large, and with both kinds of weight
