@@ -228,10 +228,22 @@ def load(path):
 
 # What keep_tables.py keeps of a run, and the numbers of `final`.
 KEPT = (
-    *("status", "failure", "identity", "options", "network", "cost", "warnings", "build", "host", "execution"),
+    *(
+        "status",
+        "failure",
+        "identity",
+        "options",
+        "option_table",
+        "network",
+        "cost",
+        "warnings",
+        "build",
+        "host",
+        "execution",
+    ),
     *("libraries", "trajectory", "stages", "fits", "fit_parameter_names", "joint_fits", "above_best", "search"),
 )
-TABLES_NAME, TABLES_VERSION = "tables.json", 1
+TABLES_NAME, TABLES_VERSION = "tables.json", 2
 
 
 def load_tables(path):

@@ -4,12 +4,15 @@
     keep_tables.py RUNS/EXPERIMENT-SCALE.json --into FOLDER
 
 FOLDER gets the study file and NAME/tables.json for every finished run; analyse.py takes it as it takes a folder of
-runs. What is in it stays: so the seeds of several machines, each with its own folder of runs, come together in one (a
-study with --set first-seed=N is kept with that of the scale). A run that both have must be the same.
+runs. Where the runs and their images lay is left out (--out, --data-dir). What is in it stays: so the seeds of several
+machines, each with its own folder of runs, come together in one (a study with --set first-seed=N is kept with that of
+the scale). A run that both have must be the same.
 """
 
 import argparse
+import itertools
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -20,6 +23,7 @@ import study_runs
 import texts
 
 SEED_CHANGE = "+first-seed="  # of a scale's name
+PLACES = ("out", "data-dir")  # options that name folders of one machine
 
 
 def plain(value):
@@ -36,7 +40,28 @@ def plain(value):
 def kept_of(run):
     """What is kept of a run (gcg_runs.KEPT), and the numbers of its end."""
     final = {name: value for name, value in run.final.items() if np.ndim(value) == 0 and not isinstance(value, dict)}
-    return plain({name: getattr(run, name) for name in gcg_runs.KEPT} | {"final": final})
+    kept = plain({name: getattr(run, name) for name in gcg_runs.KEPT} | {"final": final})
+    for name in PLACES:
+        kept["options"].pop(name, None)
+    table = kept["option_table"]
+    stays = [name not in PLACES for name in table["name"]]
+    kept["option_table"] = {column: list(itertools.compress(values, stays)) for column, values in table.items()}
+    kept["identity"]["command"] = without_places(kept["identity"]["command"])
+    return kept
+
+
+def without_places(command):
+    """A command without the options that name folders of one machine."""
+    words = shlex.split(command)
+    names = tuple(f"--{name}" for name in PLACES)
+    kept = [word for i, word in enumerate(words) if word not in names and (i == 0 or words[i - 1] not in names)]
+    return shlex.join(word for word in kept if not word.startswith(tuple(f"{name}=" for name in names)))
+
+
+def entry_without_places(entry):
+    """A run of a study file likewise."""
+    options = {name: value for name, value in entry.get("options", {}).items() if name not in PLACES}
+    return entry | {"command": without_places(entry.get("command", "")), "options": options}
 
 
 def tables_text(run):
@@ -72,7 +97,7 @@ def keep(path, into):
     scale = study.scale.split(SEED_CHANGE)[0]
     target = into / f"{study.experiment}-{scale}.json"
     there = gcg_runs.read_study(target)["runs"] if target.exists() else []
-    content |= {"scale": scale, "runs": joined(there, content["runs"])}
+    content |= {"scale": scale, "runs": joined(there, [entry_without_places(entry) for entry in content["runs"]])}
     into.mkdir(parents=True, exist_ok=True)
     added = 0
     for run in study.runs():
