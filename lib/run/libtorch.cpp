@@ -36,6 +36,7 @@ void restart_with_libtorch(std::span<const char* const> arguments) {
       (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "gcg_run_libtorch").string();
   std::vector<std::string> words(arguments.begin(), arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) {
     pointers.push_back(word.data());
   }
