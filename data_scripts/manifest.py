@@ -42,8 +42,8 @@ def check_form(manifest):
     files = manifest.get("files", {})
     for name in files:
         os.fsencode(name)
-        if "\0" in name:
-            raise ValueError(f"{name!r} is no name of a file")
+        if not name or "\0" in name or name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(f"{name!r} is no name of a file in the folder")
     for facts in (*manifest["archives"], *files.values()):
         if not isinstance(facts["bytes"], int):
             raise ValueError(f"'{facts['bytes']}' is no number of bytes")

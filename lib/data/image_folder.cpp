@@ -173,9 +173,18 @@ ImageLists list_tinyimagenet(const fs::path& folder, Stray stray) {
   FolderScan scan(stray);
   ImageLists lists;
   lists.classes = read_wnids(place / "wnids.txt");
-  for (const std::string& name : scan.folders(place / "train")) {
+  const std::vector<std::string> folders = scan.folders(place / "train");
+  for (const std::string& name : folders) {
     if (!label_of(lists.classes, name)) {
       throw Error((place / "train" / name).string(), "wnids.txt does not list this class",
+                  kUnpackAgain);
+    }
+  }
+  // Only names of folders become paths: a listed one may be "..", "/" or have any length.
+  for (const std::string& name : lists.classes) {
+    if (!label_of(folders, name)) {
+      throw Error((place / "wnids.txt").string(),
+                  fmt::format("it lists class '{}', but train has no such folder", name),
                   kUnpackAgain);
     }
   }

@@ -233,12 +233,25 @@ TEST(TinyImageNet, ClassesMustBeThoseOfTheList) {
   write_tinyimagenet(folder.path());
   write_text(folder / "wnids.txt", "n01\nn02\nn03\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
-              HasSubstr("train/n03: cannot read the folder"));
+              HasSubstr("wnids.txt: it lists class 'n03', but train has no such folder"));
   write_text(folder / "wnids.txt", "n01\nn04\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
               HasSubstr("train/n02: wnids.txt does not list this class"));
   write_text(folder / "wnids.txt", "n01\nn02\nn01\n");
   EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }), HasSubstr("class 'n01' twice"));
+}
+
+TEST(TinyImageNet, AClassIsAFolderOfTrainWhateverTheListSays) {
+  const TemporaryFolder folder;
+  write_tinyimagenet(folder.path());
+  write_image(folder / "elsewhere/images/a.JPEG", smooth_image(64, 64));
+  for (const std::string& name :
+       {std::string("../elsewhere"), (folder / "elsewhere").string(), std::string("n02/../n01"),
+        std::string("/"), std::string(".."), std::string(".")}) {
+    write_text(folder / "wnids.txt", "n01\nn02\n" + name + "\n");
+    EXPECT_THAT(error_of([&] { list_tinyimagenet(folder.path()); }),
+                HasSubstr("wnids.txt: it lists class '" + name + "', but train has no such"));
+  }
 }
 
 TEST(TinyImageNet, BlankLinesAtTheEndOfItsListsAreNone) {

@@ -385,6 +385,8 @@ class FetchTest(unittest.TestCase):
             ({"archives": [{"name": "x", "bytes": "1", "md5": "0"}]}, "'1' is no number of bytes"),
             ({"files": {"a": 1}}, "no manifest"),
             ({"files": {"a\0": facts(b"")}}, "is no name of a file"),
+            ({"files": {"a/../../b": facts(b"")}}, "is no name of a file"),
+            ({"files": {"/b": facts(b"")}}, "is no name of a file"),
             ({"files": {"a": {"bytes": 1, "sha256": 5}}}, "'5' is no digest"),
             ({"archives": [{"name": "a\ud800", "bytes": 1, "md5": "0"}]}, "surrogates not allowed"),
             ({"archives": [{"name": "a\0", "bytes": 1, "md5": "0"}]}, "is no name of an archive"),
