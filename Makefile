@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 # Taken from make's command line only (make growth-rules SCALE=small): the environment of a shell may have variables of
 # such common names for other purposes. They are reported once and not used. What begins with GCG_ is taken from both.
-VARIABLES := PRESET MINUTES SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM DEVICE CARRIED
+VARIABLES := PRESET MINUTES SINCE SCALE CHANGE JOBS SEEDS RUNS RUN DATA DATA_NAME ON ILSVRC LABELS MANIFEST SET ROUNDS BENCH_INTO WATCH LAUNCHER SLURM DEVICE CARRIED
 ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
   and not used; write it behind make: make ... $(name)=VALUE)))
 endif
 PRESET := release
+SINCE :=
 SCALE := smoke
 CHANGE :=
 JOBS := 0
@@ -327,8 +328,14 @@ inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
 format-check: ## whether `make format` would change a C++ source
 	@git ls-files '*.h' '*.cpp' | xargs -P2 -n40 clang-format --dry-run -Werror
 
-tidy-changed: configure ## clang-tidy over what of the library the last commit (a merge: its branch) changed
-	@git diff --name-only --diff-filter=d HEAD~1 -- 'lib/*.cpp' 'experiments/*.cpp' | xargs -r -P2 -n1 clang-tidy -p $(BUILD) --quiet
+# The last commit that is a day older than the newest; without one, the first of all.
+day_before = $(shell git rev-list -1 --before=$$(($$(git log -1 --format=%ct) - 86400)) HEAD)
+first_commit = $(shell git rev-list --max-parents=0 HEAD | tail -1)
+
+tidy-changed: configure ## clang-tidy over what of the library changed in the last day of commits, or after SINCE=COMMIT
+	@since=$(call quote,$(or $(SINCE),$(day_before),$(first_commit))); echo "clang-tidy: what changed after $$since"; \
+	  git diff --name-only --diff-filter=d "$$since" -- lib experiments | sed -n 's/\.h$$/.cpp/; /\.cpp$$/p' | sort -u | \
+	  xargs -r ls 2>/dev/null | xargs -r -P2 -n1 clang-tidy -p $(BUILD) --quiet
 
 format: ## format the C++ and Python sources (needs clang-format and black)
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i

@@ -30,7 +30,8 @@ struct Region {
 /// largest image of ImageNet has about half as many.
 inline constexpr std::int64_t kMostImagePixels = 100'000'000;
 
-/// A decode that has more pixels than this in memory takes turns with every other such decode.
+/// A decode that has more pixels than this in memory takes turns with every other such decode; of a
+/// JPEG file with more, coefficients are packed.
 inline constexpr std::int64_t kLargeImagePixels = 16'000'000;
 
 /// An encoded image opened for decoding: JPEG or PNG, recognised by its content, never by its name.
@@ -45,12 +46,14 @@ inline constexpr std::int64_t kLargeImagePixels = 16'000'000;
 /// progressive. A missing end marker and extra bytes between segments are accepted; missing or
 /// wrong image data are errors.
 ///
-/// Memory: a decode holds the whole image of a PNG file and of a JPEG file with several scans (as
-/// every progressive one) or unusual chroma sampling; of other JPEG files what it returns. A pixel
-/// takes at most 12 bytes: 4 of pixels and 8 of coefficients, which only files with several scans
-/// hold. A decoder that holds more than kLargeImagePixels waits in decode() for its turn and keeps
-/// it as long as it lives: give its pixels back before. So the largest decode takes 1.2 GB, and T
-/// threads together 1.2 GB + (T - 1) x 0.2 GB, beside the encoded bytes.
+/// Memory: a decode holds the whole image of a PNG file and of a JPEG file of unusual chroma
+/// sampling, of other JPEG files what it returns; 3 or 4 bytes a pixel. A JPEG file with several
+/// scans (as every progressive one) has its coefficients in memory besides: up to kLargeImagePixels
+/// as they are, at most 8 bytes a pixel, beyond it packed, some 0.4 bytes a pixel and once or twice
+/// the bytes of the file (packed_blocks.h says what a hostile one can ask for). A decoder that holds
+/// more than kLargeImagePixels waits in decode() for its turn and keeps it as long as it lives: give
+/// its pixels back before. So the largest decode takes about 0.5 GB, and T threads together
+/// 0.5 GB + (T - 1) x 0.2 GB, beside the encoded bytes.
 class ImageDecoder {
  public:
   /// Reads the header. The bytes must outlive the decoder; `where` names them in errors. Errors,

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <new>
 
 #include "base/error.h"
 
@@ -66,6 +67,7 @@ void ImageDecoder::Jpeg::on_error(j_common_ptr info) {
   auto* self = static_cast<Jpeg*>(info->client_data);
   info->err->format_message(info, self->message_.data());
   self->unsupported_ = is_unsupported(info->err->msg_code);
+  self->out_of_memory_ = info->err->msg_code == JERR_OUT_OF_MEMORY;
   std::longjmp(self->jump_, 1);
 }
 
@@ -90,7 +92,40 @@ void ImageDecoder::Jpeg::on_progress(j_common_ptr info) {
   }
 }
 
+void ImageDecoder::Jpeg::pack_coefficients() {
+  info_.mem->request_virt_barray = request_blocks;
+  info_.mem->access_virt_barray = access_blocks;
+}
+
+jvirt_barray_ptr ImageDecoder::Jpeg::request_blocks(j_common_ptr info, int /*pool*/,
+                                                    boolean /*zeros*/, JDIMENSION width,
+                                                    JDIMENSION height, JDIMENSION /*most_rows*/) {
+  auto& blocks = static_cast<Jpeg*>(info->client_data)->blocks_;
+  try {
+    return reinterpret_cast<jvirt_barray_ptr>(&blocks.emplace_back(width, height));
+  } catch (const std::bad_alloc&) {
+    info->err->msg_code = JERR_OUT_OF_MEMORY;
+  }
+  on_error(info);
+  return nullptr;
+}
+
+JBLOCKARRAY ImageDecoder::Jpeg::access_blocks(j_common_ptr info, jvirt_barray_ptr blocks,
+                                              JDIMENSION first, JDIMENSION count,
+                                              boolean writable) {
+  try {
+    return reinterpret_cast<PackedBlocks*>(blocks)->unpack(first, count, writable != 0);
+  } catch (const std::bad_alloc&) {
+    info->err->msg_code = JERR_OUT_OF_MEMORY;
+  }
+  on_error(info);
+  return nullptr;
+}
+
 void ImageDecoder::Jpeg::fail() const {
+  if (out_of_memory_) {
+    throw std::bad_alloc();
+  }
   if (unsupported_) {
     fail_unsupported(where_, message_.data());
   }
@@ -142,6 +177,9 @@ bool ImageDecoder::Jpeg::read_header() {
   jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size());
   jpeg_read_header(&info_, TRUE);
   several_scans_ = jpeg_has_multiple_scans(&info_) != 0;  // as every progressive file has
+  if (several_scans_ && width() * height() > kLargeImagePixels) {
+    pack_coefficients();
+  }
   return true;
 }
 
@@ -213,12 +251,17 @@ void ImageDecoder::Jpeg::decode_window(Window window, RgbImage& image) {
   }
 }
 
+void ImageDecoder::Jpeg::give_memory_back() {
+  jpeg_abort_decompress(&info_);
+  blocks_.clear();
+}
+
 void ImageDecoder::Jpeg::decode(RgbImage& image) {
   if (!start(1)) {
     fail();
   }
   decode_window({0, info_.output_height, 0, info_.output_width}, image);
-  jpeg_abort_decompress(&info_);  // gives the memory back
+  give_memory_back();
 }
 
 /// Whether the library's ways of decoding a part at a smaller scale give the right colours: they do
@@ -240,7 +283,7 @@ bool ImageDecoder::Jpeg::usual_sampling() const {
 
 std::int64_t ImageDecoder::Jpeg::pixels_held(const Region& region, std::int64_t width,
                                              std::int64_t height) const {
-  if (several_scans_ || !usual_sampling()) {
+  if (!usual_sampling()) {
     return this->width() * this->height();
   }
   const double scale = 1.0 / denominator_for(region, width, height);
@@ -271,7 +314,7 @@ Region ImageDecoder::Jpeg::decode(const Region& region, std::int64_t width, std:
       bound(std::ceil(scaled.x + scaled.width + kMargin), info_.output_width) - window.first_column;
   const JDIMENSION right = window.first_column + window.columns;
   decode_window(window, image);
-  jpeg_abort_decompress(&info_);  // gives the memory back
+  give_memory_back();
   scaled.y -= window.first_row;
   // The decoded columns end where they were asked to and begin at a whole block.
   scaled.x -= static_cast<double>(right) - static_cast<double>(image.width);

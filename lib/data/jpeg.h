@@ -8,11 +8,13 @@
 
 #include <array>
 #include <cstddef>
+#include <deque>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "data/image.h"
+#include "data/packed_blocks.h"
 
 namespace gcg {
 
@@ -48,10 +50,18 @@ class ImageDecoder::Jpeg {
   [[noreturn]] void fail() const;
   [[noreturn]] void fail(const std::string& problem) const;
   void decode_window(Window window, RgbImage& image);
+  void give_memory_back();
 
   static void on_error(j_common_ptr info);
   static void on_message(j_common_ptr info, int level);
   static void on_progress(j_common_ptr info);
+
+  // In place of the library's arrays of all coefficients, for large images.
+  void pack_coefficients();
+  static jvirt_barray_ptr request_blocks(j_common_ptr info, int pool, boolean zeros,
+                                         JDIMENSION width, JDIMENSION height, JDIMENSION most_rows);
+  static JBLOCKARRAY access_blocks(j_common_ptr info, jvirt_barray_ptr blocks, JDIMENSION first,
+                                   JDIMENSION count, boolean writable);
 
   std::span<const std::byte> bytes_;
   std::string where_;
@@ -60,8 +70,10 @@ class ImageDecoder::Jpeg {
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_{};
   std::array<char, JMSG_LENGTH_MAX> message_{};
-  bool several_scans_ = false;  ///< the library has all coefficients in memory
-  bool unsupported_ = false;    ///< the message is about a valid file of an unsupported kind
+  std::deque<PackedBlocks> blocks_;  ///< of large images with several scans, by component
+  bool several_scans_ = false;       ///< all coefficients must be in memory
+  bool unsupported_ = false;         ///< the message is about a valid file of an unsupported kind
+  bool out_of_memory_ = false;
   bool missing_end_ = false;
 };
 

@@ -5,9 +5,11 @@
 
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <random>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
@@ -293,21 +295,20 @@ TEST(ImageDecoder, LargeImagesTakeTurns) {
   };
   test::JpegKind progressive;
   progressive.progressive = true;
-  test::JpegKind one_component_a_scan;
-  one_component_a_scan.separate_scans = true;
   test::JpegKind unusual;
   unusual.sampling = {{1, 1}, {2, 2}, {1, 4}};
   const std::vector<std::byte> cut_png = cut(png, 200);
   const std::vector<std::byte> sequential = large_jpeg({});
+  const std::vector<std::byte> large_progressive = large_jpeg(progressive);
   const std::vector<std::byte> small = jpeg_file(smooth_image(40, 30), progressive);
   // While one large image is held, no other is decoded, of whatever kind ...
-  std::vector<std::vector<std::byte>> files{cut_png, large_jpeg(progressive),
-                                            large_jpeg(one_component_a_scan), large_jpeg(unusual)};
+  std::vector<std::vector<std::byte>> files{cut_png, large_jpeg(unusual)};
   std::vector<std::future<void>> waiting;
   for (const std::vector<std::byte>& file : files) {
     waiting.push_back(decode(file, 40));
   }
   waiting.push_back(decode(sequential, 4000));
+  waiting.push_back(decode(large_progressive, 4000));
   std::this_thread::sleep_for(std::chrono::seconds(1));
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     EXPECT_EQ(waiting[i].wait_for(std::chrono::seconds(0)), std::future_status::timeout) << i;
@@ -315,11 +316,71 @@ TEST(ImageDecoder, LargeImagesTakeTurns) {
   // ... but small ones are, and small scales of those whose other pixels need no memory.
   EXPECT_EQ(decode(small, 8).wait_for(std::chrono::minutes(1)), std::future_status::ready);
   EXPECT_EQ(decode(sequential, 40).wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  EXPECT_EQ(decode(large_progressive, 40).wait_for(std::chrono::minutes(1)),
+            std::future_status::ready);
   turn.reset();
   for (std::future<void>& decoded : waiting) {
     decoded.get();
   }
 }
+
+/// 4200 x 4000 pixels: the coefficients of a file with several scans are packed.
+RgbImage large_image() {
+  RgbImage image = smooth_image(4200, 4000);
+  for (std::size_t i = 0; i < image.pixels.size(); i += 997) {
+    image.pixels[i] = static_cast<std::uint8_t>(image.pixels[i] ^ (i & 0x7F));
+  }
+  return image;
+}
+
+TEST(ImageDecoder, PackedCoefficientsGiveThePixelsOfASequentialFile) {
+  const RgbImage image = large_image();
+  for (const bool full_chroma : {false, true}) {
+    test::JpegKind sequential;
+    sequential.full_chroma = full_chroma;
+    test::JpegKind several = sequential;
+    (full_chroma ? several.separate_scans : several.progressive) = true;
+    const std::vector<std::byte> plain = jpeg_file(image, sequential);
+    const std::vector<std::byte> file = jpeg_file(image, several);
+    EXPECT_EQ(difference(decode_image(file, "x"), decode_image(plain, "x")), 0);
+    for (const std::int64_t edge : {1500, 700, 300, 100}) {
+      RgbImage expected;
+      RgbImage found;
+      ImageDecoder(plain, "x").decode({1301, 907, 1600, 1600}, edge, edge, expected);
+      ImageDecoder(file, "x").decode({1301, 907, 1600, 1600}, edge, edge, found);
+      EXPECT_EQ(difference(found, expected), 0) << edge;
+    }
+  }
+}
+
+#ifndef GCG_SANITIZED
+/// A line of /proc/self/status in bytes.
+std::int64_t own_status(const std::string& wanted) {
+  std::ifstream file("/proc/self/status");
+  for (std::string name, rest; file >> name && std::getline(file, rest);) {
+    if (name == wanted) {
+      return 1024 * std::stoll(rest);
+    }
+  }
+  return 0;
+}
+
+TEST(ImageDecoder, ALargeProgressiveImageTakesMemoryForThePixelsAskedFor) {
+  test::JpegKind kind;
+  kind.progressive = true;
+  kind.full_chroma = true;
+  const std::vector<std::byte> file = jpeg_file(large_image(), kind);
+  if (!(std::ofstream("/proc/self/clear_refs") << "5" << std::flush)) {
+    GTEST_SKIP() << "this system does not reset the peak of memory";
+  }
+  const std::int64_t before = own_status("VmRSS:");
+  RgbImage image;
+  ImageDecoder(file, "x").decode({0, 0, 4200, 4000}, 200, 200, image);
+  const std::int64_t most = own_status("VmHWM:") - before;
+  // libjpeg's arrays alone would take 6 bytes a pixel.
+  EXPECT_LT(most, 2 * 4200 * 4000);
+}
+#endif
 
 TEST(DecodeRegion, OutsideOfTheImageIsAnError) {
   const std::vector<std::byte> file = jpeg_file(smooth_image(20, 10));
