@@ -140,7 +140,7 @@ demo: programs ## grow a sparse network on the embedded images, with its dense r
 	@$(call run,$(PYTHON) analysis/demo.py $(call quote,$(RUNS)/demo))
 
 test: build ## all tests but the long ones, which are targets of their own
-	ctest --test-dir $(BUILD) --output-on-failure -j$$(($$(nproc) + 1)) -LE slurm
+	ctest --test-dir $(BUILD) --output-on-failure -j$$(($$(nproc) + 2)) -LE slurm
 
 test-slurm: build ## a disturbed study under a real Slurm of two nodes, which it starts itself (root; slurmctld, slurmd, munge; 20 minutes on 2 busy cores)
 	ctest --test-dir $(BUILD) --output-on-failure -L slurm

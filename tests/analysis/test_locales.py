@@ -37,7 +37,6 @@ class Locales(unittest.TestCase):
         cls.environments = {
             "C.UTF-8": {"LC_ALL": "C.UTF-8"},
             "C": PLAIN | {"LC_ALL": "C"},
-            "POSIX": PLAIN | {"LC_ALL": "POSIX"},
             "C, UTF-8 mode": {"LC_ALL": "C", "PYTHONUTF8": "1"},
             "streams in Latin-1": PLAIN | {"LC_ALL": "C", "PYTHONIOENCODING": "latin-1"},
         }

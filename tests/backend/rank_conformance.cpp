@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "backend/comparisons.h"
@@ -88,15 +89,13 @@ bool same_training(const Trained& a, const Trained& b) {
 void ranks_have_the_same_bits_in_every_repetition(const ExecutorFactory& make,
                                                   const Networks& networks) {
   for (const Network& network : networks) {
-    for (const std::int64_t size : {2, 4}) {
-      for (const bool sync_norms : {true, false}) {
-        SCOPED_TRACE(fmt::format("{}, {} ranks, {}", network.name, size, sync_norms));
-        const std::vector<Trained> first = train_in_ranks(make, network, size, sync_norms, 3);
-        const std::vector<Trained> again = train_in_ranks(make, network, size, sync_norms, 3);
-        for (std::size_t r = 0; r < first.size(); ++r) {
-          EXPECT_TRUE(same_training(first[r], first[0])) << "rank " << r;
-          EXPECT_TRUE(same_training(again[r], first[0])) << "again, rank " << r;
-        }
+    for (const auto& [size, sync_norms] : {std::pair(2, true), {2, false}, {4, true}}) {
+      SCOPED_TRACE(fmt::format("{}, {} ranks, {}", network.name, size, sync_norms));
+      const std::vector<Trained> first = train_in_ranks(make, network, size, sync_norms, 3);
+      const std::vector<Trained> again = train_in_ranks(make, network, size, sync_norms, 3);
+      for (std::size_t r = 0; r < first.size(); ++r) {
+        EXPECT_TRUE(same_training(first[r], first[0])) << "rank " << r;
+        EXPECT_TRUE(same_training(again[r], first[0])) << "again, rank " << r;
       }
     }
   }

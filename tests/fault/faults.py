@@ -41,7 +41,7 @@ KINDS = {
     "mmap": ("EIO",),
 }
 # Of the faults that are drawn.
-SHARES = {"run": 0.5, "preparation": 0.2, "images": 0.1, "fetch": 0.2}
+SHARES = {"run": 0.5, "preparation": 0.25, "images": 0.15, "fetch": 0.1}
 KILLS = ("kill", "killafter")
 # An error of one of these may mean that bytes were lost, if the file was open for writing.
 WRITING = ("write", "pwrite", "fsync", "ftruncate", "close", "rename")

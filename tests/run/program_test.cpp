@@ -248,7 +248,7 @@ TEST(Program, SignalsEndItWithinFiveSecondsWhereItStands) {
 TEST(Program, ASignalThatComesWhenTheRunIsDoneDoesNotSpoilItsStatus) {
   // It comes right after the line with the result, of a run that had been done before.
   const TemporaryFolder folder;
-  for (const char* processes : {"", " --processes 2"}) {
+  for (const char* processes : {" --execution sparse", " --processes 2"}) {
     for (const char* signal : {"TERM", "USR1", "INT", "HUP"}) {
       const Outcome outcome = shell(fmt::format(
           "{{ sh -c 'echo $$ > {1}/pid; exec env --default-signal stdbuf -oL {0} --method dense "
