@@ -371,13 +371,19 @@ def markdown_table(rows):
     return [lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]
 
 
+def blas_name(config):
+    """ "OpenBLAS 0.3.21 with its kernels for Haswell" of what OpenBLAS says of itself; other libraries' words as they are."""
+    found = re.fullmatch(r"(OpenBLAS \S+) .*?(\S+) MAX_THREADS=\d+", config)
+    return f"{found[1]} with its kernels for {found[2]}" if found else config
+
+
 def report(summary, table, heading):
     """The lines of the terminal or of the page."""
     context = summary["context"]
     lines = [
         (
             f"{context['processor']}, {context['cores']} cores, {context['instructions']}; kernels"
-            f" {context['kernels']}; LibTorch {context['LibTorch']}, {context['BLAS'].split(' NO_')[0]};"
+            f" {context['kernels']}; LibTorch {context['LibTorch']}, {blas_name(context['BLAS'])};"
             f" {context['date'][:10]}."
         ),
         "",

@@ -287,7 +287,7 @@ def tiles_table(results, network):
             "fp32 speedup",
             "bf16 speedup",
             "tiles speedup",
-            f"tiles speedup over LibTorch {chosen['best_dense']}",
+            f"tiles speedup over {chosen['best_dense']}",
         ],
         rows,
     )

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/host.h"
 #include "dense/torch_executor.h"
 
 namespace gcg {
@@ -29,6 +30,18 @@ std::string file_of(void* symbol) {
 }
 
 }  // namespace
+
+std::string warning_of_kernels(std::string_view core, std::string_view instructions) {
+  // What OpenBLAS takes for processors that are newer than itself.
+  if (core != "Prescott" || (instructions != "avx512" && instructions != "avx2")) {
+    return {};
+  }
+  return fmt::format(
+      "OpenBLAS does not know this processor and multiplies matrices by kernels of 2004 "
+      "({}): dense training, of transformers above all, is much slower than it can be: set "
+      "OPENBLAS_CORETYPE={} in the environment, or install a newer OpenBLAS",
+      core, instructions == "avx512" ? "SkylakeX" : "Haswell");
+}
 
 BlasFacts blas_facts() {
   BlasFacts facts;
@@ -62,6 +75,9 @@ BlasFacts blas_facts() {
   if (parallel() != kOpenMp) {
     facts.warning = fmt::format("{} does not use OpenMP, it ignores the number of threads: {}",
                                 facts.library, kRemedy);
+  } else if (const auto core =
+                 reinterpret_cast<Text>(dlsym(library.get(), "openblas_get_corename"))) {
+    facts.warning = warning_of_kernels(core(), host_facts().instructions);
   }
   return facts;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/executor.h"
@@ -41,9 +42,13 @@ struct BlasFacts {
   std::string
       library;  ///< path of the shared object behind libblas.so.3, or the one with MKL in it
   std::string version;  ///< "OpenBLAS 0.3.21 ...", MKL's own words, or empty
-  std::string warning;  ///< what to install if it is neither MKL nor OpenBLAS with OpenMP
+  std::string warning;  ///< what to do if it is neither MKL nor OpenBLAS with OpenMP, or slow here
 };
 BlasFacts blas_facts();
+
+/// Whether OpenBLAS runs by the kernels of a processor without AVX (`core`, in its words) although
+/// this one has the instructions (HostFacts): the warning, or nothing.
+std::string warning_of_kernels(std::string_view core, std::string_view instructions);
 
 /// "1.13.0": what LibTorch's own headers say; a package may count patches differently.
 std::string torch_version();

@@ -295,6 +295,9 @@ int run(int argc, char** argv) {
     }
   }
   const std::vector<const sparse::Kernels*> kernels = sparse::vector_kernels();
+  if (const std::string warning = blas_facts().warning; !warning.empty()) {
+    fmt::print(stderr, "warning: {}\n", warning);
+  }
   return bench_main(argc, argv,
                     {{"LibTorch", torch_version()},
                      {"BLAS", blas_facts().version},

@@ -119,6 +119,14 @@ TEST(TorchExecutor, NamesItsLibraries) {
       << facts.version << facts.warning;
 }
 
+TEST(TorchExecutor, WarnsOfKernelsForAnOlderProcessor) {
+  EXPECT_THAT(warning_of_kernels("Prescott", "avx512"), HasSubstr("OPENBLAS_CORETYPE=SkylakeX"));
+  EXPECT_THAT(warning_of_kernels("Prescott", "avx2"), HasSubstr("OPENBLAS_CORETYPE=Haswell"));
+  EXPECT_EQ(warning_of_kernels("Prescott", "sse2"), "");
+  EXPECT_EQ(warning_of_kernels("SkylakeX", "avx512"), "");
+  EXPECT_EQ(warning_of_kernels("Haswell", "avx512"), "");
+}
+
 TEST(TorchExecutor, KeepsNarrowStridedShortcutsWithinTheirMemory) {
   // oneDNN 2.6 writes behind its memory in their weight gradients: the heap would break.
   for (const auto& [edge, batch, threads] :

@@ -206,6 +206,7 @@ Play play(const std::string& name, const Options& options,
   run.seed = seed;
   run.folder = folder.path();
   run.keep_stages = false;
+  run.save_after_epochs = false;  // what is played is not gone on with
   run.loader_threads = 0;
   Split& split = run.split.emplace();
   for (std::int64_t i = 0; i < data.train.size(); ++i) {
