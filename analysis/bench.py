@@ -372,7 +372,7 @@ def markdown_table(rows):
 
 
 def blas_name(config):
-    """ "OpenBLAS 0.3.21 with its kernels for Haswell" of what OpenBLAS says of itself; other libraries' words as they are."""
+    """What OpenBLAS says of itself as "OpenBLAS 0.3.21 with its kernels for Haswell"; others' words as they are."""
     found = re.fullmatch(r"(OpenBLAS \S+) .*?(\S+) MAX_THREADS=\d+", config)
     return f"{found[1]} with its kernels for {found[2]}" if found else config
 
