@@ -108,7 +108,7 @@ fs::path target_of(const fs::path& path) {
 /// `write` makes a whole file of the given temporary name; it then takes the place of `path`. The
 /// path behind links.
 fs::path replace(const fs::path& path, const std::function<void(const fs::path&)>& write) {
-  const fs::path target = target_of(path);
+  fs::path target = target_of(path);
   const fs::path temporary = target.string() + fmt::format(".{}.tmp", own_mark());
   try {
     write(temporary);

@@ -97,7 +97,7 @@ Option& OptionList::add(std::string name, double& value, Range range, std::strin
   Option option;
   option.name = name;
   option.help = fmt::format("{}; {}", help, range_text(range));
-  option.set = [name, range, &value](const std::string& text) {
+  option.set = [name = std::move(name), range, &value](const std::string& text) {
     value = parse_number<double>(name, text, range, "a number");
   };
   option.text = [&value] { return number_text(value); };
@@ -108,7 +108,7 @@ Option& OptionList::add(std::string name, std::int64_t& value, Range range, std:
   Option option;
   option.name = name;
   option.help = fmt::format("{}; whole number in {}", help, range_text(range));
-  option.set = [name, range, &value](const std::string& text) {
+  option.set = [name = std::move(name), range, &value](const std::string& text) {
     value = parse_number<std::int64_t>(name, text, range, "a whole number");
   };
   option.text = [&value] { return fmt::format("{}", value); };
@@ -119,7 +119,7 @@ Option& OptionList::add(std::string name, std::uint64_t& value, std::string help
   Option option;
   option.name = name;
   option.help = fmt::format("{}; whole number in {}", help, range_text(kUnsigned));
-  option.set = [name, &value](const std::string& text) {
+  option.set = [name = std::move(name), &value](const std::string& text) {
     value = parse_number<std::uint64_t>(name, text, kUnsigned, "a whole number");
   };
   option.text = [&value] { return fmt::format("{}", value); };
@@ -130,7 +130,7 @@ Option& OptionList::add(std::string name, bool& value, std::string help) {
   Option option;
   option.name = name;
   option.help = std::move(help);
-  option.set = [name, &value](const std::string& text) {
+  option.set = [name = std::move(name), &value](const std::string& text) {
     if (text != "on" && text != "off") {
       throw UsageError("--" + name, fmt::format("'{}' is neither 'on' nor 'off'", text));
     }
@@ -154,7 +154,8 @@ Option& OptionList::add_choice(std::string name, std::string& value,
   Option option;
   option.name = name;
   option.help = fmt::format("{}; one of: {}", help, fmt::join(choices, ", "));
-  option.set = [name, choices = std::move(choices), &value](const std::string& text) {
+  option.set = [name = std::move(name), choices = std::move(choices),
+                &value](const std::string& text) {
     if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
       throw UsageError("--" + name,
                        fmt::format("'{}' is none of: {}", text, fmt::join(choices, ", ")));

@@ -176,8 +176,7 @@ bool ImageDecoder::Jpeg::read_header() {
   info_.progress = &progress_;
   jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size());
   jpeg_read_header(&info_, TRUE);
-  several_scans_ = jpeg_has_multiple_scans(&info_) != 0;  // as every progressive file has
-  if (several_scans_ && width() * height() > kLargeImagePixels) {
+  if (jpeg_has_multiple_scans(&info_) != 0 && width() * height() > kLargeImagePixels) {
     pack_coefficients();
   }
   return true;

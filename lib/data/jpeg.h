@@ -71,7 +71,6 @@ class ImageDecoder::Jpeg {
   std::jmp_buf jump_{};
   std::array<char, JMSG_LENGTH_MAX> message_{};
   std::deque<PackedBlocks> blocks_;  ///< of large images with several scans, by component
-  bool several_scans_ = false;       ///< all coefficients must be in memory
   bool unsupported_ = false;         ///< the message is about a valid file of an unsupported kind
   bool out_of_memory_ = false;
   bool missing_end_ = false;

@@ -8,7 +8,9 @@ namespace gcg {
 
 namespace {
 
-constexpr int kWide = -128;  ///< a value of two bytes follows
+/// A byte holds a value + kZero, from 1 on; kWide says that two bytes with the value follow.
+constexpr int kZero = 128;
+constexpr std::uint8_t kWide = 0;
 
 /// Which of the 64 are not 0, the first in the lowest bit.
 std::uint64_t present(const JCOEF* block) {
@@ -55,10 +57,10 @@ void PackedBlocks::pack(std::size_t row, const JBLOCK* blocks) {
     append(scratch_, mask);
     for (; mask != 0; mask &= mask - 1) {
       const JCOEF value = block[std::countr_zero(mask)];
-      if (value > kWide && value < -kWide) {
-        append(scratch_, static_cast<std::int8_t>(value));
+      if (value > -kZero && value < kZero) {
+        append(scratch_, static_cast<std::uint8_t>(value + kZero));
       } else {
-        append(scratch_, static_cast<std::int8_t>(kWide));
+        append(scratch_, kWide);
         append(scratch_, value);
       }
     }
@@ -77,11 +79,9 @@ void PackedBlocks::unpack(std::size_t row, JBLOCK* blocks) const {
   const std::uint8_t* from = packed_[row].data();
   for (std::size_t b = 0; b < width_; ++b) {
     for (auto mask = take<std::uint64_t>(from); mask != 0; mask &= mask - 1) {
-      JCOEF value = take<std::int8_t>(from);
-      if (value == kWide) {
-        value = take<JCOEF>(from);
-      }
-      blocks[b][std::countr_zero(mask)] = value;
+      const auto byte = take<std::uint8_t>(from);
+      blocks[b][std::countr_zero(mask)] =
+          byte == kWide ? take<JCOEF>(from) : static_cast<JCOEF>(byte - kZero);
     }
   }
 }

@@ -26,7 +26,7 @@ std::array<float, Canvas::kPositions> cover(const Pose& pose, Distance distance)
   std::array<float, Canvas::kPositions> coverage;
   for (int y = 0; y < Canvas::kEdge; ++y) {
     const float dy = static_cast<float>(y) - pose.centre_y;
-    float* row = coverage.data() + y * Canvas::kEdge;
+    float* row = coverage.data() + std::ptrdiff_t{y} * Canvas::kEdge;
     for (int x = 0; x < Canvas::kEdge; ++x) {
       const float dx = static_cast<float>(x) - pose.centre_x;
       const float u = pose.xx * dx + pose.xy * dy;

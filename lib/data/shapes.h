@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace gcg {
@@ -36,7 +37,7 @@ struct Pose {
 struct Canvas {
   static constexpr int kEdge = 32;
   static constexpr int kPositions = kEdge * kEdge;
-  std::array<float, 3 * kPositions> values{};
+  std::array<float, std::size_t{3} * kPositions> values{};
 };
 
 using Colour = std::array<float, 3>;

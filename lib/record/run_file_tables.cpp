@@ -250,6 +250,7 @@ void read_joint_fits(const Object& group, std::vector<StageRow>& rows) {
 
 void write_comparisons(const Object& group, const std::vector<StageRow>& rows) {
   std::vector<StageComparison> comparisons;
+  comparisons.reserve(rows.size());
   for (const StageRow& row : rows) {
     comparisons.push_back(row.above_best);
   }

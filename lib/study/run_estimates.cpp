@@ -30,7 +30,7 @@ std::string same_but_seed(const PlannedRun& run) {
   std::string key;
   for (const auto& [name, value] : run.run.options) {
     if (name != "seed" && name != "trunk") {
-      key += name + "=" + value + "\n";
+      key += fmt::format("{}={}\n", name, value);
     }
   }
   return key;
