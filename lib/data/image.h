@@ -49,11 +49,11 @@ inline constexpr std::int64_t kLargeImagePixels = 16'000'000;
 /// Memory: a decode holds the whole image of a PNG file and of a JPEG file of unusual chroma
 /// sampling, of other JPEG files what it returns; 3 or 4 bytes a pixel. A JPEG file with several
 /// scans (as every progressive one) has its coefficients in memory besides: up to kLargeImagePixels
-/// as they are, at most 8 bytes a pixel, beyond it packed, some 0.4 bytes a pixel and once or twice
-/// the bytes of the file (packed_blocks.h says what a hostile one can ask for). A decoder that
-/// holds more than kLargeImagePixels waits in decode() for its turn and keeps it as long as it
-/// lives: give its pixels back before. So the largest decode takes about 0.5 GB, and T threads
-/// together 0.5 GB + (T - 1) x 0.2 GB, beside the encoded bytes.
+/// as they are, at most 8 bytes a pixel, beyond it packed, at most 0.7 bytes a pixel and 4 for each
+/// byte of the file (packed_blocks.h). A decoder that holds more than kLargeImagePixels waits in
+/// decode() for its turn and keeps it as long as it lives: give its pixels back before. So the
+/// largest decode takes at most 0.5 GB, and T threads together 0.5 GB + (T - 1) x 0.2 GB, beside
+/// the encoded bytes and, with several scans, four times as many.
 class ImageDecoder {
  public:
   /// Reads the header. The bytes must outlive the decoder; `where` names them in errors. Errors,

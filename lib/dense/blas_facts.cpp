@@ -37,8 +37,9 @@ std::string warning_of_kernels(std::string_view core, std::string_view instructi
     return {};
   }
   return fmt::format(
-      "OpenBLAS does not know this processor and multiplies matrices by kernels of 2004 "
-      "({}): dense training, of transformers above all, is much slower than it can be: set "
+      "OpenBLAS multiplies matrices by kernels of 2004 ({}), as it does on processors that it "
+      "does not know: dense training, of transformers above all, is much slower than it can be: "
+      "set "
       "OPENBLAS_CORETYPE={} in the environment, or install a newer OpenBLAS",
       core, instructions == "avx512" ? "SkylakeX" : "Haswell");
 }
