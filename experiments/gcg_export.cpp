@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/program_options.hpp>
 #include <iostream>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -14,14 +16,12 @@
 #include "record/export.h"
 #include "record/network_file.h"
 #include "record/run_file.h"
+#include "study/program_words.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
-
-/// What words are stored under that follow no option; nobody can write it on a command line.
-constexpr const char* kLooseWord = "loose word";
 
 struct Settings {
   std::string run, out;
@@ -40,27 +40,8 @@ Settings parse(int argc, const char* const* argv) {
       "stage", po::value<std::string>()->default_value("-1")->notifier(stage.set),
       stage.help.c_str())("out", po::value(&settings.out)->default_value(""),
                           "file to write; empty: final.npz or stage_KKK.npz in the run's folder");
-  po::positional_options_description positions;
-  positions.add("run", 1).add(kLooseWord, -1);
-  po::options_description all;
-  all.add(options).add_options()(kLooseWord, po::value<std::vector<std::string>>());
-  try {
-    po::variables_map values;
-    const auto style = static_cast<int>(po::command_line_style::unix_style) &
-                       ~static_cast<int>(po::command_line_style::allow_guessing);
-    po::store(
-        po::command_line_parser(argc, argv).options(all).positional(positions).style(style).run(),
-        values);
-    if (values.count(kLooseWord) != 0) {
-      throw gcg::UsageError("command line",
-                            fmt::format("'{}' belongs to no option",
-                                        values[kLooseWord].as<std::vector<std::string>>().front()),
-                            "gcg_export RUN [--stage K] [--out FILE]");
-    }
-    po::notify(values);
-  } catch (const po::error& error) {
-    throw gcg::UsageError("command line", error.what(), "gcg_export --help lists the options");
-  }
+  gcg::parse_words(std::span(argv, static_cast<std::size_t>(argc)).subspan(1), options,
+                   "gcg_export RUN [--stage K] [--out FILE]", std::array{"run"});
   // The run file stands for the folder that it lies in.
   if (const fs::path run = settings.run;
       run.filename() == gcg::kRunFileName && fs::is_regular_file(run)) {

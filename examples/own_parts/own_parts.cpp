@@ -7,6 +7,7 @@
 #include <exception>
 #include <filesystem>
 
+#include "base/error.h"
 #include "data/dataset.h"
 #include "growth/grow.h"
 #include "growth/seed.h"
@@ -153,6 +154,9 @@ void run(const std::filesystem::path& folder) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+      throw gcg::UsageError("command line", "takes one folder", "own_parts [FOLDER]");
+    }
     run(argc > 1 ? argv[1] : "own_parts_run");
     return 0;
   } catch (const std::exception& error) {

@@ -15,6 +15,7 @@
 #include "growth/seed.h"
 #include "method/methods.h"
 #include "score/score_table.h"
+#include "study/program_words.h"
 #include "study/support_table.h"
 #include "topology/allocation.h"
 
@@ -25,9 +26,6 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr unsigned kLineLength = 100;
-
-/// What words are stored under that follow no option; nobody can write it on a command line.
-constexpr const char* kLooseWord = "loose word";
 
 po::options_description describe_run_options() {
   po::options_description all(kLineLength);
@@ -119,31 +117,9 @@ void list_table(std::string& text, std::string_view heading, const Table& table)
 RunCommand parse_run_command(std::span<const char* const> arguments) {
   const po::options_description program = describe_program_options();
   const po::options_description run = describe_run_options();
-  po::options_description loose;
-  loose.add_options()(kLooseWord, po::value<std::vector<std::string>>());
   po::options_description all;
-  all.add(program).add(run).add(loose);
-  po::variables_map values;
-  try {
-    const std::vector<std::string> texts(arguments.begin(), arguments.end());
-    // No guessing of abbreviated names: a new option could change what an old script means.
-    const auto style = static_cast<int>(po::command_line_style::unix_style) &
-                       ~static_cast<int>(po::command_line_style::allow_guessing);
-    po::store(po::command_line_parser(texts)
-                  .options(all)
-                  .positional(po::positional_options_description().add(kLooseWord, -1))
-                  .style(style)
-                  .run(),
-              values);
-  } catch (const po::error& error) {
-    throw UsageError("command line", error.what(), "gcg_run --help lists the options");
-  }
-  if (values.count(kLooseWord) != 0) {
-    throw UsageError("command line",
-                     fmt::format("'{}' belongs to no option",
-                                 values[kLooseWord].as<std::vector<std::string>>().front()),
-                     "write --NAME VALUE; gcg_run --help lists the options");
-  }
+  all.add(program).add(run);
+  const po::variables_map values = parse_words(arguments, all, "gcg_run --help lists the options");
   RunCommand command;
   if (values.count("config") != 0) {
     const std::string& file = values["config"].as<std::string>();

@@ -5,20 +5,19 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "backend/backends.h"
 #include "base/error.h"
 #include "base/lookup.h"
 #include "base/options.h"
+#include "study/program_words.h"
 
 namespace gcg {
 
 namespace {
 
 namespace po = boost::program_options;
-
-/// What words are stored under that follow no option; nobody can write it on a command line.
-constexpr const char* kLooseWord = "loose word";
 
 /// Larger numbers are mistakes, and would fill the memory or the machine before they end in one.
 constexpr Range kSeeds{0, 1000, false, false};
@@ -203,30 +202,11 @@ po::options_description experiment_options(const Experiment& experiment,
 ExperimentCommand parse_experiment_command(int argc, const char* const* argv,
                                            const Experiment& experiment) {
   ExperimentCommand command;
-  po::options_description options = experiment_options(experiment, command);
-  options.add_options()(kLooseWord, po::value<std::vector<std::string>>());
-  po::variables_map values;
-  try {
-    const auto style = static_cast<int>(po::command_line_style::unix_style) &
-                       ~static_cast<int>(po::command_line_style::allow_guessing);
-    po::store(po::command_line_parser(argc, argv)
-                  .options(options)
-                  .positional(po::positional_options_description().add(kLooseWord, -1))
-                  .style(style)
-                  .run(),
-              values);
-    po::notify(values);
-    if (values.count("explain") != 0) {
-      command.explain = values["explain"].as<std::string>();
-    }
-  } catch (const po::error& error) {
-    throw UsageError("command line", error.what(), "--help lists the options");
-  }
-  if (values.count(kLooseWord) != 0) {
-    throw UsageError("command line",
-                     fmt::format("'{}' belongs to no option",
-                                 values[kLooseWord].as<std::vector<std::string>>().front()),
-                     "write --NAME VALUE; --help lists the options");
+  const po::variables_map values =
+      parse_words(std::span(argv, static_cast<std::size_t>(argc)).subspan(1),
+                  experiment_options(experiment, command), "--help lists the options");
+  if (values.count("explain") != 0) {
+    command.explain = values["explain"].as<std::string>();
   }
   if (values.count("gpus-per-worker") == 0 && command.study.device == "cuda") {
     command.slurm.gpus = 1;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "base/hash.h"
@@ -78,6 +79,10 @@ int run(const std::filesystem::path& folder, std::int64_t epochs) {
 
 int main(int argc, char** argv) {
   return gcg::run_program("gcg_toy_run", [&] {
+    if (argc < 2 || argv[1][0] == '-') {
+      throw gcg::UsageError("command line", "the folder of the run is missing",
+                            "gcg_toy_run FOLDER [EPOCHS]");
+    }
     return gcg::run(argv[1], argc > 2 ? std::strtol(argv[2], nullptr, 10) : 1);
   });
 }

@@ -54,6 +54,15 @@ TEST(CommandLine, UnknownAbbreviatedRepeatedAndLeftOverWordsAreErrors) {
   EXPECT_THAT(failure({"--seed"}), HasSubstr("seed"));
 }
 
+TEST(CommandLine, AnOptionIsNeverTheValueOfTheOneBeforeIt) {
+  EXPECT_THAT(failure({"--out", "--seed", "3"}),
+              HasSubstr("--out has no value: the option --seed follows it"));
+  EXPECT_THAT(failure({"--out", "--help"}), HasSubstr("--out has no value"));
+  EXPECT_THAT(failure({"--config", "--dry-run"}), HasSubstr("--config has no value"));
+  EXPECT_EQ(parse({"--out=--odd", "--help"}).given, (GivenOptions{{"out", "--odd"}}));
+  EXPECT_TRUE(parse({"--help", "--out", "runs"}).help);
+}
+
 TEST(CommandLine, AConfigurationFileGivesOptionsAndTheCommandLineWins) {
   const testing::TemporaryFolder folder;
   const std::string path = config_file(folder, "seed = 5\n# a comment\ngrowth-ratio = 0.3\n");
