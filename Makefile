@@ -89,7 +89,7 @@ help: ## list the targets
 packages: WANTED = $(PACKAGES) $(if $(filter $(CLANG),$(PRESET)),$(CHECK_PACKAGES))
 check-packages: WANTED = $(CHECK_PACKAGES)
 paper-packages: WANTED = $(PAPER_PACKAGES)
-check-packages: ## the same for what the checks of the sources and the presets of Clang need
+check-packages: ## install what the checks of the sources and the presets of Clang need
 packages: ## install the Debian packages that are missing (prints the list first)
 packages paper-packages check-packages:
 	@scripts/packages.sh $(WANTED)
@@ -254,7 +254,7 @@ reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and i
 	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
 
 # SEEDS: how many of the scale's five.
-medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (about 3 hours a seed on 2 cores)
+medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (most of a day a seed on 2 cores)
 	@$(call each,$$(seq $(if $(filter 0,$(SEEDS)),5,$(SEEDS))),$(MAKE) --no-print-directory grow-return ON=cifar SCALE=medium SEEDS=$$e)
 
 reproduce-tinyimagenet: ## the experiments that know TinyImageNet
@@ -334,7 +334,7 @@ NOT_TIDIED := ':!lib/dense' ':!lib/device' ':!lib/world'
 day_before = $(shell git rev-list -1 --before=$$(($$(git log -1 --format=%ct) - 86400)) HEAD)
 first_commit = $(shell git rev-list --max-parents=0 HEAD | tail -1)
 
-tidy-changed: configure ## the same over what changed in the last day of commits, or after SINCE=COMMIT
+tidy-changed: configure ## clang-tidy over what changed in the last day of commits, or after SINCE=COMMIT
 	@since=$(call quote,$(or $(SINCE),$(day_before),$(first_commit))); echo "clang-tidy: what changed after $$since"; \
 	  git diff --name-only --diff-filter=d "$$since" -- lib experiments $(NOT_TIDIED) | sed -n 's/\.h$$/.cpp/; /\.cpp$$/p' | sort -u | \
 	  xargs -r ls 2>/dev/null | xargs -r -P2 -n1 clang-tidy -p $(BUILD) --quiet

@@ -6,14 +6,14 @@ measured has none. The claims of the source with their verdicts are in claims.py
 
 import claims
 import phrases
-from grow_return import IMP, cost_text, epochs_text, not_below, span
+from grow_return import BUDGET, IMP, RETURN, RIGL, cost_text, epochs_text, not_below, span
 from study_runs import parts_of, with_role
 from tables import number
 
 
 def sentences(summaries):
     """[sentence]; `summaries`: {experiment: summary}."""
-    rules = (near_dense, cost, longer_training, stopping, growth_rule)
+    rules = (near_dense, cost, other_methods, longer_training, stopping, growth_rule)
     return [said for said in (rule(summaries) for rule in rules) if said]
 
 
@@ -45,10 +45,30 @@ def cost(summaries):
     more = {"higher": "below it", "lower": "above it"}.get(phrases.side(compared["accuracy"]))
     points = phrases.points(compared["accuracy"])
     accuracy = (
-        f"ends {points.lstrip('+-')} points {more}" if more else f"ends with {phrases.NO_DIFFERENCE} ({points} points)"
+        f"ends {points.lstrip('+-')} points {more}{phrases.but_not_after_holm(compared['accuracy'])}"
+        if more
+        else f"ends with {phrases.NO_DIFFERENCE} ({points} points)"
     )
-    times = 2 ** compared["octaves"]["mean"]
-    return f"{said}; iterative pruning by the same rule costs {times:.1f} times as much and {accuracy}."
+    return f"{said}. {claims.cost_of_pruning(summaries)}; it {accuracy}."
+
+
+def other_methods(summaries):
+    """Procedures that cost about as much as growing and returning: RigL, and growth without a way back."""
+    summary = summaries.get("grow_return", {})
+    own, said = summary.get("rows", {}).get(RETURN), []
+    for name, subject in ((RIGL, "RigL"), (BUDGET, "growth to the density that its budget pays for, without return,")):
+        row, compared = summary.get("rows", {}).get(name), summary.get("comparisons", {}).get(name)
+        if not own or not row or not compared or compared["accuracy"]["half_interval"] is None:
+            continue
+        minus = phrases.negated(compared["accuracy"])
+        side = {"higher": "is more accurate", "lower": "is less accurate"}.get(phrases.side(minus))
+        said.append(
+            f"{subject} at density {span(row['density'].values())} and cost"
+            f" {row['costs']['density_epochs']['mean']:.2f} {side or 'shows ' + phrases.NO_DIFFERENCE}"
+            f" ({phrases.points(minus)} points{phrases.holm(minus) if side else ''})"
+        )
+    n = compared["accuracy"]["seeds"] if said else 0
+    return f"Compared with growing and returning, {'; '.join(said)} (n = {n})." if said else None
 
 
 def longer_training(summaries):
@@ -72,8 +92,8 @@ def stopping(summaries):
     paid = grown["cost"]["density_epochs"]
     return (
         f"Growth with the original paper's stopping rule ends at density {span(grown['densities'])} and costs"
-        f" {number(paid['mean'], paid['half_interval'])} dense trainings (n = {len(grown['seeds'])}); the smallest"
-        f" trained density within {100 * summary['epsilon']:g} points of dense is {summary['oracle']['density']:.2f}."
+        f" {number(paid['mean'], paid['half_interval'])} dense trainings (n = {len(grown['seeds'])});"
+        f" {claims.oracle_text(summary)}."
     )
 
 

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """What `make bench` measured: tables to the terminal, SUMMARY.json, a Markdown page and a figure.
 
-Reads steps.json and, if it is there, layers.json (Google Benchmark's format, written by gcg_step_bench and
-gcg_layer_bench). Every entry is one round: all contenders were timed once, close together and in random order. A ratio
-is formed within a round; what is shown is the median of the ratios over the rounds, with their quartiles. So a drift of
-the machine from round to round cancels, and no ratio pairs the fast moments of one with the slow ones of the other.
+    bench.py FOLDER        reads steps.json and, if it is there, layers.json there
+    bench.py SUMMARY.json  makes the page and the figure of a kept summary again, beside it
+
+The files are in Google Benchmark's format, written by gcg_step_bench and gcg_layer_bench. Every entry is one round: all
+contenders were timed once, close together and in random order. A ratio is formed within a round; what is shown is the
+median of the ratios over the rounds, with their quartiles. So a drift of the machine from round to round cancels, and
+no ratio pairs the fast moments of one with the slow ones of the other.
 """
 
 import argparse
@@ -377,6 +380,12 @@ def blas_name(config):
     return f"{found[1]} with its kernels for {found[2]}" if found else config
 
 
+def build_note(context):
+    """Said where nobody can check out what was measured."""
+    with_changes = context.get("commit", "").endswith(" with changes")
+    return " Measured with changes that were not committed." if with_changes else ""
+
+
 def report(summary, table, heading):
     """The lines of the terminal or of the page."""
     context = summary["context"]
@@ -384,7 +393,7 @@ def report(summary, table, heading):
         (
             f"{context['processor']}, {context['cores']} cores, {context['instructions']}; kernels"
             f" {context['kernels']}; LibTorch {context['LibTorch']}, {blas_name(context['BLAS'])};"
-            f" {context['date'][:10]}."
+            f" {context['date'][:10]}.{build_note(context)}"
         ),
         "",
         *tiles_lines(context),
@@ -569,23 +578,34 @@ def summarise(folder):
 
 def main():
     texts.degrade()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="folder of steps.json and layers.json")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of steps.json and layers.json, or a kept summary")
     parser.add_argument(
         "--into", type=Path, help="also put the page, the figure and the summary (bench.json) there (docs/results)"
     )
     arguments = parser.parse_args()
-    summary = summarise(arguments.folder)
-    texts.write((arguments.folder / "summary.json"), json.dumps(summary, indent=1) + "\n")
+    kept = arguments.folder.is_file()
+    if kept:
+        folder = arguments.folder.parent
+        summary = json.loads(arguments.folder.read_bytes())
+    else:
+        folder = arguments.folder
+        summary = summarise(folder)
+        texts.write((folder / "summary.json"), json.dumps(summary, indent=1) + "\n")
     print("\n".join(report(summary, plain_table, lambda text: text)))
     page = report(summary, markdown_table, lambda text: f"## {text}")
     title = "# Training steps and kernels, as `make bench` measured them\n\n"
-    note = "\n\nMedians over rounds; a ratio is formed within a round, in brackets the quartiles of the ratios.\n\n"
-    base = arguments.folder / "bench"
+    note = (
+        "\n\nMedians over rounds; a ratio is formed within a round, in brackets the quartiles of the ratios. *At"
+        " least*: the aim, set before anything was measured; *short*: missed. *Trial*: one measurement that chose LibTorch's"
+        " order of channels, and whether its bf16 is timed.\n\n"
+    )
+    base = folder / "bench"
     figure = draw(summary, base)
     texts.write(Path(f"{base}.md"), title + "![time over density](bench.png)" + note + "\n".join(page))
     print("figure  ", figure)
-    print("summary ", arguments.folder / "summary.json")
+    if not kept:
+        print("summary ", folder / "summary.json")
     if arguments.into:
         for suffix in (".md", ".png"):
             shutil.copy(f"{base}{suffix}", arguments.into / f"bench{suffix}")

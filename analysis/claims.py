@@ -109,7 +109,8 @@ def returned_row(summaries):
 
 
 def returned_accuracy(summaries):
-    """Holds if the interval of the difference to dense lies above -1 point, the margin of its experiment."""
+    """Holds if the interval of the difference to dense lies above -1 point, the margin of its experiment; the claims
+    about growth have a margin of 2 points."""
     row = returned_row(summaries)
     if row is None:
         return Verdict(UNMEASURED)
@@ -200,8 +201,25 @@ def as_search(summaries):
     return other["cost"]["density_epochs"]["mean"] > grown["cost"]["density_epochs"]["mean"], text
 
 
+def cost_of_pruning(summaries):
+    """What iterative pruning by the rule of the way back costs, over growing and returning, by every measure."""
+    summary = summaries["grow_return"]
+    own, other = (summary["rows"][name]["costs"] for name in (RETURN, IMP))
+    times = [
+        f"{other[measure]['mean'] / own[measure]['mean']:.1f} times as much in {unit}"
+        for measure, unit in (("flops", "FLOPs"), ("seconds", "seconds"))
+        if other[measure] and own[measure]
+    ]
+    octaves = summary["comparisons"][IMP]["octaves"]["mean"]
+    return (
+        "Iterative pruning by the same rule costs"
+        f" {', '.join([f'{2 ** octaves:.1f} times as much in density × epochs', *times])}"
+    )
+
+
 def returned_cost(summaries):
-    """Holds if iterative pruning by the same rule costs significantly more and is not significantly more accurate."""
+    """Holds if iterative pruning by the same rule costs significantly more (density × epochs) and is not significantly
+    more accurate; said with the measure. Its text has the other measures."""
     row, compared = returned_row(summaries), summaries.get("grow_return", {}).get("comparisons", {}).get(IMP)
     if row is None:
         return Verdict(UNMEASURED)
@@ -214,13 +232,29 @@ def returned_cost(summaries):
         return Verdict(OPEN, text + "; iterative pruning by the same rule has not been run.")
     octaves = compared["octaves"]
     text += (
-        f"; iterative pruning by the same rule costs {2 ** octaves['mean']:.1f} times as much, and growing and"
-        f" returning ends {phrases.points(compared['accuracy'])} points from it in accuracy (n ="
-        f" {compared['accuracy']['seeds']})."
+        f". {cost_of_pruning(summaries)}; the accuracy of growing and returning relative to it is"
+        f" {phrases.points(compared['accuracy'])} points (n = {compared['accuracy']['seeds']}"
+        f"{phrases.holm(compared['accuracy'])})."
     )
     cheaper, side = phrases.side(octaves), phrases.side(compared["accuracy"])
-    word = HOLDS if cheaper == "higher" and side != "lower" else FAILS if cheaper == "lower" else OPEN
-    return Verdict(word, text)
+    word = f"{HOLDS} in density × epochs" if cheaper == "higher" and side != "lower" else OPEN
+    return Verdict(FAILS if cheaper == "lower" else word, text)
+
+
+def oracle_text(summary):
+    """The sparsest networks near dense in discovery_cost: of all, and of those that train as long as dense."""
+    oracle = summary["oracle"]
+    row = next((r for r in summary["grid"] if r["density"] == oracle["density"]), None)
+    accuracy = f", {phrases.points(phrases.negated(row['gap']))} points" if row else ""
+    text = (
+        f"the sparsest network within {100 * summary['epsilon']:g} points of dense on average, of"
+        f" {len(summary['grid'])} of fixed densities, has density {oracle['density']:.2f} ({oracle['family']}"
+        f"{accuracy})"
+    )
+    equally_long = summary["family_oracles"].get("static ERK")
+    if equally_long and equally_long["density"] != oracle["density"]:
+        text += f", of those with a static mask by ERK, trained as long as dense, {equally_long['density']:.2f}"
+    return text
 
 
 def growth_exploration(summaries):
@@ -240,8 +274,8 @@ def growth_exploration(summaries):
         word,
         (
             f"Its stopping rule ends at density {span(grown['densities'])}, {number(above['mean'], half, 1)} octaves"
-            f" above {summary['oracle']['density']:.2f}, the smallest trained density within"
-            f" {100 * summary['epsilon']:g} points of dense on average (n = {len(grown['seeds'])})."
+            f" above {summary['oracle']['density']:.2f} (n = {len(grown['seeds'])}):"
+            f" {oracle_text(summary)}."
         ),
     )
 
@@ -280,7 +314,7 @@ def follows_the_task(summaries):
     moved = [name for name, shown in tested.items() if shown]
     still = [name for name, shown in tested.items() if not shown]
     said = [f"The density moves with {' and '.join(moved)} as expected."] if moved else []
-    said += [f"No significant change of the density with {', '.join(still)} was found."] if still else []
+    said += [f"It shows no significant change with {', '.join(still)}."] if still else []
     return " " + " ".join(said)
 
 
@@ -322,7 +356,8 @@ def returned_diversity(summaries):
 
 
 def growth_limit(summaries):
-    """Holds if growth followed by reallocation is significantly more accurate at the lowest density."""
+    """Holds if growth followed by reallocation is significantly more accurate at the lowest density, after Holm's
+    correction for all that was compared there."""
     summary = summaries.get("grow_reallocate")
     if summary is None:
         return Verdict(UNMEASURED)
@@ -331,8 +366,9 @@ def growth_limit(summaries):
         return Verdict(UNMEASURED)
     lowest = min(alone, key=lambda d: float(d["density"]))
     side = phrases.side(lowest)
+    corrected = lowest.get("p_holm") is None or lowest["p_holm"] < phrases.LEVEL
     return Verdict(
-        HOLDS if side == "higher" else FAILS if side == "lower" else OPEN,
+        HOLDS if side == "higher" and corrected else FAILS if side == "lower" and corrected else OPEN,
         (
             f"At density {lowest['density']}, growing past the target and then reallocating connections changes"
             f" accuracy by {phrases.points(lowest)} points compared with growth alone (n = {lowest['seeds']}"

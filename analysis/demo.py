@@ -54,7 +54,7 @@ def finding(run):
     said = {
         "found": f"{density}, below which validation loss rises again",
         "needs_dense": "that this task needs the dense network: no density below 1 has less validation loss",
-        "budget": f"{density}, where its budget ended: affordable, not found",
+        "budget": f"{density}, set by the budget, not searched",
         "smallest": f"{density}, the best down to the smallest density allowed: validation loss had not turned",
     }[search["outcome"]]
     if search["low"] < search["high"]:  # NaN where there is none
@@ -71,7 +71,7 @@ def sentence(run, dense, longer):
         f" {run.cost['epochs']} epochs in all (dense: {test(dense)} after {dense.cost['epochs']}, {test(longer)} after"
         f" {longer.cost['epochs']}). Search and training together cost"
         f" {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of the dense training of"
-        f" {dense.cost['epochs']} epochs in density x epochs, {flops(run) / flops(dense):.2f} in FLOPs and"
+        f" {dense.cost['epochs']} epochs in density × epochs, {flops(run) / flops(dense):.2f} in FLOPs and"
         f" {seconds(run) / seconds(dense):.2f} in measured seconds ({run_as(run)}; the dense training:"
         f" {run_as(dense)})."
     )

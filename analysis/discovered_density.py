@@ -172,7 +172,7 @@ def tables(summary):
         (
             f"What growth finds on each task, epsilon {100 * summary['epsilon']:g} % {unit}. d* of the last fit and"
             " density at which growth stopped: geometric mean (range) over seeds; test accuracy of dense, %, and of"
-            " the grown mask after the same recipe on fresh weights minus it, points; density x epochs relative to"
+            " the grown mask after the same recipe on fresh weights minus it, points; density × epochs relative to"
             " dense. Mean ± 95 % t interval."
         ),
         ["task", "d*", "outcomes", "stopped at", "dense", "minus dense, points", "cost"],

@@ -291,7 +291,7 @@ def tables(summary):
     first = next(iter(grown_of(summary)), "growth")
     rows = []
     for name, p in summary["procedures"].items():
-        gap = {**p["gap"], "mean": p["gap"]["mean"]}
+        gap = phrases.negated(p["gap"])
         rows.append(
             [
                 name,
@@ -312,8 +312,8 @@ def tables(summary):
         "procedures",
         (
             f"Search for the smallest density within {epsilon:.1f} points of dense. Density that was found, geometric"
-            " mean (range) over seeds; test accuracy lost against the dense run of the same seed, points, and test"
-            " accuracy minus that of dense training that costs as much (density x epochs of the whole search), and of"
+            " mean (range) over seeds; test accuracy minus that of the dense run of the same seed, points, and test"
+            " accuracy minus that of dense training that costs as much (density × epochs of the whole search), and of"
             " dense training for as many epochs as the network it ends with had in all, linear in the logarithm of"
             " epochs between the dense runs (-: outside of them); whole cost"
             " of the search and of the final training relative to the dense run; trainings by the recipe, and"
@@ -322,12 +322,12 @@ def tables(summary):
         [
             "procedure",
             "density",
-            "lost, points",
+            "minus dense",
             "minus dense, equal cost",
             "minus dense, equally long",
             "epochs",
             "within ε",
-            "density x epochs",
+            "density × epochs",
             "FLOPs",
             "seconds",
             "trainings",
@@ -347,7 +347,7 @@ def tables(summary):
                 "Every network ends with one training by the whole recipe, but for searches that return (grow, then"
                 " return; IMP until the loss turns): half of it, counted as one training. Their rule was chosen on"
                 " seeds 1 to 6; on fresh seeds they stand in `grow_return`. Where weights are kept (growth, pruning) it"
-                " was trained before that as well, longer than the dense run. The accuracy lost then mixes the effects"
+                " was trained before that as well, longer than the dense run. The difference then mixes the effects"
                 " of density and of longer training; with rewound weights and in both bisections of masks it is the"
                 " effect of density alone."
             ),
@@ -359,17 +359,25 @@ def tables(summary):
     )
     gaps = Table(
         "grid",
-        "Test accuracy lost against dense at the densities of the grids, points, mean ± 95 % t interval over seeds.",
-        ["network", "density", "lost, points", "seeds"],
+        (
+            "Test accuracy at the densities of the grids minus that of dense training, points, mean ± 95 % t interval"
+            " over seeds."
+        ),
+        ["network", "density", "minus dense", "seeds"],
         [
-            [row["family"], f'{row["density"]:.3f}', phrases.points(row["gap"]), str(row["gap"]["seeds"])]
+            [
+                row["family"],
+                f'{row["density"]:.3f}',
+                phrases.points(phrases.negated(row["gap"])),
+                str(row["gap"]["seeds"]),
+            ]
             for row in summary["grid"]
         ],
     )
     against = Table(
         "against_growth",
         (
-            f"Cost (density x epochs) of the other searches over that of {first}, octaves: log2 of the ratio,"
+            f"Cost (density × epochs) of the other searches over that of {first}, octaves: log2 of the ratio,"
             " paired by seed, mean ± 95 % t interval."
         ),
         ["procedure", "octaves", "p (Holm)"],
@@ -384,7 +392,7 @@ def tables(summary):
 
 def yardsticks_text(procedure):
     """What is left of it against dense training of equal cost, and of as many epochs."""
-    known = {"equal density x epochs": "minus_equally_dear", "as many epochs": "minus_equally_long"}
+    known = {"equal density × epochs": "minus_equally_dear", "as many epochs": "minus_equally_long"}
     return "".join(
         f"; {phrases.points(procedure[key])} points against dense training of {words}"
         for words, key in known.items()
@@ -420,7 +428,7 @@ def findings(summary):
             sentences.append(
                 f'{name} ends at density {p["density"]:.2f}, {abs(octaves):.1f} octaves'
                 f' {"above" if octaves >= 0 else "below"} the oracle, with'
-                f' {phrases.points(gap | {"mean": -gap["mean"]})} points of test accuracy against dense training (n ='
+                f" {phrases.points(phrases.negated(gap))} points of test accuracy against dense training (n ="
                 f' {gap["seeds"]}): {verdict}{yardsticks_text(p)}.'
             )
     if growths:
@@ -432,7 +440,7 @@ def findings(summary):
             and p["cost"]["density_epochs"]["mean"] < found[first]["cost"]["density_epochs"]["mean"]
         ]
         sentences.append(
-            f'{first} costs {number(found[first]["cost"]["density_epochs"]["mean"])} dense trainings (density x'
+            f'{first} costs {number(found[first]["cost"]["density_epochs"]["mean"])} dense trainings (density ×'
             " epochs); " + (f'cheaper on average: {"; ".join(cheaper)}.' if cheaper else "no other search is cheaper.")
         )
         tested = [d for d in summary["cost_over_growth"].values() if d["p_holm"] is not None]
@@ -464,7 +472,7 @@ def figures(summary, base):
             "linewidth": 1,
             "markerfacecolor": look.COLOURS[index % 8] if index < 8 else "white",
         }
-        cost, gap = p["cost"]["density_epochs"], p["gap"]
+        cost, gap = p["cost"]["density_epochs"], phrases.negated(p["gap"])
         left.errorbar(
             cost["mean"],
             100 * gap["mean"],
@@ -481,17 +489,17 @@ def figures(summary, base):
             **shape,
         )
     for axes in (left, right):
-        axes.axhline(100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
+        axes.axhline(-100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
         axes.axhline(0, color="#bbbbbb", linewidth=1)
-        axes.set_ylabel("test accuracy below dense, points")
+        axes.set_ylabel("test accuracy minus dense training, points")
     left.annotate(
-        "ε",
-        (1, 100 * summary["epsilon"]),
+        "-ε",
+        (1, -100 * summary["epsilon"]),
         xycoords=("axes fraction", "data"),
         xytext=(3, -3),
         textcoords="offset points",
     )
-    left.set_xlabel("cost of search and final training\n(density x epochs, one dense training = 1)")
+    left.set_xlabel("cost of search and final training\n(density × epochs, one dense training = 1)")
     left.set_xlim(left=0)
     low = min(min(p["densities"]) for p in summary["procedures"].values())
     look.density_axis(right, min(low, summary["oracle"]["density"]))

@@ -158,8 +158,8 @@ def tables(summary):
             [
                 str(r["stage"]),
                 f'{r["density"]:.3f}',
-                phrases.points(r["gap"]),
-                phrases.points(r["validation_gap"]),
+                phrases.points(phrases.negated(r["gap"])),
+                phrases.points(phrases.negated(r["validation_gap"])),
                 str(r["gap"]["seeds"]),
             ]
             for r in summary["controls"]
@@ -169,8 +169,8 @@ def tables(summary):
             Table(
                 "control",
                 (
-                    "Control (b): the mask of every stage on fresh weights, by the recipe: accuracy below the dense run"
-                    " of the same seed, points, mean ± 95 % t interval."
+                    "Control: the mask of every stage on fresh weights, by the recipe: accuracy minus the dense"
+                    " run of the same seed, points, mean ± 95 % t interval."
                 ),
                 ["stage", "density", "test", "validation", "seeds"],
                 rows,
@@ -190,7 +190,7 @@ def tables(summary):
                     alike(names),
                     number(r["density"]["mean"], r["density"]["half_interval"]),
                     f'{" to ".join(str(count) for count in dict.fromkeys([stops[0], stops[-1]]))} of {len(r["seeds"])}',
-                    phrases.points(r["lost"]),
+                    phrases.points(phrases.negated(r["lost"])),
                     number(r["cost"]["mean"], r["cost"]["half_interval"]),
                 ]
             )
@@ -200,11 +200,11 @@ def tables(summary):
                 (
                     f"Stopping rules replayed: of {len(summary['rules'])} rules (4 extrapolators x 8 epsilon x 4 first"
                     " stages) those that no other beats in both cost and accuracy, by outcome. Density at the stop"
-                    " (the last stage where the rule does not stop); test accuracy that the mask of that stage,"
-                    " trained by the recipe, loses against dense, points; density x epochs of growth and that"
+                    " (the last stage where the rule does not stop); test accuracy of the mask of that stage,"
+                    " trained by the recipe, minus dense, points; density × epochs of growth and that"
                     " training, dense = 1. Mean ± 95 % t interval."
                 ),
-                ["rule", "density", "stops", "lost, points", "cost"],
+                ["rule", "density", "stops", "minus dense", "cost"],
                 rows,
                 ["Chosen after the fact on the same seeds: what they promise is optimistic."],
             )
@@ -236,7 +236,8 @@ def tables(summary):
                 rows,
                 [
                     f'On the real curves: of {real["intervals"]} intervals of one seed {real["hold_control"]} of'
-                    f' {real["controls"]} meet the step of control (b), and {real["hold_other"]} of'
+                    f' {real["controls"]} meet the step at which the masks trained anew come within epsilon, and'
+                    f' {real["hold_other"]} of'
                     f' {real["others"]} pairs hold the d* of another seed.'
                 ],
             )
@@ -267,9 +268,8 @@ def early_by_form(summary, rules):
             said.append(
                 f"The {name} rule stops early because of its form: on simulated curves of the other families its d* is"
                 f" {-max(biases):.1f} to {-min(biases):.1f} octaves too low, and {held[0]} of {held[1]} intervals"
-                " contain the true one. Here this error partly cancels another one: all fits mistake the benefit of"
-                " longer training for one of density, and so stop late. That is a coincidence, no reason to prefer the"
-                " form."
+                " contain the true one. That it stops nearer to the sparsest mask within epsilon here does not"
+                " favour the form."
             )
     return said
 
@@ -295,7 +295,7 @@ def findings(summary):
     elif summary["trajectories"]:
         said.append(
             phrases.Finding(
-                "No seed has both a d* after its last stage and all masks of control (b).", claims=["exploration"]
+                "No seed has both a d* after its last stage and all masks trained anew.", claims=["exploration"]
             )
         )
     for joints in summary.get("held", {}).values():
@@ -313,10 +313,11 @@ def findings(summary):
     if summary["controls"]:
         stage = summary["control_stage"]
         said.append(
-            "By the means of control (b), no stage's mask stays within epsilon of dense."
+            "By the means of the masks trained anew from fresh weights, no stage's mask stays within epsilon of dense."
             if stage is None
             else (
-                "By the means of control (b), the masks are within epsilon of dense from density"
+                "By the means of the masks trained anew from fresh weights, they are within epsilon of dense from"
+                " density"
                 f" {summary['controls'][stage]['density']:.3f} on."
             )
         )
@@ -334,7 +335,7 @@ def findings(summary):
                         f' {row["density"]["mean"]:.2f} (the rule stopped {row["stopped"]} of {len(row["seeds"])}'
                         f" seeds;"
                         " of the others the last stage counts). Accuracy relative to dense training is"
-                        f' {phrases.points(row["lost"] | {"mean": -row["lost"]["mean"]})} points; the cost is'
+                        f' {phrases.points(phrases.negated(row["lost"]))} points; the cost is'
                         f' {row["cost"]["mean"]:.2f} dense trainings.'
                     ),
                     options=["extrapolator"],
@@ -462,26 +463,26 @@ def figures(summary, base):
             color="#999999",
             alpha=0.25,
             linewidth=0,
-            label="step of control (b)",
+            label="here the masks trained anew\ncome within ε of dense",
         )
-    middle.set_xlabel("density of the stage after which is fitted")
+    middle.set_xlabel("density of the last stage in the fit")
     middle.set_ylabel("d* (bars: 95 % bootstrap)")
-    middle.legend(loc="best")
+    middle.legend(loc="upper left", fontsize=8)
     if summary["rules"]:
         right = axes[2]
         for index, name in enumerate(dict.fromkeys(r["extrapolator"] for r in summary["rules"].values())):
             rows = [r for r in summary["rules"].values() if r["extrapolator"] == name]
             right.plot(
                 [r["cost"]["mean"] for r in rows],
-                [100 * r["lost"]["mean"] for r in rows],
+                [-100 * r["lost"]["mean"] for r in rows],
                 label=name,
                 alpha=0.8,
                 **(look.style(index) | {"linestyle": "none"}),
             )
-        right.axhline(100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
-        right.set_xlabel("cost to the stop and of the final training\n(density x epochs, dense = 1)")
-        right.set_ylabel("test accuracy below dense, points")
+        right.axhline(-100 * summary["epsilon"], color="#666666", linestyle="--", linewidth=1)
+        right.set_xlabel("cost to the stop and of the final training\n(density × epochs, dense = 1)")
+        right.set_ylabel("test accuracy minus dense training, points")
         n = max(len(r["seeds"]) for r in summary["rules"].values())
-        right.set_title(f"{len(summary['rules'])} rules, means of n = {n}; dashed: ε", fontsize=10)
+        right.set_title(f"{len(summary['rules'])} rules, means of n = {n}; dashed: -ε", fontsize=10)
         right.legend(loc="best")
     return [look.save(figure, base)]

@@ -55,7 +55,21 @@ def density_axis(axes, low, high=1.0, vertical=False):
         else (axes.xaxis, axes.set_xscale, axes.set_xlim, axes.set_xlabel)
     )
     set_scale("log")
-    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if low * 0.9 <= t <= high * 1.1]
+    coarse, fine = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), (
+        0.01,
+        0.015,
+        0.02,
+        0.03,
+        0.04,
+        0.06,
+        0.08,
+        0.1,
+        0.15,
+        0.2,
+        0.3,
+    )
+    inside = lambda marks: [t for t in marks if low * 0.9 <= t <= high * 1.1]
+    ticks = inside(coarse) if len(inside(coarse)) > 2 else inside(fine + (0.4, 0.6, 0.8, 1.0))
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -115,7 +115,8 @@ def tables(summary):
     return [
         Table(
             "accuracy",
-            f'Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary["data"]}).',
+            f'Test accuracy, %, mean ± 95 % t interval over seeds, by density (equal epochs; {summary["data"]}).'
+            " Hybrid: grow, then reallocate; at constant density it never grows past the target.",
             header,
             by_method(summary, accuracy),
             notes + failure_notes(summary),

@@ -2,7 +2,7 @@
 find?
 
 Aims, stated before any of its runs: grown and returned minus dense (of the recipe's epochs) not below -1 point
-(non-inferiority), density x epochs at most .35 of that training, the density found within a factor of 1.6 over seeds,
+(non-inferiority), density × epochs at most .35 of that training, the density found within a factor of 1.6 over seeds,
 cheaper than iterative pruning by the same rule at equal accuracy. Accuracy is over validation and test images together,
 as many as there are; the way back chose its density by the validation images, so the test images alone stand beside it.
 
@@ -20,12 +20,14 @@ from costs import density_epochs, interpolated, of_seeds, relative_costs, test_a
 from execution_agreement import accuracy
 from intervals import holm_differences, mean_interval, paired
 from phrases import Finding
-from study_runs import read_replay, with_role
+from study_runs import parts_of, read_replay, with_role
 from tables import Table, number, percent
 
 RETURN = "grow, then return"
 IMP = "IMP until the loss turns"
 STATIC = "static mask, then return"
+BUDGET = "growth, budget 0.35"
+RIGL = "RigL, equal cost"
 TRUNK = "static mask"  # where that begins: no row of its own
 MARGIN = 0.01  # of accuracy
 COST = 0.35  # of a dense training
@@ -33,7 +35,7 @@ FACTOR = 1.6  # largest density found over the smallest
 OUTCOMES = {
     "found": "found",
     "needs_dense": "needs dense",
-    "budget": "affordable: its budget",
+    "budget": "set by the budget",
     "smallest": "smallest allowed",
 }
 NEAR_COST = 1 / 3  # octaves: procedures that cost about the same
@@ -427,16 +429,17 @@ def figures(summary, base):
     if not shown:
         return []
     figure, panels = look.new_figure(width=12.4, height=4.8, columns=2)
-    draw_legs(panels[0], summary["legs"], shown)
-    draw_costs(panels[1], summary)
+    styles = {name: look.style(index) for index, name in enumerate(dict.fromkeys([*shown, *summary["rows"]]))}
+    draw_legs(panels[0], summary["legs"], shown, styles)
+    draw_costs(panels[1], summary, styles)
     return [look.save(figure, base)]
 
 
-def draw_legs(panel, by_name, shown):
+def draw_legs(panel, by_name, shown, styles):
     """Validation loss over density: dashed up to the peak, solid on the way back, the stage that was chosen marked."""
     lowest = 1.0
-    for index, name in enumerate(shown):
-        style = look.style(index)
+    for name in shown:
+        style = styles[name]
         for number_of, leg in enumerate(by_name[name].values()):
             density, loss, returning = leg["density"], leg["loss"], leg["returning"]
             lowest = min(lowest, min(density))
@@ -468,14 +471,15 @@ def draw_legs(panel, by_name, shown):
     panel.legend(loc="upper center")
 
 
-def draw_costs(panel, summary):
-    """Accuracy over the whole cost."""
-    for index, (name, r) in enumerate(summary["rows"].items()):
+def draw_costs(panel, summary, styles):
+    """Accuracy over the whole cost; a name that says its epochs is a label as it is."""
+    parts = parts_of(summary)
+    for name, r in summary["rows"].items():
         cost = r["costs"]["density_epochs"]
         if cost is None:
             continue
-        style = look.style(index) | {"linestyle": "none", "markersize": 7}
-        if index >= len(look.COLOURS):
+        style = styles[name] | {"linestyle": "none", "markersize": 7}
+        if list(styles).index(name) >= len(look.COLOURS):
             style["markerfacecolor"] = "white"
         epochs = list(r["epochs"].values())
         panel.errorbar(
@@ -485,7 +489,7 @@ def draw_costs(panel, summary):
             [cost["half_interval"] or 0],
             capsize=2,
             elinewidth=0.8,
-            label=f"{name} ({round(float(np.mean(epochs)))} epochs)",
+            label=name if "epochs" in parts[name].values else f"{name} ({round(float(np.mean(epochs)))} epochs)",
             **style,
         )
     panel.set_xlabel("density × epochs of everything, over the dense training")

@@ -147,14 +147,16 @@ def choices(source):
     measured = {}
     for name, summary in sorted(source.summaries.items()):
         for option, said in analyse.effects(analyse.load_module(name), summary).items():
-            measured.setdefault(option, []).extend(f"{text} ({name.replace('_', ' ')})" for text in said)
+            measured.setdefault(option, []).extend(
+                f"{phrases.first_upper(name.replace('_', ' '))}: {text}" for text in said
+            )
     lines = [
         "| choice | what the original paper says | here (option: default) | measured effect |",
         "|---|---|---|---|",
     ]
     for choice in json.loads((source.root / "paper" / "choices.json").read_bytes()):
         default = f": {choice['default']}" if choice["default"] else ""
-        effect = " ".join(measured.get(choice["option"], ["not measured"]))
+        effect = "<br>".join(measured.get(choice["option"], ["not measured"]))
         cells = [choice["choice"], choice["source"], f"{choice['here']} (`--{choice['option']}`{default})", effect]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
@@ -237,8 +239,10 @@ def setting_of(context, step):
 
 
 def steps_table(results, network):
-    """A training step of a network on the most threads measured, sparse against LibTorch."""
-    context, chosen = measured(results / "bench.json", network)
+    """A training step of a network on the most threads measured, sparse against LibTorch; "FOLDER/NETWORK": of what was
+    measured on another machine, whose page is in that folder."""
+    *folder, network = network.split("/")
+    context, chosen = measured(results.joinpath(*folder) / "bench.json", network)
     rows = [
         [f"{row['density']:.2f}", f"{row['sparse_ms']['median']:.1f}", bench.ratio_text(row["ratio"])]
         for row in chosen["densities"]
@@ -247,7 +251,8 @@ def steps_table(results, network):
         "steps",
         (
             f"{setting_of(context, chosen)}; LibTorch"
-            f" {context['LibTorch']} in the faster of two memory layouts: {chosen['libtorch_ms']['median']:.1f} ms."
+            f" {context['LibTorch']} in the faster of two memory layouts ({bench.blas_name(context['BLAS'])}):"
+            f" {chosen['libtorch_ms']['median']:.1f} ms."
             f" Medians of"
             f" {chosen['libtorch_ms']['rounds']} rounds, quartiles in brackets."
         ),

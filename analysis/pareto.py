@@ -258,11 +258,15 @@ def lowest(points):
     return max(means[0], means[len(means) // 20] - 3) - 1.5
 
 
+def below_note(points):
+    """Names what the axis leaves out."""
+    count = sum(100 * p.difference["mean"] < lowest(points) for p in points)
+    return f"\n{count} point{'s' if count > 1 else ''} below the axis" if count else ""
+
+
 def over_density(points, path):
     figure, axes = look.new_figure(width=7.2, height=5.6)
-    # Beside each other, to be seen; what is dense is dense.
-    shift = lambda p: 1.0 if p.density > 0.99 else 1.03 ** (list(KINDS).index(p.kind) - len(KINDS) // 2)
-    scatter(axes, points, lambda p: p.density * shift(p), lambda p: BAND_COLOURS[p.band])
+    scatter(axes, points, lambda p: p.density, lambda p: BAND_COLOURS[p.band])
     for band in reversed(range(len(BUDGETS))):  # the widest below: the fronts meet at low densities
         kept = front([p for p in points if p.band <= band], lambda p: p.density)
         if kept:
@@ -272,7 +276,9 @@ def over_density(points, path):
     axes.set_ylim(bottom=lowest(points))
     colours = list(zip(BAND_COLOURS, [f"cost {name}" for name in band_names()]))
     axes.set_title(
-        "cost: training FLOPs of everything, one dense training = 1; lines: fronts within a budget", fontsize=9
+        "cost: training FLOPs of everything, one dense training = 1; lines: fronts within a budget"
+        + below_note(points),
+        fontsize=9,
     )
     bottom_legend(figure, legend_handles(points, colours))
     return look.save(figure, path)
@@ -301,7 +307,7 @@ def over_cost(points, path):
         )
         for (_, shade), name in zip(bins, names)
     ]
-    axes.set_title("line: the highest means for a cost", fontsize=9)
+    axes.set_title("line: the highest means for a cost" + below_note(points), fontsize=9)
     bottom_legend(figure, handles)
     return look.save(figure, path)
 

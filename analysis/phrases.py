@@ -56,6 +56,17 @@ def holm(difference):
     return "" if p is None else f"; {'' if p < LEVEL else 'not '}significant after Holm's correction"
 
 
+def but_not_after_holm(difference):
+    """Said after a difference that is significant, where Holm's correction does not leave it so."""
+    p = difference.get("p_holm")
+    return "" if p is None or p < LEVEL else " (not significant after Holm's correction)"
+
+
+def negated(difference):
+    """The same difference the other way round."""
+    return {**difference, "mean": -difference["mean"]}
+
+
 def against(left, right, difference):
     """One sentence on a paired difference of accuracy, left minus right; begins in lower case."""
     n = difference["seeds"]

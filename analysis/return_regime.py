@@ -285,6 +285,6 @@ def figures(summary, base):
                 linewidth=1,
                 label="equal connections",
             )
-    panels[0].set_ylabel("density found")
+    panels[0].set_ylabel("density found (present / all connections)")
     panels[0].legend(loc="best", fontsize=7.5)
     return [look.save(figure, base)]

@@ -223,7 +223,13 @@ def findings(summary):
                 f" {measured(curves[name]['flops_of_dense'], 2)} of its FLOPs."
             )
     if summary["break_even_density"] is None:
-        sentences.append("There is no break-even with LibTorch at the densities that were measured.")
+        ratios = [curves[name]["of_dense"]["mean"] for name in curve_order(summary) if parts[name].role == "sparse"]
+        which = "fewer" if ratios and max(ratios) < 1 else "more" if ratios and min(ratios) > 1 else None
+        sentences.append(
+            f"Sparse execution took {which} seconds than LibTorch's dense training at every density that was measured."
+            if which
+            else "There is no break-even with LibTorch at the densities that were measured."
+        )
     else:
         sentences.append(
             f"Break-even with LibTorch lies at density {summary['break_even_density']:.2f}, between densities that were"

@@ -37,7 +37,7 @@ enum class SearchOutcome : std::uint8_t {
   none,         ///< no search, or it goes on
   found,        ///< the loss turned: more connections and fewer are worse
   needs_dense,  ///< the loss is smallest at density 1
-  budget,       ///< the budget ended it: the density is affordable, not found
+  budget,       ///< the budget set the density, it was not searched
   smallest,     ///< the way back came to the smallest density before the loss had turned twice
 };
 template <>

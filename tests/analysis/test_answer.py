@@ -23,8 +23,12 @@ def study(compared=None, longer=None):
         "epochs": {"1": 40, "2": 42, "3": 41},
         "costs": {name: {"mean": 0.3, "half_interval": 0.01} for name in ("density_epochs", "flops", "seconds")},
     }
+    pruned = {
+        "costs": {name: {"mean": cost} for name, cost in (("density_epochs", 0.6), ("flops", 0.45), ("seconds", 0.27))}
+    }
     comparisons = {claims.IMP: compared} if compared else {}
-    return {"grow_return": {"rows": {claims.RETURN: row}, "comparisons": comparisons, "reference_epochs": [20]}}
+    rows = {claims.RETURN: row, claims.IMP: pruned}
+    return {"grow_return": {"rows": rows, "comparisons": comparisons, "reference_epochs": [20]}}
 
 
 class Answer(unittest.TestCase):
@@ -53,8 +57,32 @@ class Answer(unittest.TestCase):
             compared = {"octaves": difference(1, 0.1), "accuracy": difference(mean, 0.01)}
             self.assertEqual(
                 answer.sentences(study(compared))[1],
-                f"{cost}; iterative pruning by the same rule costs 2.0 times as much and {said}.",
+                f"{cost}. Iterative pruning by the same rule costs 2.0 times as much in density × epochs, 1.5 times"
+                f" as much in FLOPs, 0.9 times as much in seconds; it {said}.",
             )
+
+    def test_a_difference_that_a_correction_leaves_open_is_said_to_be_so(self):
+        compared = {"octaves": difference(1, 0.1), "accuracy": difference(0.02, 0.01) | {"p_holm": 0.06}}
+        self.assertTrue(
+            answer.sentences(study(compared))[1].endswith(
+                "ends 2.0 ± 1.0 points below it (not significant after Holm's correction)."
+            )
+        )
+
+    def test_methods_of_about_the_same_cost_stand_beside_it(self):
+        summary = study()["grow_return"]
+        for name, density in ((answer.RIGL, 0.175), (answer.BUDGET, 0.3)):
+            summary["rows"][name] = {"density": {"1": density}, "costs": {"density_epochs": {"mean": 0.35}}}
+        summary["comparisons"] = {
+            answer.RIGL: {"accuracy": difference(0.001, 0.01)},
+            answer.BUDGET: {"accuracy": difference(-0.02, 0.01) | {"p_holm": 0.03}},
+        }
+        self.assertEqual(
+            answer.sentences({"grow_return": summary})[2],
+            "Compared with growing and returning, RigL at density 0.175 and cost 0.35 shows no significant difference"
+            " (-0.1 ± 1.0 points); growth to the density that its budget pays for, without return, at density 0.300 and"
+            " cost 0.35 is more accurate (+2.0 ± 1.0 points; significant after Holm's correction) (n = 3).",
+        )
 
     def test_longer_dense_training_and_the_other_rules_are_said(self):
         said = answer.sentences(study(longer=difference(-0.05, 0.01)))
@@ -73,8 +101,8 @@ class Answer(unittest.TestCase):
             ],
         )
 
-    def test_the_committed_summaries_give_all_five(self):
-        self.assertEqual(len(answer.sentences(claims.load(ROOT / "docs" / "results"))), 5)
+    def test_the_committed_summaries_give_all_six(self):
+        self.assertEqual(len(answer.sentences(claims.load(ROOT / "docs" / "results"))), 6)
 
 
 if __name__ == "__main__":

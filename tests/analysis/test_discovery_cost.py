@@ -181,12 +181,12 @@ class Summary(unittest.TestCase):
     def test_the_tables_and_sentences_hold_the_numbers(self):
         summary = fakes.summary_of(dc, self.study())
         text = "\n".join(table_module.markdown(table) for table in dc.tables(summary))
-        self.assertIn("| GCG, weights kept     | 0.40 (0.40)         | +2.0 ± 12.7", text)
+        self.assertIn("| GCG, weights kept     | 0.40 (0.40)         | -2.0 ± 12.7", text)
         self.assertIn("density 0.200 (static ERK)", text)
         said = " ".join(dc.findings(summary))
         self.assertIn("ends at density 0.40, 1.0 octaves above the oracle", said)
         self.assertIn("these seeds cannot tell", said)
-        self.assertIn("costs 0.52 dense trainings (density x epochs); no other search is cheaper.", said)
+        self.assertIn("costs 0.52 dense trainings (density × epochs); no other search is cheaper.", said)
 
     def test_a_search_is_held_against_dense_training_of_its_cost_and_of_its_epochs(self):
         study = self.study()

@@ -231,7 +231,7 @@ class Demo(unittest.TestCase):
         self.assertIn("0.200 to 0.300", found)
         words = {demo.finding(self.run_with(o)) for o in ("found", "needs_dense", "budget", "smallest")}
         self.assertEqual(len(words), 4)
-        self.assertIn("affordable, not found", demo.finding(self.run_with("budget")))
+        self.assertIn("set by the budget, not searched", demo.finding(self.run_with("budget")))
 
     def test_an_interval_of_one_density_is_not_told(self):
         self.assertNotIn("not told", demo.finding(self.run_with("found", 0.25, 0.25)))

@@ -159,7 +159,8 @@ class Claims(unittest.TestCase):
         }
 
     def verdicts(self, row, comparisons=None, **summaries):
-        summary = {"rows": {claims.RETURN: row}, "comparisons": comparisons or {}, "reference_epochs": [20]}
+        rows = {claims.RETURN: row, claims.IMP: self.row(0, 0.01, cost=0.6)} if comparisons else {claims.RETURN: row}
+        summary = {"rows": rows, "comparisons": comparisons or {}, "reference_epochs": [20]}
         return {c.name: c for c in claims.claims({"grow_return": summary} | summaries)}
 
     def test_without_summaries_nothing_is_measured(self):
@@ -209,9 +210,7 @@ class Claims(unittest.TestCase):
         regime = {"families": families | {"network": {"trend": None}}, "tasks": {}}
         text = self.verdicts(self.row(0, 0.01), return_regime=regime)["exploration"].returned.text
         self.assertTrue(
-            text.endswith(
-                "moves with width as expected. No significant change of the density with difficulty was found."
-            ),
+            text.endswith("moves with width as expected. It shows no significant change with difficulty."),
             text,
         )
 
@@ -231,14 +230,17 @@ class Claims(unittest.TestCase):
             }
 
         for octaves, accuracy, word in (
-            (1, 0, claims.HOLDS),
+            (1, 0, "holds in density × epochs"),
             (1, -0.05, claims.OPEN),
             (-1, 0, claims.FAILS),
             (0, 0, claims.OPEN),
         ):
             found = self.verdicts(self.row(0, 0.01), compared(octaves, accuracy))
             self.assertEqual(found["cost"].returned.word, word)
-        self.assertIn("costs 2.0 times as much", self.verdicts(self.row(0, 0.01), compared(1, 0))["cost"].returned.text)
+        self.assertIn(
+            "costs 2.0 times as much in density × epochs, 2.0 times as much in FLOPs, 2.0 times as much in seconds",
+            self.verdicts(self.row(0, 0.01), compared(1, 0))["cost"].returned.text,
+        )
 
     def test_committed_summaries_give_every_claim_a_verdict_for_growth(self):
         with tempfile.TemporaryDirectory() as folder:

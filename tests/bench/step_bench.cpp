@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/host.h"
 #include "base/progress.h"
+#include "bench/blas_kernels.h"
 #include "bench/plain_torch.h"
 #include "bench/rounds.h"
 #include "dense/torch_executor.h"
@@ -310,6 +311,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    gcg::bench::take_fastest_blas(argc, argv);
     return gcg::bench::run(argc, argv);
   } catch (const std::exception& error) {
     fmt::print(stderr, "gcg_step_bench: {}\n", error.what());
