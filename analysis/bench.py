@@ -597,8 +597,8 @@ def main():
     title = "# Training steps and kernels, as `make bench` measured them\n\n"
     note = (
         "\n\nMedians over rounds; a ratio is formed within a round, in brackets the quartiles of the ratios. *At"
-        " least*: the aim, set before anything was measured; *short*: missed. *Trial*: one measurement that chose LibTorch's"
-        " order of channels, and whether its bf16 is timed.\n\n"
+        " least*: the aim, set before anything was measured; *short*: missed. *Trial*: one measurement that chose"
+        " LibTorch's order of channels, and whether its bf16 is timed.\n\n"
     )
     base = folder / "bench"
     figure = draw(summary, base)

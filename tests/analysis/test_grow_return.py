@@ -78,7 +78,7 @@ class Verdict(unittest.TestCase):
 
 class Summary(unittest.TestCase):
     def setUp(self):
-        self.summary = grow_return.summarise(study())
+        self.summary = fakes.summary_of(grow_return, study())
 
     def test_differences_are_paired_by_seed(self):
         row = self.summary["rows"]["grow, then return"]
