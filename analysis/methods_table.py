@@ -75,7 +75,11 @@ def cost_text(found):
 def tables(summary):
     dense = summary["cells"].get("dense")
     seeds = sorted({len(c["seeds"]) for c in summary["cells"].values()})
-    notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
+    notes = [
+        f"Seeds per cell: {' or '.join(map(str, seeds))}.",
+        "Small dense: the widest dense network with at most as many connections. Widths are whole numbers, so it can"
+        " have far fewer: see its FLOPs.",
+    ]
     if dense:
         notes.insert(
             0,

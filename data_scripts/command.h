@@ -41,6 +41,11 @@ inline bool read_arguments(std::span<const char* const> arguments, std::string_v
     if (i + 1 == arguments.size()) {
       throw UsageError(name, "its value is missing", "--help says what it is");
     }
+    if (std::string_view(arguments[i + 1]).starts_with("--")) {
+      throw UsageError(name,
+                       fmt::format("has no value: the option {} follows it", arguments[i + 1]),
+                       "--help says what it is");
+    }
     if (!given.insert(name).second) {
       throw UsageError(name, "is given twice", "give it once");
     }

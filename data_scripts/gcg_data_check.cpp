@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "command.h"
@@ -51,6 +53,23 @@ void print_split(const char* name, const gcg::DataSet& data, const gcg::SplitFac
              fmt::join(facts.statistics.mean, " "), fmt::join(facts.statistics.deviation, " "));
 }
 
+/// A PNG file among the images would be replaced, too.
+void check_is_no_image_of_the_data(const std::filesystem::path& sheet,
+                                   const gcg::OptionList& list) {
+  const gcg::Option* folder = list.find("data-dir");
+  if (folder == nullptr || folder->text().empty()) {
+    return;
+  }
+  const auto inside = std::filesystem::weakly_canonical(sheet);
+  const auto outside = std::filesystem::weakly_canonical(folder->text());
+  if (std::mismatch(outside.begin(), outside.end(), inside.begin(), inside.end()).first ==
+      outside.end()) {
+    throw gcg::UsageError("--sheet",
+                          fmt::format("{} lies in the folder of the data", sheet.string()),
+                          "write it into another folder");
+  }
+}
+
 int run(std::span<const char* const> arguments) {
   // The data set first: the other options are its own.
   std::string name = "cifar10";
@@ -76,6 +95,10 @@ int run(std::span<const char* const> arguments) {
   gcg::ExpectedFacts expected;
   if (!manifest.empty()) {
     expected = gcg::read_expected(manifest);
+  }
+  if (!sheet.empty()) {
+    gcg::check_replaces(sheet, "\x89PNG", "PNG file");
+    check_is_no_image_of_the_data(sheet, list);
   }
   const gcg::DataSet data = source->load();
   gcg::ProgressLine line;

@@ -106,6 +106,7 @@ void export_run(const Settings& settings) {
   const std::string name =
       settings.stage < 0 ? "final.npz" : fmt::format("stage_{:03}.npz", settings.stage);
   const fs::path out = settings.out.empty() ? run / name : fs::path(settings.out);
+  gcg::check_replaces(out, "PK", ".npz file");
   gcg::write_file_atomically(
       out, gcg::export_content(network, state, {record.identity.name, settings.stage}));
   fmt::print("{}: {} of density {:.4f}\n", out.string(), network.name, state.mask.density());

@@ -232,8 +232,8 @@ std::vector<NamedRun> read_plan(const fs::path& study) {
           {entry.at("curve"), entry.at("name"),
            gcg::json_integer<std::uint64_t>(entry.at("seed"), study.string(), "seed", kAgain)});
     }
-  } catch (const json::exception& error) {
-    throw gcg::Error(study.string(), fmt::format("is no study file: {}", error.what()), kAgain);
+  } catch (const json::exception&) {
+    throw gcg::Error(study.string(), "is no study file", kAgain);
   }
   for (const NamedRun& run : runs) {
     if (run.name.empty() || fs::path(run.name).filename() != run.name) {
@@ -274,12 +274,14 @@ json replay_planned(const fs::path& run_file, const NamedRun& planned, json& cov
 void replay_study(const fs::path& study) {
   json runs = json::array();
   json coverage;
+  std::int64_t kept = 0;  // as tables alone
   std::set<std::string> names;
   std::map<std::string, std::string> left_out;  // why, by the run's name
   for (const NamedRun& planned : read_plan(study)) {
     names.insert(planned.name);
     const fs::path run_file = study.parent_path() / planned.name / "run.h5";
     if (!fs::exists(run_file)) {
+      kept += fs::exists(run_file.parent_path() / "tables.json") ? 1 : 0;
       continue;
     }
     try {
@@ -296,6 +298,11 @@ void replay_study(const fs::path& study) {
     for (const auto& [name, problem] : left_out) {
       fmt::print(stderr, "  {}\n", problem);
     }
+  }
+  if (runs.empty() && kept > 0) {
+    throw gcg::Error(study.string(),
+                     "only the tables of its runs were kept, without what is replayed",
+                     "replay the study where its runs were made, and keep the tables then");
   }
   if (runs.empty()) {
     throw gcg::Error(study.string(), "none of its growth runs and searches is finished",

@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/error.h"
@@ -202,6 +204,20 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> cont
     Descriptor file = written(temporary, content);
     flush_and_close(file, temporary);
   }));
+}
+
+void check_replaces(const fs::path& path, std::string_view mark, std::string_view kind) {
+  std::error_code unreadable;
+  if (!fs::is_regular_file(path, unreadable) || fs::is_empty(path, unreadable)) {
+    return;
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::string begin(mark.size(), '\0');
+  if (!file.read(begin.data(), std::ssize(begin)) || begin != mark) {
+    throw Error(path.string(),
+                fmt::format("is there already and is no {}: it is not replaced", kind),
+                "name another file");
+  }
 }
 
 std::function<void()> write_file_to_flush(const fs::path& path,

@@ -26,6 +26,11 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// For a file that a user names: throws an Error where a regular file is that does not begin with
+/// `mark`, as all of the kind (`kind`, for the message) do. What stands there is another file.
+void check_replaces(const std::filesystem::path& path, std::string_view mark,
+                    std::string_view kind);
+
 /// The same without waiting for the disk. What it returns flushes and closes the file, once; call
 /// it before writing what rests on this file. Until then a descriptor is open and a power cut may
 /// leave a file with too little in it. flush_folder_of flushes its name.

@@ -36,7 +36,7 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
       "what to do about units on no path of the first mask, auto: fail for phew, warn for others "
       "and for masks that were read or shuffled");
   list.add("seed-allocation-file", options.allocation_file.path,
-           "densities per layer, lines 'LAYER DENSITY', for seed rule table")
+           "densities per layer, lines 'LAYER DENSITY', for seed rule table; scaled to --seed-density")
       .identified_by([&options] { return options.allocation_file.digest(); })
       .used_if([&options] { return options.rule == "table"; }, "the seed rule is not table");
   list.add("seed-batches", options.batches, {1, 1e6},
@@ -66,6 +66,10 @@ std::vector<std::string> seed_option_names() {
 
 std::int64_t hold_to_policy(const SeedOptions& options, MethodContext& context, Mask& mask,
                             std::string_view origin) {
+  if (mask.present() == 0) {
+    throw Error(fmt::format("{}: {}", context.network.name, origin), "has no connection at all",
+                "give a mask with connections from the input to the output");
+  }
   const DisconnectedPolicy policy = options.disconnected == "auto"
                                         ? DisconnectedPolicy::warn
                                         : disconnected_policy(options.disconnected);

@@ -177,8 +177,9 @@ RunRecord run_plan(RunPlan& plan, const std::shared_ptr<Stop>& stop, World* worl
       line.show(progress_text(progress), progress.done);
     };
     run.say = [&](const std::string& text) { line.say(text); };
-    run.say(fmt::format("{}: {} connections, {} training images", plan.identity.name,
-                        network.connections(), data.train.size()));
+    run.say(fmt::format("{}: {} connections, {} training and {} validation images",
+                        plan.identity.name, network.connections(), task.split.train.size(),
+                        task.split.validation.size()));
   }
   return train(std::move(run));
 }

@@ -11,6 +11,7 @@
 #include "study/rates.h"
 #include "study/report.h"
 #include "study/slurm.h"
+#include "study/study_file.h"
 #include "study/verify.h"
 #include "study/watch.h"
 #include "study/work.h"
@@ -103,9 +104,12 @@ int wait_for_workers(const Experiment& experiment, const ExperimentCommand& comm
 }
 
 int cancel_workers(const Experiment& experiment, const ExperimentCommand& command) {
-  const std::vector<QueuedTask> tasks = queued_tasks(slurm_study(experiment, command));
+  const SlurmStudy study = slurm_study(experiment, command);
+  const std::vector<QueuedTask> tasks = queued_tasks(study);
   if (tasks.empty()) {
-    fmt::print("{}: nothing of the study is in Slurm's queue\n", experiment.name);
+    fmt::print("{}: {}\n", experiment.name,
+               submitted_jobs(study).empty() ? "nothing was submitted from this folder of runs"
+                                             : "nothing of the study is in Slurm's queue");
     return 0;
   }
   cancel(tasks);

@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <functional>
-#include <iterator>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
-#include "base/json.h"
 #include "base/text.h"
 #include "record/run_file.h"
 #include "record/run_summary.h"
@@ -135,6 +133,28 @@ std::vector<std::optional<std::size_t>> trunk_runs(const std::vector<ExperimentR
   return trunks;
 }
 
+namespace {
+
+/// The plan of a run of an experiment. An error about an option that the user of the experiment did
+/// not give, but its settings made, says of which run it is.
+std::unique_ptr<RunPlan> plan_of(const GivenOptions& given, const ExperimentRun& run) {
+  try {
+    return make_run_plan(given);
+  } catch (const UsageError& error) {
+    const std::string_view text = error.what();
+    const std::string_view option = text.substr(0, text.find_first_of(" :"));
+    constexpr std::array kGivenByUser{"--data", "--data-dir", "--device", "--execution",
+                                      "--precision"};
+    if (!text.starts_with("--") || std::ranges::find(kGivenByUser, option) != kGivenByUser.end()) {
+      throw;
+    }
+    throw UsageError(fmt::format("{}, seed {}", run.curve, run.seed),
+                     fmt::format("by the scale's settings it has {}", text));
+  }
+}
+
+}  // namespace
+
 std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySettings& settings) {
   const std::string& data = settings.request.data;
   if (experiment.kind != ExperimentKind::any_data && settings.request.scale.is_shipped &&
@@ -166,12 +186,12 @@ std::vector<PlannedRun> plan_runs(const Experiment& experiment, const StudySetti
       resolve(*trunks[i]);
       given["trunk"] = planned[*trunks[i]].plan->identity.name;
     }
-    planned[i].plan = make_run_plan(given);
+    planned[i].plan = plan_of(given, runs[i]);
     // The nodes of a cluster may differ in their processors; its runs are those planned here.
     if (const std::string kernels = kernels_used(planned[i].plan->settings);
         kernels != "sparse" && !given.contains("kernels")) {
       given["kernels"] = kernels;
-      planned[i].plan = make_run_plan(given);
+      planned[i].plan = plan_of(given, runs[i]);
     }
     runs[i].options = std::move(given);
   };
@@ -313,112 +333,6 @@ std::size_t curve_width(const std::vector<PlannedRun>& planned) {
     width = std::max(width, run.run.curve.size());
   }
   return width;
-}
-
-fs::path study_file(const Experiment& experiment, const StudySettings& settings) {
-  return fs::path(settings.out) /
-         fmt::format("{}-{}.json", experiment.name, settings.request.scale.name);
-}
-
-std::string study_text(const Experiment& experiment, const StudySettings& settings,
-                       const std::vector<PlannedRun>& planned) {
-  nlohmann::json runs = nlohmann::json::array();
-  for (const PlannedRun& run : planned) {
-    const Part& part = run.run.part;
-    runs.push_back({{"curve", run.run.curve},
-                    {"role", part.role},
-                    {"family", part.family},
-                    {"values", part.values},
-                    {"of", part.of},
-                    {"seed", run.run.seed},
-                    {"name", run.plan->identity.name},
-                    {"execution", backend_used(run.plan->settings).name},
-                    {"options", run.run.options},
-                    {"command", run.plan->identity.command}});
-    if (!run.run.trunk.empty()) {
-      runs.back()["trunk"] = run.run.trunk;
-    }
-  }
-  nlohmann::json sizes = nlohmann::json::object();
-  for (const auto& [name, setting] : settings.request.scale.settings) {
-    nlohmann::json& size = sizes[name] = nlohmann::json::array();
-    for (const Setting::Value& value : setting.values) {
-      size.push_back(value.text);
-    }
-  }
-  const nlohmann::json study{{"version", kStudyVersion},
-                             {"experiment", experiment.name},
-                             {"scale", settings.request.scale.name},
-                             {"settings", sizes},
-                             {"data", settings.request.data},
-                             {"runs", runs}};
-  // A name of a folder may be no UTF-8, which JSON has to be. The command is (shell_word), with
-  // every byte of the name; among the options a sign stands for what is not.
-  return json_text(study, 1) + "\n";
-}
-
-void write_study_file(const Experiment& experiment, const StudySettings& settings,
-                      const std::vector<PlannedRun>& planned) {
-  // Several workers would write the same: one of them is enough.
-  const fs::path path = study_file(experiment, settings);
-  const std::string text = study_text(experiment, settings, planned);
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::string(std::istreambuf_iterator<char>(file), {}) != text) {
-    write_file_atomically(path, text);
-  }
-}
-
-namespace {
-
-/// What a study file says; null where there is none or it is not JSON: it is written anew.
-nlohmann::json stored_study(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  try {
-    return parse_json(std::string(std::istreambuf_iterator<char>(file), {}), path.string());
-  } catch (const Error&) {
-    return {};
-  }
-}
-
-}  // namespace
-
-std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,
-                                       const std::vector<PlannedRun>& planned) {
-  const nlohmann::json study = stored_study(study_file(experiment, settings));
-  if (!study.is_object() || !study.contains("runs") || !study["runs"].is_array()) {
-    return {};
-  }
-  std::set<std::string> now;
-  for (const PlannedRun& run : planned) {
-    now.insert(run.plan->identity.name);
-  }
-  std::vector<std::string> names;
-  for (const nlohmann::json& run : study["runs"]) {
-    // A study file is written anew; what somebody else left in one names no run.
-    const std::string name =
-        run.is_object() && run.contains("name") && run["name"].is_string() ? run["name"] : "";
-    const fs::path path = fs::path(settings.out) / name / kRunFileName;
-    std::error_code unreadable;
-    if (name.empty() || name.find('/') != std::string::npos || now.contains(name) ||
-        !fs::exists(path, unreadable)) {
-      continue;
-    }
-    try {
-      if (run_file_schema(path) != kRunFileSchema) {
-        names.push_back(name);
-        continue;
-      }
-      const RunRecord record = read_run_file(path);
-      const auto row = std::ranges::find(backend_table(), record.execution.used, &Backend::name);
-      if (row == backend_table().end() ||
-          row->results_version != record.identity.defaults_version) {
-        names.push_back(name);
-      }
-    } catch (const Error&) {
-      // Damaged, and no run of this study any more: nothing to tell.
-    }
-  }
-  return names;
 }
 
 }  // namespace gcg

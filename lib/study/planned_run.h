@@ -100,20 +100,4 @@ std::string why_failed(const PlannedRun& run);
 /// The width that a column of curves needs.
 std::size_t curve_width(const std::vector<PlannedRun>& planned);
 
-/// Version of the study file; raised with every change of its layout. The analysis refuses others.
-inline constexpr std::int64_t kStudyVersion = 2;
-
-/// The list of runs that the analysis starts from, as JSON: for every run its curve, what that is
-/// (Part), seed, name and options. It is written to OUT/NAME-SCALE.json.
-std::string study_text(const Experiment& experiment, const StudySettings& settings,
-                       const std::vector<PlannedRun>& planned);
-std::filesystem::path study_file(const Experiment& experiment, const StudySettings& settings);
-void write_study_file(const Experiment& experiment, const StudySettings& settings,
-                      const std::vector<PlannedRun>& planned);
-
-/// Names of finished runs in an earlier study file that another version of the defaults or of the
-/// layout made, to tell the user. They are neither used nor changed.
-std::vector<std::string> outdated_runs(const Experiment& experiment, const StudySettings& settings,
-                                       const std::vector<PlannedRun>& planned);
-
 }  // namespace gcg

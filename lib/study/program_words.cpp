@@ -60,10 +60,11 @@ po::variables_map parse_words(std::span<const char* const> words,
     po::store(po::command_line_parser(texts).options(all).positional(order).style(style).run(),
               values);
     if (values.count(kLooseWord) != 0) {
-      throw UsageError("command line",
-                       fmt::format("'{}' belongs to no option",
-                                   values[kLooseWord].as<std::vector<std::string>>().front()),
-                       fmt::format("write --NAME VALUE; {}", remedy));
+      throw UsageError(
+          "command line",
+          fmt::format("'{}' belongs to no option",
+                      values[kLooseWord].as<std::vector<std::string>>().front()),
+          fmt::format("{}{}", positions.empty() ? "write --NAME VALUE; " : "", remedy));
     }
     po::notify(values);
   } catch (const po::error& error) {

@@ -34,15 +34,6 @@ std::string text_of(const std::vector<std::string>& command, std::string_view re
 
 fs::path jobs_file(const SlurmStudy& study) { return study.files.string() + ".jobs"; }
 
-std::vector<std::string> submitted_jobs(const SlurmStudy& study) {
-  std::vector<std::string> jobs;
-  std::ifstream file(jobs_file(study));
-  for (std::string job; file >> job;) {
-    jobs.push_back(job);
-  }
-  return jobs;
-}
-
 void line_of(std::string& script, std::string_view option, const std::string& value) {
   if (!value.empty()) {
     script += fmt::format("#SBATCH --{}={}\n", option, value);
@@ -134,6 +125,15 @@ std::string submit(const SlurmStudy& study, const fs::path& script) {
                 "take it out of the queue (scancel), make room for the file and submit again");
   }
   return job;
+}
+
+std::vector<std::string> submitted_jobs(const SlurmStudy& study) {
+  std::vector<std::string> jobs;
+  std::ifstream file(jobs_file(study));
+  for (std::string job; file >> job;) {
+    jobs.push_back(job);
+  }
+  return jobs;
 }
 
 std::vector<QueuedTask> read_queue(std::string_view answer, const std::vector<std::string>& jobs) {

@@ -37,6 +37,9 @@ std::filesystem::path write_batch_script(const SlurmStudy& study, const SlurmReq
 /// Submits a script and writes the job's number beside it. Errors: sbatch cannot be run or refuses.
 std::string submit(const SlurmStudy& study, const std::filesystem::path& script);
 
+/// The numbers of the jobs that were submitted for the study from its folder of runs.
+std::vector<std::string> submitted_jobs(const SlurmStudy& study);
+
 /// A task of the study in Slurm's queue.
 struct QueuedTask {
   std::string task;    ///< "12_3"

@@ -92,6 +92,7 @@ bool check_files(const std::vector<PlannedRun>& planned) {
   std::int64_t whole = 0;
   std::int64_t missing = 0;
   std::vector<std::string> wrong;
+  std::vector<std::string> failed;
   std::map<std::string, std::map<std::string, std::int64_t>> digests;  // by the images' options
   std::set<std::string> seen;
   for (const PlannedRun& run : planned) {
@@ -104,14 +105,20 @@ bool check_files(const std::vector<PlannedRun>& planned) {
     if (run.disk.state == DiskState::damaged || run.disk.state == DiskState::foreign ||
         run.disk.unusable) {
       wrong.push_back(fmt::format("{}: {}", name_of(run.disk.state), run.disk.note));
+    } else if (run.disk.state == DiskState::failed) {
+      failed.push_back(fmt::format("failed: {}: {}", run.plan->identity.name, why_failed(run)));
     } else if (std::filesystem::exists(run.file())) {
       ++whole;
     } else {
       ++missing;
     }
   }
-  fmt::print("run files: {} whole, {} damaged or foreign, {} not there yet\n", whole, wrong.size(),
-             missing);
+  fmt::print("run files: {} whole, {} damaged or foreign, {} of failed runs, {} not there yet\n",
+             whole, wrong.size(), failed.size(), missing);
+  if (whole == 0) {
+    fmt::print("nothing was verified: no run is there\n");
+  }
+  wrong.insert(wrong.end(), failed.begin(), failed.end());
   for (const std::string& text : wrong) {
     fmt::print("  {}\n", text);
   }
@@ -125,7 +132,7 @@ bool check_files(const std::vector<PlannedRun>& planned) {
       same = false;
     }
   }
-  return wrong.empty() && same;
+  return wrong.empty() && same && whole > 0;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "base/temporary_files.h"
 #include "study/launcher.h"
 #include "study/process.h"
+#include "study/study_file.h"
 #include "study/watch.h"
 
 namespace gcg {
@@ -179,7 +180,9 @@ int tell_end(const Experiment& experiment, const Launched& launched, bool worker
     return kContinueStatus;
   }
   if (count(JobState::failed) > 0) {
-    fmt::print(stderr, "{} of {} runs failed; the same command tries them again\n",
+    fmt::print(stderr,
+               "{} of {} runs failed (--status says why); the same command tries again those that "
+               "another try can help\n",
                count(JobState::failed), launched.states.size());
     return 1;
   }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "paths/statistics.h"
@@ -33,12 +35,18 @@ void count_gradients(Training& training, const Mask& mask, const Batch& batch, i
       gradients * dense_gradient_flops(training.run.network, mask, batch.whole_size());
 }
 
-/// Does what errors of which would follow from the options of the run.
+/// Does what errors of which would follow from the options of the run; says the warnings that come
+/// of it, which the run file keeps.
 template <typename Work>
 auto by_options(Training& training, Work work) {
+  const std::vector<std::string>& warnings = training.now.record.warnings;
+  std::size_t told = warnings.size();
   training.by_options = true;
   auto result = work();
   training.by_options = false;
+  for (; told < warnings.size(); ++told) {
+    training.run.say("warning: " + warnings[told]);
+  }
   return result;
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "data/prepared.h"
+#include "record/run_file.h"
 #include "train/phase_state.h"
 #include "train/resume.h"
 #include "train/training.h"
@@ -86,6 +88,28 @@ Delivery sent_as(const Executor& executor) {
   return executor.takes_bytes() ? Delivery::bytes : Delivery::values;
 }
 
+/// The record of a run that is finished by its run file alone: whoever cleared the checkpoints away
+/// made room and wants nothing trained again. Null where there is none; one that cannot be read is
+/// told, and the run begins anew.
+std::optional<RunRecord> finished_record(const TrainingRun& run) {
+  const std::filesystem::path path = run.folder / kRunFileName;
+  if (!std::filesystem::exists(path)) {
+    return std::nullopt;
+  }
+  try {
+    RunRecord record = read_run_file(path);
+    if (record.status == RunStatus::finished) {
+      return record;
+    }
+    run.say("warning: there is no checkpoint any more: the run starts again");
+  } catch (const Error& error) {
+    const std::string_view text = error.what();
+    run.say(fmt::format("warning: {}; there is no checkpoint either: the run starts again",
+                        text.substr(0, text.find('\n'))));
+  }
+  return std::nullopt;
+}
+
 Training prepare(TrainingRun& run) {
   Split split = split_of(run);
   const std::int64_t batches =
@@ -117,6 +141,9 @@ Training prepare(TrainingRun& run) {
     run.say(fmt::format("resumed {} at stage {}, epoch {} of {}", training.now.record.identity.name,
                         training.stage.phase.stage, training.now.position.epoch_in_phase,
                         training.stage.phase.epochs));
+  } else if (std::optional<RunRecord> finished = finished_record(run)) {
+    training.now.record = resumed_record(std::move(*finished), std::move(own), place, run.say);
+    return training;
   } else if (const std::optional<Trunk> trunk = run.method.trunk()) {
     Checkpoint stage = read_trunk(run.folder.parent_path(), *trunk, own);
     take_over(std::move(stage.record), *trunk, own);

@@ -27,6 +27,22 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
+TEST(CheckReplaces, LetsNothingButAFileOfItsKindBeReplaced) {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "file";
+  check_replaces(path, "PK", "archive");  // nothing is there
+  std::ofstream(path) << "";
+  check_replaces(path, "PK", "archive");
+  std::ofstream(path) << "PK and more";
+  check_replaces(path, "PK", "archive");
+  check_replaces("/dev/null", "PK", "archive");
+  for (const char* text : {"P", "KP", "\x89HDF"}) {
+    std::ofstream(path) << text;
+    GCG_EXPECT_ERROR(check_replaces(path, "PK", "archive"),
+                     HasSubstr("is there already and is no archive"));
+  }
+}
+
 std::string text_of(const fs::path& path) {
   const std::vector<std::byte> content = read_file(path);
   return {reinterpret_cast<const char*>(content.data()), content.size()};

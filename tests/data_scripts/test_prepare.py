@@ -95,6 +95,25 @@ class WhatIsTold(unittest.TestCase):
             ],
         )
 
+    def test_a_sheet_replaces_nothing_but_an_earlier_sheet(self):
+        self.write_images()
+        data = ("--data", "imagenet", "--data-dir", self.folder)
+        image = self.folder / "train" / "n00000001" / "0.png"
+        before = image.read_bytes()
+        self.assertIn("lies in the folder", self.output(CHECK, *data, "--sheet", image, status=2)[0])
+        self.assertEqual(image.read_bytes(), before)
+        with tempfile.TemporaryDirectory() as elsewhere:
+            notes, sheet = Path(elsewhere) / "notes.txt", Path(elsewhere) / "sheet.png"
+            notes.write_text("mine")
+            self.assertIn("is no PNG file", self.output(CHECK, *data, "--sheet", notes, status=1)[0])
+            self.assertEqual(notes.read_text(), "mine")
+            for _ in range(2):
+                self.output(CHECK, *data, "--sheet", sheet)
+
+    def test_an_option_is_never_the_value_of_the_one_before_it(self):
+        said = self.output(CHECK, "--data", "imagenet", "--sheet", "--data-dir", self.folder, status=2)[0]
+        self.assertIn("--sheet: has no value: the option --data-dir follows it", said)
+
     def test_classes_are_counted_under_their_names(self):
         self.write_images()
         lines = self.output(CHECK, "--data", "imagenet", "--data-dir", self.folder)

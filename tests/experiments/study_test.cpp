@@ -105,8 +105,8 @@ TEST_F(Study, VerifyComparesWhatIsThereAndFindsDamage) {
   EXPECT_THAT(nothing.output, HasSubstr("runs: there is no such folder"));
   fs::create_directories(runs());
   const Outcome before = shell(command() + " --verify");
-  EXPECT_EQ(before.status, 0) << before.output;
-  EXPECT_THAT(before.output, HasSubstr("no run is finished"));
+  EXPECT_EQ(before.status, 1) << before.output;
+  EXPECT_THAT(before.output, HasSubstr("nothing was verified: no run is there"));
 
   const Outcome first = shell(command());
   ASSERT_EQ(first.status, 0) << first.output;

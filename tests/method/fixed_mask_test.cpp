@@ -148,6 +148,16 @@ TEST(FixedMask, AMaskWithoutAPathIsHeldToThePolicyWhereverItComesFrom) {
   }
 }
 
+TEST(FixedMask, AMaskWithoutAnyConnectionIsRefusedUnderEveryPolicy) {
+  const testing::TemporaryFolder folder;
+  const std::string path = mask_file(folder, Mask(testing::small_network(), false));
+  for (const char* policy : {"auto", "warn", "repair", "fail"}) {
+    GCG_EXPECT_ERROR(
+        (void)play("fixed_mask", {{"mask-file", path}, {"disconnected", policy}}, flat),
+        HasSubstr("has no connection at all"));
+  }
+}
+
 TEST(FixedMask, ATableWhoseDensitiesAreNotTheOneAskedForIsScaledAndTheRecordSaysSo) {
   const testing::TemporaryFolder folder;
   const auto with = [&](double density) {

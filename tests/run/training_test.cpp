@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -20,6 +21,7 @@
 #include "graph/networks.h"
 #include "growth/seed.h"
 #include "method/methods.h"
+#include "record/network_file.h"
 #include "record/run_file.h"
 #include "run/execute.h"
 #include "run/miniature.h"
@@ -235,6 +237,19 @@ TEST(Training, ImagesThatComeFromTheHostToAGpuAreToldOfOnce) {
   EXPECT_EQ(said.find("warning: " + warning), said.rfind("warning: " + warning));
 }
 
+TEST(Training, WhatTheFirstMaskLeavesUnconnectedIsSaidOnceAndKept) {
+  const TemporaryFolder folder;
+  Miniature miniature("fixed_mask", {{"seed-rule", "random"}, {"seed-density", "0.02"}});
+  TrainingRun run = miniature.run(folder.path());
+  std::string said;
+  run.say = [&](const std::string& text) { said += text + "\n"; };
+  const RunRecord record = train(std::move(run));
+  ASSERT_EQ(record.warnings.size(), 1U);
+  EXPECT_THAT(record.warnings.front(), HasSubstr("are on no input-output path"));
+  EXPECT_EQ(said.find("warning: " + record.warnings.front()), 0U) << said;
+  EXPECT_EQ(said.rfind("warning: " + record.warnings.front()), 0U) << said;
+}
+
 TEST(Training, PreparedImagesThatChangeBeforeADeviceHoldsThemAreAnError) {
   const TemporaryFolder images;
   const TemporaryFolder folder;
@@ -345,6 +360,45 @@ TEST(Training, AFinishedRunIsReturnedAsItIsAndItsRunFileRestored) {
   EXPECT_EQ(difference(same, record), "");
   EXPECT_EQ(same.build.commit, record.build.commit);
   EXPECT_EQ(difference(read_run_file(folder.path() / kRunFileName), record), "");
+}
+
+TEST(Training, AFinishedRunWithoutCheckpointsIsNotTrainedAgain) {
+  const TemporaryFolder folder;
+  const RunRecord record = train(Miniature("dense").run(folder.path()));
+  for (const char* name : {"checkpoint.gcg", "checkpoint.previous.gcg", kNetworkFileName}) {
+    std::filesystem::remove(folder / name);
+  }
+  Miniature again("dense");
+  TrainingRun run = again.run(folder.path());
+  run.progress = [](const TrainingProgress&) { FAIL() << "trained again"; };
+  EXPECT_EQ(difference(train(std::move(run)), record), "");
+  EXPECT_EQ(difference(read_run_file(folder.path() / kRunFileName), record), "");
+  EXPECT_TRUE(std::filesystem::exists(folder / kNetworkFileName));
+}
+
+TEST(Training, ARunFileWithoutCheckpointsThatIsNotFinishedIsToldAndTrainedAnew) {
+  for (const bool damaged : {false, true}) {
+    const TemporaryFolder folder;
+    RunRecord record = train(Miniature("dense").run(folder.path()));
+    for (const char* name : {"checkpoint.gcg", "checkpoint.previous.gcg"}) {
+      std::filesystem::remove(folder / name);
+    }
+    const std::filesystem::path path = folder.path() / kRunFileName;
+    if (damaged) {
+      std::ofstream(path) << "no run file";
+    } else {
+      RunRecord running = record;
+      running.status = RunStatus::running;
+      running.result.reset();
+      write_run_file(path, running);
+    }
+    Miniature again("dense");
+    TrainingRun run = again.run(folder.path());
+    std::string said;
+    run.say = [&](const std::string& text) { said += text + "\n"; };
+    EXPECT_EQ(difference(train(std::move(run)), record), "");
+    EXPECT_THAT(said, HasSubstr("the run starts again"));
+  }
 }
 
 TEST(Training, ADamagedCheckpointIsReportedAndThePreviousOneUsed) {

@@ -14,6 +14,7 @@
 #include "base/temporary_folder.h"
 #include "base/throws.h"
 #include "study/process.h"
+#include "study/study_file.h"
 #include "study/watch.h"
 
 namespace gcg {
@@ -211,6 +212,17 @@ TEST(PlannedRuns, RefuseDataTheExperimentHasNoSizesFor) {
   // A scale of the user's own is taken to have them.
   settings.request.scale.is_shipped = false;
   EXPECT_EQ(plan_runs(kTwoCurves, settings).size(), 4U);
+}
+
+TEST(PlannedRuns, ANumberThatTheScaleMakesImpossibleNamesTheRun) {
+  const TemporaryFolder folder;
+  const auto impossible = [](const ExperimentRequest&) {
+    return std::vector<ExperimentRun>{
+        {"IMP: density 0.01", {{"method", "dense"}, {"epochs", "-2"}}, 3}};
+  };
+  GCG_EXPECT_ERROR(
+      (void)plan_runs({"one", "for tests", {impossible}, {}}, settings_for(folder)),
+      HasSubstr("IMP: density 0.01, seed 3: by the scale's settings it has --epochs: '-2'"));
 }
 
 TEST(PlannedRuns, OfOneCurveAndSeedAreRefused) {
