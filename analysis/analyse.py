@@ -73,7 +73,19 @@ def provenance(study, data_name):
         "commands": first_commands(study.entries),
         "parts": {curve: asdict(part) for curve, part in study.parts.items()},
         "missing": study.missing,
+        "resumed": resumed_elsewhere(study),
     }
+
+
+def resumed_elsewhere(study):
+    """What runs say that went on with another build, processor or library: their bits are not those of one process."""
+    return [
+        f"{curve}, seed {seed}: {text}"
+        for curve, by_seed in study.curves.items()
+        for seed, run in by_seed.items()
+        for text in run.warnings
+        if text.startswith("resumed with another")
+    ]
 
 
 def first_commands(entries):
@@ -142,6 +154,8 @@ def header(summary):
     if summary["missing"]:
         shown = "; ".join(summary["missing"][:5]) + ("; ..." if len(summary["missing"]) > 5 else "")
         lines += ["", f'**Not finished ({len(summary["missing"])}):** {shown}']
+    if summary.get("resumed"):
+        lines += ["", f'**Resumed elsewhere ({len(summary["resumed"])}):** {"; ".join(summary["resumed"][:5])}']
     return "\n".join(lines) + "\n"
 
 

@@ -67,14 +67,7 @@ inline GivenOptions growth(const MethodScale& scale, double density, GivenOption
 /// counts, as the rounds before it leave at their equal share, at least one each.
 inline GivenOptions iterative(const MethodScale& scale, double density, const std::string& rewind) {
   const std::int64_t before = rounds(density);
-  if (before >= scale.epochs) {
-    throw UsageError("epochs",
-                     fmt::format("{} are too few for iterative pruning to density {}: it "
-                                 "has {} rounds before the last training",
-                                 scale.epochs, density, before),
-                     "ask for more epochs, or for no density as low as this one");
-  }
-  const std::int64_t round = scale.epochs / (before + 1);
+  const std::int64_t round = std::max<std::int64_t>(1, scale.epochs / (before + 1));
   GivenOptions options{{"method", "imp"},
                        {"target-density", text(density)},
                        {"rewind", rewind},

@@ -24,7 +24,8 @@ void throw_file_error(const fs::path& path, std::string_view action, int code) {
   if (code == ENOSPC || code == EDQUOT || code == EFBIG) {
     remedy = "make room for the file and start the same command again: it continues";
   } else if (code == EACCES || code == EROFS || code == EPERM) {
-    remedy = "choose a folder you may write to, or change its permissions";
+    remedy = action == "read" ? "change its permissions, or those of its folders"
+                              : "choose a folder you may write to, or change its permissions";
   } else if (code == ENOENT) {
     remedy = "check the path";
   }
@@ -240,6 +241,11 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
 void make_writable_folder(const fs::path& folder) {
   std::error_code code;
   fs::create_directories(folder, code);
+  if (code == std::errc::file_exists || code == std::errc::not_a_directory) {
+    throw Error(folder.string(),
+                "is, or lies below, something that is no folder: a file, or a link to nothing",
+                "name another folder");
+  }
   if (code) {
     throw_file_error(folder, "create the folder", code.value());
   }

@@ -153,7 +153,9 @@ Option& OptionList::add_choice(std::string name, std::string& value,
                                std::vector<std::string> choices, std::string help) {
   Option option;
   option.name = name;
-  option.help = fmt::format("{}; one of: {}", help, fmt::join(choices, ", "));
+  std::vector<std::string> named = choices;
+  std::erase(named, std::string());  // stands for an option that is left out
+  option.help = fmt::format("{}; one of: {}", help, fmt::join(named, ", "));
   option.set = [name = std::move(name), choices = std::move(choices),
                 &value](const std::string& text) {
     if (std::find(choices.begin(), choices.end(), text) == choices.end()) {

@@ -42,6 +42,7 @@ def run(name, seed, execution="sparse", **options):
         host={"processor": "P", "cores": 2},
         execution={"used": execution},
         build={"commit": "c0ffee"},
+        warnings=["a unit is cut", f"resumed with another build (b, before: {seed})"][: 1 + (seed == 2)],
         trajectory={"seconds": np.array([1.0, 30.0])},
         cost={
             "training_flops": 50.0 * seed,
@@ -98,6 +99,7 @@ class Provenance(unittest.TestCase):
                     "b": {"role": "dense", "family": "b", "values": {}, "of": "a"},
                 },
                 "missing": ["b, seed 2"],
+                "resumed": ["a, seed 2: resumed with another build (b, before: 2)"],
             },
         )
         json.dumps(found, allow_nan=False)

@@ -27,6 +27,15 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
+TEST(MakeWritableFolder, SaysThatAFileOrALinkToNothingIsNoFolder) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "file") << "x";
+  fs::create_symlink(folder / "nowhere", folder / "link");
+  for (const char* name : {"file", "file/below", "link"}) {
+    GCG_EXPECT_ERROR(make_writable_folder(folder / name), HasSubstr("that is no folder"));
+  }
+}
+
 TEST(CheckReplaces, LetsNothingButAFileOfItsKindBeReplaced) {
   const TemporaryFolder folder;
   const fs::path path = folder / "file";
