@@ -326,7 +326,7 @@ def draw_losses(summary, path):
                 right.plot(found["flops"], found["validation_loss"], **style)
         left.set_ylabel("validation loss, nats")
         for panel in (left, right):
-            panel.set_title(f"density {density}", fontsize=10)
+            panel.set_title(f"density {density}; {len(SHOWN)} of the methods", fontsize=10)
         right.set_xscale("log")
         left.set_xlabel("epoch")
         right.set_xlabel("training FLOPs so far / dense training")

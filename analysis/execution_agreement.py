@@ -198,7 +198,7 @@ def figures(summary, base):
                 shape = look.style(index) | {"markersize": 3.5, "label": name}
                 left.plot(epochs, found[role]["train_loss"], **shape)
                 right.plot(epochs, [100 * a for a in found[role]["validation_accuracy"]], **shape)
-        left.set_ylabel("training loss")
+        left.set_ylabel("training loss, nats")
         right.set_ylabel("validation accuracy, %")
         for panel in (left, right):
             panel.set_xlabel("epoch")

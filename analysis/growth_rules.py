@@ -12,6 +12,7 @@ from phrases import Finding
 from study_runs import parts_of
 from tables import Table, number, percent, plain
 
+RULE_NAMES = {"erk": "ERK", "phew": "PHEW"}
 EPSILON = 0.005  # the default of the method: accuracy one gives away
 PATH = "path, sampled"
 # Which option a comparison of path growth with another rule is about.
@@ -472,7 +473,7 @@ def figures(summary, base):
             markersize=7,
             capsize=2,
             linewidth=1,
-            label=f"{rule} mask, recipe once",
+            label=f"mask by {RULE_NAMES.get(rule, rule)}, recipe once",
         )
     left.set_title("growth: every point is a stage of one run", fontsize=10)
     for index, (density, name) in enumerate(controls):
