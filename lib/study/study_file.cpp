@@ -98,7 +98,10 @@ std::vector<json> stored_runs(const json& study) {
 
 /// What two seeds of a curve have in common.
 json without_seed(const json& entry) {
-  json options = entry.contains("options") ? entry["options"] : json::object();
+  json options = json::object();
+  if (entry.contains("options") && entry["options"].is_object()) {
+    options = entry["options"];
+  }
   for (const char* name : {"seed", "trunk", "out", "data-dir"}) {  // trunks are named by their seed
     options.erase(name);
   }

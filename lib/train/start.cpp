@@ -82,15 +82,9 @@ void stand_at(Training& training, Checkpoint checkpoint, const std::string& plac
   hand_over(training);
 }
 
-}  // namespace
-
-Delivery sent_as(const Executor& executor) {
-  return executor.takes_bytes() ? Delivery::bytes : Delivery::values;
-}
-
 /// The record of a run that is finished by its run file alone: whoever cleared the checkpoints away
-/// made room and wants nothing trained again. Null where there is none; one that cannot be read is
-/// told, and the run begins anew.
+/// made room and wants nothing trained again. Nothing where there is none; that work is
+/// lost, or that the file cannot be read, is told.
 std::optional<RunRecord> finished_record(const TrainingRun& run) {
   const std::filesystem::path path = run.folder / kRunFileName;
   if (!std::filesystem::exists(path)) {
@@ -101,13 +95,21 @@ std::optional<RunRecord> finished_record(const TrainingRun& run) {
     if (record.status == RunStatus::finished) {
       return record;
     }
-    run.say("warning: there is no checkpoint any more: the run starts again");
+    if (!record.trajectory.empty()) {
+      run.say("warning: there is no checkpoint any more: the run starts again");
+    }
   } catch (const Error& error) {
     const std::string_view text = error.what();
     run.say(fmt::format("warning: {}; there is no checkpoint either: the run starts again",
                         text.substr(0, text.find('\n'))));
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+Delivery sent_as(const Executor& executor) {
+  return executor.takes_bytes() ? Delivery::bytes : Delivery::values;
 }
 
 Training prepare(TrainingRun& run) {

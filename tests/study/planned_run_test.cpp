@@ -184,8 +184,10 @@ TEST(PlannedRuns, AStudyFileOfAnyContentNamesNoRunsAndIsWrittenAnew) {
   write_study_file(kTwoCurves, settings, planned);
   const std::filesystem::path path = study_file(kTwoCurves, settings);
   const auto content = read_file(path);
-  for (const std::string text :
-       {"", "{", "[]", "{\"runs\": 3}", "{\"runs\": [3, null, {}, {\"name\": 7}]}"}) {
+  for (
+      const std::string text :
+      {"", "{", "[]", "{\"runs\": 3}", "{\"runs\": [3, null, {}, {\"name\": 7}]}",
+       R"({"data": 3, "runs": [{"curve": "1 epochs", "seed": 9, "name": "x", "options": [1]}]})"}) {
     std::ofstream(path) << text;
     EXPECT_EQ(outdated_runs(kTwoCurves, settings, planned), std::vector<std::string>()) << text;
     write_study_file(kTwoCurves, settings, planned);
