@@ -43,6 +43,15 @@ def write_bytes(path, content):
         sys.exit(f"{path}: cannot be written: {error.strerror}{remedy}")
 
 
+def make_folder(path):
+    """The folder, with those above it, unless it is there; if it cannot be made, the program ends with a message."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file is in its place" if error.errno in (errno.EEXIST, errno.ENOTDIR) else error.strerror
+        sys.exit(f"{path}: the folder cannot be made: {reason}; name another")
+
+
 def read_json(path, remedy):
     """What a JSON file holds; if it cannot be read, the program ends with one message: the file, why, the remedy."""
     try:
