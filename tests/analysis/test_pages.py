@@ -93,6 +93,16 @@ class Blocks(unittest.TestCase):
         self.main()
         self.assertIn("Not measured yet.", readme.read_text())
 
+    def test_a_comparison_beside_an_experiment_is_linked_where_it_is_there(self):
+        readme = self.root / "README.md"
+        readme.write_text("<!-- generated: experiments -->\n<!-- end -->\n")
+        page = self.root / "docs" / "results" / reading.BESIDE["execution_agreement"][0]
+        self.main()
+        self.assertNotIn(page.name, readme.read_text())
+        page.touch()
+        self.main()
+        self.assertIn(f": [results/{page.name}](results/{page.name})\n\n## Seconds", readme.read_text())
+
     def test_a_scale_beside_the_usual_ones_has_its_own_block(self):
         readme = self.root / "README.md"
         readme.write_text("<!-- generated: scale vit -->\n<!-- end -->\n")
