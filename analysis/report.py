@@ -129,6 +129,8 @@ def run_table(study, out, pages):
             name = f'<a href="#{escape(report_runs.anchor(entry["name"]))}">{name}</a>'
         if file.exists():
             name += f' (<a href="{quote(os.path.relpath(file, out.parent))}">run file</a>)'
+        elif file.with_name(gcg_runs.TABLES_NAME).exists():
+            name += " (its tables alone are kept)"
         else:
             name += " (no run file)"
         rows.append(
