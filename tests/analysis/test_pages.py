@@ -48,6 +48,10 @@ class Committed(unittest.TestCase):
                     anchors = {re.sub(r"[^a-z0-9 _-]", "", h.lower()).replace(" ", "-") for h in headings}
                     self.assertIn(anchor, anchors, f"{path.name}: {link}")
 
+    def test_the_cost_of_the_original_paper_has_one_spelling(self):
+        for path in (*pages.pages(ROOT), *(ROOT / "docs").rglob("*.html"), *(ROOT / "docs" / "results").rglob("*.md")):
+            self.assertNotIn("density x epochs", path.read_text(), path.name)
+
     def test_every_experiment_has_its_place_in_reading_order(self):
         rows = re.findall(r"^EXPERIMENT\((\w+), \w+, (\w+)", (ROOT / "experiments" / "table.def").read_text(), re.M)
         studied = {name for name, kind in rows if kind != "demo"}
