@@ -7,6 +7,16 @@ ifeq ($(MAKELEVEL),0)
 $(foreach name,$(VARIABLES),$(if $(filter environment,$(origin $(name))),$(warning $(name) is set in the environment \
   and not used; write it behind make: make ... $(name)=VALUE)))
 endif
+# One that nothing here knows is refused: with SCALE mistyped the smoke scale would run. Those of OTHERS go on to the
+# programs that read them.
+KNOWN := $(VARIABLES) TORCH PYTHON GPU_CHECK GCG_DATA GCG_MIRROR
+OTHERS := GCG_% CMAKE_% CTEST_% CUDA_% OMP_% OPENBLAS_% CCACHE_% LC_% LANG PATH TMPDIR LD_LIBRARY_PATH \
+  CC CXX CPP AR AS LD CFLAGS CXXFLAGS CPPFLAGS LDFLAGS LDLIBS MAKE MAKEFLAGS
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+unknown := $(filter-out $(KNOWN) $(OTHERS),$(given))
+# What the makefiles themselves set is known as well.
+unknown := $(if $(unknown),$(filter-out $(shell sed -nE 's/^([A-Za-z_-]+) *[:?+]?=.*/\1/p' $(MAKEFILE_LIST)),$(unknown)))
+$(if $(unknown),$(error $(unknown): no such variable; there are $(KNOWN), and what begins with GCG_))
 PRESET := release
 SINCE :=
 SCALE := smoke
@@ -221,6 +231,19 @@ bench-data: build ## rates of the data path; ImageNet-size files are made of GCG
 	$(BUILD)/tests/bench/gcg_data_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9 \
 	  --benchmark_report_aggregates_only=true
 
+# $(call one-of,NAME,WORDS): refuses another value of a variable than one of the words.
+comma := ,
+one = $(filter 1,$(words $($(1))))
+one-of = $(if $(and $(one),$(filter $(2),$($(1)))),,$(error $(1)=$($(1)) is none of: $(subst $() ,$(comma) ,$(2))))
+$(call one-of,ON,cifar tinyimagenet imagenet)
+$(call one-of,LAUNCHER,local slurm)
+# $(call whole,NAME,LEAST): refuses what is no whole number, and 0 where the least is 1.
+positive = $(subst 0,,$($(1)))
+other = $(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$(positive))))))))))
+whole = $(if $(and $(one),$(if $(other),,x),$(or $(filter 0,$(2)),$(positive))),,$(error $(1)=$($(1)) is no whole number from $(2) on))
+$(foreach name,SEEDS JOBS,$(call whole,$(name),0))
+$(foreach name,MINUTES ROUNDS,$(call whole,$(name),1))
+
 # --- The study -----------------------------------------------------------------------------------------------------
 # The table of experiments, in the order they run in. A word of ROWS is NAME:KIND.
 ROWS := $(shell awk -F '[^A-Za-z_]+' '/^EXPERIMENT/ {print $$2 ":" $$4}' experiments/table.def)
@@ -255,7 +278,7 @@ reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and i
 
 # SEEDS: how many of the scale's five.
 medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (most of a day a seed on 2 cores)
-	@$(call each,$$(seq $(if $(filter 0,$(SEEDS)),5,$(SEEDS))),$(MAKE) --no-print-directory grow-return ON=cifar SCALE=medium SEEDS=$$e)
+	@$(call each,$$(seq $(if $(subst 0,,$(SEEDS)),$(SEEDS),5)),$(MAKE) --no-print-directory grow-return ON=cifar SCALE=medium SEEDS=$$e)
 
 reproduce-tinyimagenet: ## the experiments that know TinyImageNet
 reproduce-imagenet: ## the experiments that know ImageNet (needs ILSVRC or GCG_DATA)
@@ -270,9 +293,6 @@ study-data:
 	@[ -n $(call quote,$(GCG_DATA)) ] || [ -e $(call quote,$(STUDY_FOLDER)/train.images) ] || [ -e $(call quote,$(STUDY_FOLDER)/prepared/train.images) ] \
 	  || $(MAKE) --no-print-directory data-$(ON)
 
-ifneq ($(filter-out local slurm,$(LAUNCHER)),)
-$(error LAUNCHER=$(LAUNCHER) is none of: local, slurm)
-endif
 $(addprefix submit-,$(TARGETS)): submit-%: programs study-data
 	@$(BUILD)/experiments/$(subst -,_,$*) $(STUDY) --slurm $(SLURM)
 
@@ -290,14 +310,17 @@ $(TARGETS): programs study-data
 STUDIED = $(if $(filter cifar,$(ON)),$(EXPERIMENTS),$(LARGE))
 
 status: programs ## how far every experiment is (ON, SCALE; WATCH=1: repainted until nothing runs or is queued, one after the other)
-	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --status $(if $(WATCH),--watch); })
+	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --status $(if $(filter-out 0,$(WATCH)),--watch); })
 
 verify: programs ## check every run file; measured against expected values (ON, SCALE)
 	@$(call each,$(STUDIED),{ echo "== $$e"; exec $(BUILD)/experiments/$$e $(STUDY) --verify; })
 
-# A summary that stands beside another of its experiment, to be compared with it, has no page.
+# A summary that stands beside another of its experiment has no page: the one that compares the two is COMPARED.
+COMPARED := docs/results/growth_rules-small.sparse-against-dense.md
 figures: ## redraw tables and figures of all committed summaries, without any run
 	$(PYTHON) analysis/analyse.py --redraw $(filter-out %.dense-execution.summary.json,$(wildcard docs/results/*.summary.json))
+	$(PYTHON) analysis/compare.py docs/results/growth_rules-small.summary.json docs/results/growth_rules-small.dense-execution.summary.json \
+	  > $(COMPARED).tmp && mv $(COMPARED).tmp $(COMPARED)
 	$(PYTHON) analysis/pareto.py
 
 pages: ## write the generated parts of README.md and docs/*.md anew from the committed summaries
@@ -323,6 +346,7 @@ paper: paper-packages ## the LaTeX report of the study from docs/results: paper/
 	@echo paper/paper.pdf
 
 inspect: ## print a run: make inspect RUN=runs/demo/NAME/run.h5
+	@[ -n $(call quote,$(RUN)) ] || { echo "RUN=FOLDER or file of a run is missing, as RUN=runs/demo/NAME" >&2; exit 2; }
 	@$(PYTHON) analysis/inspect_run.py $(call quote,$(RUN))
 
 format-check: ## whether `make format` would change a C++ source

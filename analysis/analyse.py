@@ -184,7 +184,14 @@ def main():
         "--redraw", nargs="+", type=Path, metavar="SUMMARY", help="summaries to make tables and figures of"
     )
     arguments = parser.parse_args()
+    if arguments.redraw and (arguments.study or arguments.data_name):
+        given = "a study file" if arguments.study else "--data-name"
+        parser.error(
+            f"--redraw takes no runs and so not {given}: a summary names its data itself; leave out one of them"
+        )
     if arguments.redraw:
+        if arguments.into:
+            texts.make_folder(arguments.into)
         for path in arguments.redraw:
             summary = read_summary(path)
             render(
@@ -202,7 +209,7 @@ def main():
     if not study.curves:
         sys.exit("no run of the study is finished yet")
     into = arguments.into or study.folder
-    into.mkdir(parents=True, exist_ok=True)
+    texts.make_folder(into)
     summary = provenance(study, arguments.data_name) | module.summarise(study)
     # Through JSON and back: what is rendered now is what can be rendered from the file.
     text = json.dumps(summary, indent=1, allow_nan=False) + "\n"

@@ -6,7 +6,7 @@ measured has none. The claims of the source with their verdicts are in claims.py
 
 import claims
 import phrases
-from grow_return import BUDGET, IMP, RETURN, RIGL, cost_text, epochs_text, not_below, span
+from grow_return import BUDGET, IMP, RETURN, RIGL, cost_text, dense_text, epochs_text, not_below, span
 from study_runs import parts_of, with_role
 from tables import number
 
@@ -22,10 +22,9 @@ def near_dense(summaries):
     if row is None:
         return None
     difference = row["minus_dense"]
-    epochs = ", ".join(map(str, summaries["grow_return"]["reference_epochs"]))
     return (
-        f"Growing and returning ends at density {span(row['density'].values())}. Its accuracy relative to dense"
-        f" training of {epochs} epochs is {phrases.points(difference)} points (n = {difference['seeds']}):"
+        f"Growing and returning ends at density {span(row['density'].values())}. Its accuracy relative to"
+        f" {dense_text(summaries['grow_return'])} is {phrases.points(difference)} points (n = {difference['seeds']}):"
         f" {not_below(difference)}."
     )
 

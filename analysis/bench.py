@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import re
-import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 import figures
 import texts
 
+REMEDY = "give `make bench` again"
 NETWORKS = {
     "resnet20": "ResNet-20",
     "vgg16": "VGG-16",
@@ -80,7 +81,9 @@ def spread(values):
 
 def rounds_of(path):
     """{name without what Google Benchmark appends: [round, ...]}, and the context block."""
-    content = json.loads(path.read_bytes())
+    content = texts.read_json(path, REMEDY)
+    if not isinstance(content, dict) or not {"benchmarks", "context"} <= content.keys():
+        sys.exit(f"{path}: is no output of Google Benchmark: it lacks benchmarks and context; {REMEDY}")
     rounds = {}
     for entry in content["benchmarks"]:
         if entry["run_type"] == "iteration" and not entry.get("error_occurred"):
@@ -538,10 +541,22 @@ def draw(summary, path):
 
 def read_memory(folder, what):
     path = folder / "memory.json"
-    return json.loads(path.read_bytes()).get(what, []) if path.exists() else []
+    return texts.read_json(path, REMEDY).get(what, []) if path.exists() else []
+
+
+def read_kept(path):
+    """A summary that --into has put in a folder."""
+    summary = texts.read_json(path, "name the folder of steps.json, or a kept bench.json")
+    if not isinstance(summary, dict) or not {"context", "steps", "layers"} <= summary.keys():
+        sys.exit(
+            f"{path}: is no kept summary: it lacks context, steps and layers; name docs/results/bench.json or such"
+        )
+    return summary
 
 
 def summarise(folder):
+    if not (folder / "steps.json").exists():
+        sys.exit(f"{folder / 'steps.json'}: there is no such file; `make bench` writes it, into build/bench")
     step_rounds, context = rounds_of(folder / "steps.json")
     layer_path = folder / "layers.json"
     layer_rounds = rounds_of(layer_path)[0] if layer_path.exists() else {}
@@ -584,10 +599,12 @@ def main():
         "--into", type=Path, help="also put the page, the figure and the summary (bench.json) there (docs/results)"
     )
     arguments = parser.parse_args()
+    if arguments.into:
+        texts.make_folder(arguments.into)
     kept = arguments.folder.is_file()
     if kept:
         folder = arguments.folder.parent
-        summary = json.loads(arguments.folder.read_bytes())
+        summary = read_kept(arguments.folder)
     else:
         folder = arguments.folder
         summary = summarise(folder)
@@ -608,7 +625,7 @@ def main():
         print("summary ", folder / "summary.json")
     if arguments.into:
         for suffix in (".md", ".png"):
-            shutil.copy(f"{base}{suffix}", arguments.into / f"bench{suffix}")
+            texts.write_bytes(arguments.into / f"bench{suffix}", Path(f"{base}{suffix}").read_bytes())
         texts.write((arguments.into / "bench.json"), json.dumps(summary, separators=(",", ":")) + "\n")
 
 

@@ -8,7 +8,7 @@ which way a result goes. What has no summary yet is "not measured".
 from dataclasses import dataclass
 
 import phrases
-from grow_return import COST, FACTOR, IMP, RETURN, cost_text, epochs_text, not_below, span
+from grow_return import COST, FACTOR, IMP, RETURN, cost_text, dense_text, epochs_text, not_below, span
 from intervals import interval
 from study_runs import parts_of, read_summary, with_role
 from tables import number
@@ -117,8 +117,8 @@ def returned_accuracy(summaries):
     difference = row["minus_dense"]
     said = not_below(difference)
     text = (
-        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points from dense training"
-        f" of {', '.join(map(str, summaries['grow_return']['reference_epochs']))} epochs (n = {difference['seeds']}),"
+        f"At density {span(row['density'].values())} it ends {phrases.points(difference)} points from"
+        f" {dense_text(summaries['grow_return'])} (n = {difference['seeds']}),"
         f" after {epochs_text(row)} epochs: {said}"
     )
     longer, at_cost = row["minus_equally_long"], dense_at_equal_cost(summaries)

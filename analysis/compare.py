@@ -4,9 +4,10 @@ one has.
 
     compare.py A B    A, B: a folder of a study, a study file (EXPERIMENT-SCALE.json) or a summary
 
-Study files are compared by the accuracies in their run files; summaries by every number they keep by seed (`seeds` with
-a `by_seed` beside it). A summary against a study: by the summary that lies beside the study file. Differences are A
-minus B, pairs of one curve and one seed, with 95 % t intervals and Holm's correction within the table.
+Study files are compared by the accuracies of their runs (run files, or the tables that keep_tables.py has kept);
+summaries by every number they keep by seed (`seeds` with a `by_seed` beside it). A summary against a study: by the
+summary that lies beside the study file. Differences are A minus B, pairs of one curve and one seed, with 95 % t
+intervals and Holm's correction within the table.
 """
 
 import argparse
@@ -22,14 +23,14 @@ import tables
 import texts
 from intervals import holm_differences, paired
 
-MEASURES = {"test accuracy": "final/test_accuracy", "validation accuracy": "final/validation_accuracy"}
+MEASURES = {"test accuracy": "test_accuracy", "validation accuracy": "validation_accuracy"}
 FACTS = {
-    "data digest": "identity/data_digest",
-    "network": "identity/network",
-    "commit": "build/commit",
-    "processor": "host/processor",
-    "execution": "execution/used",
-    "defaults version": "identity/defaults_version",
+    "data digest": lambda run: run.identity["data_digest"],
+    "network": lambda run: run.identity["network"],
+    "commit": lambda run: run.build["commit"],
+    "processor": lambda run: run.host["processor"],
+    "execution": lambda run: run.execution["used"],
+    "defaults version": lambda run: run.identity["defaults_version"],
 }
 PLACES = {"out", "data-dir", "seed"}  # options that say where, not what
 
@@ -46,36 +47,50 @@ class Side:
     missing: list
 
 
+@dataclass
+class Finished:
+    """What is compared of a finished run; its weights and tables are not kept."""
+
+    facts: dict  # what: text
+    options: dict
+    accuracies: dict  # measure: number
+
+
+def finished_run(folder, name):
+    """A run by its run file or its kept tables; None if it is not finished."""
+    run = gcg_runs.load_planned(folder, name)
+    if run is None or run.status != "finished":
+        return None
+    return Finished(
+        {what: str(read(run)) for what, read in FACTS.items()},
+        {option: value for option, value in run.options.items() if option not in PLACES},
+        {measure: run.final[name] for measure, name in MEASURES.items() if name in run.final},
+    )
+
+
 def from_study(path):
-    """A study file and its run files; one that cannot be read is among the missing, with the reason."""
+    """A study file and its runs; one that cannot be read is among the missing, with the reason."""
     entries = gcg_runs.read_study(path)["runs"]
-    files = {entry["name"]: path.parent / entry["name"] / "run.h5" for entry in entries}
     finished, left_out = {}, {}
-    for name, file in files.items():
-        if not file.exists():
-            continue
+    for name in dict.fromkeys(entry["name"] for entry in entries):
         try:
-            columns = gcg_runs.table([file], ["status", *MEASURES.values(), *FACTS.values()])
+            finished[name] = finished_run(path.parent, name)
         except gcg_runs.RunFileError as error:
             left_out[name] = str(error)
-            continue
-        if columns["status"] == ["finished"]:
-            finished[name] = {column: value for column, (value,) in columns.items()}
-    gcg_runs.tell_left_out(left_out.values(), len(files))
+    gcg_runs.tell_left_out(left_out.values(), len(finished) + len(left_out))
     values, options, missing = {}, {}, []
     for entry in entries:
-        row = finished.get(entry["name"])
-        if row is None:
-            reason = left_out.get(entry["name"], "").removeprefix(f"{files[entry['name']]}: ")
+        run = finished.get(entry["name"])
+        if run is None:
+            reason = left_out.get(entry["name"], "")
+            for file in ("run.h5", gcg_runs.TABLES_NAME):
+                reason = reason.removeprefix(f"{path.parent / entry['name'] / file}: ")
             missing.append(f'{entry["curve"]}, seed {entry["seed"]}' + (f" ({reason})" if reason else ""))
             continue
-        for measure, column in MEASURES.items():
-            if row[column] is not None:
-                values.setdefault((entry["curve"], measure), {})[int(entry["seed"])] = float(row[column])
-        if entry["curve"] not in options:
-            known = gcg_runs.load(files[entry["name"]]).options
-            options[entry["curve"]] = {name: value for name, value in known.items() if name not in PLACES}
-    facts = {what: ", ".join(sorted({str(row[column]) for row in finished.values()})) for what, column in FACTS.items()}
+        for measure, accuracy in run.accuracies.items():
+            values.setdefault((entry["curve"], measure), {})[int(entry["seed"])] = float(accuracy)
+        options.setdefault(entry["curve"], run.options)
+    facts = {what: ", ".join(sorted({run.facts[what] for run in finished.values() if run})) for what in FACTS}
     return Side(path, "runs", facts, options, values, missing)
 
 
@@ -119,11 +134,17 @@ def collect(node, place, values):
             row = value if isinstance(value, list) else [value]
             for i, number in enumerate(row):
                 if isinstance(number, (int, float)):
-                    measure = f"{i + 1} of {len(row)}" if isinstance(value, list) else "value"
+                    measure = f"{part_of_list(node, row)} {i + 1} of {len(row)}" if isinstance(value, list) else "value"
                     values.setdefault((" / ".join(place), measure), {})[int(seed)] = float(number)
     for key, item in node.items():
         if key != "by_seed":
             collect(item, (*place, str(key)), values)
+
+
+def part_of_list(node, row):
+    """What a number of a list by seed belongs to: a stage, where a list of densities, one a stage, is beside it."""
+    densities = node.get("density")
+    return "stage" if isinstance(densities, list) and len(densities) == len(row) else "entry"
 
 
 def read(path):
@@ -141,6 +162,8 @@ def is_summary(path):
 
 def studies(path):
     """{name: path} of what an argument stands for."""
+    if not path.exists():
+        sys.exit(f"{path}: no such file or folder")
     if not path.is_dir():
         return {path.name: path}
     found = {

@@ -14,7 +14,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-import gcg_runs  # noqa: F401 (examples import it, also where it is not installed)
+import gcg_runs  # examples import it, also where it is not installed
 import hover
 import matplotlib
 
@@ -82,19 +82,41 @@ def page(source):
             parts.append(f'<pre class="code">{escape(content)}</pre>\n{run(content, names)}')
     title = re.search(r"<h1>(.*?)</h1>", parts[0])[1]
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
+        f'{texts.HTML}>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
         f' content="width=device-width">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
 
 
+def source_of(path):
+    """The text of an example; if it is none, the program ends with a message."""
+    try:
+        source = path.read_text(encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read: {error.strerror}; name an example, as examples/run_in_python.py")
+    except UnicodeDecodeError:
+        sys.exit(f"{path}: is no text in UTF-8; name an example, as examples/run_in_python.py")
+    found = cells(source)
+    if not found or not found[0][0] or "<h1>" not in paragraphs(found[0][1]):
+        sys.exit(
+            f"{path}: is no example: it does not begin with a cell '# %% [markdown]' that has a heading '# # TITLE'"
+        )
+    return source
+
+
 def main():
+    texts.degrade()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("example", type=Path)
     parser.add_argument("page", type=Path)
     arguments = parser.parse_args()
-    made = page(arguments.example.read_text(encoding="utf-8"))
+    texts.keep_others(arguments.page, texts.HTML)
+    try:
+        made = page(source_of(arguments.example))
+    except gcg_runs.RunFileError as error:
+        sys.exit(str(error))
+    texts.make_folder(arguments.page.parent)
     texts.write(arguments.page, made)
     print(arguments.page)
 

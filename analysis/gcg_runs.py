@@ -214,11 +214,14 @@ class Masks(Mapping):
         return len(self._run.statistics["stage"])
 
 
+def _run_file(path):
+    path = Path(path)
+    return path / "run.h5" if path.is_dir() else path
+
+
 def load(path):
     """The run in a run file, or in the folder that holds run.h5."""
-    path = Path(path)
-    if path.is_dir():
-        path = path / "run.h5"
+    path = _run_file(path)
     with _opened(path) as file:
         for group in _REQUIRED:
             if group not in file:
@@ -391,7 +394,8 @@ def frame(columns):
 
 def table(paths, columns):
     """{"path": [...], column: [...]} with one row per run file, in the order of `paths`; only what is asked for is
-    read.
+    read. A path is that of a run file, or of the folder that holds run.h5; one alone, and one column alone, need no
+    list.
 
     A column is "status", "failure", the name of an attribute or of a table's column as in the file ("identity/seed",
     "cost/training_flops", "final/test_accuracy", "stages/density"), or "options/NAME" with an option of gcg_run. A
@@ -399,6 +403,8 @@ def table(paths, columns):
     does not have (an option its method does not know, the end of a run that is not finished, a row that is not there)
     is None; a name that no version of the file has at all is an error.
     """
+    paths = [_run_file(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+    columns = [columns] if isinstance(columns, str) else list(columns)
     parsed = [(column, *_parse_column(column)) for column in columns]
     result = {"path": [str(path) for path in paths]} | {column: [] for column in columns}
     for path in paths:

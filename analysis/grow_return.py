@@ -208,6 +208,12 @@ def span(values):
     return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
 
 
+def dense_text(summary):
+    """What accuracies and costs are held against; without epochs where none of it is finished."""
+    epochs = ", ".join(map(str, summary["reference_epochs"]))
+    return f"dense training of {epochs} epochs" if epochs else "dense training"
+
+
 def epochs_text(row):
     epochs = list(row["epochs"].values())
     return f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}"
@@ -234,16 +240,16 @@ def tables(summary):
                 epochs_text(r),
             ]
         )
-    epochs = ", ".join(map(str, summary["reference_epochs"]))
+    dense = dense_text(summary)
     made = [
         Table(
             "procedures",
             (
                 f'Accuracy on {summary["images"]:,} images that were not trained on (validation and test), %; minus the'
-                f" dense training of {epochs} epochs of the same seed, points, on these images and on the test images"
+                f" {dense} of the same seed, points, on these images and on the test images"
                 " only; minus dense training for as many epochs as the row had in all, linear in the logarithm of"
                 " epochs between the dense rows; density, geometric mean and range over seeds; cost of everything,"
-                f" including the search, over the dense training of {epochs} epochs. Mean ± 95 % t interval over seeds."
+                f" including the search, over the {dense}. Mean ± 95 % t interval over seeds."
             ),
             [
                 "procedure",
@@ -372,8 +378,7 @@ def findings(summary):
         sentences.append(
             Finding(
                 (
-                    f"{RETURN.capitalize()} minus dense training of"
-                    f' {", ".join(map(str, summary["reference_epochs"]))} epochs: {phrases.points(difference)} points'
+                    f"{RETURN.capitalize()} minus {dense_text(summary)}: {phrases.points(difference)} points"
                     f" (n = {difference['seeds']}): {not_below(difference)}."
                 ),
                 claims=["accuracy"],

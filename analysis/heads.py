@@ -19,6 +19,7 @@ import gcg_runs
 import tables
 import texts
 
+PAGE = "![connections of every head]("  # how the page begins
 REMEDY = "give the run's command again: it writes the file and repeats nothing"
 
 
@@ -116,16 +117,19 @@ def main(argv=None):
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run file, or the folder that holds run.h5")
     parser.add_argument("--out", type=Path, required=True, metavar="FIGURE", help="without an ending")
     arguments = parser.parse_args(argv)
+    page_path = Path(f"{arguments.out}.md")
+    texts.keep_others(page_path, PAGE)
     try:
         growths = [growth_of(path) for path in arguments.runs]
     except gcg_runs.RunFileError as error:
         sys.exit(f"heads: {error}")
-    page = [f"![connections of every head]({arguments.out.name}.png)\n"]
+    texts.make_folder(page_path.parent)
+    page = [f"{PAGE}{arguments.out.name}.png)\n"]
     page += [tables.markdown(table(growth)) for growth in growths]
     page += [f"    {growth['run'].identity['command']}\n" for growth in growths]
     print("\n".join(page[1:]))
     print("figure ", draw(growths, arguments.out))
-    texts.write(Path(f"{arguments.out}.md"), "\n".join(page))
+    texts.write(page_path, "\n".join(page))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@
 FOLDER gets the study file and NAME/tables.json for every finished run; analyse.py takes it as it takes a folder of
 runs. Where the runs and their images lay is left out (--out, --data-dir). What is in it stays: so the seeds of several
 machines, each with its own folder of runs, come together in one (a study with --set first-seed=N is kept with that of
-the scale). A run that both have must be the same.
+the scale). They must be seeds of one study: the same data and settings, every curve with the same options, and a run
+that both have must be the same.
 """
 
 import argparse
 import itertools
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -22,8 +24,10 @@ import gcg_runs
 import study_runs
 import texts
 
-SEED_CHANGE = "+first-seed="  # of a scale's name
+SEED_CHANGE = re.compile(r"\+first-seed=\d+(?=\+|$)")  # of a scale's name
+SEED_SETTINGS = ("seeds", "first-seed")
 PLACES = ("out", "data-dir")  # options that name folders of one machine
+APART = "these are two studies; keep them in two folders"
 
 
 def plain(value):
@@ -70,6 +74,79 @@ def tables_text(run):
     return json.dumps(content, separators=(",", ":")) + "\n"
 
 
+def differences(here, there):
+    """["NAME is VALUE here and VALUE there"] of two dictionaries."""
+    text = lambda value: "not given" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
+    return [
+        f"{name} is {text(here.get(name))} here and {text(there.get(name))} there"
+        for name in sorted({*here, *there})
+        if here.get(name) != there.get(name)
+    ]
+
+
+def facts_of_study(content):
+    """What the seeds of one study have in common."""
+    settings = {
+        f"setting {name}": value for name, value in content.get("settings", {}).items() if name not in SEED_SETTINGS
+    }
+    return settings | {"data": content.get("data")}
+
+
+def facts_by_curve(content):
+    """{curve: what the runs of its seeds have in common}. The names of other runs (--trunk) have the seed in them."""
+    names = {entry["name"] for entry in content["runs"]}
+    return {
+        entry["curve"]: {
+            f"option {name}": value
+            for name, value in entry.get("options", {}).items()
+            if name not in (*PLACES, "seed") and value not in names
+        }
+        | {"execution": entry.get("execution")}
+        for entry in content["runs"]
+    }
+
+
+def refuse_two_studies(new, kept, target):
+    """Ends the program with what differs, if the seeds of two study files are not those of one study."""
+    found = differences(facts_of_study(new), facts_of_study(kept))
+    here, there = facts_by_curve(new), facts_by_curve(kept)
+    for curve in here.keys() & there.keys() if not found else ():
+        found += [f"{curve}: {difference}" for difference in differences(here[curve], there[curve])]
+    if found:
+        sys.exit(f"{target}: {'; '.join(sorted(found))}: {APART}")
+
+
+def digests_by_curve(entries, run_of):
+    """{curve: digests of the images of its runs}; run_of(name) is a run, or None where it is not there."""
+    found = {}
+    for entry in entries:
+        run = run_of(entry["name"])
+        if run is not None:
+            found.setdefault(entry["curve"], set()).add(run.identity["data_digest"])
+    return found
+
+
+def refuse_other_images(entries, runs, kept, target):
+    """Ends the program if runs of a curve were trained on other images than those that are kept of it."""
+    here = digests_by_curve(entries, {run.identity["name"]: run for run in runs}.get)
+    there = digests_by_curve(kept, lambda name: kept_run(target.parent, name))
+    for curve in here.keys() & there.keys():
+        if here[curve] != there[curve]:
+            sys.exit(
+                f"{target}: {curve}: the data digest is {', '.join(sorted(here[curve]))} here and"
+                f" {', '.join(sorted(there[curve]))} there: {APART}"
+            )
+
+
+def kept_run(into, name):
+    """A run by its kept tables; None if none are kept."""
+    file = into / name / gcg_runs.TABLES_NAME
+    try:
+        return gcg_runs.load_tables(file) if file.exists() else None
+    except gcg_runs.RunFileError as error:
+        sys.exit(f"{error}: remove {file.parent} first")
+
+
 def joined(there, new):
     """The entries of two lists of a study's runs, those of the first one first; a run that both have must be planned
     alike."""
@@ -79,7 +156,7 @@ def joined(there, new):
         if known["name"] != entry["name"]:
             sys.exit(
                 f"{entry['curve']}, seed {entry['seed']}: is the run {entry['name']} here and {known['name']} there:"
-                " these are two studies; keep them in two folders"
+                f" {APART}"
             )
     order = list(dict.fromkeys(curve for curve, _ in by_run))
     return sorted(by_run.values(), key=lambda entry: (order.index(entry["curve"]), entry["seed"]))
@@ -94,21 +171,27 @@ def keep(path, into):
     """Keeps a study in the folder `into`; returns how many runs were added, and how many are there now."""
     study = study_runs.open_study(path)
     content = gcg_runs.read_study(path)
-    scale = study.scale.split(SEED_CHANGE)[0]
+    scale = SEED_CHANGE.sub("", study.scale)
     target = into / f"{study.experiment}-{scale}.json"
-    there = gcg_runs.read_study(target)["runs"] if target.exists() else []
+    there = []
+    if target.exists():
+        known = gcg_runs.read_study(target)
+        there = known["runs"]
+        refuse_two_studies(content, known, target)
+        refuse_other_images(content["runs"], study.runs(), there, target)
     content |= {"scale": scale, "runs": joined(there, [entry_without_places(entry) for entry in content["runs"]])}
-    into.mkdir(parents=True, exist_ok=True)
+    texts.make_folder(into)
     added = 0
     for run in study.runs():
         file = into / run.identity["name"] / gcg_runs.TABLES_NAME
-        if file.exists():
-            if trained(gcg_runs.load_tables(file)) != trained(run):
+        kept = kept_run(into, run.identity["name"])
+        if kept is not None:
+            if trained(kept) != trained(run):
                 sys.exit(
                     f"{file}: was trained otherwise than {run.path}: other data or another version; keep one of them"
                 )
             continue
-        file.parent.mkdir(exist_ok=True)
+        texts.make_folder(file.parent)
         texts.write(file, tables_text(run))
         added += 1
     texts.write(target, json.dumps(content, indent=1, sort_keys=True) + "\n")
@@ -121,7 +204,10 @@ def main(argv=None):
     parser.add_argument("study", type=Path, help="study file, RUNS/EXPERIMENT-SCALE.json")
     parser.add_argument("--into", type=Path, required=True, metavar="FOLDER", help="where they are kept")
     arguments = parser.parse_args(argv)
-    added, count = keep(arguments.study, arguments.into)
+    try:
+        added, count = keep(arguments.study, arguments.into)
+    except gcg_runs.RunFileError as error:
+        sys.exit(str(error))
     print(f"{arguments.into}: {added} runs added, {count} in all")
 
 

@@ -6,16 +6,35 @@ Needs numpy and torch. Inputs are normalised as in training: (pixel / 255 - mean
 training images.
 """
 
+import argparse
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import zipfile
 import zlib
 
 import numpy as np
-import torch
-from torch import nn
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("export", metavar="EXPORT.npz", help="written by gcg_export")
+    parser.add_argument("state", metavar="STATE.pt", help="where the state dict goes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before PyTorch is looked for: --help is for those too who have none yet
+    ARGUMENTS = _arguments()
+
+try:
+    import torch
+    from torch import nn
+except ImportError as error:
+    if __name__ != "__main__":
+        raise
+    sys.exit(f"PyTorch cannot be imported ({error}): install it, as by pip install torch")
 
 NETWORK_VERSION = 2  # of network.json and of the archive
 REMEDY = "run gcg_export again"
@@ -191,7 +210,26 @@ def network(path):
     return module.eval()
 
 
+def _is_state(path):
+    """Whether a file is one of torch.save; an export is an archive too, but has no data.pkl."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _write_state(export, path):
+    """Writes the state dict of an export, or ends the program with a message."""
+    try:
+        if os.path.exists(path) and not (os.path.isfile(path) and (os.path.getsize(path) == 0 or _is_state(path))):
+            sys.exit(f"{path}: is no file that torch.save has written and is not replaced; name another")
+        torch.save(state_dict(export), path)
+    except OSError as error:
+        sys.exit(f"{error.filename or path}: {error.strerror or error}")
+    except (RuntimeError, ValueError) as error:  # of PyTorch, where it cannot write; of a damaged export
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    torch.save(state_dict(sys.argv[1]), sys.argv[2])
+    _write_state(ARGUMENTS.export, ARGUMENTS.state)

@@ -117,7 +117,11 @@ def at_scale(source, scale):
 
 def experiment(source, name):
     summary = source.summaries.get(name)
-    return "Not measured yet.\n" if summary is None else described(source, name, summary)
+    said = "Not measured yet.\n" if summary is None else described(source, name, summary)
+    page, about = reading.BESIDE.get(name, (None, ""))
+    if page and (source.results / page).exists():
+        said += f"\n{about}: [results/{page}](results/{page})\n"
+    return said
 
 
 def described(source, name, summary):

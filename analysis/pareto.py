@@ -381,6 +381,7 @@ def main():
     description, points = collect(arguments.results)
     if not points:
         parser.error(f"{arguments.results}: no summary there has accuracies with a cost")
+    texts.make_folder(into)
     for path in figures(points, str(into / "pareto")):
         print("figure  ", path)
     texts.write(into / "pareto.md", page(description, points))

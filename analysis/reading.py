@@ -72,6 +72,14 @@ EXPERIMENTS = {
     ),
 }
 
+# name: (page of docs/results made by compare.py, what it holds)
+BESIDE = {
+    "execution_agreement": (
+        "growth_rules-small.sparse-against-dense.md",
+        "The growth rules under both as well: validation accuracy after every stage of every curve, sparse minus dense",
+    ),
+}
+
 
 def in_order(names):
     """Names of experiments in reading order; unknown ones last, by name."""

@@ -129,6 +129,8 @@ def run_table(study, out, pages):
             name = f'<a href="#{escape(report_runs.anchor(entry["name"]))}">{name}</a>'
         if file.exists():
             name += f' (<a href="{quote(os.path.relpath(file, out.parent))}">run file</a>)'
+        elif file.with_name(gcg_runs.TABLES_NAME).exists():
+            name += " (its tables alone are kept)"
         else:
             name += " (no run file)"
         rows.append(
@@ -262,7 +264,7 @@ def page(studies, out, paths):
     sections = "\n".join(section(*study, out, pages) for study in studies)
     titles = ", ".join(title for title, *_ in studies)
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
+        f'{texts.HTML}>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
         f' content="width=device-width">\n<title>gcg: {escape(titles)}</title>\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n<nav><details open><summary>Contents</summary><ol>{links}</ol></details></nav>\n<main>\n<h1>Results"
         f" of the study</h1>\n{opening(paths)}\n{sections}\n</main>\n{chr(10).join(pages.values())}\n"
@@ -278,6 +280,7 @@ def main(argv=None):
     )
     parser.add_argument("--out", type=Path, default=Path("report.html"))
     arguments = parser.parse_args(argv)
+    texts.keep_others(arguments.out, texts.HTML)
     try:
         studies = studies_in(arguments.paths)
         if not studies:
@@ -285,7 +288,7 @@ def main(argv=None):
         text = page(studies, arguments.out, arguments.paths)
     except gcg_runs.RunFileError as error:  # of a study file
         sys.exit(str(error))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    texts.make_folder(arguments.out.parent)
     texts.write(arguments.out, text)
     print(arguments.out)
 

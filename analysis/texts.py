@@ -43,6 +43,34 @@ def write_bytes(path, content):
         sys.exit(f"{path}: cannot be written: {error.strerror}{remedy}")
 
 
+HTML = "<!DOCTYPE html"  # how every page of ours begins
+
+
+def keep_others(path, beginning):
+    """Ends the program if a file at `path` does not begin as what is to be written there does, in letters of any case:
+    it is something else, and would be lost."""
+    if not os.path.isfile(path):
+        return
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(beginning))
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read: {error.strerror}")
+    if start and start.lower() != beginning.encode().lower():
+        sys.exit(
+            f"{path}: does not begin with '{beginning}': it is a file of another kind and is not replaced; name another"
+        )
+
+
+def make_folder(path):
+    """The folder, with those above it, unless it is there; if it cannot be made, the program ends with a message."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file is in its place" if error.errno in (errno.EEXIST, errno.ENOTDIR) else error.strerror
+        sys.exit(f"{path}: the folder cannot be made: {reason}; name another")
+
+
 def read_json(path, remedy):
     """What a JSON file holds; if it cannot be read, the program ends with one message: the file, why, the remedy."""
     try:

@@ -77,6 +77,6 @@ for layer, mask in run.masks[last].items():
 
 # %%
 dense = study["dense"][1]
-print(f"density x epochs  {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of dense")
+print(f"density × epochs  {run.cost['density_epochs'] / dense.cost['density_epochs']:.2f} of dense")
 print(f"training FLOPs    {run.cost['training_flops'] / dense.cost['training_flops']:.2f} of dense")
 print(f"epochs            {run.cost['epochs']} against {dense.cost['epochs']}")

@@ -386,7 +386,9 @@ def missing_tex(missing):
 def generate(results, paper, out):
     """Writes the generated files; returns what is missing."""
     source = (paper / "paper.tex").read_text(encoding="utf-8")
-    out.mkdir(parents=True, exist_ok=True)
+    texts.make_folder(out)
+    if any(out.iterdir()) and not (out / "values.tex").exists():
+        sys.exit(f"{out}: holds other files than the generated ones, which would be deleted; name a new folder")
     for old in out.iterdir():  # nothing of an earlier build may stay
         old.unlink()
     summaries, largest = load(results)

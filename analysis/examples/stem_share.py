@@ -76,10 +76,12 @@ def main():
     parser.add_argument("--layer", default="stem.conv")
     parser.add_argument("--into", type=Path, default=Path("."), help="where the figure goes")
     arguments = parser.parse_args()
+    try:
+        study = gcg_runs.load_study(arguments.study)
+    except gcg_runs.RunFileError as error:
+        sys.exit(str(error))
     rules = {
-        name: runs
-        for name, runs in gcg_runs.load_study(arguments.study).items()
-        if all(run.identity["method"] == "gcg" for run in runs.values())
+        name: runs for name, runs in study.items() if all(run.identity["method"] == "gcg" for run in runs.values())
     }
     if len(rules) < 2:
         sys.exit("two growth rules at least have to be finished")
@@ -113,7 +115,11 @@ def main():
     axes.set_title(f"every point: one rule at one stage of one seed (n = {len(seeds)} seeds)", fontsize=10)
     axes.legend(loc="best")
     path = arguments.into / "stem_share.png"
-    figure.savefig(path, dpi=150)
+    try:
+        arguments.into.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        sys.exit(f"{path}: cannot be written: {error.strerror}; name another folder behind --into")
     print("figure", path)
 
 

@@ -186,6 +186,19 @@ class Render(unittest.TestCase):
         self.assertEqual(list(found), ["execution", "precision"])
         self.assertTrue(found["execution"][0].startswith("At density 1.00"))
 
+    def test_a_summary_that_is_redrawn_leaves_nothing_to_a_study_or_a_name_of_data(self):
+        summary = self.folder / "growth_rules-small.summary.json"
+        summary.write_text(json.dumps(growth()))
+        for arguments, said in (
+            (["growth_rules-small.json", "--redraw", summary], "--redraw takes no runs and so not a study file"),
+            (["--redraw", summary, "--data-name", "foo"], "--redraw takes no runs and so not --data-name"),
+        ):
+            with contextlib.redirect_stderr(io.StringIO()) as error, self.assertRaises(SystemExit) as end:
+                self.main(*arguments, "--into", self.folder / "new")
+            self.assertEqual(end.exception.code, 2)
+            self.assertIn(said, error.getvalue())
+            self.assertFalse((self.folder / "new").exists())
+
     def test_what_is_no_experiment_is_told(self):
         for name, message in (
             ("nonsense", "there is no analysis of an experiment nonsense"),

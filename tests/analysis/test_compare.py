@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import compare
+import gcg_runs
+import keep_tables
 from run_files import edited
 from synthetic import agreement, growth, summary
 
@@ -54,6 +56,7 @@ class Studies(Folder):
             shutil.copy(SAMPLE, path)
             entries.append({"curve": curve, "seed": seed, "name": f"run{number}", "command": f"gcg_run --seed {seed}"})
             with edited(path) as file:
+                file["identity"].attrs["name"] = f"run{number}"
                 file["final"].attrs["test_accuracy"] = accuracy
                 values = file["options/value"][()]
                 values[values == b"0.4"] = growth_ratio.encode()
@@ -88,6 +91,22 @@ class Studies(Folder):
         self.assertIn("One seed each: no difference can be tested.", text)
         self.assertIn("No option differs in a curve that both have.", text)
 
+    def test_kept_tables_stand_in_for_run_files(self):
+        a = self.study("a", {("path", 1): 0.50, ("path", 2): 0.52}, unfinished=[("path", 2)])
+        b = self.study("b", {("path", 1): 0.40, ("path", 2): 0.45})
+        plain = cells(printed(a, b))
+        for number in range(2):
+            run = b.parent / f"run{number}"
+            (run / gcg_runs.TABLES_NAME).write_text(keep_tables.tables_text(gcg_runs.load(run)))
+            (run / "run.h5").unlink()
+        text = printed(a, b)
+        self.assertNotIn("Not finished in B", text)
+        self.assertIn("Not finished in A: path, seed 2.", text)
+        self.assertEqual(cells(text), plain)
+        (b.parent / "run0" / gcg_runs.TABLES_NAME).write_text("[]")
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertIn("Not finished in B: path, seed 1 (holds no tables of a run", printed(a, b))
+
     def test_studies_of_folders_are_matched_by_name(self):
         for name, experiments in (("a", ("e-smoke", "f-smoke")), ("b", ("e-smoke", "g-smoke"))):
             for experiment in experiments:
@@ -96,6 +115,8 @@ class Studies(Folder):
                     self.folder / name / experiment / f"{experiment}.json", self.folder / name / f"{experiment}.json"
                 )
                 shutil.move(self.folder / name / experiment / "run0", self.folder / name / f"run0-{experiment}")
+                with edited(self.folder / name / f"run0-{experiment}" / "run.h5") as file:
+                    file["identity"].attrs["name"] = f"run0-{experiment}"
                 path = self.folder / name / f"{experiment}.json"
                 path.write_text(path.read_text().replace("run0", f"run0-{experiment}"))
         text = printed(self.folder / "a", self.folder / "b")
@@ -118,14 +139,28 @@ class Summaries(Folder):
         rows = cells(text)
         self.assertIn(["execution", "sparse", "dense"], rows)
         self.assertIn(["all runs", "width", "8", "16"], rows)
-        self.assertIn(["curves / path, sampled", "2 of 2", "2", "0.515", "0.515", "+0.0000 ± 0.0000", "1.000"], rows)
-        self.assertIn(["curves / random", "1 of 2", "2", "0.41", "0.3", "+0.1100 ± 0.1271", "0.346"], rows)
+        self.assertIn(
+            ["curves / path, sampled", "stage 2 of 2", "2", "0.515", "0.515", "+0.0000 ± 0.0000", "1.000"], rows
+        )
+        self.assertIn(["curves / random", "stage 1 of 2", "2", "0.41", "0.3", "+0.1100 ± 0.1271", "0.346"], rows)
         self.assertFalse([row for row in rows if row[0].startswith("differences")])  # derived from the same numbers
 
     def test_a_dictionary_by_seed_is_read_too(self):
         values = {}
         compare.collect({"x": {"of_dense": {"mean": 1.0, "by_seed": {"1": 0.5, "7": 0.7}}}}, (), values)
         self.assertEqual(values, {("x / of_dense", "value"): {1: 0.5, 7: 0.7}})
+
+    def test_a_number_of_a_list_is_called_by_what_it_belongs_to(self):
+        for beside, words in (({}, "entry"), ({"density": [0.1, 0.2]}, "stage"), ({"density": 0.1}, "entry")):
+            values = {}
+            compare.collect(beside | {"seeds": [7], "by_seed": [[0.5, 0.6]]}, ("x",), values)
+            self.assertEqual(values, {("x", f"{words} {i} of 2"): {7: v} for i, v in ((1, 0.5), (2, 0.6))})
+
+    def test_the_page_in_the_tree_is_that_of_its_summaries(self):
+        results, name = "docs/results", "growth_rules-small"
+        with contextlib.chdir(ROOT):
+            made = printed(f"{results}/{name}.summary.json", f"{results}/{name}.dense-execution.summary.json")
+            self.assertEqual(Path(f"{results}/{name}.sparse-against-dense.md").read_text(), made)
 
     def test_equal_summaries_have_nothing_that_differs(self):
         a, b = self.write("a", agreement()), self.write("b", agreement())
@@ -144,8 +179,14 @@ class Summaries(Folder):
             path.write_text(content)
             with self.assertRaisesRegex(SystemExit, message):
                 printed(path, path)
-        with self.assertRaisesRegex(SystemExit, "no such study file"):
-            printed(self.folder / "nowhere", self.folder / "nowhere")
+        nowhere = self.folder / "nowhere"
+        (self.folder / "runs").mkdir()
+        for name in "ab":
+            (self.folder / "runs" / f"{name}.summary.json").write_text("{}")
+        for pair in ((nowhere, nowhere), (self.folder / "runs", nowhere), (nowhere, self.folder / "runs")):
+            with self.assertRaises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()) as said:
+                compare.main([*map(str, pair)])
+            self.assertEqual((str(end.exception), said.getvalue()), (f"{nowhere}: no such file or folder", ""))
         (self.folder / "empty").mkdir()
         with self.assertRaisesRegex(SystemExit, "holds no study file and no summary"):
             printed(self.folder / "empty", self.folder / "empty")

@@ -21,10 +21,14 @@ sys.path[:0] = [str(ROOT / "analysis"), str(Path(__file__).resolve().parent)]
 import h5py
 
 import analyse
+import bench
 import compare
 import demo
+import example_page
 import figures
 import gcg_runs
+import heads
+import pareto
 import report
 import texts
 from run_files import ENTRY, STUDY, edited, toy_study
@@ -116,6 +120,14 @@ def ended(main, *arguments):
         except SystemExit as end:
             return str(end)
     raise AssertionError(f"{main} accepts {arguments}")
+
+
+def printed(main, *arguments):
+    """What a program prints that succeeds."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        with mock.patch.object(sys, "argv", ["program", *map(str, arguments)]):
+            main()
+    return said.getvalue()
 
 
 class Folder(unittest.TestCase):
@@ -241,6 +253,38 @@ class StudyFiles(Folder):
                     self.assertRegex(ended(main, *arguments), rf"{path}: is no .*; make it anew: analyse.py")
 
 
+class Examples(Folder):
+    def test_what_is_no_example_is_told(self):
+        page, example = self.folder / "x.html", self.folder / "example.py"
+        self.assertIn(
+            f"{example}: cannot be read: No such file or directory; name an", ended(example_page.main, example, page)
+        )
+        for content in (b"", b"print(1)", b"# %%\nprint(1)", b"# %% [markdown]\n# No heading.\n", b"\xff"):
+            example.write_bytes(content)
+            self.assertRegex(ended(example_page.main, example, page), f"^{example}: is no (example|text in UTF-8)")
+        example.write_text("# %% [markdown]\n# # Title\n\n# %%\nimport gcg_runs\ngcg_runs.load('nowhere')\n")
+        self.assertEqual(ended(example_page.main, example, page), "nowhere: no such file")
+        self.assertFalse(page.exists())
+
+
+class Benches(Folder):
+    def test_what_make_bench_has_not_written_is_told(self):
+        steps, kept = self.folder / "steps.json", self.folder / "kept.json"
+        self.assertIn(f"{steps}: there is no such file; `make bench` writes it", ended(bench.main, self.folder))
+        for content in (b"", b"[]", b"{}", b"\xff"):
+            steps.write_bytes(content)
+            kept.write_bytes(content)
+            self.assertRegex(ended(bench.main, self.folder), f"^{steps}: is no .*; give `make bench` again")
+            self.assertRegex(ended(bench.main, kept), f"^{kept}: is no .*; name ")
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["kept.json", "steps.json"])
+
+    def test_a_kept_summary_may_be_drawn_where_it_lies(self):
+        kept = self.folder / "bench.json"
+        shutil.copy(ROOT / "docs" / "results" / "amx" / "bench.json", kept)
+        printed(bench.main, kept, "--into", self.folder)
+        self.assertTrue((self.folder / "bench.md").exists())
+
+
 class Places(Folder):
     def test_a_text_is_written_through_links(self):
         target, link = self.folder / "far" / "page.html", self.folder / "link"
@@ -261,6 +305,64 @@ class Places(Folder):
             with self.assertRaisesRegex(SystemExit, f"{place}: is not a regular file and is not replaced; name"):
                 texts.write(place, "text")
         self.assertTrue(pipe_.is_fifo())
+
+    def test_a_file_of_another_kind_is_not_replaced(self):
+        (self.folder / "execution_agreement-small.summary.json").write_text(json.dumps(agreement()))
+        example = self.folder / "example.py"
+        example.write_text("# %% [markdown]\n# # Title\n")
+        page = self.folder / "page.html"
+        for main, *arguments in ((report.main, self.folder, "--out", page), (example_page.main, example, page)):
+            with self.subTest(main):
+                for mine in (SAMPLE.read_bytes(), b"<html>", b"x"):
+                    page.write_bytes(mine)
+                    self.assertEqual(
+                        ended(main, *arguments),
+                        f"{page}: does not begin with '<!DOCTYPE html': it is a file of another kind and is not"
+                        " replaced; name another",
+                    )
+                    self.assertEqual(page.read_bytes(), mine)
+                for ours in (b"", b"<!doctype HTML>\n<title>old</title>"):
+                    page.write_bytes(ours)
+                    printed(main, *arguments)
+                    self.assertTrue(page.read_text().startswith("<!DOCTYPE html>\n"))
+                    self.assertNotIn("<title>old", page.read_text())
+        readme = self.folder / "README.md"
+        readme.write_text("mine")
+        self.assertIn(
+            f"{readme}: does not begin with '![connections of",
+            ended(heads.main, SAMPLE, "--out", self.folder / "README"),
+        )
+
+    def test_a_folder_that_cannot_be_made_is_told_and_another_is_made(self):
+        study = toy_study(self.folder, ["whole"])
+        summary = self.folder / "execution_agreement-small.summary.json"
+        summary.write_text(json.dumps(agreement()))
+        example = self.folder / "example.py"
+        example.write_text("# %% [markdown]\n# # Title\n")
+        file = self.folder / "file"
+        file.touch()
+        commands = (
+            (analyse.main, study, "--into", "PLACE"),
+            (analyse.main, "--redraw", summary, "--into", "PLACE"),
+            (pareto.main, "--into", "PLACE"),
+            (bench.main, ROOT / "docs" / "results" / "amx" / "bench.json", "--into", "PLACE"),
+            (report.main, summary, "--out", "PLACE/page.html"),
+            (example_page.main, example, "PLACE/page.html"),
+        )
+        with mock.patch.object(sys, "path", [str(self.folder), *sys.path]):
+            for number, (main, *arguments) in enumerate(commands):
+                at = lambda place: [str(word).replace("PLACE", str(place)) for word in arguments]
+                with self.subTest(main, number=number):
+                    for place, reason in (
+                        (file / "x", "a file is in its place"),
+                        ("/proc/x", os.strerror(errno.ENOENT)),
+                    ):
+                        said = f"{place}: the folder cannot be made: {reason}; name another"
+                        self.assertEqual(ended(main, *at(place)), said)
+                    if main in (analyse.main, example_page.main):  # the others likewise, in more time
+                        place = self.folder / str(number) / "new"
+                        printed(main, *at(place))
+                        self.assertTrue(list(place.iterdir()))
 
     def test_a_full_disk_leaves_the_old_file(self):
         study = toy_study(self.folder, ["whole"])

@@ -1,9 +1,13 @@
 """The example of an analysis from run files alone."""
 
+import contextlib
+import io
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -34,6 +38,36 @@ class StemShare(unittest.TestCase):
         self.assertAlmostEqual(stem_share.correlation({"a": [(1, 2), (2, 4)], "b": [(3, 6)]}), 1)
         self.assertIsNone(stem_share.correlation({"a": [(1, 2), (1, 4), (1, 3)]}))
         self.assertIsNone(stem_share.correlation({"a": [(1, 2)]}))
+
+    def main(self, *arguments):
+        with mock.patch.object(sys, "argv", ["stem_share.py", *map(str, arguments)]):
+            with contextlib.redirect_stdout(io.StringIO()):
+                stem_share.main()
+
+    def test_the_folder_of_the_figure_is_made(self):
+        def run(share, accuracy):
+            present = np.array([[10, 90], [share, 100 - share]])
+            return SimpleNamespace(
+                identity={"method": "gcg"},
+                layers={"name": ["stem.conv", "fc"]},
+                statistics={"stage": np.array([0, 1]), "layers": {"present": present}},
+                stages={"stage": [0, 1], "phase": ["stage", "stage"], "validation_accuracy": [0.3, accuracy]},
+            )
+
+        study = {"a": {1: run(10, 0.4)}, "b": {1: run(20, 0.5)}}
+        with tempfile.TemporaryDirectory() as folder, mock.patch("gcg_runs.load_study", return_value=study):
+            self.main("study.json", "--into", f"{folder}/new/x")
+            self.assertTrue(Path(f"{folder}/new/x/stem_share.png").exists())
+            Path(f"{folder}/file").touch()
+            for place in (f"{folder}/file", "/proc/x"):
+                with self.assertRaisesRegex(
+                    SystemExit, f"^{place}/stem_share.png: cannot be written: .*; name another"
+                ):
+                    self.main("study.json", "--into", place)
+
+    def test_a_study_that_is_not_there_is_told(self):
+        with self.assertRaisesRegex(SystemExit, "nowhere.json: no such study file"):
+            self.main("nowhere.json")
 
 
 if __name__ == "__main__":

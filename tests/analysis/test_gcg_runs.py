@@ -410,6 +410,15 @@ class TableOfRuns(unittest.TestCase):
                 gcg_runs.table([SAMPLE], [column])
         self.assertEqual(gcg_runs.table([], ["status"]), {"path": [], "status": []})
 
+    def test_one_path_and_one_column_need_no_list_and_a_folder_holds_its_run(self):
+        wanted = gcg_runs.table([SAMPLE], ["identity/seed"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "run.h5"
+            shutil.copy(SAMPLE, path)
+            for given in (str(path), path, folder, Path(folder), [folder], Path(folder).rglob("run.h5")):
+                with self.subTest(given):
+                    self.assertEqual(gcg_runs.table(given, "identity/seed"), wanted | {"path": [str(path)]})
+
 
 def inspect(*arguments):
     command = [sys.executable, str(ROOT / "analysis" / "inspect_run.py"), *map(str, arguments)]

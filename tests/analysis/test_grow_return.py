@@ -140,6 +140,19 @@ class Summary(unittest.TestCase):
             ],
         )
 
+    def test_without_the_dense_row_no_epochs_are_named(self):
+        whole = study()
+        longer = whole.curves["dense, 80 epochs"]
+        del whole.curves["dense"]
+        whole.any_run = lambda: next(iter(longer.values()))
+        summary = fakes.summary_of(grow_return, whole)
+        caption = grow_return.tables(summary)[0].caption
+        self.assertIn("minus the dense training of the same seed", caption)
+        self.assertTrue(caption.endswith("over the dense training. Mean ± 95 % t interval over seeds."), caption)
+        self.assertNotIn("  ", caption)
+        caption = grow_return.tables(self.summary)[0].caption
+        self.assertIn("minus the dense training of 20 epochs of the same seed", caption)
+
     def test_the_mask_that_a_way_back_begins_with_is_no_row(self):
         summary = grow_return.summarise(study(**{"static mask": {7: run(0.5)}}))
         self.assertNotIn("static mask", summary["rows"])

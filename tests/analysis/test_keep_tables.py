@@ -17,6 +17,8 @@ import keep_tables
 import run_files
 import study_runs
 
+KEPT_STUDY = Path(__file__).resolve().parents[2] / "docs" / "results" / "medium" / "grow_return-medium.json"
+
 
 class Kept(unittest.TestCase):
     def setUp(self):
@@ -91,6 +93,120 @@ class Kept(unittest.TestCase):
         content["runs"][0]["name"] = "two"
         self.study.write_text(json.dumps(content))
         with self.assertRaisesRegex(SystemExit, "these are two studies"):
+            self.keep()
+
+    def changed(self, name, change, scale="smoke+first-seed=7"):
+        """The study file of another run, seed 7, in a folder of its own, after change(content)."""
+        path = run_files.toy_study(self.folder / name, [name])
+        content = json.loads(path.read_text())
+        content["scale"] = scale
+        content["runs"][0]["seed"] = 7
+        change(content)
+        path.write_text(json.dumps(content))
+        return path
+
+    def test_of_a_scale_with_another_change_are_another_study(self):
+        self.keep()
+        for scale, kept in (
+            ("smoke+first-seed=9+width=2", "smoke+width=2"),
+            ("smoke+epochs=3+first-seed=12", "smoke+epochs=3"),
+            ("smoke+longer-epochs=8,9+first-seed=1+width=2", "smoke+longer-epochs=8,9+width=2"),
+        ):
+            study = self.changed(kept, lambda content: None, scale)
+            self.keep(study)
+            self.assertEqual(json.loads((self.into / f"toy-{kept}.json").read_text())["scale"], kept)
+        self.assertEqual(len(json.loads((self.into / self.study.name).read_text())["runs"]), 2)
+
+    def test_of_studies_that_differ_are_refused_with_what_differs(self):
+        def same(content):
+            content |= {"data": "cifar10", "settings": {"width": ["8"], "longer-epochs": ["1", "2"], "seeds": ["3"]}}
+            content["runs"][0] |= {"execution": "sparse", "trunk": "other curve"}
+            # Another run of the study, which this one starts from.
+            trunk = f"trunk-s{content['runs'][0]['seed']}"
+            content["runs"].append(content["runs"][0] | {"curve": "other curve", "name": trunk, "options": {}})
+            content["runs"][0]["options"] = {
+                "epochs": "9",
+                "seed": "7",
+                "trunk": trunk,
+                "out": content["runs"][0]["name"],
+            }
+
+        self.keep(self.changed("first", same, "smoke"))
+        kept = self.into / "toy-smoke.json"
+        before = kept.read_text()
+        for name, said, change in (
+            ("a", "data is tinyimagenet here and cifar10 there", lambda c: c.update(data="tinyimagenet")),
+            ("b", "setting width is 2 here and 8 there", lambda c: c["settings"].update(width=["2"])),
+            (
+                "c",
+                "setting longer-epochs is 1 here and 1, 2 there",
+                lambda c: c["settings"].update({"longer-epochs": ["1"]}),
+            ),
+            ("d", "setting warmup is 1 here and not given there", lambda c: c["settings"].update(warmup=["1"])),
+            ("e", "a: option epochs is 3 here and 9 there", lambda c: c["runs"][0]["options"].update(epochs="3")),
+            ("f", "a: option beta is 1 here and not given there", lambda c: c["runs"][0]["options"].update(beta="1")),
+            ("g", "a: execution is dense here and sparse there", lambda c: c["runs"][0].update(execution="dense")),
+        ):
+            with self.subTest(said):
+                study = self.changed(name, lambda content, change=change: (same(content), change(content)))
+                with self.assertRaises(SystemExit) as end:
+                    self.keep(study)
+                self.assertEqual(str(end.exception), f"{kept}: {said}: these are two studies; keep them in two folders")
+                self.assertEqual(kept.read_text(), before)
+                self.assertFalse((self.into / name).exists())
+
+        def another_seed(content):
+            content["runs"][0]["seed"] = 8
+            same(content)
+            content["settings"] |= {"seeds": ["1"], "first-seed": ["8"]}
+
+        self.assertEqual(self.keep(self.changed("z", another_seed)), f"{self.into}: 1 runs added, 2 in all")
+
+    def test_of_other_images_are_refused(self):
+        self.keep()
+        study = self.changed("other", lambda content: None)
+        with run_files.edited(study.parent / "other" / "run.h5") as file:
+            there = file["identity"].attrs["data_digest"]
+            file["identity"].attrs["data_digest"] = "beef"
+        with self.assertRaisesRegex(SystemExit, f"a: the data digest is beef here and {there} there: these are two"):
+            self.keep(study)
+        self.assertFalse((self.into / "other").exists())
+
+    def test_of_another_seed_join_those_that_are_kept_in_this_project(self):
+        self.into.mkdir()
+        kept = KEPT_STUDY.read_text()
+        (self.into / KEPT_STUDY.name).write_text(kept)
+        content = json.loads(kept.replace("-s7-", "-s8-"))
+        content["scale"] += "+first-seed=8"
+        content["settings"]["first-seed"] = ["8"]
+        content["settings"]["seeds"] = ["1"]
+        for entry in content["runs"]:
+            entry["seed"], entry["options"]["seed"] = 8, "8"
+        study = self.folder / "grow_return-medium+first-seed=8.json"
+        study.write_text(json.dumps(content))
+        self.keep(study)
+        joined = json.loads((self.into / KEPT_STUDY.name).read_text())
+        self.assertEqual(len(joined["runs"]), 2 * len(content["runs"]))
+
+    def test_that_cannot_be_placed_are_one_message(self):
+        file = self.folder / "file"
+        file.touch()
+        for into, reason in (
+            (file, "a file is in its place"),
+            (file / "below", "a file is"),
+            ("/proc/x", "No such file"),
+        ):
+            self.into = into
+            with self.assertRaisesRegex(SystemExit, f"{into}: the folder cannot be made: {reason}"):
+                self.keep()
+
+    def test_that_are_damaged_are_no_traceback_where_others_are_added(self):
+        self.keep()
+        (self.into / "one" / gcg_runs.TABLES_NAME).write_text("[]")
+        with self.assertRaisesRegex(SystemExit, rf"holds no tables of a run.*: remove {self.into / 'one'} first"):
+            self.keep()
+        (self.into / self.study.name).write_text("[]")
+        with self.assertRaisesRegex(SystemExit, "is no study file"):
             self.keep()
 
     def test_that_are_damaged_are_left_out_by_name(self):

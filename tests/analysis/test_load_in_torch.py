@@ -337,5 +337,78 @@ class NamesThatAreNoUtf8(unittest.TestCase):
         self.assertEqual(len(list(self.out.iterdir())), 2)
 
 
+# As much of PyTorch as the program needs, for machines without it.
+TORCH = """
+import zipfile
+class nn: Module = object
+def from_numpy(array): return array
+def save(state, path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("state/data.pkl", " ".join(state))
+"""
+
+
+class Program(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        self.export = self.folder / "final.npz"
+        np.savez(self.export, **{"stem.weight": np.zeros(2), "stem.mask": np.zeros(2), "network.json": "{}"})
+
+    def run_program(self, *arguments, torch=TORCH):
+        (self.folder / "torch.py").write_text(torch)
+        done = subprocess.run(
+            [sys.executable, ROOT / "analysis" / "load_in_torch.py", *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def test_prints_its_help_without_pytorch(self):
+        missing = "raise ModuleNotFoundError(\"No module named 'torch'\")"
+        status, said, _ = self.run_program("--help", torch=missing)
+        self.assertEqual(status, 0)
+        self.assertIn("EXPORT.npz STATE.pt", said)
+        self.assertEqual(self.run_program(self.export, torch=missing)[0], 2)
+        status, _, error = self.run_program(self.export, self.folder / "state.pt", torch=missing)
+        self.assertEqual(
+            (status, error),
+            (1, "PyTorch cannot be imported (No module named 'torch'): install it, as by pip install torch\n"),
+        )
+
+    def test_replaces_states_alone(self):
+        state = self.folder / "state.pt"
+        for _ in range(2):
+            self.assertEqual(self.run_program(self.export, state), (0, "", ""))
+            self.assertEqual(zipfile.ZipFile(state).read("state/data.pkl"), b"stem.weight")
+        text = self.folder / "notes.txt"
+        text.write_text("mine")
+        for other in (text, self.export, self.folder, "/dev/null"):
+            before = Path(other).read_bytes() if Path(other).is_file() else None
+            status, _, error = self.run_program(self.export, other)
+            self.assertEqual(
+                (status, error),
+                (1, f"{other}: is no file that torch.save has written and is not replaced; name another\n"),
+            )
+            if before is not None:
+                self.assertEqual(Path(other).read_bytes(), before)
+
+    def test_what_cannot_be_read_or_written_is_one_message(self):
+        state = self.folder / "state.pt"
+        nowhere = self.folder / "nowhere"
+        (self.folder / "bad.npz").write_text("bad")
+        for export, place, said in (
+            (nowhere, state, f"{nowhere}: No such file or directory\n"),
+            (self.export, nowhere / "x.pt", f"{nowhere / 'x.pt'}: No such file or directory\n"),
+            (self.folder / "bad.npz", state, f"{self.folder / 'bad.npz'}: is damaged, or no archive of gcg_export"),
+        ):
+            status, _, error = self.run_program(export, place)
+            self.assertEqual((status, error[: len(said)]), (1, said))
+            self.assertEqual(len(error.splitlines()), 1)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -48,6 +48,10 @@ class Committed(unittest.TestCase):
                     anchors = {re.sub(r"[^a-z0-9 _-]", "", h.lower()).replace(" ", "-") for h in headings}
                     self.assertIn(anchor, anchors, f"{path.name}: {link}")
 
+    def test_the_cost_of_the_original_paper_has_one_spelling(self):
+        for path in (*pages.pages(ROOT), *(ROOT / "docs").rglob("*.html"), *(ROOT / "docs" / "results").rglob("*.md")):
+            self.assertNotIn("density x epochs", path.read_text(), path.name)
+
     def test_every_experiment_has_its_place_in_reading_order(self):
         rows = re.findall(r"^EXPERIMENT\((\w+), \w+, (\w+)", (ROOT / "experiments" / "table.def").read_text(), re.M)
         studied = {name for name, kind in rows if kind != "demo"}
@@ -92,6 +96,16 @@ class Blocks(unittest.TestCase):
         readme.write_text("<!-- generated: study -->\n<!-- end -->\n")
         self.main()
         self.assertIn("Not measured yet.", readme.read_text())
+
+    def test_a_comparison_beside_an_experiment_is_linked_where_it_is_there(self):
+        readme = self.root / "README.md"
+        readme.write_text("<!-- generated: experiments -->\n<!-- end -->\n")
+        page = self.root / "docs" / "results" / reading.BESIDE["execution_agreement"][0]
+        self.main()
+        self.assertNotIn(page.name, readme.read_text())
+        page.touch()
+        self.main()
+        self.assertIn(f": [results/{page.name}](results/{page.name})\n\n## Seconds", readme.read_text())
 
     def test_a_scale_beside_the_usual_ones_has_its_own_block(self):
         readme = self.root / "README.md"

@@ -161,6 +161,16 @@ class Generated(unittest.TestCase):
         self.assertIn(r"1.00 & 2 & 50.20 & 50.00 & +0.20 $\pm$ 0.10 &", text)
         self.assertIn("runs of execution_agreement-small that are not finished: 1", missing)
 
+    def test_a_folder_of_other_files_is_left_as_it_is(self):
+        self.out.mkdir()
+        (self.out / "mine.txt").touch()
+        with self.assertRaisesRegex(SystemExit, f"{self.out}: holds other files than the generated ones"):
+            self.make("")
+        (self.out / "mine.txt").unlink()
+        self.make("")
+        self.make("")
+        self.assertFalse((self.out / "mine.txt").exists())
+
     def test_figures_are_made_of_the_summary(self):
         self.make(r"\experiment{growth_rules}", growth_rules__small=growth())
         self.assertIn(

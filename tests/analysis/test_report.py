@@ -152,15 +152,19 @@ class Report(unittest.TestCase):
         runs = [
             {"curve": "1.00 sparse", "seed": 1, "name": "run one", "command": "gcg_run --epochs 10"},
             {"curve": "1.00 dense", "seed": 2, "name": "gone", "command": "gcg_run --seed 2"},
+            {"curve": "1.00 dense", "seed": 3, "name": "kept", "command": "gcg_run --seed 3"},
         ]
         self.write("execution_agreement-small.json", {"experiment": "execution_agreement", "runs": runs})
         (self.folder / "run one").mkdir()
         (self.folder / "run one" / "run.h5").write_text("")
+        (self.folder / "kept").mkdir()
+        (self.folder / "kept" / "tables.json").write_text("")
         page = self.read()
         self.assertIn("Missing runs (1) 1.00 dense, seed 2", page.all_text())
         self.assertIn("../run%20one/run.h5", page.links)  # damaged: linked, but without a page of its own
         self.assertNotIn("#run-run one", page.links)
         self.assertIn("gone (no run file)", page.all_text())
+        self.assertIn("kept (its tables alone are kept)", page.all_text())
 
     def test_a_study_without_summary_is_named(self):
         self.write("growth_rules-small.json", {"experiment": "growth_rules", "runs": []})

@@ -1,4 +1,5 @@
 # Targets that show what the Makefile makes of its variables, for test_makefile.py; read in the project's folder.
+PIDS :=
 include Makefile
 words:
 	@printf '%s\n' $(STUDY) $(call folder,cifar10) $(manifest)

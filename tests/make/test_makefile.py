@@ -50,6 +50,74 @@ class Makefile(unittest.TestCase):
         self.assertIn("--scale\nsmall\n--set\nepochs=3\n--set\nwidth=8\n--seeds\n2\n--data\ntinyimagenet\n", words)
         self.assertIn("--data-dir\n/my\n", self.output("words", GCG_DATA="/my").stdout)
 
+    def refused(self, *arguments):
+        """What make says as it refuses a command."""
+        command, variables = self.make("--no-print-directory", *arguments)
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        return done.stderr + done.stdout
+
+    def test_a_variable_that_nothing_knows_is_refused(self):
+        for given in (["Scale=small", "SEED=3"], ["SEED=3"], ["SCALES:=small"], ["GCGDATA=/x"], ["ROUND+=3"]):
+            said = self.refused("words", *given)
+            for one in given:
+                self.assertRegex(said, rf"\*\*\* .*\b{re.match('[A-Za-z]+', one)[0]}\b.*: no such variable; there are ")
+            for known in (*OWN, "TORCH", "PYTHON", "GPU_CHECK", "GCG_DATA"):
+                self.assertRegex(said, rf"\b{known}\b")
+        self.assertIn("no such variable", self.refused("nested-words", "SEED=3"))
+
+    def test_variables_that_something_reads_are_taken(self):
+        defined = re.findall(r"^([A-Z_]+) *[:?]?=", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+        values = {"MINUTES": "1", "ROUNDS": "1", "SEEDS": "1", "JOBS": "1", "ON": "cifar", "LAUNCHER": "local"}
+        values |= {"SHELL": "/bin/bash", "CARRIED": str(self.folder)}
+        for name in sorted({*defined}):
+            with self.subTest(name):
+                self.output("fails", f"{name}={values.get(name, 'x')}")
+        for name in (
+            "GCG_MIRROR",
+            "CC",
+            "CXX",
+            "CXXFLAGS",
+            "LDFLAGS",
+            "MAKEFLAGS",
+            "OMP_NUM_THREADS",
+            "CMAKE_GENERATOR",
+        ):
+            self.output("fails", f"{name}=")
+        self.output("nested-words", "ON=imagenet", "SEEDS=3", "PRESET=ci", "BUILD=build/x", "CXX=g++")
+
+    def test_a_number_that_is_none_is_refused(self):
+        for name, values, least in (
+            ("SEEDS", ("abc", "-1", "", "1 2", "1.5", "'"), 0),
+            ("JOBS", ("abc", "-1"), 0),
+            ("MINUTES", ("abc", "0", "-1", ""), 1),
+            ("ROUNDS", ("abc", "0"), 1),
+        ):
+            for value in values:
+                for target in ("medium", "words"):
+                    said = self.refused("-n", target, f"{name}={value}")
+                    self.assertIn(f"*** {name}={value} is no whole number from {least} on", said)
+        for given, wanted in (("0", "5"), ("00", "5"), ("2", "2")):
+            self.assertIn(f"$(seq {wanted})", self.output("-n", "medium", f"SEEDS={given}").stdout)
+
+    def test_sets_and_launchers_are_those_there_are(self):
+        for value in ("cifar10", "Cifar", "", "cifar imagenet", "x/cifar"):
+            said = self.refused("-n", "status", f"ON={value}")
+            self.assertIn(f"*** ON={value} is none of: cifar, tinyimagenet, imagenet", said)
+        for value in ("cifar", "tinyimagenet", "imagenet"):
+            self.assertIn(f"/{value}\n", self.output("words", f"ON={value}").stdout)
+        for value in ("sge", "", "local slurm"):
+            self.assertIn(f"*** LAUNCHER={value} is none of: local, slurm", self.refused("words", f"LAUNCHER={value}"))
+
+    def test_a_status_is_watched_on_demand_only(self):
+        for given, watched in ((["WATCH=1"], True), (["WATCH=yes"], True), (["WATCH=0"], False), (["WATCH="], False)):
+            self.assertEqual("--watch" in self.output("-n", "status", *given).stdout, watched, given)
+        self.assertNotIn("--watch", self.output("-n", "status").stdout)
+
+    def test_a_run_to_inspect_is_asked_for(self):
+        for given in ([], ["RUN="]):
+            self.assertIn("RUN=FOLDER or file of a run is missing", self.refused("inspect", *given))
+
     def test_what_runs_are_on_is_an_option_of_every_experiment(self):
         commands = self.output("-n", "growth-rules", "DEVICE=--device cuda --runs-per-gpu 2").stdout
         self.assertRegex(commands, r"--device cuda --runs-per-gpu 2 --jobs 0 ")
