@@ -8,6 +8,8 @@ from phrases import Finding
 from study_runs import cells_of, parts_of
 from tables import Table, percent, plain
 
+SMALL_DENSE = "small dense"
+
 
 def test_accuracies(runs):
     return {seed: float(run.final["test_accuracy"]) for seed, run in runs.items()}
@@ -75,11 +77,12 @@ def cost_text(found):
 def tables(summary):
     dense = summary["cells"].get("dense")
     seeds = sorted({len(c["seeds"]) for c in summary["cells"].values()})
-    notes = [
-        f"Seeds per cell: {' or '.join(map(str, seeds))}.",
-        "Small dense: the widest dense network with at most as many connections. Widths are whole numbers, so it can"
-        " have far fewer: see its FLOPs.",
-    ]
+    notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
+    if SMALL_DENSE in summary["methods"]:
+        notes.append(
+            "Small dense: the widest dense network with at most as many connections. Widths are whole numbers, so it can"
+            " have far fewer: see its FLOPs."
+        )
     if dense:
         notes.insert(
             0,
