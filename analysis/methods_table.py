@@ -80,8 +80,8 @@ def tables(summary):
     notes = [f"Seeds per cell: {' or '.join(map(str, seeds))}."]
     if SMALL_DENSE in summary["methods"]:
         notes.append(
-            "Small dense: the widest dense network with at most as many connections. Widths are whole numbers, so it can"
-            " have far fewer: see its FLOPs."
+            "Small dense: the widest dense network with at most as many connections. Widths are whole numbers, so it"
+            " can have far fewer: see its FLOPs."
         )
     if dense:
         notes.insert(
