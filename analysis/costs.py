@@ -55,11 +55,17 @@ def last_stage(run):
 
 
 def relative_costs(runs, dense):
-    """The three costs of runs relative to the dense run of the same seed, as of_dense; None without such runs."""
+    """The three costs of runs relative to the dense run of the same seed, as of_dense; None without such runs. Seconds
+    are compared only where the dense run had the same type of processor."""
+    alike = {
+        seed: run
+        for seed, run in runs.items()
+        if seed in dense and run.host["processor"] == dense[seed].host["processor"]
+    }
     return {
         "density_epochs": of_dense(density_epochs, runs, dense),
         "flops": of_dense(flops, runs, dense),
-        "seconds": of_dense(lambda run: seconds(run, TRAINING), runs, dense),
+        "seconds": of_dense(lambda run: seconds(run, TRAINING), alike, dense),
     }
 
 

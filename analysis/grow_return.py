@@ -269,6 +269,11 @@ def tables(summary):
                     "The way back chooses its density by the validation images. After it the final training is half"
                     " of the recipe; of growth under a budget it is the whole one. Seconds are rough: other work used"
                     " the machine at the same time."
+                    + (
+                        " They are left out (-) where the dense training had another type of processor."
+                        if any(r["costs"]["seconds"] is None for r in summary["rows"].values())
+                        else ""
+                    )
                 )
             ],
         )

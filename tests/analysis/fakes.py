@@ -29,6 +29,7 @@ def run(
         failure="",
         warnings=list(warnings),
         identity={"method": method},
+        host={"processor": "P"},
         options=options,
         option_table={
             "name": names,

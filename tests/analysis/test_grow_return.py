@@ -90,6 +90,15 @@ class Summary(unittest.TestCase):
         self.assertAlmostEqual(imp["accuracy"]["mean"], 0.01)
         self.assertAlmostEqual(imp["octaves"]["mean"], 0)
 
+    def test_seconds_of_another_processor_are_not_compared(self):
+        runs, dense = ({7: fakes.run(seconds=s), 8: fakes.run(seconds=s)} for s in (5.0, 10.0))
+        runs[8].host = {"processor": "another"}
+        found = costs.relative_costs(runs, dense)
+        self.assertEqual(found["seconds"]["by_seed"], {"7": 0.5})
+        self.assertEqual(sorted(found["flops"]["by_seed"]), ["7", "8"])
+        del runs[7]
+        self.assertIsNone(costs.relative_costs(runs, dense)["seconds"])
+
     def test_legs_hold_growth_the_way_back_and_what_was_found(self):
         leg = self.summary["legs"]["grow, then return"]["7"]
         self.assertEqual(leg["returning"], [False, False, True, True, True, True])
