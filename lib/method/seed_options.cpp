@@ -36,7 +36,8 @@ void add_seed_options(OptionList& list, SeedOptions& options) {
       "what to do about units on no path of the first mask, auto: fail for phew, warn for others "
       "and for masks that were read or shuffled");
   list.add("seed-allocation-file", options.allocation_file.path,
-           "densities per layer, lines 'LAYER DENSITY', for seed rule table; scaled to --seed-density")
+           "densities per layer, lines 'LAYER DENSITY', for seed rule table; scaled to "
+           "--seed-density")
       .identified_by([&options] { return options.allocation_file.digest(); })
       .used_if([&options] { return options.rule == "table"; }, "the seed rule is not table");
   list.add("seed-batches", options.batches, {1, 1e6},

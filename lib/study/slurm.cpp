@@ -104,7 +104,7 @@ std::string batch_script(const SlurmStudy& study, const SlurmRequest& request) {
 }
 
 fs::path write_batch_script(const SlurmStudy& study, const SlurmRequest& request) {
-  const fs::path script = study.files.string() + ".sh";
+  fs::path script = study.files.string() + ".sh";
   make_writable_folder(script.parent_path());
   write_file_atomically(script, batch_script(study, request));
   return script;
@@ -114,7 +114,7 @@ std::string submit(const SlurmStudy& study, const fs::path& script) {
   const std::string answer = text_of({"sbatch", "--parsable", script.string()},
                                      "its own message above says what it refuses");
   // "12", or "12;cluster"
-  const std::string job = answer.substr(0, answer.find_first_of(";\n"));
+  std::string job = answer.substr(0, answer.find_first_of(";\n"));
   if (job.empty() || job.find_first_not_of("0123456789") != std::string::npos) {
     throw Error("sbatch", fmt::format("answered \"{}\", which is not a job number", answer));
   }

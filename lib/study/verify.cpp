@@ -214,6 +214,7 @@ bool verify(const Experiment& experiment, const StudySettings& settings,
       }
     }
     std::vector<const RunRecord*> finished;
+    finished.reserve(records.size());
     for (const RunRecord& record : records) {
       finished.push_back(&record);
     }
