@@ -13,7 +13,7 @@ from tables import number
 
 def sentences(summaries):
     """[sentence]; `summaries`: {experiment: summary}."""
-    rules = (near_dense, cost, other_methods, longer_training, stopping, growth_rule)
+    rules = (near_dense, cost, longer_training, other_methods, stopping, growth_rule)
     return [said for said in (rule(summaries) for rule in rules) if said]
 
 
