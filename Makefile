@@ -277,7 +277,7 @@ reproduce-cifar: ## the study on CIFAR-10, one experiment after the other, and i
 	@$(call each,$(TARGETS) report,$(MAKE) --no-print-directory $$e ON=cifar)
 
 # SEEDS: how many of the scale's five.
-medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (most of a day a seed on 2 cores)
+medium: ## grow_return with all of CIFAR-10, one seed of every run after the other (hours a seed)
 	@$(call each,$$(seq $(if $(subst 0,,$(SEEDS)),$(SEEDS),5)),$(MAKE) --no-print-directory grow-return ON=cifar SCALE=medium SEEDS=$$e)
 
 reproduce-tinyimagenet: ## the experiments that know TinyImageNet

@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "base/temporary_folder.h"
 #include "base/throws.h"
+#include "study/planned_run.h"
 
 namespace gcg {
 namespace {
@@ -81,6 +86,26 @@ TEST_F(Compare, ARunWithoutTheNumberFails) {
 
 TEST_F(Compare, AnUnknownQuantityIsAnError) {
   GCG_EXPECT_ERROR((void)result({"c", "beauty", 1, 1, ""}), HasSubstr("'beauty' is none of"));
+}
+
+TEST(Verify, FailsIfARunFailedOrNothingIsThere) {
+  const testing::TemporaryFolder folder;
+  const auto two_seeds = [](const ExperimentRequest&) {
+    return std::vector<ExperimentRun>{{"dense", {{"method", "dense"}}, 1},
+                                      {"dense", {{"method", "dense"}}, 2}};
+  };
+  const Experiment experiment{"two", "for tests", {two_seeds}, {}};
+  StudySettings settings;
+  settings.request.scale.name = "smoke";
+  settings.request.data = "procedural";
+  settings.out = folder.path().string();
+  auto planned = plan_runs(experiment, settings);
+  EXPECT_FALSE(verify(experiment, settings, planned));
+  std::filesystem::create_directories(planned[0].plan->folder());
+  std::ofstream(planned[0].file()) << "a run";
+  EXPECT_TRUE(verify(experiment, settings, planned));
+  planned[1].disk = {.state = DiskState::failed, .note = "stage 1: nan"};
+  EXPECT_FALSE(verify(experiment, settings, planned));
 }
 
 TEST(Quantities, FollowFromTheRecord) {
